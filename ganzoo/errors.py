@@ -1,0 +1,106 @@
+"""The exceptions of ganzoo.
+
+    GanzooError
+    ├── SpecError            a Spec, layer or expression breaks the language
+    │   └── ShapeError       tensors do not fit together; found by the dry run
+    ├── UnknownNameError     no variant, model, data set, task ... of that name
+    ├── PluginError          a plugin is missing, broken, or clashes with another
+    ├── DataError            a data set cannot be read, or lacks a field that a Spec draws
+    ├── TrainingError        a run cannot start, go on or resume
+    │   └── NonFiniteError   a loss became NaN or infinite
+    ├── StoreError           a model folder is incomplete, foreign or of a newer format
+    │   └── IntegrityError   its weights are not the ones that its config.json names
+    └── TaskError            a trained model is asked for something it cannot do
+
+Every message says what is wrong, where, what is allowed, and what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class GanzooError(Exception):
+    """Root of all errors that ganzoo raises on purpose."""
+
+
+class SpecError(GanzooError, ValueError):
+    """A Spec, or a part of one, breaks the language.
+
+    `problems` holds one `(path, message)` a mistake; the path is the one of the
+    JSON form, such as `networks.D.layers.0.kernel`, or empty for the whole.
+    """
+
+    def __init__(self, problems: str | Iterable[tuple[str, str]]) -> None:
+        self.problems: list[tuple[str, str]] = (
+            [("", problems)] if isinstance(problems, str) else list(problems)
+        )
+        super().__init__(
+            "\n".join(f"{path}: {message}" if path else message for path, message in self.problems)
+        )
+
+
+class ShapeError(SpecError):
+    """Tensors do not fit together."""
+
+
+class UnknownNameError(GanzooError):
+    """A name that nothing answers to."""
+
+
+class PluginError(GanzooError):
+    """A plugin is missing, broken, or clashes with another."""
+
+
+class DataError(GanzooError):
+    """A data set cannot be read, or lacks what is asked of it."""
+
+
+class TrainingError(GanzooError):
+    """A run cannot start, go on or resume."""
+
+
+class NonFiniteError(TrainingError):
+    """A loss term became NaN or infinite.
+
+    `term` is its path (`stage.update.term`), `step` the first step at which it
+    happened, `checkpoint` the last good checkpoint (None: none was written).
+    """
+
+    def __init__(self, term: str, step: int, checkpoint: str | None) -> None:
+        self.term, self.step, self.checkpoint = term, step, checkpoint
+        kept = (
+            f"the last good checkpoint is {checkpoint}"
+            if checkpoint
+            else "no checkpoint had been written"
+        )
+        super().__init__(
+            f"loss term {term!r} is not finite at step {step}; {kept}. "
+            "Lower the learning rate, or train with --precision fp32"
+        )
+
+
+class StoreError(GanzooError):
+    """A model folder is incomplete, foreign, or of a newer format."""
+
+
+class IntegrityError(StoreError):
+    """Weights that are not the ones their config.json names."""
+
+
+class TaskError(GanzooError):
+    """A trained model is asked for something it cannot do."""
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """`; did you mean 'x'?` where something close to `name` is allowed, else an empty string."""
+    close = get_close_matches(str(name), list(allowed), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def choices(allowed: Iterable[str], limit: int = 30) -> str:
+    """`'a', 'b', 'c'`, sorted, cut after `limit` names."""
+    names = sorted(allowed)
+    text = ", ".join(repr(name) for name in names[:limit])
+    return (text or "none") + (f", ... ({len(names)} in all)" if len(names) > limit else "")

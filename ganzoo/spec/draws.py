@@ -1,0 +1,97 @@
+"""Draws: what arrives fresh for every update. Fields of the data, and noise."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ganzoo.spec.frozen import Count, Frozen, Identifier
+
+Channels = Annotated[int, Field(ge=1, le=64)]
+Side = Annotated[int, Field(ge=1, le=4096)]
+
+
+class Image(Frozen):
+    """Images of the data: float (batch, channels, height, width) in [-1, 1].
+
+    `independent` draws this field on its own, unpaired with the other fields.
+    """
+
+    kind: Literal["image"] = "image"
+    shape: tuple[Channels, Side, Side]
+    field: Identifier = "image"
+    independent: bool = False
+
+    @property
+    def channels(self) -> int:
+        return self.shape[0]
+
+    @property
+    def size(self) -> int:
+        """The longer side, in pixels."""
+        return max(self.shape[1:])
+
+
+class Label(Frozen):
+    """Class labels of the data: int64 (batch,) in [0, classes). Networks take them through OneHot."""
+
+    kind: Literal["label"] = "label"
+    classes: Count
+    field: Identifier = "label"
+    names: tuple[str, ...] = ()
+    independent: bool = False
+
+
+class Text(Frozen):
+    """Sentences of the data, as the frozen `encoder` embeds them: float (batch, size)."""
+
+    kind: Literal["text"] = "text"
+    size: Count
+    encoder: Annotated[str, Field(max_length=200)]
+    field: Identifier = "text"
+    independent: bool = False
+
+
+class Vector(Frozen):
+    """Numbers of the data: float (batch, size)."""
+
+    kind: Literal["vector"] = "vector"
+    size: Count
+    field: Identifier = "vector"
+    independent: bool = False
+
+
+class Normal(Frozen):
+    """Standard normal noise, float (batch, size)."""
+
+    kind: Literal["normal"] = "normal"
+    size: Count
+
+
+class Uniform(Frozen):
+    """Uniform noise in [low, high), float (batch, size)."""
+
+    kind: Literal["uniform"] = "uniform"
+    size: Count
+    low: float = -1.0
+    high: float = 1.0
+
+
+DataDraw = Annotated[Image | Label | Text | Vector, Field(discriminator="kind")]
+"""What a data set can hold."""
+
+Draw = Annotated[Image | Label | Text | Vector | Normal | Uniform, Field(discriminator="kind")]
+NOISE = (Normal, Uniform)
+DATA = (Image, Label, Text, Vector)
+
+
+def tensor_shape(draw: Image | Label | Text | Vector | Normal | Uniform) -> tuple[int, ...]:
+    """The shape of one sample, without the batch; a label is a number, so ()."""
+    match draw:
+        case Image():
+            return draw.shape
+        case Label():
+            return ()
+        case _:
+            return (draw.size,)

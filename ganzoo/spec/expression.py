@@ -1,0 +1,225 @@
+"""Expressions: the small closed language in which a Spec writes its mathematics.
+
+    bce(D(fake), 1) + 10 * gradient_penalty(C, x, fake)
+
+has numbers, names, `+ - * /`, calls of networks and functions, named outputs of
+a network (`D.features(x)`) and, as an argument, several values in parentheses
+(`(x, code)`). Python's own `ast` parses the text; nothing is ever evaluated.
+One tree renders as text, as LaTeX, and (in `ganzoo.plan`) as the code that runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from ganzoo.errors import SpecError
+
+MAX_LENGTH = 1000
+MAX_DEPTH = 40
+
+Operator = Literal["+", "-", "*", "/"]
+
+
+@dataclass(frozen=True)
+class Number:
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.value:g}" if self.value != int(self.value) else str(int(self.value))
+
+
+@dataclass(frozen=True)
+class Name:
+    """A draw, a let, or (as an argument of a function) a network."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Negative:
+    operand: Expression
+
+    def __str__(self) -> str:
+        return f"-{_wrapped(self.operand, 2)}"
+
+
+@dataclass(frozen=True)
+class Binary:
+    operator: Operator
+    left: Expression
+    right: Expression
+
+    def __str__(self) -> str:
+        rank = _RANK[self.operator]
+        # the right operand of - and / needs parentheses at equal rank
+        right = _wrapped(self.right, rank + (self.operator in "-/"))
+        return f"{_wrapped(self.left, rank)} {self.operator} {right}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """`name(arguments)`: a network or a function; `output` is set for `D.features(x)`."""
+
+    name: str
+    arguments: tuple[Expression, ...]
+    output: str | None = None
+
+    def __str__(self) -> str:
+        callee = f"{self.name}.{self.output}" if self.output else self.name
+        return f"{callee}({', '.join(map(str, self.arguments))})"
+
+
+@dataclass(frozen=True)
+class Several:
+    """`(x, code)`: several values as one argument of a function."""
+
+    items: tuple[Expression, ...]
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.items))})"
+
+
+Expression = Number | Name | Negative | Binary | Call | Several
+
+_OPERATORS: dict[type[ast.operator], Operator] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+}
+_RANK: dict[str, int] = {"+": 1, "-": 1, "*": 2, "/": 2}
+
+
+def _wrapped(item: Expression, rank: int) -> str:
+    inner = (
+        _RANK[item.operator] if isinstance(item, Binary) else 2 if isinstance(item, Negative) else 9
+    )
+    return f"({item})" if inner < rank else str(item)
+
+
+@lru_cache(maxsize=4096)
+def parse(text: str) -> Expression:
+    """The tree of `text`; a SpecError says what the language does not have.
+
+    Bounded in length and depth, so that hostile text costs nothing.
+    """
+    if len(text) > MAX_LENGTH:
+        raise SpecError(
+            f"an expression of {len(text)} characters; at most {MAX_LENGTH} are allowed"
+        )
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else type(error).__name__
+        raise SpecError(f"{text!r} is no expression ({reason})") from None
+    return _convert(tree, text, 0)
+
+
+def _convert(node: ast.expr, text: str, depth: int) -> Expression:
+    if depth > MAX_DEPTH:
+        raise SpecError(
+            f"{text[:60]!r} is nested more than {MAX_DEPTH} deep; name parts of it with let"
+        )
+
+    def sub(child: ast.expr) -> Expression:
+        return _convert(child, text, depth + 1)
+
+    match node:
+        case ast.Constant(value=bool()):
+            pass
+        case ast.Constant(value=int() | float() as value):
+            try:
+                number = float(value)
+            except OverflowError:
+                number = math.inf
+            if not math.isfinite(number):
+                raise SpecError(f"{text!r}: numbers must be finite")
+            return Number(number)
+        case ast.Name(id=name):
+            return Name(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return Negative(sub(operand))
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return Binary(_OPERATORS[type(op)], sub(left), sub(right))
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
+            return Call(name, tuple(sub(arg) for arg in args))
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id=name), attr=output), args=args, keywords=[]
+        ):
+            return Call(name, tuple(sub(arg) for arg in args), output)
+        case ast.Tuple(elts=items) if items:
+            return Several(tuple(sub(item) for item in items))
+        case _:
+            pass
+    piece = ast.get_source_segment(text.strip(), node) or text
+    raise SpecError(
+        f"{piece!r} is not part of the language; allowed: numbers, names, + - * /, "
+        "calls like D(x) or bce(D(x), 1), outputs like D.features(x)"
+    )
+
+
+def walk(item: Expression) -> Iterator[Expression]:
+    """`item` and all that it is made of, outermost first."""
+    yield item
+    match item:
+        case Negative(operand):
+            yield from walk(operand)
+        case Binary(_, left, right):
+            yield from walk(left)
+            yield from walk(right)
+        case Call(_, parts) | Several(parts):
+            for part in parts:
+                yield from walk(part)
+        case _:
+            pass
+
+
+def latex(item: Expression, call: Callable[[Call, tuple[str, ...]], str | None]) -> str:
+    """`item` as LaTeX. `call` may render a call its own way, or return None for the usual one."""
+
+    def render(node: Expression, rank: int = 0) -> str:
+        match node:
+            case Number():
+                return str(node)
+            case Name(name):
+                return symbol(name)
+            case Negative(operand):
+                body = f"-{render(operand, 2)}"
+                return rf"\left({body}\right)" if rank > 2 else body
+            case Binary("/", left, right):
+                return rf"\frac{{{render(left)}}}{{{render(right)}}}"
+            case Binary(operator, left, right):
+                own = _RANK[operator]
+                sign = {"*": r" \cdot ", "+": " + ", "-": " - "}[operator]
+                if operator == "*" and isinstance(left, Number):
+                    sign = r" \, "
+                body = f"{render(left, own)}{sign}{render(right, own + (operator == '-'))}"
+                return rf"\left({body}\right)" if own < rank else body
+            case Several(items):
+                return rf"\left({', '.join(render(part) for part in items)}\right)"
+            case Call(name, arguments, output):
+                parts = tuple(render(argument) for argument in arguments)
+                own_way = call(node, parts)
+                if own_way is not None:
+                    return own_way
+                callee = symbol(name) + (rf"_{{\mathrm{{{escape(output)}}}}}" if output else "")
+                return rf"{callee}({', '.join(parts)})"
+
+    return render(item)
+
+
+def symbol(name: str) -> str:
+    """A name in LaTeX: one letter in italics, words upright."""
+    return name if len(name) == 1 else rf"\mathrm{{{escape(name)}}}"
+
+
+def escape(name: str) -> str:
+    return name.replace("_", r"\_")

@@ -1,0 +1,183 @@
+"""The manners that all parts of a Spec share: frozen, strict, and clear about mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, NoReturn, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from ganzoo.errors import SpecError, choices, nearest
+
+T = TypeVar("T")
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$", strict=True)]
+"""A name of a draw, a let, a network, a loss term, a tap or a task."""
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+"""A size: of a layer, a latent, a kernel."""
+
+
+class FrozenDict(dict[str, T]):
+    """A dict that refuses to change; the mappings inside a Spec are of this kind."""
+
+    def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
+        raise TypeError("a Spec is frozen; build a new one, or use model_copy(update=...)")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self.items()))
+
+    def __deepcopy__(self, memo: object) -> FrozenDict[T]:
+        return self
+
+    def __reduce__(self) -> tuple[type, tuple[dict[str, T]]]:
+        return FrozenDict, (dict(self),)
+
+
+_freeze: Callable[[dict[str, Any]], FrozenDict[Any]] = FrozenDict
+
+Named = Annotated[dict[Identifier, T], AfterValidator(_freeze)]
+"""A frozen mapping from identifiers to `T`, in the order in which it was written."""
+
+
+class Frozen(BaseModel):
+    """Base of every part of a Spec.
+
+    Unknown keys are refused with the nearest match, numbers must be finite, and
+    the first fields may be given by position: `Conv(64, 5)`, `Inject("y")`.
+    Mistakes raise `SpecError`, with one problem each, at its path.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="null"
+    )
+
+    def __init__(self, *args: Any, **data: Any) -> None:
+        if args:
+            names = [name for name in type(self).model_fields if name != "kind"]
+            if len(args) > len(names):
+                raise SpecError(
+                    f"{type(self).__name__} takes at most {len(names)} positional "
+                    f"arguments ({', '.join(names)}), not {len(args)}"
+                )
+            for name, value in zip(names, args, strict=False):
+                if name in data:
+                    raise SpecError(f"{type(self).__name__}: {name!r} is given twice")
+                data[name] = value
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise spec_error(error, type(self).__name__, data) from None
+
+    # pydantic then validates nested data by the model's schema and not by calling
+    # this method again, so that the path of an error stays whole.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _only_known_keys(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(value, dict):
+            for key in value:  # type: ignore[reportUnknownVariableType]
+                if key not in cls.model_fields and not cls._accepts(str(key)):  # type: ignore[reportUnknownArgumentType]
+                    allowed = list(cls.model_fields)
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "{text}",
+                        {
+                            "text": f"unknown key {key!r} in {cls.__name__}"
+                            f"{nearest(str(key), allowed)} allowed: {choices(allowed)}"  # type: ignore[reportUnknownArgumentType]
+                        },
+                    )
+        return handler(value)
+
+    @classmethod
+    def _accepts(cls, key: str) -> bool:
+        """Whether a key that is no field is understood by a before-validator (shorthand)."""
+        return False
+
+
+def spec_error(error: ValidationError, where: str = "", root: Any = None) -> SpecError:
+    """Pydantic's report in ganzoo's words: one `(path, message)` a mistake.
+
+    `root` is the data that was read; with it, paths are freed of pydantic's own steps.
+    """
+    problems: list[tuple[str, str]] = []
+    for item in error.errors(include_url=False):
+        path = ".".join(_path(item["loc"], root))
+        if item["type"] == "value_error":
+            cause = item.get("ctx", {}).get("error")
+            if isinstance(cause, SpecError):
+                problems += [
+                    (".".join(filter(None, (path, sub))), text) for sub, text in cause.problems
+                ]
+                continue
+        message = _message(item)
+        problems.append((path, message[:1].lower() + message[1:] if path else message))
+    # a list that is too short only because one of its items is wrong
+    paths = [path for path, _ in problems]
+    problems = [
+        (path, message)
+        for path, message in problems
+        if not (message.endswith(_SHORT) and any(p.startswith(f"{path}.") for p in paths))
+    ]
+    if where and all(not path for path, _ in problems):
+        problems = [("", f"{where}: {message}") for _, message in problems]
+    return SpecError(problems)
+
+
+_SHORT = "it has too few items"
+
+
+def _message(item: Any) -> str:
+    kind, context, given = item["type"], item.get("ctx", {}), repr(item["input"])
+    shown = f" (given: {given if len(given) <= 60 else given[:57] + '...'})"
+    match kind:
+        case "value_error":
+            return str(context.get("error"))
+        case "missing":
+            return "this key is required"
+        case "too_short":
+            return _SHORT
+        case "unknown_key" | "unknown_kind":
+            return item["msg"]
+        case "string_pattern_mismatch":
+            return f"{given} is no name: a letter, then letters, digits or _, 40 characters at most"
+        case "union_tag_not_found":
+            return f"a {context['discriminator']} is required{shown}"
+        case "union_tag_invalid" | "literal_error":
+            allowed = context.get("expected_tags", context.get("expected", ""))
+            names = [name.strip(" '") for name in allowed.replace(" or ", ",").split(",")]
+            tag = str(context.get("tag", item["input"]))
+            return f"{tag!r} is not allowed{nearest(tag, names)} allowed: {choices(names)}"
+        case _:
+            return item["msg"] + shown
+
+
+def _path(loc: tuple[int | str, ...], root: Any) -> list[str]:
+    """The steps of `loc` that exist in `root`; pydantic adds the tag of each union it passes."""
+    steps: list[str] = []
+    value = root
+    for index, part in enumerate(loc):
+        if isinstance(value, dict):
+            known = part in value or index == len(loc) - 1
+            value = value.get(part) if known else value  # type: ignore[reportUnknownMemberType]
+        elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):  # type: ignore[reportUnknownArgumentType]
+            known, value = True, value[part]  # type: ignore[reportUnknownVariableType]
+        else:
+            known, value = True, None
+        if known:
+            steps.append(str(part))
+    return steps

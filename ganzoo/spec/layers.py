@@ -1,0 +1,322 @@
+# pyright: reportIncompatibleVariableOverride=false
+# (a frozen literal narrows the kind of its base; pydantic wants it declared this way)
+"""Layers: the closed, typed vocabulary of which networks are made.
+
+Only outputs have sizes here; what comes in is inferred. The shapes in the
+docstrings are of one sample: `(features,)` or `(channels, height, width)`.
+The modules behind these declarations are in `ganzoo.build`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from ganzoo.errors import choices, nearest
+from ganzoo.spec.frozen import Count, Frozen, Identifier
+
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Small = Annotated[int, Field(ge=1, le=64)]
+Padding = Annotated[int, Field(ge=0, le=32)]
+Slope = Annotated[float, Field(ge=0, le=1)]
+Epsilon = Annotated[float, Field(gt=0, le=1)]
+
+
+class Layer(Frozen):
+    """Base of all layers. A plugin's layer adds `module(shape)`, which makes its nn.Module."""
+
+    kind: str
+
+    def module(self, shape: tuple[int, ...]) -> Any:
+        """The torch module for one input of `shape` (without the batch)."""
+        raise NotImplementedError(f"layer {self.kind!r} has no module(shape)")
+
+
+def _known_kind(value: Any, info: ValidationInfo) -> Any:
+    """Replace a mapping by the layer of its kind, so that a mistake gives one error."""
+    if isinstance(value, Layer):
+        return value
+    from ganzoo.spec.vocabulary import current
+
+    if isinstance(value, str):  # "relu" stands for {"kind": "relu"}
+        value = {"kind": value}
+    if not isinstance(value, dict):
+        return value
+    data = cast("dict[str, Any]", value)
+    kind = data.get("kind")
+    found = LAYERS.get(str(kind)) or current().layers.get(str(kind))
+    if found is None:
+        kinds = list(current().layers)
+        raise PydanticCustomError(
+            "unknown_kind",
+            "{text}",
+            {
+                "text": (
+                    f"no layer of kind {kind!r}{nearest(str(kind), kinds)} allowed: {choices(kinds, 60)}"
+                    if kind is not None
+                    else f"a layer needs a kind: one of {choices(kinds, 60)}"
+                )
+            },
+        )
+    return found.model_validate(data)
+
+
+AnyLayer = Annotated[SerializeAsAny[Layer], BeforeValidator(_known_kind)]
+Layers = Annotated[tuple[AnyLayer, ...], Field(max_length=200)]
+
+
+class Linear(Layer):
+    """Fully connected: (features,) to (units,). Other shapes are flattened first."""
+
+    kind: Literal["linear"] = "linear"
+    units: Count
+    bias: bool = True
+
+
+class Conv(Layer):
+    """Convolution: (c, h, w) to (channels, h / stride, w / stride).
+
+    `padding` None means (kernel - 1) // 2.
+    """
+
+    kind: Literal["conv"] = "conv"
+    channels: Count
+    kernel: Small = 3
+    stride: Small = 1
+    padding: Padding | None = None
+    bias: bool = True
+
+
+class Deconv(Layer):
+    """Transposed convolution: (c, h, w) to (channels, h * stride, w * stride).
+
+    `padding` None means what gives exactly that size, where it can be had.
+    """
+
+    kind: Literal["deconv"] = "deconv"
+    channels: Count
+    kernel: Small = 4
+    stride: Small = 2
+    padding: Padding | None = None
+    bias: bool = True
+
+
+class Maxout(Layer):
+    """Maximum over `pieces` linear maps: (features,) to (units,). arXiv:1302.4389."""
+
+    kind: Literal["maxout"] = "maxout"
+    units: Count
+    pieces: Small = 2
+
+
+class Reshape(Layer):
+    """The same numbers in another shape, such as (128, 7, 7)."""
+
+    kind: Literal["reshape"] = "reshape"
+    shape: Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)]
+
+
+class Flatten(Layer):
+    """(c, h, w) to (c * h * w,)."""
+
+    kind: Literal["flatten"] = "flatten"
+
+
+class Crop(Layer):
+    """The centre of a map: (c, h, w) to (c, size, size); `size` may be smaller by any amount."""
+
+    kind: Literal["crop"] = "crop"
+    size: Count
+
+
+class Upsample(Layer):
+    """Larger by a whole factor: (c, h, w) to (c, h * factor, w * factor)."""
+
+    kind: Literal["upsample"] = "upsample"
+    factor: Small = 2
+    mode: Literal["nearest", "bilinear"] = "nearest"
+
+
+class Downsample(Layer):
+    """Average pooling: (c, h, w) to (c, h / factor, w / factor)."""
+
+    kind: Literal["downsample"] = "downsample"
+    factor: Small = 2
+
+
+class MaxPool(Layer):
+    """Max pooling: (c, h, w) to (c, h / factor, w / factor)."""
+
+    kind: Literal["max_pool"] = "max_pool"
+    factor: Small = 2
+
+
+class GlobalPool(Layer):
+    """Sum or mean over space: (c, h, w) to (c,)."""
+
+    kind: Literal["global_pool"] = "global_pool"
+    mode: Literal["sum", "mean"] = "mean"
+
+
+class BatchNorm(Layer):
+    """Batch normalisation, of features or of maps. arXiv:1502.03167.
+
+    `momentum` is torch's: the weight of the newest batch in the running statistics.
+    """
+
+    kind: Literal["batch_norm"] = "batch_norm"
+    affine: bool = True
+    eps: Epsilon = 1e-5
+    momentum: Epsilon = 0.1
+
+
+class LayerNorm(Layer):
+    """Normalisation over all of a sample, with a gain and a bias per channel. arXiv:1607.06450."""
+
+    kind: Literal["layer_norm"] = "layer_norm"
+    eps: Epsilon = 1e-5
+
+
+class InstanceNorm(Layer):
+    """Normalisation of each map of each sample. arXiv:1607.08022."""
+
+    kind: Literal["instance_norm"] = "instance_norm"
+    affine: bool = False
+    eps: Epsilon = 1e-5
+
+
+class PixelNorm(Layer):
+    """Each position scaled to unit mean square over the channels. arXiv:1710.10196."""
+
+    kind: Literal["pixel_norm"] = "pixel_norm"
+
+
+class MinibatchStd(Layer):
+    """One more map: the mean standard deviation over the batch. arXiv:1710.10196."""
+
+    kind: Literal["minibatch_std"] = "minibatch_std"
+
+
+class ReLU(Layer):
+    """max(0, v)."""
+
+    kind: Literal["relu"] = "relu"
+
+
+class LeakyReLU(Layer):
+    """v where positive, slope * v elsewhere."""
+
+    kind: Literal["leaky_relu"] = "leaky_relu"
+    slope: Slope = 0.2
+
+
+class ELU(Layer):
+    """v where positive, exp(v) - 1 elsewhere."""
+
+    kind: Literal["elu"] = "elu"
+
+
+class GELU(Layer):
+    """v times the normal distribution function of v. arXiv:1606.08415."""
+
+    kind: Literal["gelu"] = "gelu"
+
+
+class SiLU(Layer):
+    """v * sigmoid(v)."""
+
+    kind: Literal["silu"] = "silu"
+
+
+class Tanh(Layer):
+    """Hyperbolic tangent; the output of generators, since images are in [-1, 1]."""
+
+    kind: Literal["tanh"] = "tanh"
+
+
+class Sigmoid(Layer):
+    """1 / (1 + exp(-v))."""
+
+    kind: Literal["sigmoid"] = "sigmoid"
+
+
+class Softplus(Layer):
+    """log(1 + exp(v))."""
+
+    kind: Literal["softplus"] = "softplus"
+
+
+class Dropout(Layer):
+    """Each number zeroed with probability `rate` while training. arXiv:1207.0580."""
+
+    kind: Literal["dropout"] = "dropout"
+    rate: Rate = 0.5
+
+
+class GaussianNoise(Layer):
+    """Adds normal noise of standard deviation `std` while training."""
+
+    kind: Literal["gaussian_noise"] = "gaussian_noise"
+    std: Annotated[float, Field(gt=0, le=100)] = 0.1
+
+
+class OneHot(Layer):
+    """Integer labels () to (classes,)."""
+
+    kind: Literal["one_hot"] = "one_hot"
+    classes: Count
+
+
+class Embedding(Layer):
+    """Integer labels () to learned vectors (units,)."""
+
+    kind: Literal["embedding"] = "embedding"
+    classes: Count
+    units: Count
+
+
+class Tap(Layer):
+    """Names what arrives here, so that an expression can read it: D.features(x)."""
+
+    kind: Literal["tap"] = "tap"
+    name: Identifier
+
+
+class Inject(Layer):
+    """Brings a named input in at this depth, after `through`.
+
+    A vector joins a map tiled over space. `join` concatenates along the channels or adds.
+    """
+
+    kind: Literal["inject"] = "inject"
+    input: Identifier
+    through: Layers = ()
+    join: Literal["concatenate", "add"] = "concatenate"
+
+
+class Residual(Layer):
+    """layers(v) + shortcut(v); an empty shortcut is v itself. arXiv:1512.03385."""
+
+    kind: Literal["residual"] = "residual"
+    layers: Layers
+    shortcut: Layers = ()
+
+
+class Skip(Layer):
+    """v and layers(v) side by side along the channels; nested, a U-net. arXiv:1505.04597."""
+
+    kind: Literal["skip"] = "skip"
+    layers: Layers
+
+
+LAYERS: dict[str, type[Layer]] = {
+    cls.model_fields["kind"].default: cls
+    for cls in (
+        Linear, Conv, Deconv, Maxout, Reshape, Flatten, Crop, Upsample, Downsample, MaxPool,
+        GlobalPool, BatchNorm, LayerNorm, InstanceNorm, PixelNorm, MinibatchStd, ReLU, LeakyReLU,
+        ELU, GELU, SiLU, Tanh, Sigmoid, Softplus, Dropout, GaussianNoise, OneHot, Embedding, Tap,
+        Inject, Residual, Skip,
+    )
+}  # fmt: skip

@@ -1,0 +1,154 @@
+"""A Spec as people read it: as mathematics in text, and as LaTeX for model cards."""
+
+from __future__ import annotations
+
+from ganzoo.spec import expression as ex
+from ganzoo.spec import vocabulary
+from ganzoo.spec.draws import Image, Label, Normal, Text, Uniform, Vector
+from ganzoo.spec.layers import Inject, Layer, Residual, Skip
+from ganzoo.spec.network import Network
+from ganzoo.spec.schedule import Stage, Together, Update, updates_of
+from ganzoo.spec.spec import Spec
+
+
+def text(spec: Spec) -> str:
+    """The Spec as one screen of mathematics."""
+    lines: list[str] = []
+
+    def section(title: str, rows: list[str]) -> None:
+        lines.extend(f"{title if not index else '':<10}{row}" for index, row in enumerate(rows))
+
+    if spec.title:
+        lines.append(spec.title + (f"  ({spec.source})" if spec.source else ""))
+        lines.append("")
+    section("draws", [f"{name}: {_draw(draw)}" for name, draw in spec.draws.items()])
+    section("networks", [f"{name}: {_network(net)}" for name, net in spec.networks.items()])
+    section("let", [f"{name} = {value}" for name, value in spec.let.items()])
+    for stage in spec.stages:
+        rows = _round(stage)
+        title = "round"
+        if len(spec.stages) > 1:
+            frozen = f", frozen: {', '.join(stage.freeze)}" if stage.freeze else ""
+            lines.append(f"stage     {stage.name} ({stage.steps:,} rounds{frozen})")
+        section(title, rows)
+    if spec.ema:
+        section("ema", [f"{name} {decay:g}" for name, decay in spec.ema.items()])
+    section("tasks", [f"{name} = {task.output}" for name, task in spec.tasks.items()])
+    section("training", [f"batch {spec.batch}, {spec.steps:,} rounds"])
+    return "\n".join(lines)
+
+
+def _draw(draw: object) -> str:
+    match draw:
+        case Image():
+            own = ", drawn on its own" if draw.independent else ""
+            return f"image {'x'.join(map(str, draw.shape))} ({draw.field} of the data{own})"
+        case Label():
+            return f"label, {draw.classes} classes ({draw.field} of the data)"
+        case Text():
+            return f"text {draw.size} ({draw.field} of the data, through {draw.encoder})"
+        case Vector():
+            return f"vector {draw.size} ({draw.field} of the data)"
+        case Normal():
+            return f"normal {draw.size} (noise)"
+        case Uniform():
+            return f"uniform {draw.size} in [{draw.low:g}, {draw.high:g}) (noise)"
+        case _:
+            return repr(draw)
+
+
+def _network(network: Network) -> str:
+    body = " > ".join(layer_text(layer) for layer in network.layers)
+    branches = [
+        f"{name} > {' > '.join(layer_text(layer) for layer in branch)}" if branch else name
+        for name, branch in network.inputs.items()
+    ]
+    return f"({', '.join(branches)}) > {body}"
+
+
+def layer_text(layer: Layer) -> str:
+    """A layer in a few characters: `conv 64 5x5 /2`."""
+    values = layer.model_dump(exclude_defaults=True)
+    values.pop("kind", None)
+    match layer:
+        case Residual() | Skip():
+            inner = " > ".join(layer_text(part) for part in layer.layers)
+            return f"{layer.kind}({inner})"
+        case Inject():
+            through = "".join(f" > {layer_text(part)}" for part in layer.through)
+            return f"inject {layer.input}{through}" + (" (add)" if layer.join == "add" else "")
+        case _:
+            shown: list[str] = []
+            for key, value in values.items():
+                if key in {"units", "channels", "size", "rate", "slope", "name", "classes"}:
+                    shown.append(str(value))
+                elif key == "kernel":
+                    shown.append(f"{value}x{value}")
+                elif key == "stride":
+                    shown.append(f"/{value}")
+                elif key == "shape":
+                    shown.append("x".join(map(str, value)))
+                elif key == "bias":
+                    shown.append("no bias")
+                else:
+                    shown.append(f"{key} {value}")
+            return " ".join([layer.kind.replace("_", " "), *shown])
+
+
+def _round(stage: Stage) -> list[str]:
+    rows: list[str] = []
+    for item in stage.round:
+        group = isinstance(item, Together)
+        if group:
+            rows.append(f"{_often(item)}together")
+        for update in updates_of(item):
+            names = ", ".join(update.train)
+            head = f"{'  ' if group else _often(item)}update {names}  minimize  "
+            for index, (term, value) in enumerate(update.minimize.items()):
+                rows.append(f"{head if not index else ' ' * len(head)}{term}: {value}")
+            if update.clip_weights:
+                rows.append(
+                    f"{' ' * len(head)}then clip weights to [-{update.clip_weights:g}, {update.clip_weights:g}]"
+                )
+    return rows
+
+
+def _often(item: Update | Together) -> str:
+    words = f"{item.repeat}x " if item.repeat > 1 else ""
+    if item.every > 1:
+        words += f"in rounds {', '.join(map(str, item.on))} of {item.every}: "
+    return words
+
+
+def latex(spec: Spec) -> str:
+    """The losses as LaTeX, an aligned block: one line an update."""
+    rows: list[str] = []
+    for name, value in spec.let.items():
+        rows.append(rf"{ex.symbol(name)} &= {expression_latex(spec, value)}")
+    for stage in spec.stages:
+        for update in stage.updates:
+            trained = ", ".join(ex.symbol(name) for name in update.train)
+            terms = " + ".join(expression_latex(spec, value) for value in update.minimize.values())
+            operator = rf"\min_{{{trained}}}"
+            label = rf"\text{{{stage.name}: }}" if len(spec.stages) > 1 else ""
+            clip = (
+                rf",\quad |\theta_{{{trained}}}| \le {update.clip_weights:g}"
+                if update.clip_weights
+                else ""
+            )
+            rows.append(rf"{label}{operator} &\; {terms.replace('+ -', '- ')}{clip}")
+    return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+
+
+def expression_latex(spec: Spec, value: str) -> str:
+    """One expression of the Spec as LaTeX."""
+
+    def call(node: ex.Call, parts: tuple[str, ...]) -> str | None:
+        function = None if node.name in spec.networks else vocabulary.function(node.name)
+        if function is None:
+            return None
+        if function.latex is None:
+            return rf"\operatorname{{{ex.escape(node.name)}}}\left({', '.join(parts)}\right)"
+        return function.latex.format(*parts)
+
+    return ex.latex(ex.parse(value), call)

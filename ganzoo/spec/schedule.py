@@ -1,0 +1,176 @@
+"""The schedule: optimizers, updates, what steps together, rounds and stages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from ganzoo.errors import SpecError
+from ganzoo.spec.frozen import Count, Frozen, Identifier, Named
+
+Positive = Annotated[float, Field(gt=0, le=1e6)]
+NonNegative = Annotated[float, Field(ge=0, le=1e6)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+Steps = Annotated[int, Field(ge=1, le=100_000_000)]
+ExpressionText = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class Decay(Frozen):
+    """How the learning rate falls: constant until `start` (a share of all steps), then to `final`.
+
+    `final` is a share of the first rate; linear or exponential in between.
+    """
+
+    shape: Literal["linear", "exponential"] = "linear"
+    start: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    final: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.shape == "exponential" and self.final == 0:
+            raise SpecError([("final", "an exponential decay never reaches 0; give a small share")])
+        return self
+
+    def factor(self, progress: float) -> float:
+        """The share of the first rate at `progress` in [0, 1]."""
+        if progress <= self.start:
+            return 1.0
+        part = (progress - self.start) / (1 - self.start)
+        return self.final**part if self.shape == "exponential" else 1 + part * (self.final - 1)
+
+
+class Adam(Frozen):
+    """Adam (arXiv:1412.6980); weight_decay is added to the gradient (L2)."""
+
+    kind: Literal["adam"] = "adam"
+    lr: Positive = 2e-4
+    betas: tuple[Beta, Beta] = (0.5, 0.999)
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
+    decay: Decay | None = None
+
+
+class RMSprop(Frozen):
+    """RMSprop; `alpha` is the memory of the squared gradients."""
+
+    kind: Literal["rmsprop"] = "rmsprop"
+    lr: Positive = 5e-5
+    alpha: Beta = 0.99
+    eps: Positive = 1e-8
+    decay: Decay | None = None
+
+
+class SGD(Frozen):
+    """Stochastic gradient descent, with momentum if wanted."""
+
+    kind: Literal["sgd"] = "sgd"
+    lr: Positive = 0.1
+    momentum: Beta = 0.0
+    weight_decay: NonNegative = 0.0
+    decay: Decay | None = None
+
+
+Optimizer = Annotated[Adam | RMSprop | SGD, Field(discriminator="kind")]
+
+
+class Update(Frozen):
+    """One optimizer step of the networks in `train`, on the sum of the terms of `minimize`.
+
+    Args:
+        train: the networks that learn; all others are frozen in this update.
+        minimize: loss terms by name; each is an expression with one number as its value.
+        optimizer: its kind and rates. Updates of the same name share its state across stages.
+        repeat: how often in a row; each repetition after the first draws anew.
+        every, on: in which rounds it runs: those with `round % every in on`.
+        clip_weights: after the step, every weight is clipped to [-c, c] (arXiv:1701.07875).
+        name: for logs and checkpoints; by default the networks' names.
+    """
+
+    train: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+    minimize: Annotated[Named[ExpressionText], Field(min_length=1)]
+    optimizer: Optimizer = Adam()
+    repeat: Annotated[int, Field(ge=1, le=1000)] = 1
+    every: Count = 1
+    on: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    clip_weights: Positive | None = None
+    name: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_name(cls, value: Any) -> Any:
+        if isinstance(value, dict) and not value.get("name") and value.get("train"):  # type: ignore[reportUnknownMemberType]
+            train = value["train"]  # type: ignore[reportUnknownVariableType]
+            names = [train] if isinstance(train, str) else [str(part) for part in train]  # type: ignore[reportUnknownVariableType]
+            return {**value, "train": tuple(names), "name": "_".join(names)}  # type: ignore[reportUnknownVariableType]
+        return value  # type: ignore[reportUnknownVariableType]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.train)) < len(self.train):
+            raise SpecError([("train", "a network is named twice")])
+        if wrong := [on for on in self.on if on >= self.every]:
+            raise SpecError([("on", f"{wrong[0]} is never round % every; every is {self.every}")])
+        return self
+
+
+class Together(Frozen):
+    """Updates that step at once, from the same forward passes (BiGAN's D and E, G)."""
+
+    together: Annotated[tuple[Update, ...], Field(min_length=1)]
+    repeat: Annotated[int, Field(ge=1, le=1000)] = 1
+    every: Count = 1
+    on: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        trained: set[str] = set()
+        for index, update in enumerate(self.together):
+            path = f"together.{index}"
+            if update.repeat != 1 or update.every != 1:
+                raise SpecError([(path, "repeat and every stand on the group, not on its updates")])
+            if twice := trained & set(update.train):
+                raise SpecError([(f"{path}.train", f"{min(twice)!r} would step twice at once")])
+            trained |= set(update.train)
+        if wrong := [on for on in self.on if on >= self.every]:
+            raise SpecError([("on", f"{wrong[0]} is never round % every; every is {self.every}")])
+        return self
+
+    @property
+    def updates(self) -> tuple[Update, ...]:
+        return self.together
+
+
+def updates_of(item: Update | Together) -> tuple[Update, ...]:
+    """The updates that step at once: one, or those of a group."""
+    return item.together if isinstance(item, Together) else (item,)
+
+
+def _tag(value: Any) -> str:
+    keys = value if isinstance(value, dict) else getattr(value, "__dict__", {})  # type: ignore[reportUnknownVariableType]
+    return "together" if "together" in keys else "update"
+
+
+RoundItem = Annotated[
+    Annotated[Update, Tag("update")] | Annotated[Together, Tag("together")], Discriminator(_tag)
+]
+
+
+class Stage(Frozen):
+    """Rounds of the same kind. Stages run one after the other.
+
+    Args:
+        round: what happens in one round (one training step), in order.
+        steps: how many rounds, unless the caller says otherwise (then in proportion).
+        freeze: networks that do not learn here; they stand in evaluation mode, so
+            that their batch statistics stay as they are, too.
+    """
+
+    round: Annotated[tuple[RoundItem, ...], Field(min_length=1, max_length=50)]
+    steps: Steps = 10_000
+    freeze: tuple[Identifier, ...] = ()
+    name: Identifier = "train"
+
+    @property
+    def updates(self) -> tuple[Update, ...]:
+        return tuple(update for item in self.round for update in updates_of(item))

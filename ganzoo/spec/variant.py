@@ -1,0 +1,84 @@
+"""Variants: hyper-parameters with one method, `spec(data)`. The only Python a plugin must have."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+from pydantic import ValidationError
+
+from ganzoo.errors import DataError, SpecError, choices
+from ganzoo.spec.draws import DataDraw, Image, Label
+from ganzoo.spec.frozen import Frozen, Named, spec_error
+from ganzoo.spec.spec import Spec
+
+
+class Fields(Frozen):
+    """What a data set holds: the draws that a Spec can make from it, by field.
+
+    `Fields(name="mnist", fields={"image": Image((1, 28, 28)), "label": Label(10)})`
+    """
+
+    name: str = "data"
+    fields: Named[DataDraw]
+
+    @property
+    def image(self) -> Image:
+        """The field of images; DataError where there is none, or more than one."""
+        return self._only(Image, "image")
+
+    @property
+    def label(self) -> Label:
+        """The field of class labels; DataError where there is none."""
+        return self._only(Label, "label")
+
+    def _only(self, kind: Any, word: str) -> Any:
+        found = [draw for draw in self.fields.values() if isinstance(draw, kind)]
+        if len(found) != 1:
+            raise DataError(
+                f"data set {self.name!r} has {len(found)} fields of kind {word!r}, and one is needed; "
+                f"its fields: {choices(self.fields)}. See `ganzoo data` for others"
+            )
+        return found[0]
+
+    def __getitem__(self, field: str) -> Any:
+        if field not in self.fields:
+            raise DataError(
+                f"data set {self.name!r} has no field {field!r}; it has {choices(self.fields)}"
+            )
+        return self.fields[field]
+
+
+class Variant(Frozen):
+    """Base of all variants: pydantic fields are hyper-parameters, `spec` says the rest.
+
+        class LSGAN(Variant):
+            "Least squares GAN (arXiv:1611.04076)."
+
+            name = "lsgan"
+            width: int = 64
+
+            def spec(self, data: Fields) -> Spec: ...
+
+    The first line of the docstring is what `ganzoo variants` shows.
+    """
+
+    name: ClassVar[str]
+
+    def spec(self, data: Fields) -> Spec:
+        """The whole model for data of these fields."""
+        raise NotImplementedError
+
+    @classmethod
+    def summary(cls) -> str:
+        return (inspect.getdoc(cls) or "").split("\n")[0]
+
+    @classmethod
+    def parse(cls, settings: dict[str, Any]) -> Variant:
+        """The variant with these hyper-parameters; numbers may come as text (`--set`)."""
+        try:
+            return cls.model_validate(settings)
+        except ValidationError as error:
+            raise SpecError(
+                [(f"{cls.name}.{path}", text) for path, text in spec_error(error).problems]
+            ) from None
