@@ -1,0 +1,75 @@
+"""ganzoo: a zoo of GANs in which a model is data.
+
+    import ganzoo
+    ganzoo.from_pretrained("dcgan-mnist").generate(16, seed=0)
+
+The public names load at first use, so that importing ganzoo never imports torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.errors import GanzooError
+
+if TYPE_CHECKING:
+    from ganzoo.data import load as load_data
+    from ganzoo.data.catalog import DataSet
+    from ganzoo.data.source import Source
+    from ganzoo.engine import Step, train
+    from ganzoo.hookspecs import hookimpl
+    from ganzoo.hub import from_pretrained
+    from ganzoo.model import Model
+    from ganzoo.spec.layers import Layer
+    from ganzoo.spec.spec import Spec, Task
+    from ganzoo.spec.variant import Fields, Variant
+    from ganzoo.spec.vocabulary import Function
+
+_PUBLIC = {
+    "DataSet": "ganzoo.data.catalog",
+    "Fields": "ganzoo.spec.variant",
+    "Function": "ganzoo.spec.vocabulary",
+    "Layer": "ganzoo.spec.layers",
+    "Model": "ganzoo.model",
+    "Source": "ganzoo.data.source",
+    "Spec": "ganzoo.spec.spec",
+    "Step": "ganzoo.engine",
+    "Task": "ganzoo.spec.spec",
+    "Variant": "ganzoo.spec.variant",
+    "from_pretrained": "ganzoo.hub",
+    "hookimpl": "ganzoo.hookspecs",
+    "load_data": "ganzoo.data:load",
+    "train": "ganzoo.engine",
+}
+
+__all__ = [
+    "DataSet",
+    "Fields",
+    "Function",
+    "GanzooError",
+    "Layer",
+    "Model",
+    "Source",
+    "Spec",
+    "Step",
+    "Task",
+    "Variant",
+    "from_pretrained",
+    "hookimpl",
+    "load_data",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'ganzoo' has no attribute {name!r}")
+    module, _, attribute = _PUBLIC[name].partition(":")
+    value = getattr(import_module(module), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

@@ -9,10 +9,17 @@ The modules behind these declarations are in `ganzoo.build`.
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    SerializeAsAny,
+    ValidationInfo,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ganzoo.errors import choices, nearest
 from ganzoo.spec.frozen import Count, Frozen, Identifier
@@ -63,7 +70,49 @@ def _known_kind(value: Any, info: ValidationInfo) -> Any:
     return found.model_validate(data)
 
 
-AnyLayer = Annotated[SerializeAsAny[Layer], BeforeValidator(_known_kind)]
+_describing: ContextVar[bool] = ContextVar("_describing", default=False)
+
+
+class _EveryKind:
+    """Makes the JSON Schema list every kind of layer; pydantic alone would give the bare base.
+
+    Layers hold layers, so the list becomes one definition that refers to itself.
+    """
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        name = "ganzoo.spec.layers.AnyLayer:0"
+        reference = core_schema.definition_reference_schema(name)
+        if _describing.get():
+            return handler(reference)
+        from ganzoo.spec.vocabulary import current
+
+        kinds = current().layers
+        by_kind = {kind: cls.__pydantic_core_schema__ for kind, cls in kinds.items()}
+        short = [  # kinds that a bare word says in full
+            kind
+            for kind, cls in kinds.items()
+            if not any(field.is_required() for field in cls.model_fields.values())
+        ]
+        either = core_schema.union_schema(
+            [
+                core_schema.tagged_union_schema(by_kind, discriminator="kind"),
+                core_schema.literal_schema(short),
+            ],
+            ref=name,
+        )
+        token = _describing.set(True)
+        try:
+            found = handler(core_schema.definitions_schema(reference, [either]))
+        finally:
+            _describing.reset(token)
+        # a kind has a default in Python, and must be said in JSON
+        handler.resolve_ref_schema(found)["required"] = ["kind"]
+        return found
+
+
+AnyLayer = Annotated[SerializeAsAny[Layer], BeforeValidator(_known_kind), _EveryKind()]
 Layers = Annotated[tuple[AnyLayer, ...], Field(max_length=200)]
 
 

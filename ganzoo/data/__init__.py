@@ -1,0 +1,28 @@
+"""Data sets: named ones, folders of pictures, and tensors of your own.
+
+Declarations come without torch; `load` and `Source` bring it in when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.data.catalog import DATASETS, DataSet, fields_of, find
+
+if TYPE_CHECKING:
+    from ganzoo.data.loading import load
+    from ganzoo.data.source import Source
+
+__all__ = ["DATASETS", "DataSet", "Source", "fields_of", "find", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "load":
+        from ganzoo.data.loading import load
+
+        return load
+    if name == "Source":
+        from ganzoo.data.source import Source
+
+        return Source
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,159 @@
+"""The data sets that have a name: declarations, without torch and without pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.errors import UnknownNameError, choices, nearest
+from ganzoo.spec.draws import Image, Label
+from ganzoo.spec.variant import Fields
+
+if TYPE_CHECKING:
+    from ganzoo.data.source import Source
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set that `ganzoo train --data NAME` can name.
+
+    Args:
+        name: the word. fields: what it holds. summary: one sentence.
+        size: the number of training images.
+        licence: under what terms, and whom to thank. source: where it comes from.
+        load: `load(declared, split, roots) -> Source`, or `"module:attribute"`, imported at
+            first use. `declared` is this declaration; `roots` are folders to look in,
+            in order, of which only the last may be written to.
+        splits: what `split` may be. flips: training may mirror the images.
+        provider: the distribution that brings it; empty for the core.
+    """
+
+    name: str
+    fields: Fields
+    summary: str
+    size: int
+    licence: str
+    source: str
+    load: Callable[[DataSet, str, tuple[Path, ...]], Source] | str = field(repr=False)
+    splits: tuple[str, ...] = ("train", "test")
+    flips: bool = False
+    provider: str = ""
+
+    def loader(self) -> Callable[[DataSet, str, tuple[Path, ...]], Source]:
+        """The callable behind `load`; imports torch for the core's."""
+        if callable(self.load):
+            return self.load
+        module, _, attribute = self.load.partition(":")
+        return getattr(import_module(module), attribute)
+
+
+def _classes(name: str, names: tuple[str, ...]) -> Fields:
+    """Grey images of 28x28 pixels with a class each."""
+    label = Label(classes=len(names), names=names)
+    return Fields(name=name, fields={"image": Image(shape=(1, 28, 28)), "label": label})
+
+
+_DIGITS = tuple("0123456789")
+_GARMENTS = (
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+_MNIST_LICENCE = "CC BY-SA 3.0, Yann LeCun and Corinna Cortes"
+_MNIST_SOURCE = "http://yann.lecun.com/exdb/mnist/"
+
+DATASETS: dict[str, DataSet] = {
+    declared.name: declared
+    for declared in (
+        DataSet(
+            name="digits",
+            fields=_classes("digits", _DIGITS),
+            summary="The first 1,000 training images of each MNIST digit; comes with ganzoo.",
+            size=10_000,
+            licence=_MNIST_LICENCE,
+            source=_MNIST_SOURCE,
+            load="ganzoo.data.loading:digits",
+            splits=("train",),
+        ),
+        DataSet(
+            name="mnist",
+            fields=_classes("mnist", _DIGITS),
+            summary="Handwritten digits, 28x28 grey.",
+            size=60_000,
+            licence=_MNIST_LICENCE,
+            source=_MNIST_SOURCE,
+            load="ganzoo.data.loading:mnist",
+        ),
+        DataSet(
+            name="fashion-mnist",
+            fields=_classes("fashion-mnist", _GARMENTS),
+            summary="Photographs of clothes, 28x28 grey; in the format of MNIST, and harder.",
+            size=60_000,
+            licence="MIT, Zalando SE",
+            source="arXiv:1708.07747",
+            load="ganzoo.data.loading:fashion_mnist",
+        ),
+    )
+}
+
+
+def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
+    """The declaration behind a name: one of `DATASETS`, of `extra` (plugins), or a folder.
+
+    A folder is named `folder:PATH[,size=64][,channels=3][,flip]`. Size (16 to 128) and
+    channels (1, 3 or 4) are guessed from some of its pictures where they are left out.
+
+    Raises:
+        UnknownNameError: nothing has that name.
+        DataError: the folder is missing, has no pictures, or an option is not allowed.
+    """
+    if name.startswith("folder:"):
+        return _folder(name)
+    known = {**DATASETS, **(extra or {})}
+    if name not in known:
+        raise UnknownNameError(
+            f"no data set {name!r}{nearest(name, known)} known: {choices(known)}, and "
+            "folder:PATH for pictures of your own. See `ganzoo data`"
+        )
+    return known[name]
+
+
+def fields_of(name: str, extra: Mapping[str, DataSet] | None = None) -> Fields:
+    """What the data set of that name holds, without loading it; raises as `find` does."""
+    return find(name, extra).fields
+
+
+def _folder(name: str) -> DataSet:
+    from ganzoo.data.folder import Folder
+
+    folder = Folder.parse(name)
+
+    def load(declared: DataSet, split: str, roots: Any) -> Source:
+        from ganzoo.data.source import Source
+
+        pixels = {"image": folder.pixels()}
+        return Source(declared.name, declared.fields, pixels, flips=declared.flips)
+
+    image = Image(shape=(folder.channels, folder.size, folder.size))
+    return DataSet(
+        name=name,
+        # the folder's own name alone, as the path to it is nobody else's business
+        fields=Fields(name=folder.path.resolve().name, fields={"image": image}),
+        summary=f"{len(folder.files):,} pictures of your own.",
+        size=len(folder.files),
+        licence="",
+        source="",
+        load=load,
+        splits=("train",),
+        flips=folder.flip,
+    )

@@ -1,0 +1,112 @@
+"""From the name of a data set to its samples."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import torch
+
+from ganzoo.data.catalog import DataSet, find
+from ganzoo.data.folder import cache_dir
+from ganzoo.data.source import Source
+from ganzoo.errors import DataError, choices
+
+MEMORY_LIMIT = 2**30
+"""Bytes of samples that are kept in memory; larger sets are read from disk as they go."""
+
+
+def load(
+    name: str,
+    split: str = "train",
+    root: str | Path | None = None,
+    *,
+    extra: Mapping[str, DataSet] | None = None,
+    memory_limit: int = MEMORY_LIMIT,
+) -> Source:
+    """The data set of that name, on the CPU; `.to(device)` moves it.
+
+    Args:
+        name: one of `DATASETS`, of `extra`, or `folder:PATH[,size=64][,channels=3][,flip]`.
+        split: `train` or `test`, where the data set has one.
+        root: the folder that has its files, or gets them. By default the one that
+            GANZOO_DATA names, which is only read, then ganzoo's cache.
+        extra: declarations beyond `DATASETS`, by name.
+        memory_limit: bytes; a data set above it that is mapped from a file stays there.
+
+    Raises:
+        UnknownNameError: nothing has that name.
+        DataError: no such split, or the files are missing, broken or cannot be downloaded.
+    """
+    declared = find(name, extra)
+    if split not in declared.splits:
+        raise DataError(
+            f"data set {name!r} has no split {split!r}; it has {choices(declared.splits)}"
+        )
+    source = declared.loader()(declared, split, roots(root))
+    return source.in_memory() if source.nbytes <= memory_limit else source
+
+
+def roots(root: str | Path | None = None) -> tuple[Path, ...]:
+    """The folders where data sets may be, in the order of looking; only the last is written to."""
+    if root is not None:
+        return (Path(root),)
+    given = os.environ.get("GANZOO_DATA")
+    return (*([Path(given)] if given else []), cache_dir() / "data")
+
+
+def digits(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
+    """The bundled sheet of 100 x 100 digits, which go 0 to 9 again and again."""
+    from PIL import Image
+
+    with files("ganzoo.data").joinpath("digits.png").open("rb") as file, Image.open(file) as sheet:
+        pixels = np.array(sheet)
+    rows, columns = (side // 28 for side in pixels.shape)
+    images = pixels.reshape(rows, 28, columns, 28).swapaxes(1, 2).reshape(-1, 1, 28, 28)
+    labels = torch.arange(rows * columns) % 10
+    return Source(declared.name, declared.fields, {"image": images, "label": labels})
+
+
+def mnist(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
+    return _torchvision("MNIST", declared, split, roots)
+
+
+def fashion_mnist(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
+    return _torchvision("FashionMNIST", declared, split, roots)
+
+
+_IDX_FILES = tuple(
+    f"{part}-{what}-ubyte" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1")
+)
+
+
+def _torchvision(kind: str, declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
+    from torchvision import datasets
+
+    def complete(root: Path) -> bool:
+        return all((root / kind / "raw" / file).is_file() for file in _IDX_FILES)
+
+    root = next(filter(complete, roots), roots[-1])
+    fetched = not complete(root)
+    try:
+        loaded = getattr(datasets, kind)(root, train=split == "train", download=fetched)
+        arrays = {"image": loaded.data[:, None], "label": loaded.targets}
+        return Source(declared.name, declared.fields, arrays)
+    # what torchvision raises for a failed download, and for files that are not what they should be
+    except (OSError, URLError, RuntimeError, ValueError, AssertionError, TypeError) as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        folder = str(root / kind / "raw")
+        if fetched:
+            raise DataError(
+                f"data set {declared.name!r} is not in {choices(map(str, roots))} and could not be "
+                f"downloaded ({reason}). Put its files ({', '.join(_IDX_FILES)}) into {folder!r}, "
+                "or use --data digits, which comes with ganzoo"
+            ) from None
+        raise DataError(
+            f"data set {declared.name!r} in {folder!r} cannot be read ({reason}); "
+            "remove the folder to have it downloaded again"
+        ) from None

@@ -1,0 +1,232 @@
+"""A loaded data set: batches of its fields, ready on the device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from copy import copy
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganzoo.errors import DataError, choices
+from ganzoo.spec.draws import Image, Label, Text, Vector, tensor_shape
+from ganzoo.spec.variant import Fields
+
+
+class Source:
+    """A loaded data set.
+
+    Images are kept as bytes and become numbers in [-1, 1] batch by batch: on the device,
+    or, where an array is mapped from a file (`numpy.memmap`), read from there each time.
+
+    Args:
+        name: what `ganzoo.data.load` finds it by; any word for tensors of your own.
+        fields: what it holds.
+        arrays: a tensor or NumPy array for each field, one sample a row: images uint8 in
+            [0, 255] or float in [-1, 1], (samples, channels, height, width); labels integers
+            (samples,); texts and vectors float (samples, size).
+        flips: images may be mirrored, left to right, by `batch(..., flip=...)`.
+
+    Fields of one length belong together row by row; only `independent` ones may differ.
+
+    Raises:
+        DataError: arrays and fields do not agree.
+    """
+
+    def __init__(
+        self, name: str, fields: Fields, arrays: Mapping[str, Any], *, flips: bool = False
+    ) -> None:
+        if set(arrays) != set(fields.fields):
+            raise DataError(
+                f"data set {name!r} declares the fields {choices(fields.fields)} "
+                f"and brings {choices(arrays)}"
+            )
+        self.name = name
+        self.fields = fields
+        self.flips = flips
+        self.device = torch.device("cpu")
+        self._arrays: dict[str, Tensor | np.memmap] = {
+            field: _checked(f"{name}.{field}", draw, arrays[field])
+            for field, draw in fields.fields.items()
+        }
+        paired = {
+            field: self.length(field) for field, d in fields.fields.items() if not d.independent
+        }
+        if len(set(paired.values())) > 1:
+            raise DataError(
+                f"data set {name!r}: fields that belong together differ in length: "
+                f"{', '.join(f'{field} {length:,}' for field, length in paired.items())}; "
+                "unpaired ones are declared independent=True"
+            )
+        self._length = max(paired.values() or map(self.length, fields.fields))
+
+    @classmethod
+    def from_arrays(
+        cls, name: str, images: Any, labels: Any = None, *, classes: int = 0, flips: bool = False
+    ) -> Self:
+        """Images of your own, with their classes or without; the fields are read off them.
+
+        Args:
+            name: any word.
+            images: uint8 in [0, 255] or float in [-1, 1]; NCHW, NHWC, or NHW for grey ones.
+            labels: integers (samples,). classes: how many there are; by default the highest
+                label says so.
+            flips: images may be mirrored.
+
+        Raises:
+            DataError: the arrays are no images, or no labels.
+        """
+        images = _channels_first(name, _tensor(images))
+        fields: dict[str, Any] = {"image": Image(shape=tuple(images.shape[1:]))}
+        arrays: dict[str, Any] = {"image": images}
+        if labels is not None:
+            arrays["label"] = labels = _tensor(labels)
+            classes = classes or (int(labels.max()) + 1 if labels.numel() else 1)
+            fields["label"] = Label(classes=max(1, classes))
+        return cls(name, Fields(name=name, fields=fields), arrays, flips=flips)
+
+    def __len__(self) -> int:
+        """The number of samples; where all fields are independent, of the longest one."""
+        return self._length
+
+    def __repr__(self) -> str:
+        fields = ", ".join(
+            f"{field}: {draw.kind} {'x'.join(map(str, tensor_shape(draw)))}".rstrip()
+            for field, draw in self.fields.fields.items()
+        )
+        return f"<Source {self.name!r}: {len(self):,} samples of {fields}>"
+
+    def length(self, field: str) -> int:
+        """The number of samples of one field."""
+        return len(self._array(field))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all fields together, wherever they are."""
+        return sum(array.nbytes for array in self._arrays.values())
+
+    def batch(self, field: str, index: Tensor, flip: Tensor | None = None) -> Tensor:
+        """Samples of one field, on the source's device.
+
+        Args:
+            field: one of `fields`.
+            index: which ones, int64 (batch,) on the CPU, each in [0, length(field)).
+            flip: which of them to mirror, bool (batch,); only for images, and only where
+                the data set declares `flips`.
+
+        Returns:
+            Images float32 (batch, channels, height, width) in [-1, 1]; labels int64 (batch,);
+            texts and vectors float32 (batch, size).
+        """
+        array = self._array(field)
+        if isinstance(array, Tensor):
+            rows = array.index_select(0, index.to(array.device, non_blocking=True))
+        else:
+            rows = torch.from_numpy(array[index.numpy()]).to(self.device)
+        if flip is not None:
+            rows = self._mirrored(field, rows, flip)
+        if rows.dtype == torch.uint8:
+            return rows.float().div_(127.5).sub_(1)
+        return rows
+
+    def to(self, device: str | torch.device) -> Source:
+        """The same data set, batches on `device`; what is mapped from a file stays in its file."""
+        moved = copy(self)
+        moved.device = torch.device(device)
+        moved._arrays = {
+            field: array.to(moved.device) if isinstance(array, Tensor) else array
+            for field, array in self._arrays.items()
+        }
+        return moved
+
+    def in_memory(self) -> Source:
+        """The same data set with nothing left to read from files."""
+        read = copy(self)
+        read._arrays = {
+            field: array if isinstance(array, Tensor) else torch.tensor(array, device=self.device)
+            for field, array in self._arrays.items()
+        }
+        return read
+
+    def _array(self, field: str) -> Tensor | np.memmap:
+        try:
+            return self._arrays[field]
+        except KeyError:
+            self.fields[field]  # raises the DataError that says what there is
+            raise
+
+    def _mirrored(self, field: str, rows: Tensor, flip: Tensor) -> Tensor:
+        if not self.flips or rows.ndim != 4:
+            raise DataError(
+                f"data set {self.name!r} does not declare that its field {field!r} may be flipped"
+            )
+        return torch.where(flip.to(rows.device).view(-1, 1, 1, 1), rows.flip(-1), rows)
+
+
+def _tensor(array: Any) -> Tensor:
+    # a copy of what NumPy lends: its arrays may be read-only, which a tensor cannot be
+    return array.detach() if isinstance(array, Tensor) else torch.tensor(np.asarray(array))
+
+
+def _channels_first(name: str, images: Tensor) -> Tensor:
+    """NCHW from NCHW, NHWC or NHW: the channels are where a picture's number of them stands."""
+    if images.ndim == 3:
+        return images[:, None]
+    if images.ndim == 4:
+        for counts in ((1, 3), (4, 2)):
+            for axis in (1, 3):
+                if images.shape[axis] in counts:
+                    return images.movedim(axis, 1)
+    raise DataError(
+        f"{name}: images are (samples, channels, height, width), (samples, height, width, "
+        f"channels) or grey (samples, height, width), not of shape {tuple(images.shape)}"
+    )
+
+
+def _checked(place: str, draw: Image | Label | Text | Vector, array: Any) -> Tensor | np.memmap:
+    """The array as a Source keeps it, once it is seen to be what the draw says."""
+    mapped = isinstance(draw, Image) and isinstance(array, np.memmap)
+    kept = array if mapped else _tensor(array)
+    expected = ("samples", *tensor_shape(draw))
+    if kept.ndim != len(expected) or tuple(kept.shape[1:]) != expected[1:]:
+        raise DataError(
+            f"{place} is declared as {draw.kind} ({', '.join(map(str, expected))}), "
+            f"but its array is {tuple(kept.shape)}"
+        )
+    if len(kept) == 0:
+        raise DataError(f"{place} has no samples")
+    if isinstance(kept, np.memmap):
+        if kept.dtype != np.uint8:
+            raise DataError(f"{place}: images mapped from a file must be uint8, not {kept.dtype}")
+        return kept
+    if isinstance(draw, Image) and kept.dtype == torch.uint8:
+        return kept.contiguous()
+    if isinstance(draw, Label) == kept.is_floating_point():
+        raise DataError(f"{place}: a {draw.kind} cannot be {kept.dtype}; {_ALLOWED[draw.kind]}")
+    low, high = (value.item() for value in kept.aminmax())
+    if isinstance(draw, Label):
+        if not 0 <= low <= high < draw.classes:
+            raise DataError(
+                f"{place}: labels of {draw.classes} classes are in [0, {draw.classes - 1}], "
+                f"these in [{low}, {high}]"
+            )
+        return kept.long()
+    if not -math.inf < low <= high < math.inf:
+        raise DataError(f"{place} has values that are not finite")
+    if isinstance(draw, Image) and (low < -1 or high > 1):
+        raise DataError(
+            f"{place}: float images are in [-1, 1], these in [{low:g}, {high:g}]; "
+            "give those in [0, 255] as uint8"
+        )
+    return kept.float().contiguous()
+
+
+_ALLOWED = {
+    "image": "images are uint8 or float",
+    "label": "labels are integers",
+    "text": "embedded texts are float",
+    "vector": "vectors are float",
+}

@@ -1,0 +1,382 @@
+"""Training: the state of a run, one round after the other, and the generator around them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.build import Net, build, initialize
+from ganzoo.data.source import Source
+from ganzoo.engine import checkpoint, distribution
+from ganzoo.engine.randomness import Draws, key
+from ganzoo.errors import NonFiniteError, TrainingError
+from ganzoo.model import Model
+from ganzoo.plan import Plan
+from ganzoo.spec.schedule import SGD, Adam, RMSprop, Update
+from ganzoo.spec.spec import Spec
+
+Precision = Literal["auto", "fp32", "bf16"]
+SETTLE_BATCHES = 50
+"""Batches from which the batch statistics of averaged networks are estimated."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What `train` yields after each round.
+
+    `number` counts rounds from 1, `total` is how many there will be.
+    """
+
+    number: int
+    total: int
+    stage: str
+    training: Training
+
+    def losses(self) -> dict[str, float]:
+        """The latest value of each loss term, as `update.term`; waits for the device."""
+        return self.training.losses()
+
+    def save(self, path: str | Path) -> Path:
+        """Write a checkpoint from which `train(..., resume=path)` goes on, bit for bit."""
+        return self.training.save(Path(path))
+
+    def model(self) -> Model:
+        """The model as it stands, with moving averages applied; a copy of its own."""
+        return self.training.model()
+
+
+def train(
+    spec: Spec,
+    data: Source,
+    *,
+    steps: int | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    precision: Precision = "auto",
+    compile: bool = False,
+    resume: str | Path | None = None,
+) -> Iterator[Step]:
+    """Train `spec` on `data`; yields a `Step` after each round. The caller logs, saves, stops.
+
+    Args:
+        steps: rounds in all, shared among the stages in proportion; the Spec's by default.
+        batch: samples of the global batch; the Spec's by default.
+        seed: of everything random; torch's global generator is seeded at each step, too.
+        device: by default CUDA where there is one, else the CPU.
+        precision: `bf16` computes networks in bfloat16 (weights, losses and optimizers stay
+            float32); `auto` is bf16 on CUDA and fp32 on the CPU.
+        compile: let torch.compile fuse the networks; minutes of start-up, for long runs.
+        resume: a checkpoint; the run goes on as if it had not stopped.
+
+    Raises:
+        ShapeError: tensors do not fit; found before the first batch.
+        DataError: the data lack a field that the Spec draws.
+        NonFiniteError: a loss is NaN or infinite.
+    """
+    if steps is not None:
+        spec = spec.with_steps(steps)
+    training = Training(
+        spec,
+        data,
+        batch=batch or spec.batch,
+        seed=seed,
+        device=torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")),
+        precision=precision,
+        compile=compile,
+    )
+    if resume is not None:
+        training.load(Path(resume))
+    return _steps(training)
+
+
+def _steps(training: Training) -> Iterator[Step]:
+    total = training.spec.steps
+    while training.step < total:
+        stage = training.round()
+        yield Step(training.step, total, stage, training)
+
+
+class Updater:
+    """One update at work: the weights it trains, its optimizer, its constraint."""
+
+    def __init__(self, update: Update, networks: dict[str, Net]) -> None:
+        self.update = update
+        self.parameters = [p for name in update.train for p in networks[name].parameters()]
+        self.optimizer = _optimizer(update, self.parameters)
+
+    def step(self, update: Update, progress: float, world: int) -> None:
+        """Apply the gradients. `update` is this stage's, `progress` the share of it done."""
+        options = update.optimizer
+        rate = options.lr * (options.decay.factor(progress) if options.decay else 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        if world > 1:
+            distribution.average([p.grad for p in self.parameters if p.grad is not None])
+        self.optimizer.step()
+        for parameter in self.parameters:
+            parameter.grad = None
+        if update.clip_weights is not None:
+            with torch.no_grad():
+                torch._foreach_clamp_min_(self.parameters, -update.clip_weights)
+                torch._foreach_clamp_max_(self.parameters, update.clip_weights)
+
+
+def _optimizer(update: Update, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    match update.optimizer:
+        case Adam(lr=lr, betas=betas, eps=eps, weight_decay=decay):
+            return torch.optim.Adam(parameters, lr, betas, eps, decay, fused=True)
+        case RMSprop(lr=lr, alpha=alpha, eps=eps):
+            return torch.optim.RMSprop(parameters, lr, alpha, eps, foreach=True)
+        case SGD(lr=lr, momentum=momentum, weight_decay=decay):
+            return torch.optim.SGD(parameters, lr, momentum, weight_decay=decay, foreach=True)
+
+
+class Training:
+    """The state of a run: networks, optimizers, moving averages, and the number of rounds done."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        data: Source,
+        *,
+        batch: int,
+        seed: int,
+        device: torch.device,
+        precision: Precision = "auto",
+        compile: bool = False,
+    ) -> None:
+        self.spec, self.data, self.seed, self.device = spec, data.to(device), seed, device
+        self.plan = Plan(spec)
+        self.rank, self.world = distribution.join_group()
+        self.networks = build(spec)
+        for name, net in self.networks.items():
+            initialize(net, spec.networks[name], key(seed, "weights", name))
+            net.to(device)
+            if any(parameter.ndim == 4 for parameter in net.parameters()):
+                net.to(memory_format=torch.channels_last)
+            if precision == "bf16" or (precision == "auto" and device.type == "cuda"):
+                net.precision = torch.bfloat16
+        self.called: dict[str, Any] = dict(self.networks)
+        if compile:
+            self.called = {name: torch.compile(net) for name, net in self.networks.items()}
+        if device.type == "cpu":
+            # numbers near zero cost a hundred times the usual on most processors
+            torch.set_flush_denormal(True)
+        versions = max(self.plan.versions(index) for index in range(len(spec.stages)))
+        self.draws = Draws(
+            spec, data, batch=batch, seed=seed, device=device, versions=versions,
+            rank=self.rank, world=self.world,
+        )  # fmt: skip
+        self.updaters: dict[str, Updater] = {}
+        for update in (update for stage in spec.stages for update in stage.updates):
+            self.updaters.setdefault(update.name, Updater(update, self.networks))
+        self.averages = {
+            name: [parameter.detach().clone() for parameter in self.networks[name].parameters()]
+            for name in spec.ema
+        }
+        self.step = 0
+        self.checkpoint: Path | None = None
+        self._terms: dict[str, tuple[Tensor, ...]] = {}
+        self._pending: list[tuple[int, str, tuple[Tensor, ...]]] = []
+        self._rounds: dict[int, Any] = {}
+        self._ends = [
+            sum(stage.steps for stage in spec.stages[: index + 1])
+            for index in range(len(spec.stages))
+        ]
+        self._stage = -1
+        self._updates: dict[str, Update] = {}
+
+    # ---------------------------------------------------------------------- one round
+
+    def round(self) -> str:
+        """Run one round; returns the name of its stage."""
+        index = next(i for i, end in enumerate(self._ends) if self.step < end)
+        if index != self._stage:
+            self._enter(index)
+        stage = self.spec.stages[index]
+        number = self.step - (self._ends[index] - stage.steps)
+        self._progress = number / max(1, stage.steps - 1)
+        torch.manual_seed(key(self.seed, self.step, "layers", self.rank))
+        self._run(self.plan.round(index, number))
+        self._average()
+        self.step += 1
+        if self.device.type == "cpu" or len(self._pending) >= 100:
+            self._check_finite()
+        return stage.name
+
+    def _run(self, round: Any) -> None:
+        function = self._rounds.get(id(round))
+        if function is None:
+            function = self._rounds[id(round)] = round.compile(self.called)
+        function(self._draw, self._gradients, self._apply)
+
+    def _enter(self, index: int) -> None:
+        stage = self.spec.stages[index]
+        for name, net in self.networks.items():
+            net.train(name not in stage.freeze)
+        self._updates = {update.name: update for update in stage.updates}
+        self._stage = index
+
+    def _draw(self, version: int, *names: str) -> Any:
+        values = self.draws(self.step, version, names)
+        return values[0] if len(values) == 1 else values
+
+    def _gradients(self, name: str, *terms: Tensor, keep_graph: bool = False) -> None:
+        updater = self.updaters[name]
+        total = terms[0] if len(terms) == 1 else torch.stack(terms).sum()
+        kept = tuple(term.detach() for term in terms)
+        if self.device.type == "cpu" and not math.isfinite(total.item()):
+            # before the step, so that the weights are still the good ones
+            self._pending.append((self.step, name, kept))
+            self._check_finite()
+        gradients = torch.autograd.grad(
+            total, updater.parameters, retain_graph=keep_graph, allow_unused=True
+        )
+        for parameter, gradient in zip(updater.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self._terms[name] = kept
+        if self.device.type != "cpu":
+            self._pending.append((self.step, name, kept))
+
+    def _apply(self, name: str) -> None:
+        self.updaters[name].step(self._updates[name], self._progress, self.world)
+
+    def _average(self) -> None:
+        for name, averages in self.averages.items():
+            # a short memory at first, so that the first weights are soon forgotten
+            decay = min(self.spec.ema[name], (1 + self.step) / (10 + self.step))
+            with torch.no_grad():
+                torch._foreach_lerp_(averages, list(self.networks[name].parameters()), 1 - decay)
+
+    # --------------------------------------------------------------- looking and saving
+
+    def _check_finite(self) -> None:
+        pending, self._pending = self._pending, []
+        for step, name, terms in pending:
+            for term, value in zip(self._minimized(name), terms, strict=True):
+                if not math.isfinite(value.item()):
+                    path = f"{self.spec.stages[self._stage].name}.{name}.{term}"
+                    saved = str(self.checkpoint) if self.checkpoint else None
+                    raise NonFiniteError(path, step + 1, saved)
+
+    def _minimized(self, name: str) -> list[str]:
+        return list(self._updates[name].minimize)
+
+    def losses(self) -> dict[str, float]:
+        self._check_finite()
+        return {
+            f"{name}.{term}": value.item()
+            for name, terms in self._terms.items()
+            if name in self._updates
+            for term, value in zip(self._minimized(name), terms, strict=True)
+        }
+
+    def model(self) -> Model:
+        networks = build(self.spec, only=self.spec.published)
+        networks = {name: networks[name] for name in self.spec.published}
+        for name, net in networks.items():
+            net.to_empty(device=self.device)
+            net.load_state_dict(self.networks[name].state_dict())
+            if name in self.averages:
+                with torch.no_grad():
+                    torch._foreach_copy_(list(net.parameters()), self.averages[name])
+        model = Model(self.spec, networks)
+        self._settle(model)
+        return model
+
+    def _settle(self, model: Model) -> None:
+        """Estimate the batch statistics of averaged networks anew: theirs belong to other weights."""
+        norms = [
+            module
+            for name in self.averages
+            if name in model.networks
+            for module in model.networks[name].modules()
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
+        ]
+        if not norms:
+            return
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over all batches
+            norm.train()
+        draws = Draws(
+            self.spec, self.data, batch=self.draws.batch, seed=key(self.seed, "settle"),
+            device=self.device,
+        )  # fmt: skip
+        texts = [text for task in self.spec.tasks.values() for _, text in task.expressions]
+        for number in range(SETTLE_BATCHES):
+            for text in texts:
+                names = self.spec.draws_in(text)
+                model.evaluate(text, dict(zip(names, draws(number, 0, names), strict=True)))
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+            norm.eval()
+
+    def _state(self) -> dict[str, Tensor]:
+        state: dict[str, Tensor] = {}
+        for name, net in self.networks.items():
+            state |= {f"networks/{name}/{k}": value for k, value in net.state_dict().items()}
+        for name, updater in self.updaters.items():
+            for index, parameter in enumerate(updater.parameters):
+                for word, value in updater.optimizer.state.get(parameter, {}).items():
+                    if isinstance(value, Tensor):
+                        state[f"optimizers/{name}/{index}/{word}"] = value
+        for name, averages in self.averages.items():
+            state |= {f"averages/{name}/{i}": value for i, value in enumerate(averages)}
+        return state
+
+    def save(self, path: Path) -> Path:
+        self._check_finite()
+        if self.rank == 0:
+            facts = {"step": self.step, "seed": self.seed, "batch": self.draws.batch}
+            checkpoint.write(path, self._state(), facts)
+        self.checkpoint = path
+        return path
+
+    def load(self, path: Path) -> None:
+        state, facts = checkpoint.read(path)
+        mine = {"seed": self.seed, "batch": self.draws.batch}
+        for word, value in mine.items():
+            if facts.get(word) != value:
+                raise TrainingError(
+                    f"checkpoint {path} was trained with {word} {facts.get(word)}, and this run has "
+                    f"{value}; resume with the same, or start anew"
+                )
+        try:
+            for name, net in self.networks.items():
+                net.load_state_dict(_under(state, f"networks/{name}/"))
+            for name, averages in self.averages.items():
+                for index, value in enumerate(averages):
+                    value.copy_(state[f"averages/{name}/{index}"])
+        except (KeyError, RuntimeError) as error:
+            raise TrainingError(
+                f"checkpoint {path} does not fit this Spec ({str(error).splitlines()[0]}); "
+                "resume with the Spec that it was trained with"
+            ) from None
+        for name, updater in self.updaters.items():
+            for index, parameter in enumerate(updater.parameters):
+                values = _under(state, f"optimizers/{name}/{index}/")
+                if values:
+                    updater.optimizer.state[parameter] = {
+                        word: value if word == "step" else _like(value, parameter)
+                        for word, value in values.items()
+                    }
+        self.step = facts["step"]
+        self.checkpoint = path
+
+
+def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): value for k, value in state.items() if k.startswith(prefix)}
+
+
+def _like(value: Tensor, parameter: Tensor) -> Tensor:
+    """`value` on the device and in the memory layout of its parameter, as a live run has it."""
+    return torch.empty_like(parameter).copy_(value)

@@ -1,0 +1,52 @@
+"""Losses between values and targets, and between values."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def bce(logits: Tensor, target: Tensor | float) -> Tensor:
+    # log(1 + exp(-l)) and log(1 + exp(l)): for a constant target one softplus is enough
+    if not isinstance(target, Tensor):
+        if target == 1:
+            return F.softplus(-logits).mean()
+        if target == 0:
+            return F.softplus(logits).mean()
+        target = torch.full_like(logits, target)
+    return F.binary_cross_entropy_with_logits(logits, target)
+
+
+def mse(a: Tensor, b: Tensor | float) -> Tensor:
+    _same(a, b)
+    return (a - b).square().mean()
+
+
+def l1(a: Tensor, b: Tensor | float) -> Tensor:
+    _same(a, b)
+    return (a - b).abs().mean()
+
+
+def distance(a: Tensor, b: Tensor) -> Tensor:
+    _same(a, b)
+    return (a - b).square().flatten(1).mean(1)
+
+
+def cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
+    return F.cross_entropy(logits, label)
+
+
+def hinge(scores: Tensor, sign: float) -> Tensor:
+    return F.relu(1 - sign * scores).mean()
+
+
+def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
+    _same(real, fake)
+    return (real.mean(0) - fake.mean(0)).square().mean()
+
+
+def _same(a: Tensor, b: Tensor | float) -> None:
+    """Refuse shapes that differ: broadcasting would hide the mistake."""
+    if isinstance(b, Tensor) and a.shape != b.shape:
+        raise ValueError(f"shapes differ: {tuple(a.shape)} and {tuple(b.shape)}")

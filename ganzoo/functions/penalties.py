@@ -1,0 +1,40 @@
+"""Penalties on the gradient of a critic with respect to its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Values = Tensor | tuple[Tensor, ...]
+
+
+def gradient_penalty(
+    critic: Callable[..., Tensor], real: Values, fake: Values, *, mix: Tensor
+) -> Tensor:
+    """`mix` (batch,) in [0, 1): one random point a sample, the same for all its inputs."""
+    points = [
+        torch.lerp(b.detach(), a.detach(), mix.view(-1, *[1] * (a.ndim - 1))).requires_grad_()
+        for a, b in zip(_several(real), _several(fake), strict=True)
+    ]
+    return (_norms(critic, points).sqrt() - 1).square().mean()
+
+
+def r1(critic: Callable[..., Tensor], inputs: Values) -> Tensor:
+    return _norms(critic, [a.detach().requires_grad_() for a in _several(inputs)]).mean()
+
+
+def _several(values: Values) -> tuple[Tensor, ...]:
+    return values if isinstance(values, tuple) else (values,)
+
+
+def _norms(critic: Callable[..., Tensor], points: list[Tensor]) -> Tensor:
+    """The squared gradient norm of each sample, over all inputs together: (batch,)."""
+    with torch.enable_grad():
+        scores = critic(*points)
+        # the sum: samples do not touch each other, so each gets its own gradient
+        gradients = torch.autograd.grad(scores.sum(), points, create_graph=True)
+    squares = [gradient.flatten(1).square().sum(1) for gradient in gradients]
+    # a norm has no derivative at zero; the smallest number keeps it finite
+    return torch.stack(squares).sum(0) + 1e-12

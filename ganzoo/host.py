@@ -1,0 +1,175 @@
+"""The host: finds plugins, isolates broken ones, and lists what each brings.
+
+A plugin is a module behind an entry point of the group `ganzoo`. One that raises at
+import, misspells a hook, or brings a name that another plugin brought before it is
+kept out whole, listed with the reason, and disturbs nothing else.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import Distribution, EntryPoint, distributions
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from ganzoo import hookspecs
+from ganzoo.errors import PluginError, UnknownNameError, choices, nearest
+from ganzoo.spec import vocabulary
+from ganzoo.spec.layers import LAYERS, Layer
+from ganzoo.spec.variant import Variant
+from ganzoo.spec.vocabulary import Function, Vocabulary
+
+if TYPE_CHECKING:
+    from ganzoo.data.catalog import DataSet
+
+GROUP = "ganzoo"
+
+
+@dataclass
+class Plugin:
+    """A plugin as `ganzoo plugins` lists it. `problem` is empty for one that works."""
+
+    name: str
+    distribution: str
+    version: str
+    brings: dict[str, list[str]] = field(default_factory=lambda: dict[str, list[str]]())
+    problem: str = ""
+
+
+class Host:
+    """All plugins and what they bring, by name: `variants`, `functions`, `layers`, `data`."""
+
+    def __init__(self, entry_points: Iterable[tuple[Distribution | None, EntryPoint]] = ()) -> None:
+        self.plugins: list[Plugin] = []
+        self.variants: dict[str, type[Variant]] = {}
+        self.functions: dict[str, Function] = dict(vocabulary.FUNCTIONS)
+        self.layers: dict[str, type[Layer]] = dict(LAYERS)
+        self.data: dict[str, DataSet] = {}
+        self.providers: dict[tuple[str, str], str] = {}
+        for distribution, entry_point in entry_points:
+            name = distribution.metadata["Name"] if distribution else entry_point.value
+            version = distribution.version if distribution else ""
+            plugin = Plugin(entry_point.name, name, version)
+            self.plugins.append(plugin)
+            try:
+                self._add(plugin, entry_point.load())
+            # whatever a stranger's module raises at import, SystemExit too, stays its own matter
+            except (Exception, SystemExit) as error:
+                plugin.problem = plugin.problem or _reason(error)
+
+    def register(self, module: object, name: str = "") -> Plugin:
+        """Add a plugin by hand (tests, notebooks); raises PluginError where discovery would list it."""
+        name = name or getattr(module, "__name__", type(module).__name__)
+        plugin = Plugin(name, name, "")
+        self._add(plugin, module)
+        self.plugins.append(plugin)
+        return plugin
+
+    def _add(self, plugin: Plugin, module: object) -> None:
+        """Take in all that a plugin brings, or nothing."""
+        # a manager of its own, so that one plugin's mistake is not seen by the others
+        manager = pluggy.PluginManager(GROUP)
+        manager.add_hookspecs(hookspecs)
+        try:
+            manager.register(module, plugin.name)
+            manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            hooks = [name for name in vars(hookspecs) if name.startswith("ganzoo_")]
+            wrong = _unknown_hook(module, hooks)
+            raise PluginError(
+                f"no hook {wrong!r}{nearest(wrong, hooks)} hooks: {choices(hooks)}"
+                if wrong
+                else str(error)
+            ) from None
+        rooms: list[tuple[str, dict[str, Any], Callable[[Any], str], type, Any]] = [
+            ("variants", self.variants, lambda item: item.name, Variant, manager.hook.ganzoo_variants),
+            ("functions", self.functions, lambda item: item.name, Function, manager.hook.ganzoo_functions),
+            ("layers", self.layers, lambda item: item.model_fields["kind"].default, Layer, manager.hook.ganzoo_layers),
+            ("data", self.data, lambda item: item.name, object, manager.hook.ganzoo_data),
+        ]  # fmt: skip
+        found: list[tuple[str, dict[str, Any], str, Any]] = []
+        for word, room, name_of, kind, hook in rooms:
+            for item in (item for brought in hook() for item in brought):
+                _check_kind(word, item, kind)
+                name = name_of(item)
+                taken = any(w == word and n == name for w, _, n, _ in found)
+                if name in room or taken:
+                    owner = self.providers.get((word, name), "this plugin" if taken else "ganzoo")
+                    raise PluginError(
+                        f"it brings {word.rstrip('s')} {name!r}, and {owner} has one of that name; "
+                        "uninstall one of them, or rename it"
+                    )
+                found.append((word, room, name, item))
+        for word, room, name, item in found:
+            room[name] = item
+            self.providers[word, name] = plugin.distribution
+            plugin.brings.setdefault(word, []).append(name)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.functions, self.layers)
+
+    @property
+    def broken(self) -> list[Plugin]:
+        return [plugin for plugin in self.plugins if plugin.problem]
+
+    def variant(self, name: str) -> type[Variant]:
+        """The variant of that name; UnknownNameError with the nearest match and broken plugins."""
+        if name not in self.variants:
+            raise UnknownNameError(
+                f"no variant {name!r}{nearest(name, self.variants)} there is: "
+                f"{choices(self.variants)}{self._not_loaded()}"
+            )
+        return self.variants[name]
+
+    def _not_loaded(self) -> str:
+        if not self.broken:
+            return ""
+        lines = [f"{p.distribution} {p.version} ({p.problem})" for p in self.broken]
+        return f"\n  not loaded: {'; '.join(lines)}; see `ganzoo plugins`"
+
+
+def _check_kind(word: str, item: Any, kind: type) -> None:
+    is_class = word in {"variants", "layers"}
+    fits = issubclass(item, kind) if is_class and inspect.isclass(item) else isinstance(item, kind)
+    if not fits or (is_class and not inspect.isclass(item)):
+        what = f"a subclass of {kind.__name__}" if is_class else f"a {kind.__name__}"
+        raise PluginError(f"ganzoo_{word} must give {what}, not {item!r}")
+    if word == "variants" and not isinstance(getattr(item, "name", None), str):
+        raise PluginError(f"variant {item.__name__} has no name; add: name = \"...\"")
+
+
+def _unknown_hook(module: object, hooks: list[str]) -> str:
+    """The first function marked as a hook that is none."""
+    for name in dir(module):
+        if name.startswith("ganzoo_") and name not in hooks:
+            return name
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error) or "no message"
+    return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}"
+
+
+def discover() -> Host:
+    """The host with every installed plugin, in the order of distribution and entry name."""
+    found: dict[tuple[str, str, str], tuple[Distribution, EntryPoint]] = {}
+    for distribution in distributions():
+        for entry_point in distribution.entry_points:
+            if entry_point.group == GROUP:
+                name: str = distribution.metadata["Name"]
+                found.setdefault((name.lower(), entry_point.name, entry_point.value), (distribution, entry_point))
+    return Host(found[key] for key in sorted(found))
+
+
+@lru_cache(maxsize=1)
+def default() -> Host:
+    """The host of this process; plugins are looked for once, at first use."""
+    return discover()
+
+

@@ -1,0 +1,345 @@
+"""A trained model: networks, the Spec that made them, and its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganzoo.build import Evaluator, Net, parameter_count
+from ganzoo.errors import TaskError, choices, nearest
+from ganzoo.spec.draws import DATA, Image, Label, Normal, Uniform
+from ganzoo.spec.spec import Spec, Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL.Image import Image as Picture
+
+Output = Literal["pil", "np", "pt"]
+BATCH = 256
+"""Samples that are computed at once."""
+
+
+class Model:
+    """A trained model. What it can do is what the tasks of its Spec say.
+
+    Attributes:
+        spec: the Spec. networks: the networks that the tasks need, in evaluation mode.
+        config: what its folder says about where it comes from; empty for a fresh one.
+    """
+
+    def __init__(
+        self, spec: Spec, networks: Mapping[str, Net], config: Mapping[str, Any] | None = None
+    ) -> None:
+        self.spec = spec
+        self.networks = dict(networks)
+        self.config = dict(config or {})
+        for net in self.networks.values():
+            net.eval().requires_grad_(False)
+
+    # ----------------------------------------------------------------------------- tasks
+
+    def generate(
+        self,
+        n: int | None = None,
+        *,
+        seed: int = 0,
+        output: Output = "pil",
+        noise: Mapping[str, Any] | None = None,
+        **given: Any,
+    ) -> Any:
+        """Draw samples.
+
+        Args:
+            n: how many; by default one for each label or text given, else 1.
+            seed: of the noise; the first samples of a seed do not depend on `n`.
+            output: "pil" for PIL images, "np" for float32 (n, h, w, c) and "pt" for (n, c, h, w),
+                both in [0, 1].
+            noise: values for noise by name, in place of the seed's: float (n, size).
+            given: the other inputs of the task, such as `label=3` or `label=range(10)`.
+        """
+        task = self._task("generate")
+        values, n = self._given(task, given, n)
+        values |= self._noise(task, n, seed, noise or {})
+        return self._images(self._run(task.output, values), output)
+
+    def encode(self, images: Any, *, seed: int = 0) -> np.ndarray:
+        """The codes of images: float32 (n, d)."""
+        task = self._task("encode")
+        values, n = self._given(task, {"image": images}, None)
+        values |= self._noise(task, n, seed, {})
+        return self._run(task.output, values).flatten(1).cpu().numpy()
+
+    def reconstruct(self, images: Any, *, seed: int = 0, output: Output = "pil") -> Any:
+        """The images, encoded and decoded again."""
+        task = self._task("reconstruct")
+        values, n = self._given(task, {"image": images}, None)
+        values |= self._noise(task, n, seed, {})
+        return self._images(self._run(task.output, values), output)
+
+    def translate(self, images: Any, *, to: str, seed: int = 0, output: Output = "pil") -> Any:
+        """The images in the domain `to`."""
+        tasks = {task.to: task for task in self._tasks("translate").values()}
+        if to not in tasks:
+            raise TaskError(
+                f"no domain {to!r}{nearest(to, map(str, tasks))} this model translates to "
+                f"{choices(map(str, tasks))}"
+            )
+        task = tasks[to]
+        values, n = self._given(task, {"image": images}, None)
+        values |= self._noise(task, n, seed, {})
+        return self._images(self._run(task.output, values), output)
+
+    def score(self, images: Any, *, seed: int = 0) -> np.ndarray:
+        """How strange each image is: float32 (n,), higher is stranger."""
+        task = self._task("score")
+        values, n = self._given(task, {"image": images}, None)
+        values |= self._noise(task, n, seed, {})
+        return self._run(task.output, values).cpu().numpy()
+
+    def _tasks(self, kind: str) -> dict[str, Task]:
+        found = {name: task for name, task in self.spec.tasks.items() if task.kind == kind}
+        if not found:
+            can = choices({task.kind for task in self.spec.tasks.values()})
+            raise TaskError(f"{self.title} cannot {kind}; it can: {can}")
+        return found
+
+    def _task(self, kind: str) -> Task:
+        return next(iter(self._tasks(kind).values()))
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        return self.config.get("name") or self.spec.title or "this model"
+
+    # ---------------------------------------------------------------------------- inputs
+
+    def _given(self, task: Task, given: dict[str, Any], n: int | None) -> tuple[dict[str, Tensor], int]:
+        """The values of the data's draws, and how many samples they make."""
+        draws = {
+            name: self.spec.draws[name]
+            for name in self.spec.draws_in(task.output)
+            if isinstance(self.spec.draws[name], DATA)
+        }
+        words = {name: _word(draw) for name, draw in draws.items()}
+        for word in given:
+            if word not in words.values():
+                allowed = [*words.values(), "n", "seed", "output", "noise"]
+                raise TaskError(
+                    f"{self.title} takes no {word!r}{nearest(word, allowed)} "
+                    f"it takes: {choices(allowed)}"
+                )
+        values: dict[str, Tensor] = {}
+        for name, draw in draws.items():
+            if words[name] not in given:
+                raise TaskError(f"{self.title} needs {words[name]}=...")
+            values[name] = self._value(draw, given[words[name]])
+        sizes = {value.shape[0] for value in values.values()}
+        n = n if n is not None else max(sizes, default=1)
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise TaskError(f"n is the number of samples, at least 1, not {n!r}")
+        for name, value in values.items():
+            if value.shape[0] == 1:
+                values[name] = value.expand(n, *value.shape[1:])
+            elif value.shape[0] != n:
+                raise TaskError(f"{words[name]} has {value.shape[0]} entries, and n is {n}")
+        return values, n
+
+    def _value(self, draw: Any, value: Any) -> Tensor:
+        match draw:
+            case Image():
+                return image_tensor(value, draw).to(self.device)
+            case Label():
+                labels = torch.as_tensor(
+                    value if isinstance(value, int | torch.Tensor | np.ndarray) else list(value)
+                ).reshape(-1)
+                if labels.is_floating_point() or not len(labels):
+                    raise TaskError(f"label: whole numbers from 0 to {draw.classes - 1}, not {value!r}")
+                if labels.min() < 0 or labels.max() >= draw.classes:
+                    raise TaskError(f"label: from 0 to {draw.classes - 1}, not {value!r}")
+                return labels.long().to(self.device)
+            case _:
+                array = torch.as_tensor(np.asarray(value, dtype=np.float32)).reshape(-1, draw.size)
+                return array.to(self.device)
+
+    def _noise(self, task: Task, n: int, seed: int, given: Mapping[str, Any]) -> dict[str, Tensor]:
+        names = [
+            name
+            for name in self.spec.draws_in(task.output)
+            if isinstance(self.spec.draws[name], Normal | Uniform)
+        ]
+        for name in given:
+            if name not in names:
+                raise TaskError(f"no noise {name!r}{nearest(name, names)} allowed: {choices(names)}")
+        values: dict[str, Tensor] = {}
+        for name in names:
+            draw = self.spec.draws[name]
+            assert isinstance(draw, Normal | Uniform)
+            if name in given:
+                value = torch.as_tensor(np.asarray(given[name], dtype=np.float32))
+                if value.shape != (n, draw.size):
+                    raise TaskError(
+                        f"noise {name!r} is float ({n}, {draw.size}), not {tuple(value.shape)}"
+                    )
+            else:
+                value = sample_noise(draw, n, seed, name)
+            values[name] = value.to(self.device)
+        return values
+
+    # --------------------------------------------------------------------------- running
+
+    @property
+    def device(self) -> torch.device:
+        return next(
+            (p.device for net in self.networks.values() for p in net.parameters()),
+            torch.device("cpu"),
+        )
+
+    def to(self, device: str | torch.device) -> Model:
+        """The same model, moved to `device`."""
+        for net in self.networks.values():
+            net.to(device)
+        return self
+
+    def evaluate(self, text: str, values: Mapping[str, Tensor]) -> Any:
+        """The value of any expression over the model's draws and networks; no gradients.
+
+        Args:
+            values: a tensor for each draw that it needs: images (n, c, h, w) in [-1, 1].
+        """
+
+        def call(name: str, inputs: Sequence[Tensor], output: str | None) -> Tensor:
+            return self.networks[name](*inputs, outputs=(output or "",))
+
+        evaluator = Evaluator(
+            self.spec, call, values, lambda batch: torch.rand(batch, device=self.device)
+        )
+        with torch.inference_mode():
+            return evaluator(text)
+
+    def _run(self, text: str, values: Mapping[str, Tensor]) -> Tensor:
+        n = next(iter(values.values())).shape[0]
+        parts = [
+            self.evaluate(text, {name: value[i : i + BATCH] for name, value in values.items()})
+            for i in range(0, n, BATCH)
+        ]
+        return torch.cat(parts)
+
+    def _images(self, images: Tensor, output: Output) -> Any:
+        images = images.add(1).div(2).clamp(0, 1).cpu()
+        if output == "pt":
+            return images
+        array = images.permute(0, 2, 3, 1).contiguous().numpy()
+        if output == "np":
+            return array
+        if output != "pil":
+            raise TaskError(f"output is 'pil', 'np' or 'pt', not {output!r}")
+        return pictures(array)
+
+    # --------------------------------------------------------------------------- keeping
+
+    def save_pretrained(self, folder: str | Path, **facts: Any) -> None:
+        """Write the model folder: `config.json` and `model.safetensors`. See `ganzoo.store.save`."""
+        from ganzoo import store
+
+        store.save(self, folder, **facts)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {parameter_count(net):,}" for name, net in self.networks.items())
+        return f"<Model {self.title}: {', '.join(self.spec.tasks)}; parameters: {sizes}>"
+
+
+def sample_noise(draw: Normal | Uniform, n: int, seed: int, name: str) -> Tensor:
+    """Noise (n, size) of a seed, row by row, so that the first rows do not depend on `n`."""
+    from ganzoo.engine.randomness import key
+
+    generator = torch.Generator().manual_seed(key(seed, "sample", name))
+    rows = torch.empty(n, draw.size)
+    for row in rows:
+        if isinstance(draw, Normal):
+            row.copy_(torch.randn(draw.size, generator=generator))
+        else:
+            row.uniform_(draw.low, draw.high, generator=generator)
+    return rows
+
+
+def pictures(array: np.ndarray) -> list[Picture]:
+    """PIL images of floats (n, h, w, c) in [0, 1]; c is 1, 3 or 4."""
+    from PIL import Image as pil
+
+    values = (array * 255).round().astype(np.uint8)
+    return [pil.fromarray(value[:, :, 0] if value.shape[2] == 1 else value) for value in values]
+
+
+def image_tensor(images: Any, draw: Image) -> Tensor:
+    """People's images as the networks take them: float32 (n, c, h, w) in [-1, 1].
+
+    Takes a path, a PIL image, a float array in [0, 1] or uint8 array (h, w), (h, w, c) or
+    (n, h, w, c), a tensor (c, h, w) or (n, c, h, w) in [0, 1], or a sequence of any of these.
+    """
+    from pathlib import Path
+
+    from PIL import Image as pil
+
+    if isinstance(images, str | Path):
+        try:
+            with pil.open(images) as file:
+                file.load()
+                return image_tensor(file, draw)
+        except OSError as error:
+            raise TaskError(f"cannot read the image {str(images)!r}: {error}") from None
+    if isinstance(images, pil.Image):
+        mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(draw.channels, "RGB")
+        array = torch.from_numpy(np.array(images.convert(mode), dtype=np.float32) / 255)
+        array = array[None, :, :, None] if array.ndim == 2 else array[None]
+        return _fit(array.permute(0, 3, 1, 2), draw)
+    if isinstance(images, Tensor):
+        value = images if images.ndim == 4 else images[None]
+        return _fit(value.float() / (255 if images.dtype == torch.uint8 else 1), draw)
+    if isinstance(images, np.ndarray):
+        value = torch.from_numpy(
+            images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
+        )
+        if value.ndim == 2:
+            value = value[:, :, None]
+        value = value if value.ndim == 4 else value[None]
+        return _fit(value.permute(0, 3, 1, 2), draw)
+    try:
+        items = list(images)
+    except TypeError:
+        items = []
+    if not items:
+        raise TaskError(f"no images in {type(images).__name__} {images!r}")
+    return torch.cat([image_tensor(item, draw) for item in items])
+
+
+def _fit(values: Tensor, draw: Image) -> Tensor:
+    """Values (n, c, h, w) in [0, 1] with the channels and the size of the draw, in [-1, 1]."""
+    if values.ndim != 4 or 0 in values.shape:
+        raise TaskError(f"images are (n, channels, height, width), not {tuple(values.shape)}")
+    if not torch.isfinite(values).all() or values.min() < -1e-3 or values.max() > 1 + 1e-3:
+        raise TaskError("the values of images are in [0, 1] (or uint8 from 0 to 255)")
+    channels, height, width = draw.shape
+    if values.shape[1] != channels:
+        if values.shape[1] == 1:
+            values = values.expand(-1, channels, -1, -1)
+        elif channels == 1 and values.shape[1] >= 3:
+            weights = values.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+            values = (values[:, :3] * weights).sum(1, keepdim=True)
+        elif channels == 3 and values.shape[1] == 4:
+            values = values[:, :3] * values[:, 3:] + (1 - values[:, 3:])
+        else:
+            raise TaskError(f"this model takes {channels} channels, not {values.shape[1]}")
+    if values.shape[2:] != (height, width):
+        values = F.interpolate(values, size=(height, width), mode="bilinear", antialias=True)
+    return values.clamp(0, 1).mul(2).sub(1)
+
+
+def _word(draw: Any) -> str:
+    """How callers name an input: its kind."""
+    return draw.kind

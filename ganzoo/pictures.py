@@ -1,0 +1,266 @@
+"""Pictures of a run: sheets of samples, how they came about, and the losses. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH = 900
+"""Pixels that a sheet is at most wide, where it can be."""
+LARGEST_SCALE = 16
+BACKGROUND = 228
+"""The grey between images: neither the black of digits nor the white of a page."""
+FRAMES_A_SECOND = 20
+
+
+def to_uint8(images: Any) -> np.ndarray:
+    """Float images (n, channels, height, width) in [0, 1] as bytes (n, height, width, channels).
+
+    Takes what NumPy can read, CPU tensors among it. Values outside are clipped, and what is
+    no number becomes black.
+    """
+    array = np.asarray(images, dtype=np.float32)
+    if array.ndim != 4:
+        raise ValueError(f"images are (n, channels, height, width), not of shape {array.shape}")
+    array = np.nan_to_num(array, nan=0.0).clip(0, 1)
+    return (array * 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def sheet(
+    images: Any, columns: int | None = None, scale: int | None = None, gap: int | None = None
+) -> Image.Image:
+    """Images side by side and row by row, as one picture.
+
+    Args:
+        images: float (n, channels, height, width) in [0, 1]; 1, 3 or 4 channels, where four
+            are laid on white.
+        columns: images in a row; by default as many as make the sheet about square.
+        scale: each pixel becomes a square of this side; by default so that the sheet is 600
+            to 900 pixels wide.
+        gap: pixels between images and around them; by default a little, as the images need.
+    """
+    tiles = _opaque(to_uint8(images))
+    number, height, width, channels = tiles.shape
+    if not number:
+        raise ValueError("a sheet needs at least one image")
+    columns = min(columns or _columns(number), number)
+    rows = math.ceil(number / columns)
+    if scale is None:
+        scale = max(1, min(LARGEST_SCALE, int(WIDTH / (columns * (width + _GAP) + _GAP))))
+    if gap is None:
+        gap = max(2, round(_GAP * scale))
+    tiles = tiles.repeat(scale, axis=1).repeat(scale, axis=2)
+    height, width = height * scale, width * scale
+    canvas = np.full(
+        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels),
+        BACKGROUND,
+        np.uint8,
+    )
+    for place, tile in enumerate(tiles):
+        top = gap + place // columns * (height + gap)
+        left = gap + place % columns * (width + gap)
+        canvas[top : top + height, left : left + width] = tile
+    return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+
+
+_GAP = 1.0
+"""The gap between images, in pixels of theirs."""
+
+
+def save_sheet(images: Any, path: str | Path, **layout: Any) -> Path:
+    """Write the `sheet` of images; the ending of `path` says the format."""
+    path = Path(path)
+    sheet(images, **layout).save(path, optimize=True)
+    return path
+
+
+def animation(
+    frames: Sequence[Image.Image], path: str | Path, seconds: float = 6.0, hold: float = 2.0
+) -> Path:
+    """Write a GIF that plays the frames in `seconds`, rests on the last, and starts again.
+
+    Of more frames than an eye can follow, evenly spaced ones are kept, the first and the
+    last among them. One palette serves all frames, so that nothing flickers.
+    """
+    if not frames:
+        raise ValueError("an animation needs at least one frame")
+    number = max(1, min(len(frames), round(seconds * FRAMES_A_SECOND)))
+    places = np.linspace(0, len(frames) - 1, number).round().astype(int)
+    places[-1] = len(frames) - 1
+    chosen = [frames[place].convert("RGB") for place in places]
+    palette = _palette(chosen)
+    chosen = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in chosen]
+    each = round(1000 * seconds / number)
+    chosen[0].save(
+        path,
+        format="GIF",
+        save_all=True,
+        append_images=chosen[1:],
+        duration=[each] * (number - 1) + [each + round(1000 * hold)],
+        loop=0,
+    )
+    return Path(path)
+
+
+def loss_plot(records: Sequence[Mapping[str, Any]], path: str | Path, title: str = "") -> Path:
+    """Draw the losses of a run: a panel for each update, a line for each of its terms.
+
+    The pale line is what was logged, the strong one its running mean. Spikes may leave the
+    panel, so that the rest stays legible.
+
+    Args:
+        records: `{"step": 100, "losses": {"D.real": 0.6, "D.fake": 0.5, "G.fool": 1.1}}`, in
+            order; a term need not stand in each. What comes before the last dot is the update.
+        path: a PNG of 1800 pixels width, made to be shown at 900; another ending, such as
+            `.svg`, gives that format.
+        title: stands above.
+    """
+    from matplotlib.figure import Figure
+
+    terms = sorted_terms(records)
+    if not terms:
+        raise ValueError("a loss plot needs at least one logged loss")
+    across = min(len(terms), 2)
+    down = math.ceil(len(terms) / across)
+    figure = Figure(figsize=(9, 0.6 + 3.1 * down), dpi=200, layout="constrained", facecolor="white")
+    if title:
+        figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=_INK)
+    panels = figure.subplots(down, across, squeeze=False, sharex=True).ravel()
+    last = max(record["step"] for record in records)
+    for panel, (update, lines) in zip(panels, terms.items(), strict=False):
+        _panel(panel, update, lines, last)
+    for panel in panels[len(terms) :]:
+        panel.remove()
+    figure.savefig(path)
+    return Path(path)
+
+
+Line = tuple[np.ndarray, np.ndarray]
+"""The steps at which a term was logged, and its values."""
+
+_INK, _PALE_INK = "#24292f", "#6e7781"
+# Okabe and Ito's colours, which the colour-blind tell apart; their yellow is too pale for lines
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def sorted_terms(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Line]]:
+    """The logged lines by update and term, in the order of their first appearance."""
+    logged: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for record in records:
+        for name, value in record["losses"].items():
+            update, _, term = name.rpartition(".")
+            points = logged.setdefault(update, {}).setdefault(term, [])
+            if math.isfinite(value):
+                points.append((record["step"], value))
+    return {
+        update: {
+            term: (np.array([step for step, _ in points]), np.array([v for _, v in points]))
+            for term, points in lines.items()
+            if points
+        }
+        for update, lines in logged.items()
+        if any(lines.values())
+    }
+
+
+def _panel(panel: Axes, update: str, lines: Mapping[str, Line], last: int) -> None:
+    """One update: its terms, each with its name at its right end."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    low, high = _limits(lines)
+    panel.set_ylim(low, high)
+    ends: dict[str, float] = {}
+    for (term, (steps, values)), colour in zip(lines.items(), _COLOURS * len(lines), strict=False):
+        mean = running_mean(values)
+        panel.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
+        panel.plot(steps, mean, color=colour, linewidth=1.8, solid_capstyle="round")
+        ends[term] = (float(np.clip(mean[-1], low, high)) - low) / (high - low)
+    for (term, height), colour in zip(_apart(ends).items(), _COLOURS * len(lines), strict=False):
+        panel.text(
+            1.02,
+            height,
+            term,
+            transform=panel.transAxes,
+            color=colour,
+            va="center",
+            fontsize=10,
+            fontweight="bold",
+        )
+    panel.set_title(update, loc="left", fontsize=11, color=_INK)
+    panel.set_xlim(0, max(1, last))
+    panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+    panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    panel.yaxis.set_major_locator(MaxNLocator(5))
+    panel.set_xlabel("step", fontsize=9, color=_PALE_INK)
+    panel.tick_params(labelsize=9, labelcolor=_PALE_INK, length=0, labelbottom=True)
+    panel.grid(color="#eaeef2", linewidth=0.8)
+    panel.set_axisbelow(True)
+    for side, spine in panel.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color("#d0d7de")
+
+
+def running_mean(values: np.ndarray) -> np.ndarray:
+    """Mean over a centred window, a 25th of the line, which narrows at its ends."""
+    reach = len(values) // 50
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    place = np.arange(len(values))
+    # as far to the one side as to the other, or the ends of a slope would bend
+    near = np.minimum(reach, np.minimum(place, len(values) - 1 - place))
+    return (total[place + near + 1] - total[place - near]) / (2 * near + 1)
+
+
+def _limits(lines: Mapping[str, Line]) -> tuple[float, float]:
+    """Heights between which nearly all that was logged lies, with some air."""
+    lows, highs = zip(
+        *(np.percentile(values, (1, 99)) for _, values in lines.values()), strict=True
+    )
+    low, high = float(min(lows)), float(max(highs))
+    air = 0.08 * (high - low) or max(0.1 * abs(high), 0.1)
+    # losses that cannot be negative stand on zero, if they come near it
+    return (0.0 if 0 <= low < 0.5 * high else low - air), high + air
+
+
+def _apart(heights: Mapping[str, float], space: float = 0.085) -> dict[str, float]:
+    """Labels' heights in [0, 1], moved as little as keeps them from overlapping."""
+    placed: dict[str, float] = {}
+    floor = 0.0
+    for name in sorted(heights, key=lambda name: heights[name]):
+        placed[name] = max(heights[name], floor)
+        floor = placed[name] + space
+    ceiling = 1.0
+    for name in reversed(placed):
+        placed[name] = min(placed[name], ceiling)
+        ceiling = placed[name] - space
+    return {name: placed[name] for name in heights}
+
+
+def _opaque(images: np.ndarray) -> np.ndarray:
+    """Images (n, h, w, channels) with one or three channels; transparency lies on white."""
+    channels = images.shape[-1]
+    if channels not in (1, 3, 4):
+        raise ValueError(f"images to look at have 1, 3 or 4 channels, not {channels}")
+    if channels < 4:
+        return images
+    colour, opacity = images[..., :3].astype(np.float32), images[..., 3:] / np.float32(255)
+    return (colour * opacity + 255 * (1 - opacity)).round().astype(np.uint8)
+
+
+def _columns(number: int) -> int:
+    """Columns of a sheet a little wider than high, without a gap in the last row if it can be."""
+    least = math.ceil(math.sqrt(number))
+    return next((c for c in range(least, 2 * least + 1) if number % c == 0), least)
+
+
+def _palette(frames: Sequence[Image.Image]) -> Image.Image:
+    """A picture whose palette suits all the frames."""
+    some = [np.asarray(frames[place]) for place in range(0, len(frames), -(-len(frames) // 16))]
+    return Image.fromarray(np.concatenate([*some, np.asarray(frames[-1])])).quantize(256)
