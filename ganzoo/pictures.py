@@ -18,7 +18,7 @@ WIDTH = 900
 LARGEST_SCALE = 16
 BACKGROUND = 228
 """The grey between images: neither the black of digits nor the white of a page."""
-FRAMES_A_SECOND = 20
+FRAMES_A_SECOND = 10
 
 
 def to_uint8(images: Any) -> np.ndarray:
@@ -125,14 +125,17 @@ def loss_plot(records: Sequence[Mapping[str, Any]], path: str | Path, title: str
     """
     from matplotlib.figure import Figure
 
-    terms = sorted_terms(records)
+    terms = _lines(records)
     if not terms:
         raise ValueError("a loss plot needs at least one logged loss")
     across = min(len(terms), 2)
     down = math.ceil(len(terms) / across)
-    figure = Figure(figsize=(9, 0.6 + 3.1 * down), dpi=200, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(9, 0.7 + 3.1 * down), dpi=200, layout="constrained", facecolor="white")
     if title:
-        figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=_INK)
+        # a line below, for the panels to keep away
+        figure.suptitle(
+            f"{title}\n", x=0.012, ha="left", fontsize=13, fontweight="bold", color=_INK
+        )
     panels = figure.subplots(down, across, squeeze=False, sharex=True).ravel()
     last = max(record["step"] for record in records)
     for panel, (update, lines) in zip(panels, terms.items(), strict=False):
@@ -151,7 +154,7 @@ _INK, _PALE_INK = "#24292f", "#6e7781"
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
-def sorted_terms(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Line]]:
+def _lines(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Line]]:
     """The logged lines by update and term, in the order of their first appearance."""
     logged: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for record in records:
@@ -179,7 +182,7 @@ def _panel(panel: Axes, update: str, lines: Mapping[str, Line], last: int) -> No
     panel.set_ylim(low, high)
     ends: dict[str, float] = {}
     for (term, (steps, values)), colour in zip(lines.items(), _COLOURS * len(lines), strict=False):
-        mean = running_mean(values)
+        mean = _running_mean(values.clip(low, high))
         panel.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
         panel.plot(steps, mean, color=colour, linewidth=1.8, solid_capstyle="round")
         ends[term] = (float(np.clip(mean[-1], low, high)) - low) / (high - low)
@@ -194,7 +197,7 @@ def _panel(panel: Axes, update: str, lines: Mapping[str, Line], last: int) -> No
             fontsize=10,
             fontweight="bold",
         )
-    panel.set_title(update, loc="left", fontsize=11, color=_INK)
+    panel.set_title(f"update {update}".strip(), loc="left", fontsize=11, color=_INK)
     panel.set_xlim(0, max(1, last))
     panel.xaxis.set_major_formatter(EngFormatter(sep=""))
     panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -208,22 +211,23 @@ def _panel(panel: Axes, update: str, lines: Mapping[str, Line], last: int) -> No
         spine.set_color("#d0d7de")
 
 
-def running_mean(values: np.ndarray) -> np.ndarray:
-    """Mean over a centred window, a 25th of the line, which narrows at its ends."""
+def _running_mean(values: np.ndarray) -> np.ndarray:
+    """Mean over a centred window, a 25th of the line; at its ends, over what there is of it."""
     reach = len(values) // 50
     total = np.concatenate([[0.0], np.cumsum(values)])
     place = np.arange(len(values))
-    # as far to the one side as to the other, or the ends of a slope would bend
-    near = np.minimum(reach, np.minimum(place, len(values) - 1 - place))
-    return (total[place + near + 1] - total[place - near]) / (2 * near + 1)
+    first, end = np.maximum(place - reach, 0), np.minimum(place + reach + 1, len(values))
+    return (total[end] - total[first]) / (end - first)
 
 
 def _limits(lines: Mapping[str, Line]) -> tuple[float, float]:
-    """Heights between which nearly all that was logged lies, with some air."""
-    lows, highs = zip(
-        *(np.percentile(values, (1, 99)) for _, values in lines.values()), strict=True
-    )
-    low, high = float(min(lows)), float(max(highs))
+    """Heights between which all lies that was logged, but for spikes, with some air."""
+    fences = []
+    for _, values in lines.values():
+        low, high = np.percentile(values, (2, 98))
+        reach = (high - low) / 2
+        fences.append((max(values.min(), low - reach), min(values.max(), high + reach)))
+    low, high = float(min(low for low, _ in fences)), float(max(high for _, high in fences))
     air = 0.08 * (high - low) or max(0.1 * abs(high), 0.1)
     # losses that cannot be negative stand on zero, if they come near it
     return (0.0 if 0 <= low < 0.5 * high else low - air), high + air
@@ -262,5 +266,8 @@ def _columns(number: int) -> int:
 
 def _palette(frames: Sequence[Image.Image]) -> Image.Image:
     """A picture whose palette suits all the frames."""
-    some = [np.asarray(frames[place]) for place in range(0, len(frames), -(-len(frames) // 16))]
-    return Image.fromarray(np.concatenate([*some, np.asarray(frames[-1])])).quantize(256)
+    some = [*frames[:: -(-len(frames) // 20)], frames[-1]]
+    pixels = np.concatenate([np.asarray(frame) for frame in some])
+    grey = (pixels == pixels[..., :1]).all()
+    # 32 greys look like all of them, and compress better
+    return Image.fromarray(pixels).quantize(32 if grey else 256)

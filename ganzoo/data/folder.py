@@ -192,6 +192,9 @@ def opened(file: Path) -> Iterator[Image]:
 def _with_channels(image: Image, channels: int) -> Image:
     from PIL import Image as Images
 
+    if image.mode.startswith("I;16"):
+        # Pillow would cut sixteen bits off at 255, and leave a white picture
+        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     if channels == 4:
         return image.convert("RGBA")
     if image.has_transparency_data:
@@ -224,7 +227,7 @@ def _option(name: str, key: str, value: str) -> int | bool:
     allowed = {"size": range(SIZES[0], SIZES[-1] + 1), "channels": CHANNELS, "flip": ()}
     if key not in allowed:
         raise DataError(
-            f"{name!r}: no option {key!r}{nearest(key, allowed)} allowed: {choices(allowed)}"
+            f"{name!r}: no option {key!r}; allowed: {choices(allowed)}{nearest(key, allowed)}"
         )
     if key == "flip":
         if value:

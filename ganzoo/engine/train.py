@@ -71,7 +71,7 @@ def train(
         seed: of everything random; torch's global generator is seeded at each step, too.
         device: by default CUDA where there is one, else the CPU.
         precision: `bf16` computes networks in bfloat16 (weights, losses and optimizers stay
-            float32); `auto` is bf16 on CUDA and fp32 on the CPU.
+            float32); `auto` is bf16 where the processor multiplies in it, else fp32.
         compile: let torch.compile fuse the networks; minutes of start-up, for long runs.
         resume: a checkpoint; the run goes on as if it had not stopped.
 
@@ -156,13 +156,13 @@ class Training:
         self.plan = Plan(spec)
         self.rank, self.world = distribution.join_group()
         self.networks = build(spec)
+        bf16 = precision == "bf16" or (precision == "auto" and _has_bf16(device))
         for name, net in self.networks.items():
             initialize(net, spec.networks[name], key(seed, "weights", name))
             net.to(device)
             if any(parameter.ndim == 4 for parameter in net.parameters()):
                 net.to(memory_format=torch.channels_last)
-            if precision == "bf16" or (precision == "auto" and device.type == "cuda"):
-                net.precision = torch.bfloat16
+            net.precision = torch.bfloat16 if bf16 else None
         self.called: dict[str, Any] = dict(self.networks)
         if compile:
             self.called = {name: torch.compile(net) for name, net in self.networks.items()}
@@ -371,6 +371,14 @@ class Training:
                     }
         self.step = facts["step"]
         self.checkpoint = path
+
+
+def _has_bf16(device: torch.device) -> bool:
+    """Whether `device` multiplies bfloat16 matrices in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    found = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))
 
 
 def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -30,7 +30,7 @@ class Number:
     value: float
 
     def __str__(self) -> str:
-        return f"{self.value:g}" if self.value != int(self.value) else str(int(self.value))
+        return repr(self.value).removesuffix(".0")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Negative:
     operand: Expression
 
     def __str__(self) -> str:
-        return f"-{_wrapped(self.operand, 2)}"
+        return f"-{_wrapped(self.operand, 3)}"
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,8 @@ class Binary:
 
     def __str__(self) -> str:
         rank = _RANK[self.operator]
-        # the right operand of - and / needs parentheses at equal rank
-        right = _wrapped(self.right, rank + (self.operator in "-/"))
-        return f"{_wrapped(self.left, rank)} {self.operator} {right}"
+        # the right operand needs parentheses at equal rank: a + (b + c) is another tree
+        return f"{_wrapped(self.left, rank)} {self.operator} {_wrapped(self.right, rank + 1)}"
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Several:
     items: tuple[Expression, ...]
 
     def __str__(self) -> str:
-        return f"({', '.join(map(str, self.items))})"
+        return f"({', '.join(map(str, self.items))}{',' * (len(self.items) == 1)})"
 
 
 Expression = Number | Name | Negative | Binary | Call | Several
@@ -188,7 +187,8 @@ def latex(item: Expression, call: Callable[[Call, tuple[str, ...]], str | None])
     def render(node: Expression, rank: int = 0) -> str:
         match node:
             case Number():
-                return str(node)
+                digits, _, power = str(node).partition("e")
+                return rf"{digits} \cdot 10^{{{int(power)}}}" if power else digits
             case Name(name):
                 return symbol(name)
             case Negative(operand):

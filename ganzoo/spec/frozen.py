@@ -116,7 +116,7 @@ def spec_error(error: ValidationError, where: str = "", root: Any = None) -> Spe
     """
     problems: list[tuple[str, str]] = []
     for item in error.errors(include_url=False):
-        path = ".".join(_path(item["loc"], root))
+        path = ".".join(_path(item["loc"], root, item["type"] == "missing"))
         if item["type"] == "value_error":
             cause = item.get("ctx", {}).get("error")
             if isinstance(cause, SpecError):
@@ -166,13 +166,16 @@ def _message(item: Any) -> str:
             return item["msg"] + shown
 
 
-def _path(loc: tuple[int | str, ...], root: Any) -> list[str]:
-    """The steps of `loc` that exist in `root`; pydantic adds the tag of each union it passes."""
+def _path(loc: tuple[int | str, ...], root: Any, missing: bool) -> list[str]:
+    """The steps of `loc` that exist in `root`, or are missing there.
+
+    Pydantic adds the tag of each union that it passes, and a mark for the keys of mappings.
+    """
     steps: list[str] = []
     value = root
     for index, part in enumerate(loc):
         if isinstance(value, dict):
-            known = part in value or index == len(loc) - 1
+            known = part in value or (missing and index == len(loc) - 1)
             value = value.get(part) if known else value  # type: ignore[reportUnknownMemberType]
         elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):  # type: ignore[reportUnknownArgumentType]
             known, value = True, value[part]  # type: ignore[reportUnknownVariableType]

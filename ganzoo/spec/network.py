@@ -65,7 +65,7 @@ class Network(Frozen):
         problems: list[tuple[str, str]] = []
         seen: set[str] = set()
         for path, layer in self.walk():
-            if path.count(".layers.") + path.count(".through.") > MAX_NESTING:
+            if sum(map(path.count, (".layers.", ".through.", ".shortcut."))) > MAX_NESTING:
                 raise SpecError([(path, f"nested more than {MAX_NESTING} deep")])
             branch = path.startswith("inputs.")
             if isinstance(layer, Tap):
@@ -79,7 +79,7 @@ class Network(Frozen):
                     (f"{path}.input", f"no input {layer.input!r}{nearest(layer.input, self.inputs)}"
                      f" allowed: {choices(self.inputs)}")
                 )  # fmt: skip
-        if not self.joined:
+        if not problems and not self.joined:
             problems.append(
                 ("layers", "every input is injected, so the body has nothing to start from")
             )

@@ -99,8 +99,8 @@ class Update(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _default_name(cls, value: Any) -> Any:
-        if isinstance(value, dict) and not value.get("name") and value.get("train"):  # type: ignore[reportUnknownMemberType]
-            train = value["train"]  # type: ignore[reportUnknownVariableType]
+        train = value.get("train") if isinstance(value, dict) else None  # type: ignore[reportUnknownVariableType]
+        if train and isinstance(train, str | list | tuple) and not value.get("name"):  # type: ignore[reportUnknownMemberType]
             names = [train] if isinstance(train, str) else [str(part) for part in train]  # type: ignore[reportUnknownVariableType]
             return {**value, "train": tuple(names), "name": "_".join(names)}  # type: ignore[reportUnknownVariableType]
         return value  # type: ignore[reportUnknownVariableType]
@@ -148,11 +148,11 @@ def updates_of(item: Update | Together) -> tuple[Update, ...]:
 
 def _tag(value: Any) -> str:
     keys = value if isinstance(value, dict) else getattr(value, "__dict__", {})  # type: ignore[reportUnknownVariableType]
-    return "together" if "together" in keys else "update"
+    return "group" if "together" in keys else "update"
 
 
 RoundItem = Annotated[
-    Annotated[Update, Tag("update")] | Annotated[Together, Tag("together")], Discriminator(_tag)
+    Annotated[Update, Tag("update")] | Annotated[Together, Tag("group")], Discriminator(_tag)
 ]
 
 

@@ -14,7 +14,7 @@ from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import DATA, Draw
-from ganzoo.spec.frozen import Count, Frozen, Identifier, Named, spec_error
+from ganzoo.spec.frozen import Count, Frozen, FrozenDict, Identifier, Named, spec_error
 from ganzoo.spec.network import Network
 from ganzoo.spec.schedule import ExpressionText, Stage, Together
 
@@ -76,12 +76,12 @@ class Spec(Frozen):
     source: Annotated[str, Field(max_length=500)] = ""
     draws: Annotated[Named[Draw], Field(min_length=1, max_length=32)]
     networks: Annotated[Named[Network], Field(min_length=1, max_length=32)]
-    let: Annotated[Named[ExpressionText], Field(max_length=64)] = Field(default_factory=dict)
+    let: Annotated[Named[ExpressionText], Field(max_length=64)] = Field(default_factory=FrozenDict)
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=16)]
     ema: Annotated[Named[Annotated[float, Field(gt=0, lt=1)]], Field(max_length=32)] = Field(
-        default_factory=dict
+        default_factory=FrozenDict
     )
-    tasks: Annotated[Named[Task], Field(max_length=32)] = Field(default_factory=dict)
+    tasks: Annotated[Named[Task], Field(max_length=32)] = Field(default_factory=FrozenDict)
     batch: Annotated[Count, Field(le=65_536)] = 64
 
     # ---------------------------------------------------------------- reading and writing
@@ -93,6 +93,8 @@ class Spec(Frozen):
             return cls.model_validate(data)
         except ValidationError as error:
             raise spec_error(error, "Spec", _long_form(data)) from None
+        except RecursionError:
+            raise SpecError("the data are nested too deep") from None
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -161,7 +163,7 @@ class Spec(Frozen):
                 yield from (
                     (".".join(filter(None, (path, sub))), text) for sub, text in error.problems
                 )
-        for name in self._cycles():
+        for name in [*self._cycles()][:1]:  # all names of a cycle are in it; one is enough
             yield f"let.{name}", f"{name!r} is defined by itself"
 
     def _cycles(self) -> Iterator[str]:
@@ -174,8 +176,10 @@ class Spec(Frozen):
                 if isinstance(node, ex.Name) and node.name in self.let:
                     if node.name == start:
                         return True
-                    if node.name not in seen and reaches(start, node.name, seen | {node.name}):
-                        return True
+                    if node.name not in seen:
+                        seen.add(node.name)
+                        if reaches(start, node.name, seen):
+                            return True
             return False
 
         return (name for name in self.let if reaches(name, name, {name}))
@@ -388,7 +392,8 @@ class Spec(Frozen):
             total += stage.steps
             ends.append(round(steps * total / self.steps))
         shares = [max(1, after - before) for before, after in zip(ends, ends[1:], strict=False)]
-        shares[shares.index(max(shares))] += steps - sum(shares)
+        while sum(shares) > steps:  # a share of nothing was made one
+            shares[shares.index(max(shares))] -= 1
         stages = [
             stage.model_copy(update={"steps": share})
             for stage, share in zip(self.stages, shares, strict=True)

@@ -1,0 +1,417 @@
+"""The command line: `ganzoo`. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ganzoo.errors import DataError, GanzooError, SpecError, UnknownNameError
+
+if TYPE_CHECKING:
+    from ganzoo.spec.spec import Spec
+    from ganzoo.spec.variant import Fields
+
+app = typer.Typer(
+    name="ganzoo",
+    help="A zoo of GANs in which a model is data: list, explain, train and sample.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Target = Annotated[str, typer.Argument(help="A variant, or a YAML or JSON file with a Spec.")]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A hyper-parameter, such as width=32; may be given again."),
+]
+DATA_HELP = "A data set (`ganzoo data`), or folder:PATH[,size=64][,channels=3][,flip]."
+
+
+def main() -> None:
+    """Run the command line; ganzoo's errors become one clear message and exit code 2."""
+    try:
+        app(standalone_mode=False)
+    except GanzooError as error:
+        err.print(f"error: {error}", style="bold red", markup=False)
+        sys.exit(2)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    except Exception as error:
+        show = getattr(error, "show", None)  # click's own usage errors
+        if show is None:
+            raise
+        show()
+        sys.exit(getattr(error, "exit_code", 2))
+
+
+# ----------------------------------------------------------------------------- listings
+
+
+@app.command()
+def variants() -> None:
+    """List the variants that the installed plugins bring."""
+    from ganzoo.host import default
+
+    host = default()
+    table = _table("variant", "what it is", "from")
+    for name, variant in sorted(host.variants.items()):
+        table.add_row(name, variant.summary(), host.providers["variants", name])
+    out.print(table)
+    _mention_broken(host)
+    out.print("\nganzoo show NAME for its mathematics, ganzoo train NAME to train it", style="dim")
+
+
+@app.command()
+def models() -> None:
+    """List the models that come with ganzoo, ready to use."""
+    from ganzoo.hub import entries
+
+    table = _table("model", "variant", "trained on", "it can", "size")
+    for entry in entries():
+        tasks = ", ".join(entry.tasks)
+        table.add_row(entry.name, entry.title, entry.data, tasks, f"{entry.size / 1e6:.1f} MB")
+    out.print(table)
+    out.print("\nganzoo sample NAME -o samples.png draws with one", style="dim")
+
+
+@app.command()
+def data() -> None:
+    """List the data sets that can be trained on."""
+    from ganzoo.data.catalog import DATASETS
+    from ganzoo.host import default
+
+    table = _table("data set", "images", "fields", "what it is")
+    for name, declared in {**DATASETS, **default().data}.items():
+        fields = ", ".join(declared.fields.fields)
+        table.add_row(name, f"{declared.size:,}", fields, declared.summary)
+    table.add_row("folder:PATH", "", "image", "Pictures of your own: jpg, png, webp, bmp, gif.")
+    out.print(table)
+
+
+@app.command()
+def plugins() -> None:
+    """List the plugins, what each brings, and what is wrong with broken ones."""
+    from ganzoo.host import default
+
+    table = _table("plugin", "version", "brings")
+    for plugin in default().plugins:
+        brings = "; ".join(f"{word}: {', '.join(names)}" for word, names in plugin.brings.items())
+        state = f"[bold red]broken:[/] {_escape(plugin.problem)}" if plugin.problem else _escape(brings)
+        table.add_row(plugin.distribution, plugin.version, state or "nothing")
+    out.print(table)
+
+
+# ------------------------------------------------------------------------- looking at one
+
+
+@app.command()
+def show(
+    target: Annotated[str | None, typer.Argument(help="A variant or a Spec file.")] = None,
+    data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
+    set: Setting = None,
+    json: Annotated[bool, typer.Option("--json", help="The Spec as JSON.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="The losses as LaTeX.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="The JSON Schema of all Specs.")] = False,
+) -> None:
+    """Show a Spec: as mathematics, as data, or as LaTeX."""
+    from ganzoo.spec import mathematics
+    from ganzoo.spec.spec import Spec, pretty_json
+
+    if schema:
+        print(pretty_json(Spec.model_json_schema()))
+        return
+    if target is None:
+        raise UnknownNameError("show what? Give a variant (`ganzoo variants`) or a Spec file")
+    spec, _ = _declared(target, data, set)
+    if json:
+        print(spec.to_json())
+    elif latex:
+        print(mathematics.latex(spec))
+    else:
+        out.print(mathematics.text(spec), markup=False)
+
+
+@app.command()
+def check(
+    target: Target,
+    data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
+    set: Setting = None,
+) -> None:
+    """Validate a Spec and dry-run it: every shape, every error, no training."""
+    from ganzoo.explain import explain as explain_
+
+    spec, _ = _declared(target, data, set)
+    rounds = explain_(spec)
+    from ganzoo.build import build, parameter_count
+
+    table = _table("network", "parameters", "takes")
+    for name, net in build(spec).items():
+        shapes = ", ".join(
+            f"{word} {'x'.join(map(str, shape)) or 'label'}"
+            for word, shape in zip(net.names, net.shapes, strict=True)
+        )
+        table.add_row(name, f"{parameter_count(net):,}", shapes)
+    out.print(table)
+    out.print(f"{target} is sound: {len(rounds)} kind(s) of round, no shape is wrong", style="green")
+
+
+@app.command()
+def explain(
+    target: Target,
+    data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
+    set: Setting = None,
+    code: Annotated[bool, typer.Option("--code", help="The Python that a round runs.")] = False,
+) -> None:
+    """Show the plan: what runs in which order, what is shared and frozen, what it costs."""
+    from ganzoo.explain import explain as explain_
+
+    spec, _ = _declared(target, data, set)
+    for item in explain_(spec):
+        title = ", ".join(filter(None, (f"stage {item.stage}", item.pattern)))
+        if code:
+            print(f"# {title}\n{item.round.code}")
+            continue
+        out.print(f"[bold]{title}[/]: {len(item.round.executions)} updates in a round")
+        table = _table(
+            "network", "passes", "plain loop", "it learns", "gradients pass", "no graph", "penalty"
+        )
+        for name, passes in item.passes.items():
+            table.add_row(
+                name, *map(str, (passes.total, item.plain_passes[name], passes.trained)),
+                *map(str, (passes.through, passes.free, passes.penalty)),
+            )  # fmt: skip
+        out.print(table)
+        share = item.flops / item.plain_flops if item.plain_flops else 1.0
+        out.print(
+            f"{_flops(item.flops)} a round of batch {spec.batch}; a loop that shares nothing and "
+            f"takes all gradients: {_flops(item.plain_flops)} ({share:.0%})\n"
+        )
+    if not code:
+        out.print("ganzoo explain --code shows the Python that runs", style="dim")
+
+
+# ------------------------------------------------------------------- training and sampling
+
+
+@app.command()
+def train(
+    target: Annotated[str | None, typer.Argument(help="A variant or a Spec file.")] = None,
+    data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Rounds; the Spec's by default.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Samples in a batch.")] = None,
+    set: Setting = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    out_: Annotated[Path | None, typer.Option("--out", help="Folder of the run.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+    compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
+) -> None:
+    """Train a variant or a Spec file; leaves a folder with model, log and pictures."""
+    from ganzoo import runs
+
+    if resume is not None:
+        if target or data or steps or batch or set or out_ or compile:
+            raise SpecError("--resume takes everything from the run; give only --resume FOLDER")
+        folder, settings = resume, runs.Settings.read(resume)
+        if (folder / "model" / "config.json").is_file():
+            out.print(f"the run in {folder} is done: ganzoo sample {folder} -o samples.png")
+            return
+    else:
+        if target is None:
+            raise UnknownNameError("train what? Give a variant (`ganzoo variants`) or a Spec file")
+        if precision not in ("auto", "fp32", "bf16"):
+            raise SpecError(f"--precision is auto, fp32 or bf16, not {precision!r}")
+        data = data or "mnist"
+        spec, made_by = _declared(target, data, set)
+        data = _folder_for(spec, data)
+        name = Path(target).stem if made_by["variant"] == "" else made_by["variant"]
+        settings = runs.Settings(
+            name=f"{name}-{_plain(data)}", spec=spec, data=data,
+            steps=steps or spec.steps, batch=batch or spec.batch, seed=seed,
+            precision=precision, compile=compile, made_by=made_by,
+        )  # fmt: skip
+        folder = out_ or Path("runs") / settings.name
+    from ganzoo.data import load
+
+    source = load(settings.data)
+    if resume is None:
+        runs.start(folder, settings)
+    train_with_progress(folder, source, settings.name, device=device)
+    report(folder)
+
+
+def train_with_progress(folder: Path, source: Any, name: str, **options: Any) -> None:
+    """Carry out a run with a live bar: step, rate, time left, losses."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ganzoo import runs
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn(),
+        TimeRemainingColumn(), TextColumn("{task.fields[losses]}"),
+    )  # fmt: skip
+    steps = runs.carry_out(folder, source, **options)
+    with Progress(*columns, console=err, transient=False, refresh_per_second=4) as progress:
+        bar = progress.add_task(name, total=None, losses="")
+        shown = 0.0
+        try:
+            for step in steps:
+                now = progress.get_time()
+                if now - shown > 0.5 or step.number == step.total:
+                    shown = now
+                    losses = "  ".join(f"{k} {v:.3f}" for k, v in step.losses().items())
+                    progress.update(bar, total=step.total, completed=step.number, losses=losses)
+        except KeyboardInterrupt:
+            steps.close()
+            progress.stop()
+            err.print(f"stopped; go on with: ganzoo train --resume {folder}")
+            raise
+
+
+def report(folder: Path) -> None:
+    """Say where everything lies."""
+    table = _table("in " + str(folder), "what it is")
+    for name, words in (
+        ("model/", "the trained model: ganzoo sample " + str(folder) + " -o samples.png"),
+        ("samples.png", "a sheet of samples"),
+        ("losses.png", "the losses"),
+        ("animation.gif", "the same latents while it learnt"),
+        ("log.jsonl", "losses by step"),
+        ("metrics.json", "speed and last losses"),
+    ):
+        if (folder / name).exists():
+            table.add_row(name, words)
+    out.print(table)
+
+
+@app.command()
+def sample(
+    model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
+    n: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The picture.")] = Path("samples.png"),
+    label: Annotated[int | None, typer.Option(help="The class, for conditional models.")] = None,
+) -> None:
+    """Draw samples of a model as one sheet."""
+    from ganzoo import pictures
+    from ganzoo.hub import from_pretrained
+    from ganzoo.runs import samples
+
+    if output.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise DataError(f"-o {output}: the sheet is a .png, .jpg or .webp")
+    if not output.parent.is_dir():
+        raise DataError(f"-o {output}: there is no folder {output.parent}")
+    loaded = from_pretrained(model)
+    if label is None:
+        images = samples(loaded, n, seed)
+    else:
+        images = loaded.generate(n, seed=seed, label=label, output="pt")
+    pictures.save_sheet(images, output)
+    out.print(f"{n} samples of {loaded.title}, seed {seed}: {output}")
+
+
+@app.command()
+def quickstart(
+    folder: Annotated[Path, typer.Option("--out", help="Where everything goes.")] = Path("quickstart"),
+    seconds: Annotated[float, typer.Option(min=1, help="About how long to train.")] = 60.0,
+) -> None:
+    """See a trained model draw, then watch a small one learn, in about a minute."""
+    from ganzoo.quickstart import run
+
+    run(folder, seconds)
+
+
+# ------------------------------------------------------------------------------- pieces
+
+
+def _declared(target: str, data: str | None, settings: list[str] | None) -> tuple[Spec, dict[str, Any]]:
+    """The Spec of a variant or of a file, and what config.json says of its making."""
+    from ganzoo.host import default
+    from ganzoo.spec import files
+
+    if files.is_file_name(target):
+        if settings:
+            raise SpecError("--set is for variants; a Spec file says everything itself")
+        return files.read(target), {"variant": "", "file": Path(target).name}
+    host = default()
+    variant = host.variant(target)
+    given: dict[str, str] = {}
+    for item in settings or []:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise SpecError(f"--set {item}: write name=value, such as width=32")
+        given[name] = value
+    made = variant.parse(given)
+    plugin = host.providers["variants", target]
+    version = next((p.version for p in host.plugins if p.distribution == plugin), "")
+    spec = made.spec(_fields(data or "mnist"))
+    made_by = {
+        "variant": target, "settings": made.model_dump(mode="json"),
+        "plugin": plugin, "plugin_version": version,
+    }  # fmt: skip
+    return spec, made_by
+
+
+def _fields(data: str) -> Fields:
+    from ganzoo.data.catalog import fields_of
+
+    return fields_of(data)
+
+
+def _folder_for(spec: Spec, data: str) -> str:
+    """`folder:photos` with the size and the channels that the Spec draws, where they are left open."""
+    from ganzoo.spec.draws import Image
+
+    images = [draw for draw in spec.draws.values() if isinstance(draw, Image)]
+    if not data.startswith("folder:") or not images:
+        return data
+    for key, value in (("size", images[0].size), ("channels", images[0].channels)):
+        if f",{key}=" not in data:
+            data += f",{key}={value}"
+    return data
+
+
+def _plain(data: str) -> str:
+    """The name of a data set as part of a run's name."""
+    name = data.removeprefix("folder:").split(",")[0]
+    return Path(name).name or "data"
+
+
+def _mention_broken(host: Any) -> None:
+    for plugin in host.broken:
+        err.print(f"not loaded: {plugin.distribution} ({plugin.problem})", style="yellow", markup=False)
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _flops(number: int) -> str:
+    for unit, size in (("TFLOP", 1e12), ("GFLOP", 1e9), ("MFLOP", 1e6)):
+        if number >= size:
+            return f"{number / size:.2f} {unit}"
+    return f"{number} FLOP"
+
+

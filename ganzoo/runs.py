@@ -1,0 +1,245 @@
+"""Runs: what a training leaves behind, so that it can be seen, resumed and used.
+
+    run.json                what is trained, on what, from which seed
+    checkpoint.safetensors  the last good state; `ganzoo train --resume FOLDER` goes on from it
+    log.jsonl               one line now and then: step, seconds, losses
+    progress/000500.png     the same latents, as training goes on
+    samples.png, losses.png, animation.gif
+    metrics.json            speed and last losses
+    model/                  the trained model, for `from_pretrained`
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ganzoo import pictures, store
+from ganzoo.atomic import write_text
+from ganzoo.data.source import Source
+from ganzoo.engine import Step, train
+from ganzoo.errors import StoreError, TrainingError
+from ganzoo.model import Model
+from ganzoo.spec.spec import Spec, pretty_json, strict_json
+
+RUN, CHECKPOINT, LOG = "run.json", "checkpoint.safetensors", "log.jsonl"
+RECORDS = 1000
+"""Lines that a whole run leaves in its log, about."""
+FRAMES = 40
+"""Pictures that a whole run leaves of its fixed latents, about."""
+SHEET = 64
+"""Samples on a sheet."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is: everything that `resume` needs to know.
+
+    `data` is the name of a data set, `made_by` the variant, its settings and the plugin.
+    """
+
+    name: str
+    spec: Spec
+    data: str
+    steps: int
+    batch: int
+    seed: int = 0
+    precision: str = "auto"
+    compile: bool = False
+    made_by: Mapping[str, Any] = field(default_factory=lambda: dict[str, Any]())
+
+    def write(self, folder: Path) -> None:
+        facts = asdict(self) | {"spec": self.spec.to_dict(), "made_by": dict(self.made_by)}
+        write_text(folder / RUN, pretty_json(facts) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Settings:
+        """The settings of the run in `folder`; TrainingError where there is none."""
+        try:
+            facts = strict_json((folder / RUN).read_text("utf-8"))
+            return cls(**{**facts, "spec": Spec.from_dict(facts["spec"])})
+        except OSError as error:
+            raise TrainingError(f"no run in {folder}: {RUN} cannot be read ({error})") from None
+        except (TypeError, KeyError) as error:
+            raise TrainingError(f"{folder / RUN} was made by another ganzoo ({error})") from None
+
+
+def start(folder: str | Path, settings: Settings) -> Path:
+    """Make the folder of a new run; StoreError where it holds anything already."""
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        hint = (
+            f"go on with it: ganzoo train --resume {folder}"
+            if (folder / RUN).is_file()
+            else "give another folder"
+        )
+        raise StoreError(f"{folder} is not empty; {hint}")
+    folder.mkdir(parents=True, exist_ok=True)
+    settings.write(folder)
+    return folder
+
+
+def carry_out(
+    folder: str | Path,
+    data: Source,
+    *,
+    device: str | None = None,
+    checkpoint_seconds: float = 60.0,
+    facts: Mapping[str, Any] | None = None,
+) -> Iterator[Step]:
+    """Train the run in `folder` to its end, from its checkpoint where it has one.
+
+    Logs, takes pictures and saves on the way; when the last step is yielded, everything is
+    written. Closing the generator (Ctrl-C) saves a checkpoint first.
+
+    Args:
+        checkpoint_seconds: seconds between checkpoints.
+        facts: what the model's config.json shall say beside what the run knows.
+    """
+    folder = Path(folder)
+    settings = Settings.read(folder)
+    checkpoint = folder / CHECKPOINT
+    main = int(os.environ.get("RANK", "0")) == 0
+    for stale in folder.glob(f".{CHECKPOINT}.*"):  # of a kill while it was written
+        stale.unlink(missing_ok=True)
+    resume = checkpoint if checkpoint.is_file() else None
+    if resume is None and main:
+        (folder / LOG).unlink(missing_ok=True)
+    steps = train(
+        settings.spec,
+        data,
+        steps=settings.steps,
+        batch=settings.batch,
+        seed=settings.seed,
+        precision=settings.precision,  # type: ignore[arg-type]
+        compile=settings.compile,
+        device=device,
+        resume=resume,
+    )
+    recorder = _Recorder(folder, settings) if main else None
+    step, saved = None, time.monotonic()
+    try:
+        for step in steps:
+            last = step.number == step.total
+            if recorder:
+                if step.number == 1 or resume:
+                    recorder.begin(step)
+                    resume = None
+                recorder.see(step)
+            if last or time.monotonic() - saved > checkpoint_seconds:
+                step.save(checkpoint)
+                saved = time.monotonic()
+            if last and recorder:
+                recorder.finish(step, data, facts or {})
+            yield step
+    except (KeyboardInterrupt, GeneratorExit):
+        if step is not None and step.number < step.total:
+            step.save(checkpoint)
+        raise
+
+
+class _Recorder:
+    """Writes the log and the pictures of a run."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.folder, self.settings = folder, settings
+        self.every = max(1, settings.steps // RECORDS)
+        self.frame_every = max(1, settings.steps // FRAMES)
+        self.records: list[dict[str, Any]] = []
+        self.generates = any(task.kind == "generate" for task in settings.spec.tasks.values())
+
+    def begin(self, step: Step) -> None:
+        """Take up the log where the checkpoint stands; what came after it is done again."""
+        done = step.number - 1
+        path = self.folder / LOG
+        if path.is_file():
+            lines = path.read_text("utf-8").splitlines()
+            self.records = [r for r in map(_record, lines) if r and r["step"] <= done]
+        write_text(path, "".join(json.dumps(record) + "\n" for record in self.records))
+        before = self.records[-1]["seconds"] if self.records else 0.0
+        self.started = time.monotonic() - before
+
+    def see(self, step: Step) -> None:
+        number, last = step.number, step.number == step.total
+        if number == 1 or last or number % self.every == 0:
+            record = {
+                "step": number,
+                "seconds": round(time.monotonic() - self.started, 3),
+                "losses": {term: round(value, 6) for term, value in step.losses().items()},
+            }
+            self.records.append(record)
+            with (self.folder / LOG).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        if self.generates and (number == 1 or last or number % self.frame_every == 0):
+            images = samples(step.model(), SHEET)
+            path = self.folder / "progress" / f"{number:07d}.png"
+            path.parent.mkdir(exist_ok=True)
+            pictures.save_sheet(images, path)
+
+    def finish(self, step: Step, data: Source, facts: Mapping[str, Any]) -> None:
+        """The model, the last pictures and the figures of a run that is done."""
+        settings, last = self.settings, self.records[-1]
+        model = step.model()
+        seconds = last["seconds"]
+        training = {
+            "steps": step.total,
+            "batch": settings.batch,
+            "seed": settings.seed,
+            "precision": settings.precision,
+            "seconds": seconds,
+        }
+        store.save(
+            model,
+            self.folder / "model",
+            overwrite=True,
+            name=settings.name,
+            made_by=dict(settings.made_by),
+            data={"name": settings.data, "size": len(data)},
+            training=training,
+            **facts,
+        )
+        metrics = {**training, "steps_per_second": step.total / max(seconds, 1e-9), **last}
+        write_text(self.folder / "metrics.json", pretty_json(metrics) + "\n")
+        pictures.loss_plot(self.records, self.folder / "losses.png", settings.name)
+        if self.generates:
+            pictures.save_sheet(samples(model, SHEET), self.folder / "samples.png")
+            pictures.save_sheet(samples(model, SHEET), self.folder / "model" / "samples.png")
+            frames = sorted((self.folder / "progress").glob("*.png"))
+            pictures.animation([_open(frame) for frame in frames], self.folder / "animation.gif")
+
+
+def samples(model: Model, n: int, seed: int = 0) -> Any:
+    """`n` samples of a seed, (n, c, h, w) in [0, 1]; of each class in turn where it has classes."""
+    from ganzoo.spec.draws import Label
+
+    task = next(task for task in model.spec.tasks.values() if task.kind == "generate")
+    given: dict[str, Any] = {}
+    for name in model.spec.draws_in(task.output):
+        draw = model.spec.draws[name]
+        if isinstance(draw, Label):
+            given["label"] = [index % draw.classes for index in range(n)]
+    return model.generate(n, seed=seed, output="pt", **given)
+
+
+def _open(path: Path) -> Any:
+    from PIL import Image
+
+    with Image.open(path) as file:
+        file.load()
+        return file
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    """A line of the log; None for one that a kill cut short."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and "step" in record else None
+
+
