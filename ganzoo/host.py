@@ -18,7 +18,7 @@ import pluggy
 
 from ganzoo import hookspecs
 from ganzoo.errors import PluginError, UnknownNameError, choices, nearest
-from ganzoo.spec import vocabulary
+from ganzoo.spec import vocabulary as words
 from ganzoo.spec.layers import LAYERS, Layer
 from ganzoo.spec.variant import Variant
 from ganzoo.spec.vocabulary import Function, Vocabulary
@@ -46,7 +46,7 @@ class Host:
     def __init__(self, entry_points: Iterable[tuple[Distribution | None, EntryPoint]] = ()) -> None:
         self.plugins: list[Plugin] = []
         self.variants: dict[str, type[Variant]] = {}
-        self.functions: dict[str, Function] = dict(vocabulary.FUNCTIONS)
+        self.functions: dict[str, Function] = dict(words.FUNCTIONS)
         self.layers: dict[str, type[Layer]] = dict(LAYERS)
         self.data: dict[str, DataSet] = {}
         self.providers: dict[tuple[str, str], str] = {}
@@ -170,6 +170,19 @@ def discover() -> Host:
 @lru_cache(maxsize=1)
 def default() -> Host:
     """The host of this process; plugins are looked for once, at first use."""
-    return discover()
+    global _looking
+    _looking = True
+    try:
+        return discover()
+    finally:
+        _looking = False
+
+
+_looking = False
+
+
+def vocabulary() -> Vocabulary:
+    """The words of the core and of all plugins; while plugins load, the core's alone."""
+    return words.core() if _looking else default().vocabulary
 
 

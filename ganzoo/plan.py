@@ -328,12 +328,21 @@ class Round:
     # ----------------------------------------------------------------------------- code
 
     @cached_property
+    def ours(self) -> dict[str, str]:
+        """The words of the code itself; after an underscore, which no name of a Spec begins with,
+        where the Spec has a thing of that name."""
+        theirs = {*self.spec.networks, *self.spec.draws, *self.spec.let}
+        theirs |= {value.word for value in self.values if value.kind == "function"}
+        return {word: f"_{word}" if word in theirs else word for word in _OURS}
+
+    @cached_property
     def code(self) -> str:
         """The round as Python source: a function of `draw`, `gradients` and `apply`."""
         return _Writer(self).write()
 
     def compile(self, names: Mapping[str, Any]) -> Callable[..., None]:
         """The function, with networks and functions looked up in `names`."""
+        ours = self.ours
         filename = f"<ganzoo round {self.stage.name} {''.join(str(int(a)) for a in self.active)}>"
         # so that tracebacks and debuggers show the lines
         linecache.cache[filename] = (len(self.code), None, self.code.splitlines(True), filename)
@@ -342,11 +351,15 @@ class Round:
             for value in self.values
             if value.kind == "function"
         }
-        namespace: dict[str, Any] = {**functions, **names, "no_grad": torch.no_grad}
+        namespace: dict[str, Any] = {**functions, **names}
+        namespace |= {ours["no_grad"]: torch.no_grad, ours["range"]: range}
         # identifiers and numbers of a validated Spec, laid out by the writer below: no text of
         # the Spec reaches this line
         exec(compile(self.code, filename, "exec"), namespace)
-        return namespace["train_round"]
+        return namespace[ours["train_round"]]
+
+
+_OURS = ("train_round", "draw", "gradients", "apply", "no_grad", "range", "k")
 
 
 def detaches(user: Value, value: Value) -> bool:
@@ -374,8 +387,10 @@ class _Writer:
         self.lines: list[str] = []
         self.open = False
         self.held: dict[str, Value] = {}
+        self.ours = round.ours
 
     def write(self) -> str:
+        ours = self.ours
         blocks: list[tuple[int, str]] = []
         for self.index, execution in enumerate(self.round.executions):
             self.lines, self.open = [], False
@@ -388,12 +403,16 @@ class _Writer:
             while run < len(blocks) and blocks[run] == (version + run, text):
                 run += 1
             if run > 1:
-                body.append(f"    for k in range({version}, {version + run}):")
-                body += [f"    {line}" for line in text.replace(_K, "k").split("\n")]
+                body.append(
+                    f"    for {ours['k']} in {ours['range']}({version}, {version + run}):"
+                )
+                body += [f"    {line}" for line in text.replace(_K, ours["k"]).split("\n")]
             else:
                 body.append(text.replace(_K, str(version)))
             blocks = blocks[run:]
-        return "def train_round(draw, gradients, apply):\n" + "\n".join(body) + "\n"
+        head = f"def {ours['train_round']}({ours['draw']}, {ours['gradients']}, {ours['apply']}):"
+        # a round in which nothing is due has no body of its own
+        return "\n".join([head, *(body or ["    pass"])]) + "\n"
 
     def _execution(self, execution: Execution) -> None:
         title = " and ".join(", ".join(update.train) for update in execution.updates)
@@ -409,9 +428,9 @@ class _Writer:
         for u, (update, terms) in enumerate(zip(execution.updates, execution.terms, strict=True)):
             parts = ", ".join(term.name for term in terms)
             keep = ", keep_graph=True" if self.round.keeps_graph(self.index, u) else ""
-            self._line(f'gradients("{update.name}", {parts}{keep})')
+            self._line(f"{self.ours['gradients']}({update.name!r}, {parts}{keep})")
         for update in execution.updates:
-            self._line(f'apply("{update.name}")')
+            self._line(f"{self.ours['apply']}({update.name!r})")
 
     def _fresh(self, execution: Execution) -> list[Value]:
         """What is computed here for the first time, parts before wholes."""
@@ -434,7 +453,7 @@ class _Writer:
         if draws:
             words = ", ".join(repr(value.word) for value in draws)
             names = ", ".join(self._name(value) for value in draws)
-            self._line(f"{names} = draw({_K}, {words})")
+            self._line(f"{names} = {self.ours['draw']}({_K}, {words})")
 
     def _call(self, call: Value) -> None:
         """A pass of a network: all of its outputs that anybody reads get their names here."""
@@ -483,7 +502,7 @@ class _Writer:
             self.lines.append(f"    {text}")
             return
         if not self.open:
-            self.lines.append("    with no_grad():")
+            self.lines.append(f"    with {self.ours['no_grad']}():")
             self.open = True
         self.lines.append(f"        {text}")
 
@@ -501,7 +520,7 @@ class _Writer:
         """A free name: its hint, numbered where a value that is still needed holds that name."""
         base = value.hint or value.word or "value"
         base = base if base.isidentifier() else "value"
-        taken = {*self.round.spec.networks, "draw", "gradients", "apply", "no_grad", "k"}
+        taken = {*self.round.spec.networks, *self.ours.values()}
         taken |= {v.word for v in self.round.values if v.kind == "function"}
         for suffix in ("", *(f"_{n}" for n in range(2, 1000))):
             name = base + suffix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import keyword
 import math
 import time
@@ -58,7 +59,7 @@ A, B, C = Name("a"), Name("b"), Name("c")
         ("f((a, b), c)", Call("f", (Several((A, B)), C))),
         ("f((a,))", Call("f", (Several((A,)),))),
         (
-            "bce(D(a), 1) + 10 * penalty(C, a, b)",
+            "bce(D(a), 1) + 10 * penalty(c, a, b)",
             Binary(
                 "+",
                 Call("bce", (Call("D", (A,)), Number(1.0))),
@@ -74,7 +75,8 @@ def test_text_becomes_the_tree_of_the_usual_precedence(text: str, tree: Expressi
 def test_walk_goes_from_the_outside_in() -> None:
     names = [str(part) for part in walk(parse("f((a, -b), D.t(c)) / 2"))]
     assert names == [
-        "f((a, -b), D.t(c)) / 2", "f((a, -b), D.t(c))", "(a, -b)", "a", "-b", "b", "D.t(c)", "c", "2",
+        "f((a, -b), D.t(c)) / 2", "f((a, -b), D.t(c))", "(a, -b)", "a", "-b", "b", "D.t(c)", "c",
+        "2",
     ]  # fmt: skip
 
 
@@ -118,7 +120,7 @@ trees = st.recursive(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(trees)
 @example(Negative(Binary("*", A, B)))
 @example(Negative(Negative(A)))
@@ -268,14 +270,15 @@ def test_hostile_text_is_refused(text: str) -> None:
 pieces = st.sampled_from(
     [
         "x", "D", "é", "ﬁ", "0x1", "1e", "1_0", "1j", "9" * 40, "(", ")", "[", "]", "{", "}", ",",
-        ".", ":", ";", ":=", "=", "==", "+", "-", "*", "**", "/", "//", "@", "%", "~", "<", "'", '"',
-        "f'", "{x}", "\\", "#", "\n", "\r", "\f", "\t", " ", "\0", "\ud800", "\ufeff", "\u2028",
-        "lambda ", "if ", " else ", " for ", " in ", "await ", "yield ", "not ", "None", "...",
+        ".", ":", ";", ":=", "=", "==", "+", "-", "*", "**", "/", "//", "@", "%", "~", "<", "'",
+        '"', "f'", "{x}", "\\", "#", "\n", "\r", "\f", "\t", " ", "\0", "\ud800", "\u2028",
+        "\ufeff", "lambda ", "if ", " else ", " for ", " in ", "await ", "yield ", "not ",
+        "None", "...",
     ]
 )  # fmt: skip
 
 
-@settings(max_examples=4000, deadline=500)
+@settings(max_examples=2500, deadline=500)
 @given(st.text(max_size=60) | st.lists(pieces, max_size=30).map("".join))
 def test_any_text_is_an_expression_or_a_spec_error(text: str) -> None:
     try:
@@ -288,10 +291,8 @@ def test_any_text_is_an_expression_or_a_spec_error(text: str) -> None:
 @settings(max_examples=200, deadline=500)
 @given(pieces, st.integers(1, MAX_LENGTH))
 def test_repetition_is_harmless(piece: str, count: int) -> None:
-    try:
+    with contextlib.suppress(SpecError):
         parse((piece * count)[:MAX_LENGTH])
-    except SpecError:
-        pass
 
 
 def test_depth_is_bounded_at_the_limit_and_not_before() -> None:

@@ -181,6 +181,6 @@ def _path(loc: tuple[int | str, ...], root: Any, missing: bool) -> list[str]:
             known, value = True, value[part]  # type: ignore[reportUnknownVariableType]
         else:
             known, value = True, None
-        if known:
+        if known and part != "[key]":
             steps.append(str(part))
     return steps

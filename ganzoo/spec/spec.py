@@ -144,7 +144,7 @@ class Spec(Frozen):
                     yield f"{room}.{name}", f"the name is taken by {owners[name]}.{name}"
                 elif keyword.iskeyword(name):
                     yield f"{room}.{name}", "a keyword of Python cannot be a name"
-                elif vocabulary.function(name):
+                elif name in vocabulary.FUNCTIONS:
                     yield f"{room}.{name}", f"the name is taken by the function {name!r}"
                 owners[name] = room
         for name in self.ema:

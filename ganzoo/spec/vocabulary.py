@@ -359,18 +359,26 @@ FUNCTIONS: dict[str, Function] = {
 }
 
 
-_extension: Callable[[], Vocabulary] | None = None
+_extension: Callable[[], Vocabulary] | str = "ganzoo.host:vocabulary"
 
 
-def extend_with(extension: Callable[[], Vocabulary]) -> None:
-    """Let `current()` ask `extension` for words beyond the core's. Called once, by ganzoo itself."""
+def extend_with(extension: Callable[[], Vocabulary] | str) -> Callable[[], Vocabulary] | str:
+    """Let `current()` ask `extension` for words beyond the core's; returns what it asked before.
+
+    By default it asks the host, which stands below this module and loads at the first word
+    that the core does not know.
+    """
     global _extension
-    _extension = extension
+    before, _extension = _extension, extension
+    return before
 
 
 def current() -> Vocabulary:
     """The core's words and those of the plugins that the host found."""
-    return _extension() if _extension else core()
+    if callable(_extension):
+        return _extension()
+    module, _, attribute = _extension.partition(":")
+    return getattr(import_module(module), attribute)()
 
 
 def core() -> Vocabulary:

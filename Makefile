@@ -1,0 +1,52 @@
+# make quickstart    set up, and see ganzoo at work in about a minute
+# make test          set up, and run all checks: ruff, pyright, pytest
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGINS := $(sort $(wildcard plugins/*))
+PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+
+.PHONY: help quickstart test lint types format zoo clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ganzoo needs Python 3.11 or newer, and $(PYTHON) is %d.%d; try: make PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+# torch and torchvision come with the first install: some gigabytes, a few minutes
+$(VENV)/.installed: $(VENV)/.made $(PROJECTS)
+	$(BIN)/python -m pip install --quiet --editable . $(PLUGINS:%=--editable ./%)
+	@touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+quickstart: $(VENV)/.installed
+	$(BIN)/ganzoo quickstart
+
+lint: $(VENV)/.tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.tested
+	$(BIN)/pyright
+
+test: lint types
+	$(BIN)/python -m pytest --numprocesses=2
+
+format: $(VENV)/.tested
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# trains every published model anew, one after the other; see scripts/zoo.py
+zoo: $(VENV)/.installed
+	$(BIN)/python scripts/zoo.py
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

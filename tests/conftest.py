@@ -1,0 +1,20 @@
+"""Shared by all tests: one thread, quiet settings, and where real data are."""
+
+import os
+
+# before torch loads its thread pool: test processes run side by side
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def data_root() -> Path:
+    """The folder of real data sets; the test is skipped where there is none."""
+    root = os.environ.get("GANZOO_DATA")
+    if not root:
+        pytest.skip("GANZOO_DATA names no folder with data sets")
+    return Path(root)

@@ -1,0 +1,689 @@
+"""Training: every row of the table learns, and each rule of the engine holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ganzoo.data.source import Source
+from ganzoo.engine import train
+from ganzoo.engine.randomness import Draws
+from ganzoo.engine.train import Training
+from ganzoo.errors import DataError, NonFiniteError, ShapeError, TrainingError
+from ganzoo.functions.penalties import gradient_penalty
+from ganzoo.spec import (
+    SGD,
+    Adam,
+    Decay,
+    Dropout,
+    Fields,
+    Flatten,
+    Image,
+    Label,
+    LeakyReLU,
+    Linear,
+    Network,
+    Normal,
+    OneHot,
+    Reshape,
+    RMSprop,
+    Spec,
+    Stage,
+    Tanh,
+    Update,
+)
+from tests.table import BATCH, PIXELS, TABLE, arrays, fields
+
+torch.set_num_threads(1)
+CPU = torch.device("cpu")
+
+
+def data(row: str, n: int = 16, seed: int = 0) -> Source:
+    return Source(row, fields(row), arrays(TABLE[row](), n, seed))
+
+
+def training(spec: Spec, source: Source, seed: int = 0, **more: Any) -> Training:
+    batch = more.pop("batch", spec.batch)
+    return Training(spec, source, batch=batch, seed=seed, device=CPU, precision="fp32", **more)
+
+
+def weights(run: Training) -> dict[str, Tensor]:
+    """Everything that a run learnt, buffers and moving averages included; a copy."""
+    return {name: value.clone() for name, value in run._state().items()}
+
+
+def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
+    """The networks of which anything changed, batch statistics included."""
+    return {
+        key.split("/")[1]
+        for key, value in after.items()
+        if key.startswith("networks/") and not torch.equal(value, before[key])
+    }
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+# ----------------------------------------------------------------------- the whole table
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_two_rounds_of_every_row(row: str) -> None:
+    spec = TABLE[row]()
+    spec = spec.with_steps(2 * len(spec.stages))
+    named: set[str] = set()
+    trained: set[str] = set()
+    numbers: list[int] = []
+    for step in train(spec, data(row), precision="fp32"):
+        losses = step.losses()
+        named |= set(losses)
+        assert all(math.isfinite(value) for value in losses.values())
+        assert step.total == spec.steps
+        numbers.append(step.number)
+    assert numbers == list(range(1, spec.steps + 1))
+    assert named == {
+        f"{update.name}.{term}"
+        for stage in spec.stages
+        for update in stage.updates
+        for term in update.minimize
+    }
+    fresh = training(spec, data(row))
+    before, after = weights(fresh), weights(step.training)
+    trained = changed(before, after)
+    assert trained == set(spec.networks)
+    model = step.model()
+    assert set(model.networks) == set(spec.published)
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_only_the_networks_of_an_update_learn(row: str) -> None:
+    """Weight by weight, before and after each step of each update (known bugs 1 and 12)."""
+    spec = TABLE[row]()
+    spec = spec.with_steps(3 * len(spec.stages))
+    run = training(spec, data(row))
+    apply, seen = run._apply, set()
+
+    def watched(name: str) -> None:
+        before = {n: [p.clone() for p in net.parameters()] for n, net in run.networks.items()}
+        apply(name)
+        seen.add(name)
+        for net, module in run.networks.items():
+            moved = [not torch.equal(a, b) for a, b in zip(before[net], module.parameters())]  # noqa: B905
+            assert any(moved) == (net in run._updates[name].train), (name, net)
+
+    run._apply = watched  # type: ignore[method-assign]
+    for _ in range(spec.steps):
+        run.round()
+    assert seen == {update.name for stage in spec.stages for update in stage.updates}
+
+
+def test_a_frozen_network_stays_as_it_is() -> None:
+    """Weights and batch statistics, as requires_grad=False alone does not do (known bug 10)."""
+    spec = TABLE["stackgan"]().with_steps(4)
+    run = training(spec, data("stackgan"))
+    while run.step < spec.stages[0].steps:
+        run.round()
+    before = weights(run)
+    while run.step < spec.steps:
+        run.round()
+        assert not any(run.networks[name].training for name in ("CA", "G"))
+    assert changed(before, weights(run)) == {"CA2", "G2", "D2"}
+
+
+# ------------------------------------------------------------------------- known mistakes
+
+
+def test_weights_are_clipped_after_the_step() -> None:
+    """Known bug 5: clamped before the step, they are outside when the generator learns."""
+    spec = TABLE["wgan"]()
+    # a rate at which each step leaves the box
+    round = [u.model_copy(update={"optimizer": RMSprop(0.05)}) for u in spec.stages[0].round]
+    spec = spec.model_copy(update={"stages": (Stage(round=tuple(round), steps=2),)})
+    run = training(spec, data("wgan"))
+    apply, corners = run._apply, []
+
+    def watched(name: str) -> None:
+        before = [p.clone() for p in run.networks["C"].parameters()]
+        apply(name)
+        now = list(run.networks["C"].parameters())
+        assert all(p.abs().max() <= 0.01 for p in now)
+        if name == "C":
+            assert any(not torch.equal(a, b) for a, b in zip(before, now, strict=True))
+            corners.append(sum(int((p.abs() == 0.01).sum()) for p in now))
+
+    run._apply = watched  # type: ignore[method-assign]
+    for _ in range(spec.steps):
+        run.round()
+    assert len(corners) == 10 and min(corners) > 0
+
+
+def test_the_generator_of_wgan_raises_the_critic() -> None:
+    spec = _with_rate(TABLE["wgan"](), 1e-3)
+    run = training(spec, data("wgan"))
+    _frozen_statistics(run)
+    seen: list[tuple[float, float]] = []
+    z = torch.randn(64, 6, generator=torch.Generator().manual_seed(1))
+    apply = run._apply
+
+    def critic() -> float:
+        with torch.no_grad():
+            return run.networks["C"](run.networks["G"](z)).mean().item()
+
+    def watched(name: str) -> None:
+        before = critic()
+        apply(name)
+        if name == "G":
+            seen.append((before, critic()))
+
+    run._apply = watched  # type: ignore[method-assign]
+    for _ in range(3):
+        run.round()
+    assert all(after > before for before, after in seen) and len(seen) == 3
+
+
+def test_the_encoder_and_the_generator_of_bigan_fool_the_discriminator() -> None:
+    """Known bug 1: one small E, G step raises D(G(z), z) and lowers D(x, E(x))."""
+    spec = _with_rate(TABLE["bigan"](), 1e-4)
+    run = training(spec, data("bigan"))
+    D, E, G = (run.networks[name] for name in "DEG")
+    x, z = run.draws(0, 0, ("x", "z"))
+    before: dict[str, float] = {}
+    after: dict[str, float] = {}
+
+    def scores() -> dict[str, float]:
+        with torch.no_grad():
+            return {"coded": D(x, E(x)).mean().item(), "made": D(G(z), z).mean().item()}
+
+    apply = run._apply
+
+    def only_e_and_g(name: str) -> None:
+        if name == "E_G":
+            state = {n: {k: v.clone() for k, v in m.state_dict().items()} for n, m in run.networks.items()}
+            before.update(scores())
+            apply(name)
+            after.update(scores())
+            assert changed_networks(state, run) == {"E", "G"}
+
+    def changed_networks(state: dict[str, dict[str, Tensor]], run: Training) -> set[str]:
+        return {
+            name
+            for name, net in run.networks.items()
+            for key, value in net.named_parameters()
+            if not torch.equal(value, state[name][key])
+        }
+
+    run._apply = only_e_and_g  # type: ignore[method-assign]
+    run.round()
+    assert after["made"] > before["made"]
+    assert after["coded"] < before["coded"]
+
+
+class TestGradientPenalty:
+    """Known bugs 3 and 4."""
+
+    def critic(self, *sizes: int) -> tuple[list[Tensor], Any]:
+        generator = torch.Generator().manual_seed(0)
+        w = [torch.randn(size, generator=generator, dtype=torch.float64) for size in sizes]
+        return w, lambda *v: sum((a.flatten(1) @ b)[:, None] for a, b in zip(v, w, strict=True))
+
+    def points(self, *sizes: int, seed: int = 1) -> tuple[Tensor, ...]:
+        generator = torch.Generator().manual_seed(seed)
+        return tuple(torch.randn(6, size, generator=generator, dtype=torch.float64) for size in sizes)
+
+    def test_of_a_linear_critic(self) -> None:
+        (w,), critic = self.critic(12)
+        x, y = self.points(12, 12)
+        x, y = x.view(6, 3, 2, 2), y.view(6, 3, 2, 2)  # a norm over all axes, not over channels
+        found = gradient_penalty(critic, x, y, mix=torch.rand(6, dtype=torch.float64))
+        assert found.item() == pytest.approx((w.norm().item() - 1) ** 2, rel=1e-9)
+
+    def test_of_two_inputs_is_one_norm(self) -> None:
+        (v, w), critic = self.critic(5, 3)
+        real, fake = self.points(5, 3), self.points(5, 3, seed=2)
+        found = gradient_penalty(critic, real, fake, mix=torch.rand(6, dtype=torch.float64))
+        joint = (torch.cat([v, w]).norm().item() - 1) ** 2
+        assert found.item() == pytest.approx(joint, rel=1e-9)
+        assert joint != pytest.approx((v.norm().item() - 1) ** 2 + (w.norm().item() - 1) ** 2)
+
+    def test_mixes_each_sample_alone_and_all_its_inputs_alike(self) -> None:
+        seen: list[tuple[Tensor, ...]] = []
+
+        def critic(*values: Tensor) -> Tensor:
+            seen.append(values)
+            return sum(value.sum(1) for value in values)
+
+        mix = torch.tensor([0, 0.25, 0.5, 0.75, 1, 0.1], dtype=torch.float64)
+        zeros = (torch.zeros(6, 4, dtype=torch.float64), torch.zeros(6, 2, dtype=torch.float64))
+        ones = tuple(value + 1 for value in zeros)
+        gradient_penalty(critic, ones, zeros, mix=mix)
+        for value in seen[0]:
+            torch.testing.assert_close(value, mix[:, None].expand_as(value))
+
+    def test_does_not_depend_on_the_order_or_on_the_others(self) -> None:
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(torch.nn.Linear(5, 7), torch.nn.Tanh(), torch.nn.Linear(7, 1))
+        net = net.double()
+        x, y = self.points(5, 5)
+        mix = torch.rand(6, dtype=torch.float64)
+        each = [gradient_penalty(net, x[i : i + 1], y[i : i + 1], mix=mix[i : i + 1]) for i in range(6)]
+        whole = gradient_penalty(net, x, y, mix=mix)
+        order = torch.tensor([3, 1, 5, 0, 2, 4])
+        shuffled = gradient_penalty(net, x[order], y[order], mix=mix[order])
+        assert whole.item() == pytest.approx(shuffled.item(), rel=1e-12)
+        assert whole.item() == pytest.approx(sum(v.item() for v in each) / 6, rel=1e-12)
+
+    def test_a_flat_critic_has_finite_gradients(self) -> None:
+        w = torch.zeros(4, dtype=torch.float64, requires_grad=True)
+        x, y = self.points(4, 4)
+        loss = gradient_penalty(lambda v: v @ w, x, y, mix=torch.rand(6, dtype=torch.float64))
+        loss.backward()
+        assert torch.isfinite(w.grad).all()
+
+
+# -------------------------------------------------------------------------------- draws
+
+
+class TestDraws:
+    """Randomness as a function of (seed, step, name)."""
+
+    def pairs(self, n: int = 20) -> Source:
+        spec = Fields(fields={"image": Image((1, 1, 1)), "label": Label(n)})
+        pixels = np.arange(n, dtype=np.uint8).reshape(n, 1, 1, 1)
+        return Source("pairs", spec, {"image": pixels, "label": np.arange(n)})
+
+    def paired_spec(self) -> Spec:
+        return Spec(
+            draws={"x": Image((1, 1, 1)), "y": Label(20), "z": Normal(2)},
+            networks={"A": Network({"x": (Flatten(),), "y": (OneHot(20),), "z": ()}, (Linear(1),))},
+            round=[Update("A", {"a": "mean(A(x, y, z))"}, repeat=2)],
+        )
+
+    def test_fields_of_one_sample_stay_together(self) -> None:
+        draws = Draws(self.paired_spec(), self.pairs(), batch=6, seed=3, device=CPU, versions=2)
+        for step in range(7):
+            for version in range(2):
+                x, y = draws(step, version, ("x", "y"))
+                pixels = ((x.flatten() + 1) * 127.5).round().long()
+                assert torch.equal(pixels, y)
+
+    def test_each_pass_over_the_data_has_every_sample_once_in_a_new_order(self) -> None:
+        draws = Draws(self.paired_spec(), self.pairs(), batch=5, seed=0, device=CPU)
+        passes = [torch.cat([draws(4 * k + i, 0, ("y",))[0] for i in range(4)]) for k in range(3)]
+        for one in passes:
+            assert sorted(one.tolist()) == list(range(20))
+        assert not torch.equal(passes[0], passes[1]) and not torch.equal(passes[1], passes[2])
+
+    def test_a_batch_larger_than_the_data(self) -> None:
+        draws = Draws(self.paired_spec(), self.pairs(), batch=50, seed=0, device=CPU)
+        (y,) = draws(1, 0, ("y",))
+        assert len(y) == 50
+        assert set(torch.bincount(y, minlength=20).tolist()) <= {2, 3}
+
+    def test_do_not_depend_on_what_was_drawn_before(self) -> None:
+        first = Draws(self.paired_spec(), self.pairs(), batch=6, seed=3, device=CPU, versions=2)
+        again = Draws(self.paired_spec(), self.pairs(), batch=6, seed=3, device=CPU, versions=2)
+        names = ("x", "y", "z", "gradient_penalty(A, x, x).mix")
+        drawn = {(s, v): first(s, v, names) for s in range(6) for v in range(2)}
+        for step, version in reversed(drawn):
+            for name, value in zip(reversed(names), reversed(drawn[step, version]), strict=True):
+                assert torch.equal(again(step, version, (name,))[0], value)
+
+    def test_differ_by_seed_step_version_and_name(self) -> None:
+        spec = self.paired_spec()
+        one, other = (Draws(spec, self.pairs(), batch=6, seed=s, device=CPU, versions=2) for s in (0, 1))
+        noise = [one(0, 0, ("z",)), one(1, 0, ("z",)), one(0, 1, ("z",)), other(0, 0, ("z",))]
+        mixes = [one(0, 0, ("a.mix",)), one(0, 0, ("b.mix",))]
+        values = [tuple(value.flatten()[:4].tolist()) for (value,) in noise + mixes]
+        assert len(set(values)) == len(values)
+
+    @pytest.mark.parametrize("world", [2, 3])
+    def test_processes_share_the_batch_of_one(self, world: int) -> None:
+        spec, names = self.paired_spec(), ("x", "y", "z", "a.mix")
+        whole = Draws(spec, self.pairs(), batch=6, seed=0, device=CPU)
+        parts = [
+            Draws(spec, self.pairs(), batch=6, seed=0, device=CPU, rank=r, world=world)
+            for r in range(world)
+        ]
+        for step in range(8):
+            shares = [part(step, 0, names) for part in parts]
+            for index, value in enumerate(whole(step, 0, names)):
+                assert torch.equal(torch.cat([share[index] for share in shares]), value)
+
+    def test_a_batch_that_cannot_be_shared(self) -> None:
+        with pytest.raises(DataError, match="batch of 6 cannot be shared by 4"):
+            Draws(self.paired_spec(), self.pairs(), batch=6, seed=0, device=CPU, world=4)
+
+    def test_unpaired_fields_come_in_orders_of_their_own(self) -> None:
+        """Known bug 8: no sample of `a` is tied to one of `b`."""
+        spec = TABLE["discogan"]()
+        ramp = np.broadcast_to(np.arange(16, dtype=np.uint8)[:, None, None, None], (16, *PIXELS))
+        source = Source("ramps", fields("discogan"), {"a": ramp, "b": ramp})
+        draws = Draws(spec, source, batch=4, seed=0, device=CPU)
+
+        def samples(name: str, step: int) -> list[int]:
+            (value,) = draws(step, 0, (name,))
+            return ((value[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
+
+        pairs = {p for step in range(40) for p in zip(samples("a", step), samples("b", step), strict=True)}
+        # of 160 draws of 256 pairs, about 119 differ; 16 would, were they tied
+        assert len(pairs) > 90
+
+    def test_flips_mirror_what_belongs_together_alike(self) -> None:
+        image = Image((1, 2, 4))
+        spec = Spec(
+            draws={"x": image, "m": image.model_copy(update={"field": "mask"}), "z": Normal(1)},
+            networks={"A": Network({"x": (), "m": ()}, (Linear(1),))},
+            round=[Update("A", {"a": "mean(A(x, m))", "z": "0 * mean(z)"})],
+        )
+        x = np.zeros((8, 1, 2, 4), np.uint8)
+        x[..., 0] = 255
+        held = Fields(fields={"image": image, "mask": image.model_copy(update={"field": "mask"})})
+        source = Source("flipped", held, {"image": x, "mask": 255 - x}, flips=True)
+        draws = Draws(spec, source, batch=32, seed=0, device=CPU)
+        image_, mask = draws(0, 0, ("x", "m"))
+        assert torch.equal(image_, -mask)
+        left = int((image_[:, 0, 0, 0] == 1).sum())
+        assert 6 < left < 26
+        assert left + int((image_[:, 0, 0, 3] == 1).sum()) == 32
+
+
+# -------------------------------------------------------------------------- the schedule
+
+
+def _with_rate(spec: Spec, lr: float) -> Spec:
+    stages = []
+    for stage in spec.stages:
+        items = []
+        for item in stage.round:
+            if isinstance(item, Update):
+                items.append(item.model_copy(update={"optimizer": SGD(lr)}))
+            else:
+                inner = [u.model_copy(update={"optimizer": SGD(lr)}) for u in item.together]
+                items.append(item.model_copy(update={"together": tuple(inner)}))
+        stages.append(stage.model_copy(update={"round": tuple(items)}))
+    return spec.model_copy(update={"stages": tuple(stages)})
+
+
+def _frozen_statistics(run: Training) -> None:
+    """Networks in evaluation mode, so that a score depends on weights alone."""
+    enter = run._enter
+
+    def entered(index: int) -> None:
+        enter(index)
+        for net in run.networks.values():
+            net.eval()
+
+    run._enter = entered  # type: ignore[method-assign]
+
+
+def test_the_moving_average_is_that_of_the_weights() -> None:
+    spec = TABLE["dcgan"]()
+    run = training(spec, data("dcgan"))
+    mine = [p.detach().clone().double() for p in run.networks["G"].parameters()]
+    for step in range(6):
+        run.round()
+        decay = min(0.9, (1 + step) / (10 + step))
+        for average, now in zip(mine, run.networks["G"].parameters(), strict=True):
+            average.mul_(decay).add_((1 - decay) * now.detach())
+    published = list(run.model().networks["G"].parameters())
+    for average, found in zip(mine, published, strict=True):
+        torch.testing.assert_close(found, average.float(), rtol=1e-5, atol=1e-6)
+    live = list(run.networks["G"].parameters())
+    assert not any(torch.equal(a, b) for a, b in zip(live, published, strict=True))
+
+
+def test_batch_statistics_of_an_average_are_its_own() -> None:
+    """The published generator normalises by what it itself produces."""
+    spec = TABLE["dcgan"]()
+    run = training(spec, data("dcgan"))
+    for _ in range(4):
+        run.round()
+    G = run.model().networks["G"]
+    z = torch.rand(4000, 6, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        before = G.layers.get_submodule("1")(G.layers.get_submodule("0")(z))
+    norm = G.layers.get_submodule("2")
+    torch.testing.assert_close(norm.running_mean, before.mean((0, 2, 3)), rtol=0, atol=0.01)
+    torch.testing.assert_close(norm.running_var, before.var((0, 2, 3)), rtol=0.2, atol=1e-3)
+    assert not G.training and norm.momentum == 0.1
+
+
+@pytest.mark.parametrize("decay", [None, Decay("linear", 0.5, 0.1), Decay("exponential", 0.2, 0.01)])
+def test_the_rate_falls_as_declared(decay: Decay | None) -> None:
+    """One weight, gradient 1: SGD moves it by the rate itself."""
+    spec = Spec(
+        draws={"v": Normal(1)},
+        networks={"A": Network({"v": ()}, (Linear(1),))},
+        round=[Update("A", {"a": "mean(A(v))"}, SGD(0.5, decay=decay))],
+        steps=11,
+    )
+    run = training(spec, _nothing())
+    bias = run.networks["A"].layers.get_submodule("0").bias
+    moved = []
+    for _ in range(11):
+        before = bias.item()
+        run.round()
+        moved.append(before - bias.item())
+    for number, step in enumerate(moved):
+        part = number / 10
+        if decay is None or part <= decay.start:
+            factor = 1.0
+        else:
+            share = (part - decay.start) / (1 - decay.start)
+            linear = decay.shape == "linear"
+            factor = 1 - share * (1 - decay.final) if linear else decay.final**share
+        assert step == pytest.approx(0.5 * factor, rel=1e-4)
+    if decay:
+        assert moved[-1] == pytest.approx(0.5 * decay.final, rel=1e-4)
+
+
+def _nothing() -> Source:
+    """A data set of which nothing is drawn."""
+    held = Fields(fields={"label": Label(2)})
+    return Source("nothing", held, {"label": np.zeros(4, np.int64)})
+
+
+@pytest.mark.parametrize(
+    "optimizer, reference",
+    [
+        (Adam(0.01, (0.5, 0.9), weight_decay=0.1), lambda p: torch.optim.Adam(p, 0.01, (0.5, 0.9), weight_decay=0.1)),
+        (RMSprop(0.01, 0.9), lambda p: torch.optim.RMSprop(p, 0.01, 0.9)),
+        (SGD(0.01, 0.9, 0.1), lambda p: torch.optim.SGD(p, 0.01, 0.9, weight_decay=0.1)),
+    ],
+    ids=["adam", "rmsprop", "sgd"],
+)  # fmt: skip
+def test_optimizers_are_torchs_own(optimizer: Any, reference: Any) -> None:
+    spec = Spec(
+        draws={"v": Normal(4)},
+        networks={"A": Network({"v": ()}, (Linear(3), Tanh(), Linear(1)))},
+        round=[Update("A", {"a": "mean(square(A(v) - 1))"}, optimizer)],
+        steps=5,
+    )
+    run = training(spec, _nothing())
+    other = training(spec, _nothing()).networks["A"]
+    optimize = reference(list(other.parameters()))
+    for step in range(5):
+        run.round()
+        (v,) = run.draws(step, 0, ("v",))
+        optimize.zero_grad()
+        ((other(v) - 1) ** 2).mean().backward()
+        optimize.step()
+    for ours, theirs in zip(run.networks["A"].parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_updates_of_one_name_share_their_state_across_stages() -> None:
+    spec = TABLE["discogan"]().with_steps(6)
+    run = training(spec, data("discogan"))
+    assert set(run.updaters) == {"D", "G"}
+    stages = [run.round() for _ in range(6)]
+    assert stages == ["start", "start", "rest", "rest", "rest", "rest"]
+
+
+# --------------------------------------------------------------------------- repeatable
+
+
+def dropping() -> Spec:
+    """A GAN with dropout, which draws from torch's global generator."""
+    return Spec(
+        draws={"x": Image(PIXELS), "z": Normal(3)},
+        networks={
+            "G": Network({"z": ()}, (Linear(64), Tanh(), Reshape(PIXELS))),
+            "D": Network({"x": (Dropout(0.3),)}, (Linear(8), LeakyReLU(), Dropout(0.5), Linear(1))),
+        },
+        let={"fake": "G(z)"},
+        round=[
+            Update("D", {"real": "bce(D(x), 1)", "fake": "bce(D(fake), 0)"}),
+            Update("G", {"fool": "bce(D(fake), 1)"}),
+        ],
+        steps=5,
+        ema={"G": 0.5},
+        tasks={"generate": "G(z)"},
+        batch=BATCH,
+    )
+
+
+@pytest.mark.parametrize("spec", [TABLE["dcgan"](), dropping()], ids=["dcgan", "dropout"])
+def test_a_seed_says_everything(spec: Spec) -> None:
+    def run(seed: int, disturbed: bool = False) -> dict[str, Tensor]:
+        run = training(spec, data("dcgan"), seed)
+        for step in range(4):
+            if disturbed:  # looking at a run does not change it, nor does the caller's randomness
+                torch.rand(step + 1)
+                run.model()
+            run.round()
+            if disturbed:
+                run.losses()
+        return weights(run)
+
+    first = run(0)
+    torch.rand(7)
+    assert same(first, run(0))
+    assert same(first, run(0, disturbed=True))
+    assert not same(first, run(1))
+
+
+def test_dropout_draws_anew_each_step() -> None:
+    """Each step seeds the generator by its own number, so masks do not repeat."""
+    spec = dropping()
+    run = training(spec, data("dcgan"))
+    states = []
+    for _ in range(3):
+        run.round()
+        states.append(torch.rand(4).tolist())
+    assert len({tuple(state) for state in states}) == 3
+
+
+# ---------------------------------------------------------------------------- refusals
+
+
+def diverging() -> Spec:
+    """Its loss grows tenfold and more with each step, until it is too large for a float."""
+    return Spec(
+        draws={"v": Normal(2)},
+        networks={"A": Network({"v": ()}, (Linear(1),)), "B": Network({"v": ()}, (Linear(1),))},
+        round=[
+            Update("B", {"calm": "mean(square(B(v)))"}, SGD(1e-3)),
+            Update("A", {"level": "mean(B(v)) + 0 * mean(A(v))", "wild": "mean(exp(-A(v)))"}, SGD(10)),
+        ],
+        steps=200,
+    )
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
+    kept, good = None, {}
+    steps = train(diverging(), _nothing(), precision="fp32", batch=8)
+    with pytest.raises(NonFiniteError) as caught:
+        for step in steps:
+            assert all(math.isfinite(v) for v in step.losses().values())
+            good = weights(step.training)
+            if step.number % 2 == 1:
+                kept = step.save(tmp_path / f"{step.number}.safetensors")
+    error = caught.value
+    assert error.term == "train.A.wild"
+    assert error.step == step.number + 1
+    assert error.checkpoint == str(kept)
+    assert str(kept) in str(error) and "'train.A.wild'" in str(error)
+    # A and its optimizer stayed as they were; the step of the bad gradient was not made
+    now = weights(step.training)
+    for key in good:
+        if "/A/" in key:
+            assert torch.equal(good[key], now[key])
+
+
+def test_without_a_checkpoint_the_error_says_so() -> None:
+    with pytest.raises(NonFiniteError, match="no checkpoint had been written") as caught:
+        list(train(diverging(), _nothing(), precision="fp32", batch=8))
+    assert caught.value.checkpoint is None
+
+
+def test_shapes_are_checked_before_the_first_batch() -> None:
+    spec = TABLE["gan"]()
+    wrong = Network({"z": ()}, (Linear(63), Tanh(), Reshape(PIXELS)))
+    spec = spec.model_copy(update={"networks": {**spec.networks, "G": wrong}})
+    with pytest.raises(ShapeError, match=r"networks\.G\.layers\.2.*reshape"):
+        train(spec, data("gan"))
+
+
+def test_a_field_that_the_data_lack() -> None:
+    with pytest.raises(DataError, match=r"draw 'y' needs the field 'label'.*has 'image'"):
+        train(TABLE["cgan"](), data("gan"))
+
+
+def test_a_field_of_another_size() -> None:
+    source = Source.from_arrays("small", np.zeros((4, 1, 6, 6), np.uint8))
+    with pytest.raises(DataError, match=r"draw 'x' is .*8, 8.*'small' is .*6, 6"):
+        train(TABLE["gan"](), source)
+
+
+def test_too_few_steps_for_the_stages() -> None:
+    with pytest.raises(ValueError, match="1 steps are too few for 2 stages"):
+        train(TABLE["stackgan"](), data("stackgan"), steps=1)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Iterator[Path]:
+    run = training(TABLE["dcgan"](), data("dcgan"))
+    run.round()
+    yield run.save(tmp_path / "checkpoint.safetensors")
+
+
+def test_a_run_goes_on_with_its_own_seed_and_batch(checkpoint: Path) -> None:
+    for wrong in ({"seed": 1}, {"batch": 2}):
+        word = next(iter(wrong))
+        with pytest.raises(TrainingError, match=f"was trained with {word}"):
+            train(TABLE["dcgan"](), data("dcgan"), resume=checkpoint, **wrong)
+    other = TABLE["wgan"]()
+    with pytest.raises(TrainingError, match="does not fit this Spec"):
+        train(other, data("wgan"), resume=checkpoint)
+
+
+def test_a_checkpoint_that_is_none(checkpoint: Path, tmp_path: Path) -> None:
+    spec, source = TABLE["dcgan"](), data("dcgan")
+    content = checkpoint.read_bytes()
+    for name, broken in (
+        ("garbage", b"not a checkpoint" * 99),
+        ("empty", b""),
+        ("cut", content[: len(content) // 2]),
+        ("foreign", _foreign()),
+    ):
+        path = tmp_path / name
+        path.write_bytes(broken)
+        with pytest.raises(TrainingError, match="is no checkpoint of ganzoo"):
+            train(spec, source, resume=path)
+    with pytest.raises(TrainingError, match="no checkpoint at"):
+        train(spec, source, resume=tmp_path / "nowhere")
+
+
+def _foreign() -> bytes:
+    from safetensors.torch import save
+
+    return save({"weight": torch.zeros(3)}, metadata={"format": "pt"})

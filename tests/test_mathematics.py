@@ -1,0 +1,233 @@
+"""A Spec as people read it: one screen of mathematics, and LaTeX."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ganzoo.spec import (
+    BatchNorm,
+    Conv,
+    Dropout,
+    Image,
+    Inject,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
+    Network,
+    Normal,
+    ReLU,
+    Reshape,
+    Residual,
+    Skip,
+    Spec,
+    Tap,
+    Update,
+)
+from ganzoo.spec.layers import Layer
+from ganzoo.spec.mathematics import expression_latex, latex, layer_text, text
+from ganzoo.spec.schedule import updates_of
+from tests.table import TABLE
+
+rows = pytest.mark.parametrize("name", TABLE)
+
+
+def words(value: str) -> str:
+    """Without the layout: every run of blanks is one."""
+    return " ".join(value.split())
+
+
+def test_the_screen_of_wgan_gp() -> None:
+    spec = Spec(
+        title="WGAN-GP",
+        source="arXiv:1704.00028",
+        draws={"x": Image((1, 28, 28)), "z": Normal(128)},
+        networks={
+            "G": Network({"z": ()}, (Linear(784), Reshape((1, 28, 28)))),
+            "C": Network({"image": ()}, (Conv(64, 5, 2), LeakyReLU(), Linear(1))),
+        },
+        let={"fake": "G(z)"},
+        round=[
+            Update(
+                ("C",),
+                {
+                    "critic": "mean(C(fake)) - mean(C(x))",
+                    "penalty": "10 * gradient_penalty(C, x, fake)",
+                },
+                repeat=5,
+            ),
+            Update(("G",), {"critic": "-mean(C(fake))"}, every=3, on=(1, 2), clip_weights=0.01),
+        ],
+        steps=20_000,
+        ema={"G": 0.999},
+        tasks={"generate": "G(z)"},
+    )
+    assert text(spec) == (
+        """\
+WGAN-GP  (arXiv:1704.00028)
+
+draws     x: image 1x28x28 (image of the data)
+          z: normal 128 (noise)
+networks  G: (z) > linear 784 > reshape 1x28x28
+          C: (image) > conv 64 5x5 /2 > leaky relu > linear 1
+let       fake = G(z)
+round     5x update C  minimize  critic: mean(C(fake)) - mean(C(x))
+                                 penalty: 10 * gradient_penalty(C, x, fake)
+          in rounds 1, 2 of 3: update G  minimize  critic: -mean(C(fake))
+                                                   then clip weights to [-0.01, 0.01]
+ema       G 0.999
+tasks     generate = G(z)
+training  batch 64, 20,000 rounds"""
+    )
+
+
+@rows
+def test_the_screen_says_everything_that_the_spec_names(name: str) -> None:
+    spec = TABLE[name]()
+    shown = words(text(spec))
+    assert shown.startswith(f"{spec.title} ({spec.source}) draws ")
+    for draw in spec.draws:
+        assert f"{draw}: " in shown
+    for network in spec.networks:
+        assert f"{network}: (" in shown
+    for let, value in spec.let.items():
+        assert f"{let} = {value}" in shown
+    for stage in spec.stages:
+        for update in stage.updates:
+            assert f"update {', '.join(update.train)} minimize" in shown
+            for term, value in update.minimize.items():
+                assert f"{term}: {value}" in shown
+    for task, what in spec.tasks.items():
+        assert f"{task} = {what.output}" in shown
+    for network in spec.ema:
+        assert f"ema {network} " in shown
+    assert f"batch {spec.batch}, {spec.steps} rounds" in shown
+
+
+def test_groups_stages_and_freezing_are_shown() -> None:
+    together = text(TABLE["bigan"]())
+    assert re.search(r"round +together\n +update D +minimize", together)
+    staged = words(text(TABLE["stackgan"]()))
+    assert "stage small (20 rounds) round update D minimize" in staged
+    assert "stage large (40 rounds, frozen: CA, G) round update D2 minimize" in staged
+    assert "in rounds 1, 2 of 3: update AB, BA" in words(text(TABLE["discogan"]()))
+    assert "a: image 1x8x8 (a of the data, drawn on its own)" in text(TABLE["discogan"]())
+
+
+@pytest.mark.parametrize(
+    ("layer", "shown"),
+    [
+        (Linear(8), "linear 8"),
+        (Linear(8, bias=False), "linear 8 no bias"),
+        (Conv(4, 5, 2), "conv 4 5x5 /2"),
+        (Conv(4), "conv 4"),
+        (Conv(4, padding=0), "conv 4 padding 0"),
+        (Reshape((4, 2, 2)), "reshape 4x2x2"),
+        (BatchNorm(), "batch norm"),
+        (BatchNorm(affine=False), "batch norm affine False"),
+        (LayerNorm(eps=1e-3), "layer norm eps 0.001"),
+        (LeakyReLU(0.01), "leaky relu 0.01"),
+        (Dropout(0.3), "dropout 0.3"),
+        (Tap("features"), "tap features"),
+        (Inject("y"), "inject y"),
+        (Inject("y", join="add"), "inject y (add)"),
+        (Skip((Conv(4), ReLU())), "skip(conv 4 > relu)"),
+        (Residual((Conv(4), Skip((ReLU(),)))), "residual(conv 4 > skip(relu))"),
+    ],
+)
+def test_a_layer_in_a_few_characters(layer: Layer, shown: str) -> None:
+    assert layer_text(layer) == shown
+
+
+# ------------------------------------------------------------------------------- LaTeX
+
+
+@pytest.mark.parametrize(
+    ("row", "value", "expected"),
+    [
+        ("gan", "bce(D(x), 1)", r"\mathrm{BCE}\left(D(x),\, 1\right)"),
+        ("gan", "-bce(D(fake), 0)", r"-\mathrm{BCE}\left(D(\mathrm{fake}),\, 0\right)"),
+        (
+            "wgan_gp",
+            "mean(C(fake)) - mean(C(x))",
+            r"\mathbb{E}\left[C(\mathrm{fake})\right] - \mathbb{E}\left[C(x)\right]",
+        ),
+        (
+            "wgan_gp",
+            "10 * gradient_penalty(C, x, fake)",
+            r"10 \, \mathrm{GP}_{C}\left(x, \mathrm{fake}\right)",
+        ),
+        (
+            "wbigan",
+            "gradient_penalty(C, (x, code), (fake, z))",
+            r"\mathrm{GP}_{C}\left(\left(x, \mathrm{code}\right), "
+            r"\left(\mathrm{fake}, z\right)\right)",
+        ),
+        (
+            "ganomaly",
+            "mse(D.features(x), D.features(recon))",
+            r"\left\lVert D_{\mathrm{features}}(x) - D_{\mathrm{features}}(\mathrm{recon})"
+            r" \right\rVert_2^2",
+        ),
+        (
+            "ganomaly",
+            "50 * l1(x, recon)",
+            r"50 \, \left\lVert x - \mathrm{recon} \right\rVert_1",
+        ),
+        ("stackgan", "2 * kl(h)", r"2 \, D_\mathrm{KL}\left(h\right)"),
+        (
+            "stackgan",
+            "reparameterize(h, e)",
+            r"\operatorname{reparameterize}\left(h, e\right)",
+        ),
+        (
+            "discogan",
+            "feature_matching(DB.low(b), DB.low(ab))",
+            r"\operatorname{feature\_matching}\left(\mathrm{DB}_{\mathrm{low}}(b), "
+            r"\mathrm{DB}_{\mathrm{low}}(\mathrm{ab})\right)",
+        ),
+    ],
+)
+def test_formulas_in_latex(row: str, value: str, expected: str) -> None:
+    assert expression_latex(TABLE[row](), value) == expected
+
+
+def test_the_losses_of_wgan_as_a_block() -> None:
+    assert latex(TABLE["wgan"]()) == (
+        r"\begin{aligned}"
+        "\n"
+        r"\mathrm{fake} &= G(z) \\"
+        "\n"
+        r"\min_{C} &\; \mathbb{E}\left[C(\mathrm{fake})\right] - \mathbb{E}\left[C(x)\right]"
+        r",\quad |\theta_{C}| \le 0.01 \\"
+        "\n"
+        r"\min_{G} &\; -\mathbb{E}\left[C(\mathrm{fake})\right]"
+        "\n"
+        r"\end{aligned}"
+    )
+
+
+@rows
+def test_the_latex_of_every_row_is_balanced_and_complete(name: str) -> None:
+    spec = TABLE[name]()
+    block = latex(spec)
+    bare = block.replace(r"\{", "").replace(r"\}", "")
+    depth = 0
+    for sign in bare:
+        depth += (sign == "{") - (sign == "}")
+        assert depth >= 0
+    assert depth == 0
+    assert block.count(r"\left") == block.count(r"\right")
+    updates = [
+        update for stage in spec.stages for item in stage.round for update in updates_of(item)
+    ]
+    assert block.count(r"\min_{") == len(updates)
+    assert len(block.splitlines()) == 2 + len(spec.let) + len(updates)
+    for let in spec.let:
+        assert re.search(rf"^(\\mathrm{{{let}}}|{let}) &= ", block, re.MULTILINE)
+
+
+def test_stages_are_told_apart_in_latex() -> None:
+    block = latex(TABLE["stackgan"]())
+    assert block.count(r"\text{small: }") == block.count(r"\text{large: }") == 2

@@ -1,0 +1,455 @@
+"""The plan against loops written by hand: the same gradients, and less work."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from ganzoo.build import Net, build, initialize
+from ganzoo.plan import Plan, Round
+from ganzoo.spec import (
+    Adam,
+    Flatten,
+    Image,
+    LeakyReLU,
+    Linear,
+    Network,
+    Normal,
+    Reshape,
+    Spec,
+    Tanh,
+    Tap,
+    Together,
+    Update,
+)
+from ganzoo.spec.draws import Label, tensor_shape
+from tests.reference import ROUNDS, Loop, Passes
+from tests.table import TABLE
+
+torch.set_num_threads(1)
+RATE = 0.05
+BATCH = 4
+
+Steps = list[tuple[str, dict[str, Tensor]]]
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+def seeded(*parts: object) -> torch.Generator:
+    digest = hashlib.sha256(repr(parts).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:6], "big"))
+
+
+def draws(spec: Spec, roles: dict[str, str] | None = None) -> Callable[[int, str], Tensor]:
+    """Random values for each draw, by version and name (or by the role the name plays)."""
+
+    def draw(version: int, name: str) -> Tensor:
+        declared = spec.draws.get(name)
+        role = (roles or {}).get(name, name).rsplit(".", 1)[-1]
+        generator = seeded(version, role)
+        if declared is None:  # the noise of a function
+            return torch.rand(BATCH, generator=generator)
+        if isinstance(declared, Label):
+            return torch.randint(declared.classes, (BATCH,), generator=generator)
+        values = torch.rand(BATCH, *tensor_shape(declared), generator=generator)
+        return 2 * values - 1
+
+    return draw
+
+
+def networks(spec: Spec, frozen: tuple[str, ...] = (), roles: dict[str, str] | None = None) -> Any:
+    """The networks with weights and statistics of ordinary size, so that every gradient counts."""
+    nets = build(spec)
+    for name, net in nets.items():
+        initialize(net, spec.networks[name], 0)
+        generator = seeded("weights", (roles or {}).get(name, name))
+        for key, value in net.state_dict().items():
+            if value.is_floating_point():
+                noise = torch.randn(value.shape, generator=generator)
+                value.copy_(1 + 0.5 * noise.abs() if key.endswith("_var") else 0.4 * noise)
+        net.train(name not in frozen)
+    return nets
+
+
+def run(round: Round, nets: dict[str, Net], draw: Callable[[int, str], Tensor]) -> Steps:
+    """One round of the generated code, with steps of plain SGD."""
+    steps: Steps = []
+    pending: dict[str, dict[str, Tensor]] = {}
+    updates = {update.name: update for update in round.stage.updates}
+
+    def draw_all(version: int, *names: str) -> Any:
+        values = [draw(version, name) for name in names]
+        return values[0] if len(values) == 1 else values
+
+    def gradients(name: str, *terms: Tensor, keep_graph: bool = False) -> None:
+        weights = {
+            f"{net}.{path}": weight
+            for net in updates[name].train
+            for path, weight in nets[net].named_parameters()
+        }
+        loss = torch.stack(terms).sum()
+        found = torch.autograd.grad(
+            loss, list(weights.values()), retain_graph=keep_graph, allow_unused=True
+        )
+        pending[name] = {
+            key: value for key, value in zip(weights, found, strict=True) if value is not None
+        }
+        steps.append((name, pending[name]))
+
+    def apply(name: str) -> None:
+        clip = updates[name].clip_weights
+        with torch.no_grad():
+            for key, gradient in pending.pop(name).items():
+                net, _, path = key.partition(".")
+                nets[net].get_parameter(path).sub_(RATE * gradient)
+            for net in updates[name].train if clip is not None else ():
+                for weight in nets[net].parameters():
+                    weight.clamp_(-clip, clip)
+
+    round.compile(nets)(draw_all, gradients, apply)
+    return steps
+
+
+def assert_same(found: Steps, wanted: Steps) -> None:
+    assert [name for name, _ in found] == [name for name, _ in wanted]
+    for (name, ours), (_, theirs) in zip(found, wanted, strict=True):
+        assert ours.keys() == theirs.keys(), name
+        # relative to the update's largest: stricter than 1e-10 wherever gradients are small
+        largest = max(gradient.abs().max() for gradient in theirs.values())
+        assert 1e-9 < largest < 1e4, name
+        for key, gradient in theirs.items():
+            assert ours[key].dtype == torch.float64
+            assert (ours[key] - gradient).abs().max() <= 1e-10 * min(1, largest), (name, key)
+
+
+# ----------------------------------------------------------------- against loops by hand
+
+
+def test_there_is_a_loop_for_every_round_of_the_table() -> None:
+    kinds = {
+        (row, stage, first)
+        for row, make in TABLE.items()
+        for stage in range(len(make().stages))
+        for first, _ in Plan(make()).patterns(stage)
+    }
+    assert kinds == set(ROUNDS)
+
+
+@pytest.mark.parametrize("row, stage, number", ROUNDS)
+def test_gradients_of_a_round_are_those_of_the_loop(
+    row: str, stage: int, number: int, float64: None
+) -> None:
+    spec = TABLE[row]()
+    round = Plan(spec).round(stage, number)
+    frozen = spec.stages[stage].freeze
+
+    nets = networks(spec, frozen)
+    with Passes(nets) as ours:
+        found = run(round, nets, draws(spec))
+
+    loop = Loop(by_hand := networks(spec, frozen), draws(spec), RATE)
+    with Passes(by_hand) as theirs:
+        ROUNDS[row, stage, number](loop)
+
+    assert_same(found, loop.steps)
+    assert all(ours[name] <= theirs[name] for name in spec.networks)
+    assert ours == {name: n.total for name, n in round.passes().items() if n.total}
+    assert theirs == {name: n for name, n in round.plain_passes().items() if n}
+    for name, net in nets.items():
+        for path, weight in net.named_parameters():
+            torch.testing.assert_close(weight, by_hand[name].get_parameter(path), rtol=0, atol=1e-9)
+
+
+def test_which_rounds_share_what() -> None:
+    """The passes of the table, as one would count them on paper."""
+
+    def passes(row: str, stage: int = 0, number: int = 0) -> dict[str, int]:
+        found = Plan(TABLE[row]()).round(stage, number).passes()
+        return {name: n.total for name, n in found.items() if n.total}
+
+    assert passes("gan") == passes("dcgan") == passes("cdcgan") == {"G": 1, "D": 3}
+    assert passes("wgan") == {"G": 5, "C": 11}
+    assert passes("wgan_gp") == {"G": 5, "C": 16}
+    assert passes("bigan") == passes("ali") == {"G": 1, "E": 1, "D": 2}
+    assert passes("ganomaly") == {"GE": 2, "GD": 2, "E": 1, "D": 3}
+    assert passes("discogan", number=0) == {"AB": 1, "BA": 1, "DA": 2, "DB": 2}
+    assert passes("discogan", number=1) == {"AB": 2, "BA": 2, "DA": 2, "DB": 2}
+    assert passes("stackgan", stage=1) == {"CA": 1, "G": 1, "CA2": 1, "G2": 1, "D2": 4}
+
+
+def test_what_is_trained_passed_through_and_free() -> None:
+    found = Plan(TABLE["wgan_gp"]()).round(0, 0).passes()
+    generator, critic = found["G"], found["C"]
+    assert (generator.trained, generator.free) == (1, 4)
+    assert (critic.trained, critic.through, critic.penalty) == (10, 1, 5)
+    frozen = Plan(TABLE["stackgan"]()).round(1, 0).passes()
+    assert (frozen["G"].free, frozen["G"].trained, frozen["G"].through) == (1, 0, 0)
+
+
+# ------------------------------------------------------------------------ work not done
+
+
+def flops(work: Callable[[], object]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize("row", ["gan", "dcgan"])
+def test_no_weight_gradients_outside_an_update(row: str, float64: None) -> None:
+    """A round saves, to the last multiplication, a pass of G and D's weight gradients."""
+    spec = TABLE[row]()
+    nets = networks(spec)
+    D, G = nets["D"], nets["G"]
+    z = draws(spec)(0, "z")
+
+    def forward() -> int:
+        with torch.no_grad():
+            return flops(lambda: G(z))
+
+    def backward(to_weights: bool) -> int:
+        fake = G(z).detach().requires_grad_()
+        score = D(fake).sum()
+        inputs = [fake, *D.parameters()] if to_weights else [fake]
+        return flops(lambda: torch.autograd.grad(score, inputs))
+
+    wasted = backward(to_weights=True) - backward(to_weights=False)
+    assert wasted > 0
+    loop = Loop(networks(spec), draws(spec), RATE)
+    by_hand = flops(lambda: ROUNDS[row, 0, 0](loop))
+    planned = flops(lambda: run(Plan(spec).round(0, 0), nets, draws(spec)))
+    assert planned == by_hand - forward() - wasted
+
+
+def test_a_frozen_stage_leaves_no_graph() -> None:
+    spec = TABLE["stackgan"]()
+    graphs: dict[str, list[bool]] = {name: [] for name in spec.networks}
+    nets = networks(spec, spec.stages[1].freeze)
+    for name, net in nets.items():
+        net.register_forward_hook(lambda _, __, out, n=name: graphs[n].append(out.requires_grad))
+    run(Plan(spec).round(1, 0), nets, draws(spec))
+    assert graphs["G"] == graphs["CA"] == [False]
+    assert graphs["G2"] == graphs["CA2"] == [True]
+
+
+def test_the_fake_batch_of_d_is_that_of_g() -> None:
+    code = Plan(TABLE["gan"]()).round(0, 0).code
+    assert code.count("G(z)") == 1
+    assert "D(fake.detach())" in code and "bce(D(fake), 1)" in code
+
+
+def test_repetitions_are_a_loop_without_a_graph_for_g() -> None:
+    lines = [line.strip() for line in Plan(TABLE["wgan"]()).round(0, 0).code.splitlines()]
+    start = lines.index("for k in range(0, 4):")
+    assert lines[start + 2].endswith("= draw(k, 'z', 'x')")
+    assert lines[start + 3 : start + 5] == ["with no_grad():", "fake = G(z)"]
+    # the last repetition keeps G's graph: G learns from the same batch
+    last = lines.index("z, x = draw(4, 'z', 'x')")
+    assert lines[last + 1] == "fake = G(z)"
+
+
+def test_tracebacks_show_the_generated_code() -> None:
+    spec = TABLE["gan"]()
+    nets = networks(spec)
+    with pytest.raises(ZeroDivisionError) as caught:
+        Plan(spec).round(0, 0).compile(nets)(lambda *_: 1 / 0, None, None)
+    assert str(caught.traceback[1].statement).strip() == "x, z = draw(0, 'x', 'z')"
+
+
+# ------------------------------------------------------------------- any names whatever
+
+
+def critic_spec(G: str, C: str, x: str, z: str, fake: str, name: str = "", term: str = "") -> Spec:
+    """WGAN-GP with names of one's choice: a loop, a penalty, a shared fake, what is detached."""
+    shape = (1, 4, 4)
+    return Spec(
+        draws={x: Image(shape), z: Normal(3)},
+        networks={
+            G: Network({"z": ()}, (Linear(16), Tanh(), Reshape(shape))),
+            C: Network({"x": ()}, (Flatten(), Linear(6), LeakyReLU(), Tap("out"), Linear(1))),
+        },
+        let={fake: f"{G}({z})"},
+        round=[
+            Update(
+                (C,),
+                {
+                    term or "critic": f"mean({C}({fake})) - mean({C}({x}))",
+                    "penalty": f"10 * gradient_penalty({C}, {x}, {fake})",
+                    "constant": f"0 * mean({x})",
+                },
+                repeat=3,
+                name=name,
+            ),
+            Update((G,), {"critic": f"-mean({C}({fake}))", "tap": f"mean({C}.out({fake}))"}),
+        ],
+    )
+
+
+PLAIN = ("G", "C", "x", "z", "fake")
+HOSTILE = [
+    ("draw", "gradients", "apply", "no_grad", "k"),
+    ("apply", "no_grad", "k", "draw", "gradients"),
+    ("k", "train_round", "range", "outputs", "keep_graph"),
+    ("train_round", "range", "gradients", "k", "draw"),
+    ("no_grad", "k", "draw", "range", "train_round"),
+    ("range", "draw", "mix", "mean_2", "mix_2"),
+    ("fake", "fake_2", "C_critic", "fake_3", "C_penalty"),
+    ("mean_2", "value", "fake_2", "torch", "detach_2"),
+    ("x", "z", "fake", "G", "C"),
+    ("C_critic", "G_critic", "print", "self", "len"),
+    ("_".join("ab"), "C", "C_x", "C_out_fake", "G_z"),
+]
+
+
+def _split(key: str) -> tuple[str, str]:
+    net, dot, path = key.partition(".")
+    return net, dot + path
+
+
+@pytest.mark.parametrize("names", HOSTILE, ids="-".join)
+def test_any_names_give_the_same_round(names: tuple[str, ...], float64: None) -> None:
+    def steps(spec: Spec, roles: dict[str, str]) -> Steps:
+        found = run(Plan(spec).round(0, 0), networks(spec, roles=roles), draws(spec, roles))
+        return [
+            (
+                roles.get(name, name),
+                {roles[net] + path: g for k, g in gradients.items() for net, path in [_split(k)]},
+            )
+            for name, gradients in found
+        ]
+
+    roles = dict(zip(names, PLAIN, strict=True))
+    plain = steps(critic_spec(*PLAIN), dict(zip(PLAIN, PLAIN, strict=True)))
+    assert_same(steps(critic_spec(*names), roles), plain)
+
+
+def test_the_text_of_a_name_is_never_run(float64: None) -> None:
+    """The name of an update is any text; in the code it stays a text."""
+    hostile = "C'); 1 / 0 #\"\n    1 / 0"
+    spec = critic_spec(*PLAIN, name=hostile)
+    steps = run(Plan(spec).round(0, 0), networks(spec), draws(spec))
+    assert [name for name, _ in steps] == [hostile] * 3 + ["G"]
+
+
+def test_a_round_in_which_nothing_is_due() -> None:
+    spec = TABLE["gan"]()
+    stage = spec.stages[0]
+    every_other = [u.model_copy(update={"every": 2}) for u in stage.round]
+    spec = Spec(
+        draws=spec.draws, networks=spec.networks, let=spec.let, round=every_other, batch=BATCH
+    )
+    plan = Plan(spec)
+    assert plan.period(0) == 2 and len(plan.patterns(0)) == 2
+    assert [n for n, _ in run(plan.round(0, 2), networks(spec), draws(spec))] == ["D", "G"]
+    assert run(plan.round(0, 1), networks(spec), draws(spec)) == []
+
+
+# -------------------------------------------------------------------------- small cases
+
+
+def linear_spec(round: list[Any], **more: Any) -> Spec:
+    def net() -> Network:
+        return Network({"v": ()}, (Linear(3), Tap("half"), Tanh(), Linear(3)))
+
+    return Spec(
+        draws={"z": Normal(3)}, networks={"A": net(), "B": net()}, round=round, **more
+    )
+
+
+def by_hand(spec: Spec, losses: Callable[[Loop], None]) -> Steps:
+    loop = Loop(networks(spec), draws(spec), RATE)
+    losses(loop)
+    return loop.steps
+
+
+def test_a_value_wanted_in_two_ways(float64: None) -> None:
+    """A learns through B, then B learns from the same, unchanged fakes; detach() cuts."""
+    spec = linear_spec(
+        [
+            Update("B", {"up": "mean(square(B(fake)))", "cut": "mean(detach(A(fake)))"}),
+            Update("A", {"down": "-mean(B(fake)) * mean(detach(fake))"}),
+        ],
+        let={"fake": "A(z)"},
+    )
+
+    def loop(loop: Loop) -> None:
+        A, B, z = loop.nets["A"], loop.nets["B"], loop.draw(0, "z")
+        loop.learn("B", "B", (B(A(z)) ** 2).mean())
+        loop.learn("A", "A", -B(A(z)).mean() * A(z).mean().detach())
+
+    assert_same(run(Plan(spec).round(0, 0), networks(spec), draws(spec)), by_hand(spec, loop))
+
+
+def test_two_outputs_of_one_pass(float64: None) -> None:
+    """An update reads the end, the next one a tap: one pass while nothing stepped between."""
+    spec = linear_spec(
+        [
+            Update("A", {"end": "mean(square(A(B.half(z))))"}),
+            Update("B", {"end": "mean(B(z)) - mean(square(B.half(z)))"}),
+        ]
+    )
+
+    def loop(loop: Loop) -> None:
+        A, B, z = loop.nets["A"], loop.nets["B"], loop.draw(0, "z")
+        loop.learn("A", "A", (A(B(z, outputs=("half",)).detach()) ** 2).mean())
+        loop.learn("B", "B", B(z).mean() - (B(z, outputs=("half",)) ** 2).mean())
+
+    nets = networks(spec)
+    with Passes(nets) as count:
+        found = run(Plan(spec).round(0, 0), nets, draws(spec))
+    assert_same(found, by_hand(spec, loop))
+    assert count == {"A": 1, "B": 1}
+
+
+def test_a_network_that_stepped_runs_again(float64: None) -> None:
+    """What was computed with older weights is never reused."""
+    spec = linear_spec(
+        [
+            Update("A", {"one": "mean(square(A(z)))"}),
+            Update("B", {"two": "mean(square(B(A(z))))"}, every=1),
+            Update(("A",), {"three": "mean(square(B(A(z)) - 1))"}, Adam(), name="again"),
+        ]
+    )
+
+    def loop(loop: Loop) -> None:
+        A, B, z = loop.nets["A"], loop.nets["B"], loop.draw(0, "z")
+        loop.learn("A", "A", (A(z) ** 2).mean())
+        loop.learn("B", "B", (B(A(z)) ** 2).mean())
+        loop.learn("again", "A", ((B(A(z)) - 1) ** 2).mean())
+
+    assert_same(run(Plan(spec).round(0, 0), networks(spec), draws(spec)), by_hand(spec, loop))
+
+
+def test_a_group_repeats_with_fresh_draws(float64: None) -> None:
+    spec = linear_spec(
+        [
+            Together(
+                (
+                    Update("A", {"a": "mean(square(B(A(z))))", "twice": "mean(square(B(A(z))))"}),
+                    Update("B", {"b": "-mean(square(B(A(z)))) / 2 - (1 - mean(B(z)))"}),
+                ),
+                repeat=2,
+            ),
+        ]
+    )
+
+    def loop(loop: Loop) -> None:
+        A, B = loop.nets["A"], loop.nets["B"]
+        for k in range(2):
+            z = loop.draw(k, "z")
+            size = (B(A(z)) ** 2).mean()
+            loop.learn_together([("A", "A", 2 * size), ("B", "B", -size / 2 - (1 - B(z).mean()))])
+
+    assert_same(run(Plan(spec).round(0, 0), networks(spec), draws(spec)), by_hand(spec, loop))
