@@ -160,7 +160,7 @@ _IN_CONTEXT = (Tap, Inject, Residual, Skip)
 
 
 def join(values: Sequence[Tensor], how: str) -> Tensor:
-    """Values side by side along the channels, or added; vectors beside maps are tiled over space."""
+    """Values side by side along the channels, or added; vectors beside maps are tiled."""
     if len(values) == 1:
         return values[0]
     maps = [value for value in values if value.ndim == 4]
@@ -496,7 +496,9 @@ def build(spec: Spec, *, only: Sequence[str] | None = None) -> dict[str, Net]:
     for path, text in spec.expressions():
         if path.startswith("let."):
             continue
-        if only is not None and not (path.startswith("tasks.") or spec.networks_in(text) & set(only)):
+        if only is not None and not (
+            path.startswith("tasks.") or spec.networks_in(text) & set(only)
+        ):
             continue
         try:
             value = evaluate(text)

@@ -14,7 +14,9 @@ from ganzoo.spec.spec import Spec
 PIPELINES = {"generate": "unconditional-image-generation", "translate": "image-to-image"}
 
 
-def card(model: Model, *, summary: str = "", limits: str = "", pictures: tuple[str, ...] = ()) -> str:
+def card(
+    model: Model, *, summary: str = "", limits: str = "", pictures: tuple[str, ...] = ()
+) -> str:
     """The card of a model as Markdown, with the metadata that the Hub reads at its head.
 
     Args:
@@ -108,7 +110,9 @@ def _training(config: Mapping[str, Any], spec: Spec) -> str:
         "made by": f"{made.get('plugin', '')} {made.get('plugin_version', '')}".strip(),
         "checkpoint": "the last one; none was chosen by looking",
     }
-    table = "| | |\n| --- | --- |\n" + "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    table = "| | |\n| --- | --- |\n" + "\n".join(
+        f"| {key} | {value} |" for key, value in rows.items()
+    )
     optimizers = "\n".join(
         f"- `{update.name}`: {_optimizer(update.optimizer)}"
         for stage in spec.stages
@@ -140,5 +144,3 @@ def _optimizer(optimizer: Any) -> str:
 def _licence(config: Mapping[str, Any]) -> str:
     licence = config.get("data", {}).get("licence", "")
     return "The weights are Apache-2.0." + (f" The training data: {licence}" if licence else "")
-
-

@@ -106,7 +106,9 @@ def plugins() -> None:
     table = _table("plugin", "version", "brings")
     for plugin in default().plugins:
         brings = "; ".join(f"{word}: {', '.join(names)}" for word, names in plugin.brings.items())
-        state = f"[bold red]broken:[/] {_escape(plugin.problem)}" if plugin.problem else _escape(brings)
+        state = (
+            f"[bold red]broken:[/] {_escape(plugin.problem)}" if plugin.problem else _escape(brings)
+        )
         table.add_row(plugin.distribution, plugin.version, state or "nothing")
     out.print(table)
 
@@ -162,7 +164,9 @@ def check(
         )
         table.add_row(name, f"{parameter_count(net):,}", shapes)
     out.print(table)
-    out.print(f"{target} is sound: {len(rounds)} kind(s) of round, no shape is wrong", style="green")
+    out.print(
+        f"{target} is sound: {len(rounds)} kind(s) of round, no shape is wrong", style="green"
+    )
 
 
 @app.command()
@@ -253,7 +257,13 @@ def train(
 
 def train_with_progress(folder: Path, source: Any, name: str, **options: Any) -> None:
     """Carry out a run with a live bar: step, rate, time left, losses."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     from ganzoo import runs
 
@@ -300,7 +310,9 @@ def sample(
     model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
     n: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many.")] = 64,
     seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The picture.")] = Path("samples.png"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="The picture.")] = Path(
+        "samples.png"
+    ),
     label: Annotated[int | None, typer.Option(help="The class, for conditional models.")] = None,
 ) -> None:
     """Draw samples of a model as one sheet."""
@@ -323,7 +335,9 @@ def sample(
 
 @app.command()
 def quickstart(
-    folder: Annotated[Path, typer.Option("--out", help="Where everything goes.")] = Path("quickstart"),
+    folder: Annotated[Path, typer.Option("--out", help="Where everything goes.")] = Path(
+        "quickstart"
+    ),
     seconds: Annotated[float, typer.Option(min=1, help="About how long to train.")] = 60.0,
 ) -> None:
     """See a trained model draw, then watch a small one learn, in about a minute."""
@@ -335,7 +349,9 @@ def quickstart(
 # ------------------------------------------------------------------------------- pieces
 
 
-def _declared(target: str, data: str | None, settings: list[str] | None) -> tuple[Spec, dict[str, Any]]:
+def _declared(
+    target: str, data: str | None, settings: list[str] | None
+) -> tuple[Spec, dict[str, Any]]:
     """The Spec of a variant or of a file, and what config.json says of its making."""
     from ganzoo.host import default
     from ganzoo.spec import files
@@ -390,7 +406,9 @@ def _plain(data: str) -> str:
 
 def _mention_broken(host: Any) -> None:
     for plugin in host.broken:
-        err.print(f"not loaded: {plugin.distribution} ({plugin.problem})", style="yellow", markup=False)
+        err.print(
+            f"not loaded: {plugin.distribution} ({plugin.problem})", style="yellow", markup=False
+        )
 
 
 def _table(*columns: str) -> Table:
@@ -413,5 +431,3 @@ def _flops(number: int) -> str:
         if number >= size:
             return f"{number / size:.2f} {unit}"
     return f"{number} FLOP"
-
-

@@ -106,9 +106,7 @@ def _plain_flops(spec: Spec, round: Round) -> int:
     with FlopCounterMode(display=False) as counter:
         for execution in round.executions:
             draws = {name: _draw(spec, name) for name in spec.draws}
-            evaluate = Evaluator(
-                spec, call, draws, lambda batch: torch.empty(batch, device="meta")
-            )
+            evaluate = Evaluator(spec, call, draws, lambda batch: torch.empty(batch, device="meta"))
             for update in execution.updates:
                 terms = [evaluate(text) for text in update.minimize.values()]
                 torch.stack(terms).sum().backward(retain_graph=len(execution.updates) > 1)

@@ -20,22 +20,18 @@ hookimpl = pluggy.HookimplMarker("ganzoo")
 @hookspec
 def ganzoo_variants() -> Iterable[type[Variant]]:  # type: ignore[empty-body]
     """Variants: subclasses of `ganzoo.Variant`, each with a `name` of its own."""
-    ...
 
 
 @hookspec
 def ganzoo_functions() -> Iterable[Function]:  # type: ignore[empty-body]
     """Functions that expressions can call: `ganzoo.Function.of(my_loss, formula=...)`."""
-    ...
 
 
 @hookspec
 def ganzoo_layers() -> Iterable[type[Layer]]:  # type: ignore[empty-body]
     """Layers: subclasses of `ganzoo.Layer` with a `kind` of their own and a `module(shape)`."""
-    ...
 
 
 @hookspec
 def ganzoo_data() -> Iterable[DataSet]:  # type: ignore[empty-body]
     """Data sets: declarations `ganzoo.DataSet(name, fields, load=...)`."""
-    ...

@@ -8,23 +8,21 @@ kept out whole, listed with the reason, and disturbs nothing else.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pluggy
 
 from ganzoo import hookspecs
+from ganzoo.data.catalog import DATASETS, DataSet
 from ganzoo.errors import PluginError, UnknownNameError, choices, nearest
 from ganzoo.spec import vocabulary as words
 from ganzoo.spec.layers import LAYERS, Layer
 from ganzoo.spec.variant import Variant
 from ganzoo.spec.vocabulary import Function, Vocabulary
-
-if TYPE_CHECKING:
-    from ganzoo.data.catalog import DataSet
 
 GROUP = "ganzoo"
 
@@ -48,7 +46,7 @@ class Host:
         self.variants: dict[str, type[Variant]] = {}
         self.functions: dict[str, Function] = dict(words.FUNCTIONS)
         self.layers: dict[str, type[Layer]] = dict(LAYERS)
-        self.data: dict[str, DataSet] = {}
+        self.data: dict[str, DataSet] = dict(DATASETS)
         self.providers: dict[tuple[str, str], str] = {}
         for distribution, entry_point in entry_points:
             name = distribution.metadata["Name"] if distribution else entry_point.value
@@ -62,7 +60,7 @@ class Host:
                 plugin.problem = plugin.problem or _reason(error)
 
     def register(self, module: object, name: str = "") -> Plugin:
-        """Add a plugin by hand (tests, notebooks); raises PluginError where discovery would list it."""
+        """Add a plugin by hand, for tests and notebooks; PluginError where it is broken."""
         name = name or getattr(module, "__name__", type(module).__name__)
         plugin = Plugin(name, name, "")
         self._add(plugin, module)
@@ -85,17 +83,18 @@ class Host:
                 if wrong
                 else str(error)
             ) from None
-        rooms: list[tuple[str, dict[str, Any], Callable[[Any], str], type, Any]] = [
-            ("variants", self.variants, lambda item: item.name, Variant, manager.hook.ganzoo_variants),
-            ("functions", self.functions, lambda item: item.name, Function, manager.hook.ganzoo_functions),
-            ("layers", self.layers, lambda item: item.model_fields["kind"].default, Layer, manager.hook.ganzoo_layers),
-            ("data", self.data, lambda item: item.name, object, manager.hook.ganzoo_data),
-        ]  # fmt: skip
+        doors = manager.hook
+        rooms: list[tuple[str, dict[str, Any], type, Any]] = [
+            ("variants", self.variants, Variant, doors.ganzoo_variants),
+            ("functions", self.functions, Function, doors.ganzoo_functions),
+            ("layers", self.layers, Layer, doors.ganzoo_layers),
+            ("data", self.data, DataSet, doors.ganzoo_data),
+        ]
         found: list[tuple[str, dict[str, Any], str, Any]] = []
-        for word, room, name_of, kind, hook in rooms:
+        for word, room, kind, hook in rooms:
             for item in (item for brought in hook() for item in brought):
                 _check_kind(word, item, kind)
-                name = name_of(item)
+                name = item.model_fields["kind"].default if word == "layers" else item.name
                 taken = any(w == word and n == name for w, _, n, _ in found)
                 if name in room or taken:
                     owner = self.providers.get((word, name), "this plugin" if taken else "ganzoo")
@@ -140,7 +139,7 @@ def _check_kind(word: str, item: Any, kind: type) -> None:
         what = f"a subclass of {kind.__name__}" if is_class else f"a {kind.__name__}"
         raise PluginError(f"ganzoo_{word} must give {what}, not {item!r}")
     if word == "variants" and not isinstance(getattr(item, "name", None), str):
-        raise PluginError(f"variant {item.__name__} has no name; add: name = \"...\"")
+        raise PluginError(f'variant {item.__name__} has no name; add: name = "..."')
 
 
 def _unknown_hook(module: object, hooks: list[str]) -> str:
@@ -163,7 +162,9 @@ def discover() -> Host:
         for entry_point in distribution.entry_points:
             if entry_point.group == GROUP:
                 name: str = distribution.metadata["Name"]
-                found.setdefault((name.lower(), entry_point.name, entry_point.value), (distribution, entry_point))
+                found.setdefault(
+                    (name.lower(), entry_point.name, entry_point.value), (distribution, entry_point)
+                )
     return Host(found[key] for key in sorted(found))
 
 
@@ -184,5 +185,3 @@ _looking = False
 def vocabulary() -> Vocabulary:
     """The words of the core and of all plugins; while plugins load, the core's alone."""
     return words.core() if _looking else default().vocabulary
-
-

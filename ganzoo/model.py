@@ -119,7 +119,9 @@ class Model:
 
     # ---------------------------------------------------------------------------- inputs
 
-    def _given(self, task: Task, given: dict[str, Any], n: int | None) -> tuple[dict[str, Tensor], int]:
+    def _given(
+        self, task: Task, given: dict[str, Any], n: int | None
+    ) -> tuple[dict[str, Tensor], int]:
         """The values of the data's draws, and how many samples they make."""
         draws = {
             name: self.spec.draws[name]
@@ -159,7 +161,9 @@ class Model:
                     value if isinstance(value, int | torch.Tensor | np.ndarray) else list(value)
                 ).reshape(-1)
                 if labels.is_floating_point() or not len(labels):
-                    raise TaskError(f"label: whole numbers from 0 to {draw.classes - 1}, not {value!r}")
+                    raise TaskError(
+                        f"label: whole numbers from 0 to {draw.classes - 1}, not {value!r}"
+                    )
                 if labels.min() < 0 or labels.max() >= draw.classes:
                     raise TaskError(f"label: from 0 to {draw.classes - 1}, not {value!r}")
                 return labels.long().to(self.device)
@@ -175,7 +179,9 @@ class Model:
         ]
         for name in given:
             if name not in names:
-                raise TaskError(f"no noise {name!r}{nearest(name, names)} allowed: {choices(names)}")
+                raise TaskError(
+                    f"no noise {name!r}{nearest(name, names)} allowed: {choices(names)}"
+                )
         values: dict[str, Tensor] = {}
         for name in names:
             draw = self.spec.draws[name]

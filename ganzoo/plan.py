@@ -301,7 +301,9 @@ class Round:
 
         for value in self.values:
             if value.kind == "call":
-                how = "trained" if value.word in value.wants else "through" if value.wants else "free"
+                how = (
+                    "trained" if value.word in value.wants else "through" if value.wants else "free"
+                )
                 add(value.word, **{how: 1})
             elif value.kind == "function":
                 function = vocabulary.function(value.word)
@@ -403,9 +405,7 @@ class _Writer:
             while run < len(blocks) and blocks[run] == (version + run, text):
                 run += 1
             if run > 1:
-                body.append(
-                    f"    for {ours['k']} in {ours['range']}({version}, {version + run}):"
-                )
+                body.append(f"    for {ours['k']} in {ours['range']}({version}, {version + run}):")
                 body += [f"    {line}" for line in text.replace(_K, ours["k"]).split("\n")]
             else:
                 body.append(text.replace(_K, str(version)))
@@ -509,7 +509,11 @@ class _Writer:
     def _use(self, value: Value, user: Value, rank: int = 0) -> str:
         """How `user` reads `value`: detached where it wants none of its gradients."""
         if value.kind == "number":
-            return f"{value.number:g}" if float(f"{value.number:g}") == value.number else repr(value.number)
+            return (
+                f"{value.number:g}"
+                if float(f"{value.number:g}") == value.number
+                else repr(value.number)
+            )
         if value.kind == "several":
             return f"({', '.join(self._use(part, user) for part in value.inputs)},)"
         if value.nested:
@@ -525,7 +529,9 @@ class _Writer:
         for suffix in ("", *(f"_{n}" for n in range(2, 1000))):
             name = base + suffix
             holder = self.held.get(name)
-            if name not in taken and (holder is None or holder is value or holder.last < self.index):
+            if name not in taken and (
+                holder is None or holder is value or holder.last < self.index
+            ):
                 self.held[name] = value
                 value.name = name
                 return name

@@ -1,12 +1,12 @@
 """Runs: what a training leaves behind, so that it can be seen, resumed and used.
 
-    run.json                what is trained, on what, from which seed
-    checkpoint.safetensors  the last good state; `ganzoo train --resume FOLDER` goes on from it
-    log.jsonl               one line now and then: step, seconds, losses
-    progress/000500.png     the same latents, as training goes on
-    samples.png, losses.png, animation.gif
-    metrics.json            speed and last losses
-    model/                  the trained model, for `from_pretrained`
+run.json                what is trained, on what, from which seed
+checkpoint.safetensors  the last good state; `ganzoo train --resume FOLDER` goes on from it
+log.jsonl               one line now and then: step, seconds, losses
+progress/000500.png     the same latents, as training goes on
+samples.png, losses.png, animation.gif
+metrics.json            speed and last losses
+model/                  the trained model, for `from_pretrained`
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def carry_out(
     device: str | None = None,
     checkpoint_seconds: float = 60.0,
     facts: Mapping[str, Any] | None = None,
-) -> Iterator[Step]:
+) -> Generator[Step]:
     """Train the run in `folder` to its end, from its checkpoint where it has one.
 
     Logs, takes pictures and saves on the way; when the last step is yielded, everything is
@@ -241,5 +241,3 @@ def _record(line: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return record if isinstance(record, dict) and "step" in record else None
-
-

@@ -108,7 +108,9 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
     }
     total = sum(value.numel() for value in expected.values())
     if total > MAX_PARAMETERS:
-        raise StoreError(f"{folder} asks for {total:,} numbers; at most {MAX_PARAMETERS:,} are loaded")
+        raise StoreError(
+            f"{folder} asks for {total:,} numbers; at most {MAX_PARAMETERS:,} are loaded"
+        )
     tensors = _read_weights(folder / WEIGHTS, config, expected)
     for name, net in networks.items():
         prefix = f"{name}."
@@ -140,11 +142,15 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         data["_spec"] = Spec.from_dict(data.pop("spec", None))
     except SpecError as error:
-        raise SpecError([(f"spec.{where}" if where else "spec", text) for where, text in error.problems]) from None
+        raise SpecError(
+            [(f"spec.{where}" if where else "spec", text) for where, text in error.problems]
+        ) from None
     return data
 
 
-def _read_weights(path: Path, config: dict[str, Any], expected: dict[str, Tensor]) -> dict[str, Tensor]:
+def _read_weights(
+    path: Path, config: dict[str, Any], expected: dict[str, Tensor]
+) -> dict[str, Tensor]:
     """The tensors of a file, once its hash, names, shapes and types are the expected ones."""
     weights = config.get("weights")
     sha256 = weights.get("sha256") if isinstance(weights, dict) else None

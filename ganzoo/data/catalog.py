@@ -108,7 +108,7 @@ DATASETS: dict[str, DataSet] = {
 
 
 def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
-    """The declaration behind a name: one of `DATASETS`, of `extra` (by default the plugins'), or a folder.
+    """The declaration behind a name: one of `DATASETS`, of `extra` (the plugins'), or a folder.
 
     A folder is named `folder:PATH[,size=64][,channels=3][,flip]`. Size (16 to 128) and
     channels (1, 3 or 4) are guessed from some of its pictures where they are left out.
@@ -119,10 +119,6 @@ def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
     """
     if name.startswith("folder:"):
         return _folder(name)
-    if extra is None and name not in DATASETS:
-        from ganzoo.host import default
-
-        extra = default().data
     known = {**DATASETS, **(extra or {})}
     if name not in known:
         raise UnknownNameError(

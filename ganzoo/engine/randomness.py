@@ -82,9 +82,7 @@ class Draws:
         self.generator.manual_seed(key(self.seed, step, version, name))
         match draw:
             case Normal(size=size):
-                noise = torch.randn(
-                    self.batch, size, generator=self.generator, device=self.device
-                )
+                noise = torch.randn(self.batch, size, generator=self.generator, device=self.device)
             case Uniform(size=size, low=low, high=high):
                 noise = torch.rand(self.batch, size, generator=self.generator, device=self.device)
                 noise = noise.mul_(high - low).add_(low)

@@ -124,8 +124,8 @@ class Updater:
             parameter.grad = None
         if update.clip_weights is not None:
             with torch.no_grad():
-                torch._foreach_clamp_min_(self.parameters, -update.clip_weights)
-                torch._foreach_clamp_max_(self.parameters, update.clip_weights)
+                for parameter in self.parameters:
+                    parameter.clamp_(-update.clip_weights, update.clip_weights)
 
 
 def _optimizer(update: Update, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -218,6 +218,7 @@ class Training:
         function(self._draw, self._gradients, self._apply)
 
     def _enter(self, index: int) -> None:
+        self._check_finite()  # what is pending has the names of the stage before
         stage = self.spec.stages[index]
         for name, net in self.networks.items():
             net.train(name not in stage.freeze)
@@ -253,7 +254,9 @@ class Training:
             # a short memory at first, so that the first weights are soon forgotten
             decay = min(self.spec.ema[name], (1 + self.step) / (10 + self.step))
             with torch.no_grad():
-                torch._foreach_lerp_(averages, list(self.networks[name].parameters()), 1 - decay)
+                live = list(self.networks[name].parameters())
+                # one kernel for all tensors; a loop of small ones shows in small networks
+                torch._foreach_lerp_(averages, live, 1 - decay)  # type: ignore[reportPrivateImportUsage]
 
     # --------------------------------------------------------------- looking and saving
 
@@ -286,13 +289,16 @@ class Training:
             net.load_state_dict(self.networks[name].state_dict())
             if name in self.averages:
                 with torch.no_grad():
-                    torch._foreach_copy_(list(net.parameters()), self.averages[name])
+                    for parameter, average in zip(
+                        net.parameters(), self.averages[name], strict=True
+                    ):
+                        parameter.copy_(average)
         model = Model(self.spec, networks)
         self._settle(model)
         return model
 
     def _settle(self, model: Model) -> None:
-        """Estimate the batch statistics of averaged networks anew: theirs belong to other weights."""
+        """Estimate batch statistics anew where weights are averages: the old ones are not theirs."""
         norms = [
             module
             for name in self.averages
@@ -335,9 +341,16 @@ class Training:
 
     def save(self, path: Path) -> Path:
         self._check_finite()
+        state = self._state()
+        for name, value in state.items():
+            # an infinite gradient shows in the loss of the next step only
+            if not torch.isfinite(value).all():
+                raise NonFiniteError(
+                    name, self.step, str(self.checkpoint) if self.checkpoint else None
+                )
         if self.rank == 0:
             facts = {"step": self.step, "seed": self.seed, "batch": self.draws.batch}
-            checkpoint.write(path, self._state(), facts)
+            checkpoint.write(path, state, facts)
         self.checkpoint = path
         return path
 

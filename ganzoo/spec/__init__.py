@@ -1,9 +1,68 @@
 """The language of a Spec: what a variant can say. No torch from here."""
 
 from ganzoo.spec.draws import Image, Label, Normal, Text, Uniform, Vector
-from ganzoo.spec.layers import *
+from ganzoo.spec.layers import (Linear, Conv, Deconv, Maxout, Reshape, Flatten, Crop, Upsample, Downsample, MaxPool, GlobalPool, BatchNorm, LayerNorm, InstanceNorm, PixelNorm, MinibatchStd, ReLU, LeakyReLU, ELU, GELU, SiLU, Tanh, Sigmoid, Softplus, Dropout, GaussianNoise, OneHot, Embedding, Tap, Inject, Residual, Skip, Layer)
 from ganzoo.spec.network import Default, Gaussian, He, Network, Xavier
 from ganzoo.spec.schedule import SGD, Adam, Decay, RMSprop, Stage, Together, Update
 from ganzoo.spec.spec import Spec, Task
 from ganzoo.spec.variant import Fields, Variant
 from ganzoo.spec.vocabulary import Function
+
+__all__ = [
+    "Adam",
+    "BatchNorm",
+    "Conv",
+    "Crop",
+    "Decay",
+    "Deconv",
+    "Default",
+    "Downsample",
+    "Dropout",
+    "ELU",
+    "Embedding",
+    "Fields",
+    "Flatten",
+    "Function",
+    "GELU",
+    "Gaussian",
+    "GaussianNoise",
+    "GlobalPool",
+    "He",
+    "Image",
+    "Inject",
+    "InstanceNorm",
+    "Label",
+    "Layer",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "MaxPool",
+    "Maxout",
+    "MinibatchStd",
+    "Network",
+    "Normal",
+    "OneHot",
+    "PixelNorm",
+    "RMSprop",
+    "ReLU",
+    "Reshape",
+    "Residual",
+    "SGD",
+    "SiLU",
+    "Sigmoid",
+    "Skip",
+    "Softplus",
+    "Spec",
+    "Stage",
+    "Tanh",
+    "Tap",
+    "Task",
+    "Text",
+    "Together",
+    "Uniform",
+    "Update",
+    "Upsample",
+    "Variant",
+    "Vector",
+    "Xavier",
+]

@@ -18,7 +18,7 @@ class Image(Frozen):
     `independent` draws this field on its own, unpaired with the other fields.
     """
 
-    kind: Literal["image"] = "image"
+    kind: Literal["image"] = Field("image", init=False)
     shape: tuple[Channels, Side, Side]
     field: Identifier = "image"
     independent: bool = False
@@ -36,7 +36,7 @@ class Image(Frozen):
 class Label(Frozen):
     """Class labels of the data: int64 (batch,) in [0, classes). Networks take them through OneHot."""
 
-    kind: Literal["label"] = "label"
+    kind: Literal["label"] = Field("label", init=False)
     classes: Count
     field: Identifier = "label"
     names: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Label(Frozen):
 class Text(Frozen):
     """Sentences of the data, as the frozen `encoder` embeds them: float (batch, size)."""
 
-    kind: Literal["text"] = "text"
+    kind: Literal["text"] = Field("text", init=False)
     size: Count
     encoder: Annotated[str, Field(max_length=200)]
     field: Identifier = "text"
@@ -56,7 +56,7 @@ class Text(Frozen):
 class Vector(Frozen):
     """Numbers of the data: float (batch, size)."""
 
-    kind: Literal["vector"] = "vector"
+    kind: Literal["vector"] = Field("vector", init=False)
     size: Count
     field: Identifier = "vector"
     independent: bool = False
@@ -65,14 +65,14 @@ class Vector(Frozen):
 class Normal(Frozen):
     """Standard normal noise, float (batch, size)."""
 
-    kind: Literal["normal"] = "normal"
+    kind: Literal["normal"] = Field("normal", init=False)
     size: Count
 
 
 class Uniform(Frozen):
     """Uniform noise in [low, high), float (batch, size)."""
 
-    kind: Literal["uniform"] = "uniform"
+    kind: Literal["uniform"] = Field("uniform", init=False)
     size: Count
     low: float = -1.0
     high: float = 1.0

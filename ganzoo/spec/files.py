@@ -41,7 +41,8 @@ def _yaml(text: str) -> Any:
         """YAML that refuses a key that stands twice, and reads 1e-4 as a number."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[reportUnknownMemberType]
+            keys: list[Any] = [self.construct_object(pair[0], deep=True)  # type: ignore[reportUnknownMemberType]
+                for pair in node.value]
             for index, key in enumerate(keys):
                 if key in keys[:index]:
                     line = node.start_mark.line + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Self, TypeVar, dataclass_transform
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ganzoo.errors import SpecError, choices, nearest
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
 T = TypeVar("T")
 
@@ -53,7 +58,12 @@ Named = Annotated[dict[Identifier, T], AfterValidator(_freeze)]
 """A frozen mapping from identifiers to `T`, in the order in which it was written."""
 
 
-class Frozen(BaseModel):
+@dataclass_transform(frozen_default=True, field_specifiers=(Field,))
+class _ByPosition(ModelMetaclass):
+    """Tells type checkers that fields may be given by position, which pydantic's own forbids."""
+
+
+class Frozen(BaseModel, metaclass=_ByPosition):
     """Base of every part of a Spec.
 
     Unknown keys are refused with the nearest match, numbers must be finite, and

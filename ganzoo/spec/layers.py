@@ -34,7 +34,7 @@ Epsilon = Annotated[float, Field(gt=0, le=1)]
 class Layer(Frozen):
     """Base of all layers. A plugin's layer adds `module(shape)`, which makes its nn.Module."""
 
-    kind: str
+    kind: str = Field(init=False)
 
     def module(self, shape: tuple[int, ...]) -> Any:
         """The torch module for one input of `shape` (without the batch)."""
@@ -119,7 +119,7 @@ Layers = Annotated[tuple[AnyLayer, ...], Field(max_length=200)]
 class Linear(Layer):
     """Fully connected: (features,) to (units,). Other shapes are flattened first."""
 
-    kind: Literal["linear"] = "linear"
+    kind: Literal["linear"] = Field("linear", init=False)
     units: Count
     bias: bool = True
 
@@ -130,7 +130,7 @@ class Conv(Layer):
     `padding` None means (kernel - 1) // 2.
     """
 
-    kind: Literal["conv"] = "conv"
+    kind: Literal["conv"] = Field("conv", init=False)
     channels: Count
     kernel: Small = 3
     stride: Small = 1
@@ -144,7 +144,7 @@ class Deconv(Layer):
     `padding` None means what gives exactly that size, where it can be had.
     """
 
-    kind: Literal["deconv"] = "deconv"
+    kind: Literal["deconv"] = Field("deconv", init=False)
     channels: Count
     kernel: Small = 4
     stride: Small = 2
@@ -155,7 +155,7 @@ class Deconv(Layer):
 class Maxout(Layer):
     """Maximum over `pieces` linear maps: (features,) to (units,). arXiv:1302.4389."""
 
-    kind: Literal["maxout"] = "maxout"
+    kind: Literal["maxout"] = Field("maxout", init=False)
     units: Count
     pieces: Small = 2
 
@@ -163,27 +163,27 @@ class Maxout(Layer):
 class Reshape(Layer):
     """The same numbers in another shape, such as (128, 7, 7)."""
 
-    kind: Literal["reshape"] = "reshape"
+    kind: Literal["reshape"] = Field("reshape", init=False)
     shape: Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)]
 
 
 class Flatten(Layer):
     """(c, h, w) to (c * h * w,)."""
 
-    kind: Literal["flatten"] = "flatten"
+    kind: Literal["flatten"] = Field("flatten", init=False)
 
 
 class Crop(Layer):
     """The centre of a map: (c, h, w) to (c, size, size); `size` may be smaller by any amount."""
 
-    kind: Literal["crop"] = "crop"
+    kind: Literal["crop"] = Field("crop", init=False)
     size: Count
 
 
 class Upsample(Layer):
     """Larger by a whole factor: (c, h, w) to (c, h * factor, w * factor)."""
 
-    kind: Literal["upsample"] = "upsample"
+    kind: Literal["upsample"] = Field("upsample", init=False)
     factor: Small = 2
     mode: Literal["nearest", "bilinear"] = "nearest"
 
@@ -191,21 +191,21 @@ class Upsample(Layer):
 class Downsample(Layer):
     """Average pooling: (c, h, w) to (c, h / factor, w / factor)."""
 
-    kind: Literal["downsample"] = "downsample"
+    kind: Literal["downsample"] = Field("downsample", init=False)
     factor: Small = 2
 
 
 class MaxPool(Layer):
     """Max pooling: (c, h, w) to (c, h / factor, w / factor)."""
 
-    kind: Literal["max_pool"] = "max_pool"
+    kind: Literal["max_pool"] = Field("max_pool", init=False)
     factor: Small = 2
 
 
 class GlobalPool(Layer):
     """Sum or mean over space: (c, h, w) to (c,)."""
 
-    kind: Literal["global_pool"] = "global_pool"
+    kind: Literal["global_pool"] = Field("global_pool", init=False)
     mode: Literal["sum", "mean"] = "mean"
 
 
@@ -215,7 +215,7 @@ class BatchNorm(Layer):
     `momentum` is torch's: the weight of the newest batch in the running statistics.
     """
 
-    kind: Literal["batch_norm"] = "batch_norm"
+    kind: Literal["batch_norm"] = Field("batch_norm", init=False)
     affine: bool = True
     eps: Epsilon = 1e-5
     momentum: Epsilon = 0.1
@@ -224,14 +224,14 @@ class BatchNorm(Layer):
 class LayerNorm(Layer):
     """Normalisation over all of a sample, with a gain and a bias per channel. arXiv:1607.06450."""
 
-    kind: Literal["layer_norm"] = "layer_norm"
+    kind: Literal["layer_norm"] = Field("layer_norm", init=False)
     eps: Epsilon = 1e-5
 
 
 class InstanceNorm(Layer):
     """Normalisation of each map of each sample. arXiv:1607.08022."""
 
-    kind: Literal["instance_norm"] = "instance_norm"
+    kind: Literal["instance_norm"] = Field("instance_norm", init=False)
     affine: bool = False
     eps: Epsilon = 1e-5
 
@@ -239,89 +239,89 @@ class InstanceNorm(Layer):
 class PixelNorm(Layer):
     """Each position scaled to unit mean square over the channels. arXiv:1710.10196."""
 
-    kind: Literal["pixel_norm"] = "pixel_norm"
+    kind: Literal["pixel_norm"] = Field("pixel_norm", init=False)
 
 
 class MinibatchStd(Layer):
     """One more map: the mean standard deviation over the batch. arXiv:1710.10196."""
 
-    kind: Literal["minibatch_std"] = "minibatch_std"
+    kind: Literal["minibatch_std"] = Field("minibatch_std", init=False)
 
 
 class ReLU(Layer):
     """max(0, v)."""
 
-    kind: Literal["relu"] = "relu"
+    kind: Literal["relu"] = Field("relu", init=False)
 
 
 class LeakyReLU(Layer):
     """v where positive, slope * v elsewhere."""
 
-    kind: Literal["leaky_relu"] = "leaky_relu"
+    kind: Literal["leaky_relu"] = Field("leaky_relu", init=False)
     slope: Slope = 0.2
 
 
 class ELU(Layer):
     """v where positive, exp(v) - 1 elsewhere."""
 
-    kind: Literal["elu"] = "elu"
+    kind: Literal["elu"] = Field("elu", init=False)
 
 
 class GELU(Layer):
     """v times the normal distribution function of v. arXiv:1606.08415."""
 
-    kind: Literal["gelu"] = "gelu"
+    kind: Literal["gelu"] = Field("gelu", init=False)
 
 
 class SiLU(Layer):
     """v * sigmoid(v)."""
 
-    kind: Literal["silu"] = "silu"
+    kind: Literal["silu"] = Field("silu", init=False)
 
 
 class Tanh(Layer):
     """Hyperbolic tangent; the output of generators, since images are in [-1, 1]."""
 
-    kind: Literal["tanh"] = "tanh"
+    kind: Literal["tanh"] = Field("tanh", init=False)
 
 
 class Sigmoid(Layer):
     """1 / (1 + exp(-v))."""
 
-    kind: Literal["sigmoid"] = "sigmoid"
+    kind: Literal["sigmoid"] = Field("sigmoid", init=False)
 
 
 class Softplus(Layer):
     """log(1 + exp(v))."""
 
-    kind: Literal["softplus"] = "softplus"
+    kind: Literal["softplus"] = Field("softplus", init=False)
 
 
 class Dropout(Layer):
     """Each number zeroed with probability `rate` while training. arXiv:1207.0580."""
 
-    kind: Literal["dropout"] = "dropout"
+    kind: Literal["dropout"] = Field("dropout", init=False)
     rate: Rate = 0.5
 
 
 class GaussianNoise(Layer):
     """Adds normal noise of standard deviation `std` while training."""
 
-    kind: Literal["gaussian_noise"] = "gaussian_noise"
+    kind: Literal["gaussian_noise"] = Field("gaussian_noise", init=False)
     std: Annotated[float, Field(gt=0, le=100)] = 0.1
 
 
 class OneHot(Layer):
     """Integer labels () to (classes,)."""
 
-    kind: Literal["one_hot"] = "one_hot"
+    kind: Literal["one_hot"] = Field("one_hot", init=False)
     classes: Count
 
 
 class Embedding(Layer):
     """Integer labels () to learned vectors (units,)."""
 
-    kind: Literal["embedding"] = "embedding"
+    kind: Literal["embedding"] = Field("embedding", init=False)
     classes: Count
     units: Count
 
@@ -329,7 +329,7 @@ class Embedding(Layer):
 class Tap(Layer):
     """Names what arrives here, so that an expression can read it: D.features(x)."""
 
-    kind: Literal["tap"] = "tap"
+    kind: Literal["tap"] = Field("tap", init=False)
     name: Identifier
 
 
@@ -339,7 +339,7 @@ class Inject(Layer):
     A vector joins a map tiled over space. `join` concatenates along the channels or adds.
     """
 
-    kind: Literal["inject"] = "inject"
+    kind: Literal["inject"] = Field("inject", init=False)
     input: Identifier
     through: Layers = ()
     join: Literal["concatenate", "add"] = "concatenate"
@@ -348,7 +348,7 @@ class Inject(Layer):
 class Residual(Layer):
     """layers(v) + shortcut(v); an empty shortcut is v itself. arXiv:1512.03385."""
 
-    kind: Literal["residual"] = "residual"
+    kind: Literal["residual"] = Field("residual", init=False)
     layers: Layers
     shortcut: Layers = ()
 
@@ -356,7 +356,7 @@ class Residual(Layer):
 class Skip(Layer):
     """v and layers(v) side by side along the channels; nested, a U-net. arXiv:1505.04597."""
 
-    kind: Literal["skip"] = "skip"
+    kind: Literal["skip"] = Field("skip", init=False)
     layers: Layers
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,26 +17,26 @@ MAX_NESTING = 20
 class Default(Frozen):
     """Torch's own initial weights."""
 
-    kind: Literal["default"] = "default"
+    kind: Literal["default"] = Field("default", init=False)
 
 
 class Gaussian(Frozen):
     """Weights normal(0, std), gains of batch norm normal(1, std), biases zero (arXiv:1511.06434)."""
 
-    kind: Literal["gaussian"] = "gaussian"
+    kind: Literal["gaussian"] = Field("gaussian", init=False)
     std: Annotated[float, Field(gt=0, le=10)] = 0.02
 
 
 class Xavier(Frozen):
     """Weights uniform with the variance of Glorot and Bengio, biases zero."""
 
-    kind: Literal["xavier"] = "xavier"
+    kind: Literal["xavier"] = Field("xavier", init=False)
 
 
 class He(Frozen):
     """Weights normal with the variance of He et al. (arXiv:1502.01852), biases zero."""
 
-    kind: Literal["he"] = "he"
+    kind: Literal["he"] = Field("he", init=False)
 
 
 Init = Annotated[Default | Gaussian | Xavier | He, Field(discriminator="kind")]
@@ -59,6 +59,16 @@ class Network(Frozen):
     layers: Layers
     join: Literal["concatenate", "add"] = "concatenate"
     init: Init = Default()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            inputs: Mapping[str, Sequence[Layer]],
+            layers: Sequence[Layer],
+            join: Literal["concatenate", "add"] = "concatenate",
+            init: Init = ...,
+        ) -> None: ...
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -43,7 +44,7 @@ class Decay(Frozen):
 class Adam(Frozen):
     """Adam (arXiv:1412.6980); weight_decay is added to the gradient (L2)."""
 
-    kind: Literal["adam"] = "adam"
+    kind: Literal["adam"] = Field("adam", init=False)
     lr: Positive = 2e-4
     betas: tuple[Beta, Beta] = (0.5, 0.999)
     eps: Positive = 1e-8
@@ -54,7 +55,7 @@ class Adam(Frozen):
 class RMSprop(Frozen):
     """RMSprop; `alpha` is the memory of the squared gradients."""
 
-    kind: Literal["rmsprop"] = "rmsprop"
+    kind: Literal["rmsprop"] = Field("rmsprop", init=False)
     lr: Positive = 5e-5
     alpha: Beta = 0.99
     eps: Positive = 1e-8
@@ -64,7 +65,7 @@ class RMSprop(Frozen):
 class SGD(Frozen):
     """Stochastic gradient descent, with momentum if wanted."""
 
-    kind: Literal["sgd"] = "sgd"
+    kind: Literal["sgd"] = Field("sgd", init=False)
     lr: Positive = 0.1
     momentum: Beta = 0.0
     weight_decay: NonNegative = 0.0
@@ -96,6 +97,20 @@ class Update(Frozen):
     clip_weights: Positive | None = None
     name: str = ""
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            train: str | Sequence[str],
+            minimize: Mapping[str, str],
+            optimizer: Optimizer = ...,
+            repeat: int = 1,
+            every: int = 1,
+            on: Sequence[int] = (0,),
+            clip_weights: float | None = None,
+            name: str = "",
+        ) -> None: ...
+
     @model_validator(mode="before")
     @classmethod
     def _default_name(cls, value: Any) -> Any:
@@ -121,6 +136,16 @@ class Together(Frozen):
     repeat: Annotated[int, Field(ge=1, le=1000)] = 1
     every: Count = 1
     on: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            together: Sequence[Update],
+            repeat: int = 1,
+            every: int = 1,
+            on: Sequence[int] = (0,),
+        ) -> None: ...
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -170,6 +195,16 @@ class Stage(Frozen):
     steps: Steps = 10_000
     freeze: tuple[Identifier, ...] = ()
     name: Identifier = "train"
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            round: Sequence[Update | Together],
+            steps: int = 10_000,
+            freeze: Sequence[str] = (),
+            name: str = "train",
+        ) -> None: ...
 
     @property
     def updates(self) -> tuple[Update, ...]:

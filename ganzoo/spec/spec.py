@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import keyword
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self, cast
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -16,7 +17,7 @@ from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import DATA, Draw
 from ganzoo.spec.frozen import Count, Frozen, FrozenDict, Identifier, Named, spec_error
 from ganzoo.spec.network import Network
-from ganzoo.spec.schedule import ExpressionText, Stage, Together
+from ganzoo.spec.schedule import ExpressionText, Stage, Together, Update
 
 TaskKind = Literal["generate", "encode", "reconstruct", "translate", "score"]
 TASK_KINDS: tuple[str, ...] = ("generate", "encode", "reconstruct", "translate", "score")
@@ -72,17 +73,35 @@ class Spec(Frozen):
         batch: samples in a batch.
     """
 
-    title: Annotated[str, Field(max_length=200)] = ""
-    source: Annotated[str, Field(max_length=500)] = ""
+    title: Annotated[str, Field(max_length=200)] = Field("", kw_only=True)
+    source: Annotated[str, Field(max_length=500)] = Field("", kw_only=True)
     draws: Annotated[Named[Draw], Field(min_length=1, max_length=32)]
     networks: Annotated[Named[Network], Field(min_length=1, max_length=32)]
     let: Annotated[Named[ExpressionText], Field(max_length=64)] = Field(default_factory=FrozenDict)
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=16)]
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=16)] = Field(kw_only=True)
     ema: Annotated[Named[Annotated[float, Field(gt=0, lt=1)]], Field(max_length=32)] = Field(
         default_factory=FrozenDict
     )
     tasks: Annotated[Named[Task], Field(max_length=32)] = Field(default_factory=FrozenDict)
     batch: Annotated[Count, Field(le=65_536)] = 64
+
+    if TYPE_CHECKING:  # what may be given, shorthands too; pydantic makes of it what is declared
+
+        def __init__(
+            self,
+            *,
+            title: str = "",
+            source: str = "",
+            draws: Mapping[str, Draw],
+            networks: Mapping[str, Network],
+            let: Mapping[str, str] = ...,
+            stages: Sequence[Stage] = ...,
+            round: Sequence[Update | Together] = ...,
+            steps: int = ...,
+            ema: Mapping[str, float] = ...,
+            tasks: Mapping[str, str | Task] = ...,
+            batch: int = 64,
+        ) -> None: ...
 
     # ---------------------------------------------------------------- reading and writing
 
@@ -391,7 +410,7 @@ class Spec(Frozen):
         for stage in self.stages:
             total += stage.steps
             ends.append(round(steps * total / self.steps))
-        shares = [max(1, after - before) for before, after in zip(ends, ends[1:], strict=False)]
+        shares = [max(1, after - before) for before, after in pairwise(ends)]
         while sum(shares) > steps:  # a share of nothing was made one
             shares[shares.index(max(shares))] -= 1
         stages = [

@@ -19,8 +19,8 @@ class Fields(Frozen):
     `Fields(name="mnist", fields={"image": Image((1, 28, 28)), "label": Label(10)})`
     """
 
-    name: str = "data"
     fields: Named[DataDraw]
+    name: str = "data"
 
     @property
     def image(self) -> Image:
