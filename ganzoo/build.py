@@ -434,9 +434,9 @@ class Evaluator:
         noise = {key: self.noise(batch) for key in function.noise}
         try:
             return function.load()(*values, **noise)
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            if isinstance(error, SpecError):
-                raise
+        except SpecError:
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
             shapes = ", ".join(
                 _text(value.shape) if isinstance(value, Tensor) else str(value) for value in values
             )
@@ -467,6 +467,9 @@ def build(spec: Spec, *, only: Sequence[str] | None = None) -> dict[str, Net]:
     networks: dict[str, Net] = {}
 
     def call(name: str, values: Sequence[Tensor], output: str | None) -> Tensor:
+        for word, value in zip(spec.networks[name].inputs, values, strict=True):
+            if not isinstance(value, Tensor):
+                raise ShapeError(f"{name}: its input {word!r} is {value!r}, a plain number")
         shapes = [tuple(value.shape[1:]) for value in values]
         if name not in networks:
             labels = [value.dtype == torch.int64 for value in values]
@@ -523,7 +526,8 @@ def build(spec: Spec, *, only: Sequence[str] | None = None) -> dict[str, Net]:
 def _check_task(spec: Spec, path: str, shape: Shape) -> None:
     """A score is one number an image."""
     room, name, key = (*path.split("."), "", "")[:3]
-    if room == "tasks" and key == "output" and spec.tasks[name].kind == "score" and len(shape) != 1:
+    scores = room == "tasks" and key == "output" and spec.tasks[name].kind == "score"
+    if scores and math.prod(shape[1:]) != 1:
         raise ShapeError(
             [(path, f"a score is one number an image, and this is {_text(shape[1:])} for each")]
         )

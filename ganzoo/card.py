@@ -106,7 +106,7 @@ def _training(config: Mapping[str, Any], spec: Spec) -> str:
         "rounds": f"{facts.get('steps', spec.steps):,} of batch {facts.get('batch', spec.batch)}",
         "seed": facts.get("seed", ""),
         "precision": facts.get("precision", ""),
-        "time": f"{facts.get('seconds', 0) / 60:.0f} minutes on {facts.get('machine', 'one machine')}",
+        "time": f"{facts.get('seconds', 0) / 60:.0f} minutes",
         "made by": f"{made.get('plugin', '')} {made.get('plugin_version', '')}".strip(),
         "checkpoint": "the last one; none was chosen by looking",
     }
@@ -120,8 +120,8 @@ def _training(config: Mapping[str, Any], spec: Spec) -> str:
         for update in updates_of(item)
     )
     average = "".join(
-        f"\n\nPublished is the moving average of `{name}` (decay {decay:g} a round), with its batch "
-        "statistics estimated anew."
+        f"\n\nPublished is the moving average of `{name}` (decay {decay:g} a round), with its "
+        "batch statistics estimated anew."
         for name, decay in spec.ema.items()
     )
     command = config.get("command", "")
@@ -134,7 +134,8 @@ def _optimizer(optimizer: Any) -> str:
     text = ", ".join(f"{key} {value}" for key, value in values.items())
     decay = optimizer.decay
     after = (
-        f"; the rate falls {decay.shape}ly to {decay.final:g} of it from {decay.start:.0%} of the rounds"
+        f"; from {decay.start:.0%} of the rounds on the rate falls to {decay.final:g} of it "
+        f"({decay.shape})"
         if decay
         else ""
     )

@@ -87,11 +87,10 @@ def models() -> None:
 @app.command()
 def data() -> None:
     """List the data sets that can be trained on."""
-    from ganzoo.data.catalog import DATASETS
     from ganzoo.host import default
 
     table = _table("data set", "images", "fields", "what it is")
-    for name, declared in {**DATASETS, **default().data}.items():
+    for name, declared in default().data.items():
         fields = ", ".join(declared.fields.fields)
         table.add_row(name, f"{declared.size:,}", fields, declared.summary)
     table.add_row("folder:PATH", "", "image", "Pictures of your own: jpg, png, webp, bmp, gif.")
@@ -381,12 +380,13 @@ def _declared(
 
 def _fields(data: str) -> Fields:
     from ganzoo.data.catalog import fields_of
+    from ganzoo.host import default
 
-    return fields_of(data)
+    return fields_of(data, default().data)
 
 
 def _folder_for(spec: Spec, data: str) -> str:
-    """`folder:photos` with the size and the channels that the Spec draws, where they are left open."""
+    """`folder:photos` with the size and channels that the Spec draws, where left open."""
     from ganzoo.spec.draws import Image
 
     images = [draw for draw in spec.draws.values() if isinstance(draw, Image)]

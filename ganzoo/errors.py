@@ -94,9 +94,12 @@ class TaskError(GanzooError):
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """`; did you mean 'x'?` where something close to `name` is allowed, else an empty string."""
+    """`; did you mean 'x'?` where something close to `name` is allowed, else `;`.
+
+    More follows in every message: what is allowed, or what to do next.
+    """
     close = get_close_matches(str(name), list(allowed), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f"; did you mean {close[0]!r}?" if close else ";"
 
 
 def choices(allowed: Iterable[str], limit: int = 30) -> str:

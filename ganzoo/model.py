@@ -100,7 +100,7 @@ class Model:
         task = self._task("score")
         values, n = self._given(task, {"image": images}, None)
         values |= self._noise(task, n, seed, {})
-        return self._run(task.output, values).cpu().numpy()
+        return self._run(task.output, values).flatten().cpu().numpy()
 
     def _tasks(self, kind: str) -> dict[str, Task]:
         found = {name: task for name, task in self.spec.tasks.items() if task.kind == kind}
@@ -250,7 +250,7 @@ class Model:
     # --------------------------------------------------------------------------- keeping
 
     def save_pretrained(self, folder: str | Path, **facts: Any) -> None:
-        """Write the model folder: `config.json` and `model.safetensors`. See `ganzoo.store.save`."""
+        """Write the model folder; takes what `ganzoo.store.save` takes."""
         from ganzoo import store
 
         store.save(self, folder, **facts)

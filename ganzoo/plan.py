@@ -394,7 +394,8 @@ class _Writer:
     def write(self) -> str:
         ours = self.ours
         blocks: list[tuple[int, str]] = []
-        for self.index, execution in enumerate(self.round.executions):
+        for index, execution in enumerate(self.round.executions):
+            self.index = index
             self.lines, self.open = [], False
             self._execution(execution)
             blocks.append((execution.version, "\n".join(self.lines)))

@@ -180,7 +180,7 @@ def _read_weights(
                 shape = tuple(file.get_slice(name).get_shape())
                 if shape != tuple(wanted.shape):
                     raise StoreError(
-                        f"{path}: {name} has shape {shape}, and the Spec needs {tuple(wanted.shape)}"
+                        f"{path}: {name} is {shape}, and the Spec needs {tuple(wanted.shape)}"
                     )
                 tensors[name] = file.get_tensor(name).to(wanted.dtype)
             return tensors

@@ -34,7 +34,8 @@ class Published:
     @property
     def command(self) -> str:
         options = "".join(f" {option}" for option in self.options)
-        return f"ganzoo train {self.variant} --data {self.data}{options} --seed 0 --out runs/zoo/{self.name}"
+        train = f"ganzoo train {self.variant} --data {self.data}{options}"
+        return f"{train} --seed 0 --out runs/zoo/{self.name}"
 
 
 DIGITS_ONLY = (

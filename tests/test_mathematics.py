@@ -100,6 +100,7 @@ def test_the_screen_says_everything_that_the_spec_names(name: str) -> None:
                 assert f"{term}: {value}" in shown
     for task, what in spec.tasks.items():
         assert f"{task} = {what.output}" in shown
+        assert what.map is None or f"map {what.map}" in shown
     for network in spec.ema:
         assert f"ema {network} " in shown
     assert f"batch {spec.batch}, {spec.steps} rounds" in shown
@@ -132,7 +133,9 @@ def test_groups_stages_and_freezing_are_shown() -> None:
         (Tap("features"), "tap features"),
         (Inject("y"), "inject y"),
         (Inject("y", join="add"), "inject y (add)"),
+        (Inject("y", (Linear(3), ReLU())), "inject (y > linear 3 > relu)"),
         (Skip((Conv(4), ReLU())), "skip(conv 4 > relu)"),
+        (Residual((Conv(4), ReLU()), (Conv(4, 1),)), "residual(conv 4 > relu) + (conv 4 1x1)"),
         (Residual((Conv(4), Skip((ReLU(),)))), "residual(conv 4 > skip(relu))"),
     ],
 )
@@ -174,6 +177,11 @@ def test_a_layer_in_a_few_characters(layer: Layer, shown: str) -> None:
             "ganomaly",
             "50 * l1(x, recon)",
             r"50 \, \left\lVert x - \mathrm{recon} \right\rVert_1",
+        ),
+        (
+            "ganomaly",
+            "mse(x, x - recon)",
+            r"\left\lVert x - \left(x - \mathrm{recon}\right) \right\rVert_2^2",
         ),
         ("stackgan", "2 * kl(h)", r"2 \, D_\mathrm{KL}\left(h\right)"),
         (

@@ -300,6 +300,7 @@ MISTAKES: list[tuple[str, str, Any, str, str]] = [
     ("gan", "draws.z.size", 2.5, SAME, "given: 2.5"),
     ("gan", "draws.z.low", float("nan"), SAME, "finite"),
     ("gan", "draws.z.high", float("inf"), SAME, "finite"),
+    ("gan", "draws.z.low", 1.7, "draws.z.high", "must be more than low, which is 1.7"),
     ("gan", "draws.x.shape", [1, 8], "draws.x.shape.2", "this key is required"),
     ("gan", "draws.x.shape.0", 65, SAME, "less than or equal to 64"),
     ("gan", "draws.x.shape", GONE, SAME, "this key is required"),
@@ -363,6 +364,7 @@ MISTAKES: list[tuple[str, str, Any, str, str]] = [
     ("gan", "let.fake", "", SAME, "at least 1 character"),
     ("gan", "let.fake", 5, SAME, "given: 5"),
     ("gan", REAL, "bec(D(x), 1)", SAME, "no network or function 'bec'; did you mean 'bce'?"),
+    ("gan", REAL, "bce.loss(D(x), 1)", SAME, "'bce' is a function; only networks have named"),
     ("gan", REAL, "bce(D(x))", SAME, "bce(logits, target) takes 2 arguments, not 1"),
     ("gan", REAL, "bce(D(x), 1, 2)", SAME, "takes 2 arguments, not 3"),
     ("gan", REAL, "bce(D(x), D)", SAME, "'D' is a network and not a value; call it: D(x)"),
@@ -404,6 +406,9 @@ MISTAKES: list[tuple[str, str, Any, str, str]] = [
     # the schedule
     ("gan", "round", [], SAME, "either round (one stage) or stages, not both"),
     ("gan", "steps", 5, SAME, "stands beside round"),
+    ("gan", f"{ROUND}.0.train", ["DD"], f"{ROUND}.0.train.0", "no network 'DD'"),
+    ("gan", f"{ROUND}.0.name", "G", f"{ROUND}.1.name", "taken by another update of this stage"),
+    ("gan", f"{ROUND}.0.name", "../D", SAME, "is no name"),
     ("gan", f"{ROUND}.0.train", ["D", "D"], SAME, "a network is named twice"),
     ("gan", f"{ROUND}.1.train", ["D"], "networks.G", "no update trains this network"),
     ("gan", f"{ROUND}.0.on", [1], SAME, "1 is never round % every; every is 1"),
@@ -500,6 +505,11 @@ def test_parts_on_their_own_refuse_too() -> None:
         Network({"x": ()}, (ReLU(), {"kind": "linear", "units": 0}))
     with pytest.raises(SpecError, match=r"^optimizer: unknown key 'beta' in RMSprop"):
         Update(("D",), {"a": "mean(D(x))"}, {"kind": "rmsprop", "beta": 1})
+    update = {"train": ["D"], "minimize": {"a": "mean(D(x))"}, "repeat": 0}
+    draws, networks = {"x": Normal(3)}, {"D": Network({"x": ()}, (Linear(1),))}
+    with pytest.raises(SpecError) as caught:
+        Spec(draws=draws, networks=networks, round=[update])
+    assert [path for path, _ in caught.value.problems] == [f"{ROUND}.0.repeat"]
     with pytest.raises(SpecError, match=r"^train: "):
         Update(train=5, minimize={"a": "x"})
 
@@ -536,7 +546,6 @@ def test_a_term_that_reaches_a_network_only_through_lets_trains_it() -> None:
     [update] = [update for update in spec.stages[0].updates if update.name == "G"]
     assert spec.networks_in(update.minimize["encoder"]) == {"GE", "GD", "E"}
     assert spec.draws_in("recode") == ("x",)
-    assert str(spec.expand("recode")) == "E(GD(GE(x)))"
     assert spec.published == ("GE", "GD", "E")
 
 

@@ -122,8 +122,8 @@ def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
     known = {**DATASETS, **(extra or {})}
     if name not in known:
         raise UnknownNameError(
-            f"no data set {name!r}; known: {choices(known)}, and folder:PATH for pictures of "
-            f"your own{nearest(name, known)}"
+            f"no data set {name!r}{nearest(name, known)} known: {choices(known)}, and folder:PATH "
+            "for pictures of your own"
         )
     return known[name]
 

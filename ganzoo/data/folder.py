@@ -227,7 +227,7 @@ def _option(name: str, key: str, value: str) -> int | bool:
     allowed = {"size": range(SIZES[0], SIZES[-1] + 1), "channels": CHANNELS, "flip": ()}
     if key not in allowed:
         raise DataError(
-            f"{name!r}: no option {key!r}; allowed: {choices(allowed)}{nearest(key, allowed)}"
+            f"{name!r}: no option {key!r}{nearest(key, allowed)} allowed: {choices(allowed)}"
         )
     if key == "flip":
         if value:

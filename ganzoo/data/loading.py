@@ -15,6 +15,7 @@ from ganzoo.data.catalog import DataSet, find
 from ganzoo.data.folder import cache_dir
 from ganzoo.data.source import Source
 from ganzoo.errors import DataError, choices
+from ganzoo.host import default
 
 MEMORY_LIMIT = 2**30
 """Bytes of samples that are kept in memory; larger sets are read from disk as they go."""
@@ -35,14 +36,14 @@ def load(
         split: `train` or `test`, where the data set has one.
         root: the folder that has its files, or gets them. By default the one that
             GANZOO_DATA names, which is only read, then ganzoo's cache.
-        extra: declarations beyond `DATASETS`, by name.
+        extra: declarations beyond `DATASETS`, by name; by default those of plugins.
         memory_limit: bytes; a data set above it that is mapped from a file stays there.
 
     Raises:
         UnknownNameError: nothing has that name.
         DataError: no such split, or the files are missing, broken or cannot be downloaded.
     """
-    declared = find(name, extra)
+    declared = find(name, default().data if extra is None else extra)
     if split not in declared.splits:
         raise DataError(
             f"data set {name!r} has no split {split!r}; it has {choices(declared.splits)}"

@@ -298,7 +298,7 @@ class Training:
         return model
 
     def _settle(self, model: Model) -> None:
-        """Estimate batch statistics anew where weights are averages: the old ones are not theirs."""
+        """Estimate batch statistics anew for averaged weights: the old ones are not theirs."""
         norms = [
             module
             for name in self.averages
@@ -360,8 +360,8 @@ class Training:
         for word, value in mine.items():
             if facts.get(word) != value:
                 raise TrainingError(
-                    f"checkpoint {path} was trained with {word} {facts.get(word)}, and this run has "
-                    f"{value}; resume with the same, or start anew"
+                    f"checkpoint {path} was trained with {word} {facts.get(word)}, and this run "
+                    f"has {value}; resume with the same, or start anew"
                 )
         try:
             for name, net in self.networks.items():

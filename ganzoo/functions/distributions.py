@@ -21,7 +21,7 @@ def reparameterize(h: Tensor, noise: Tensor) -> Tensor:
     mean, log_std = _halves(h)
     if mean.shape != noise.shape:
         raise ValueError(
-            f"h is {tuple(h.shape)}, so the noise must be {tuple(mean.shape)}, not {tuple(noise.shape)}"
+            f"h is {tuple(h.shape)}, so the noise is {tuple(mean.shape)}, not {tuple(noise.shape)}"
         )
     return mean + log_std.exp() * noise
 

@@ -1,7 +1,41 @@
 """The language of a Spec: what a variant can say. No torch from here."""
 
 from ganzoo.spec.draws import Image, Label, Normal, Text, Uniform, Vector
-from ganzoo.spec.layers import (Linear, Conv, Deconv, Maxout, Reshape, Flatten, Crop, Upsample, Downsample, MaxPool, GlobalPool, BatchNorm, LayerNorm, InstanceNorm, PixelNorm, MinibatchStd, ReLU, LeakyReLU, ELU, GELU, SiLU, Tanh, Sigmoid, Softplus, Dropout, GaussianNoise, OneHot, Embedding, Tap, Inject, Residual, Skip, Layer)
+from ganzoo.spec.layers import (
+    ELU,
+    GELU,
+    BatchNorm,
+    Conv,
+    Crop,
+    Deconv,
+    Downsample,
+    Dropout,
+    Embedding,
+    Flatten,
+    GaussianNoise,
+    GlobalPool,
+    Inject,
+    InstanceNorm,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
+    Maxout,
+    MaxPool,
+    MinibatchStd,
+    OneHot,
+    PixelNorm,
+    ReLU,
+    Reshape,
+    Residual,
+    Sigmoid,
+    SiLU,
+    Skip,
+    Softplus,
+    Tanh,
+    Tap,
+    Upsample,
+)
 from ganzoo.spec.network import Default, Gaussian, He, Network, Xavier
 from ganzoo.spec.schedule import SGD, Adam, Decay, RMSprop, Stage, Together, Update
 from ganzoo.spec.spec import Spec, Task

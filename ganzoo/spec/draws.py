@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from ganzoo.errors import SpecError
 from ganzoo.spec.frozen import Count, Frozen, Identifier
 
 Channels = Annotated[int, Field(ge=1, le=64)]
@@ -34,7 +35,7 @@ class Image(Frozen):
 
 
 class Label(Frozen):
-    """Class labels of the data: int64 (batch,) in [0, classes). Networks take them through OneHot."""
+    """Class labels of the data: int64 (batch,) in [0, classes). OneHot makes vectors of them."""
 
     kind: Literal["label"] = Field("label", init=False)
     classes: Count
@@ -76,6 +77,12 @@ class Uniform(Frozen):
     size: Count
     low: float = -1.0
     high: float = 1.0
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.low >= self.high:
+            raise SpecError([("high", f"must be more than low, which is {self.low:g}")])
+        return self
 
 
 DataDraw = Annotated[Image | Label | Text | Vector, Field(discriminator="kind")]

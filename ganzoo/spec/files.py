@@ -41,15 +41,25 @@ def _yaml(text: str) -> Any:
         """YAML that refuses a key that stands twice, and reads 1e-4 as a number."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            keys: list[Any] = [self.construct_object(pair[0], deep=True)  # type: ignore[reportUnknownMemberType]
-                for pair in node.value]
+            keys: list[Any] = [
+                self.construct_object(pair[0], deep=True)  # type: ignore[reportUnknownMemberType]
+                for pair in node.value
+            ]
             for index, key in enumerate(keys):
                 if key in keys[:index]:
                     line = node.start_mark.line + 1
                     raise SpecError(f"the key {key!r} stands twice (mapping at line {line})")
             return super().construct_mapping(node, deep)
 
-    # YAML 1.1 takes 1e-4 for text, since it has no point
+    # YAML 1.1 reads on, off, yes and no as truth values, and `on` is a key of updates
+    Loader.yaml_implicit_resolvers = {
+        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:bool"]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    Loader.add_implicit_resolver(  # type: ignore[reportUnknownMemberType]
+        "tag:yaml.org,2002:bool", re.compile(r"^(true|false)$"), list("tf")
+    )
+    # and it takes 1e-4 for text, since there is no point
     Loader.add_implicit_resolver(  # type: ignore[reportUnknownMemberType]
         "tag:yaml.org,2002:float",
         re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),

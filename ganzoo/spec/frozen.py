@@ -90,7 +90,7 @@ class Frozen(BaseModel, metaclass=_ByPosition):
         try:
             super().__init__(**data)
         except ValidationError as error:
-            raise spec_error(error, type(self).__name__, data) from None
+            raise spec_error(error, type(self).__name__, self._spelt_out(data)) from None
 
     # pydantic then validates nested data by the model's schema and not by calling
     # this method again, so that the path of an error stays whole.
@@ -117,6 +117,11 @@ class Frozen(BaseModel, metaclass=_ByPosition):
     def _accepts(cls, key: str) -> bool:
         """Whether a key that is no field is understood by a before-validator (shorthand)."""
         return False
+
+    @classmethod
+    def _spelt_out(cls, data: dict[str, Any]) -> Any:
+        """`data` without shorthands: what the paths of pydantic's errors lead through."""
+        return data
 
 
 def spec_error(error: ValidationError, where: str = "", root: Any = None) -> SpecError:

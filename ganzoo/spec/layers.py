@@ -61,7 +61,8 @@ def _known_kind(value: Any, info: ValidationInfo) -> Any:
             "{text}",
             {
                 "text": (
-                    f"no layer of kind {kind!r}{nearest(str(kind), kinds)} allowed: {choices(kinds, 60)}"
+                    f"no layer of kind {kind!r}{nearest(str(kind), kinds)} "
+                    f"allowed: {choices(kinds, 60)}"
                     if kind is not None
                     else f"a layer needs a kind: one of {choices(kinds, 60)}"
                 )

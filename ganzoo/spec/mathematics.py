@@ -33,7 +33,13 @@ def text(spec: Spec) -> str:
         section(title, rows)
     if spec.ema:
         section("ema", [f"{name} {decay:g}" for name, decay in spec.ema.items()])
-    section("tasks", [f"{name} = {task.output}" for name, task in spec.tasks.items()])
+    section(
+        "tasks",
+        [
+            f"{name} = {task.output}" + (f", map {task.map}" if task.map else "")
+            for name, task in spec.tasks.items()
+        ],
+    )
     section("training", [f"batch {spec.batch}, {spec.steps:,} rounds"])
     return "\n".join(lines)
 
@@ -73,10 +79,13 @@ def layer_text(layer: Layer) -> str:
     match layer:
         case Residual() | Skip():
             inner = " > ".join(layer_text(part) for part in layer.layers)
-            return f"{layer.kind}({inner})"
+            shortcut = layer.shortcut if isinstance(layer, Residual) else ()
+            short = " > ".join(layer_text(part) for part in shortcut)
+            return f"{layer.kind}({inner})" + (f" + ({short})" if short else "")
         case Inject():
-            through = "".join(f" > {layer_text(part)}" for part in layer.through)
-            return f"inject {layer.input}{through}" + (" (add)" if layer.join == "add" else "")
+            through = " > ".join([layer.input, *(layer_text(part) for part in layer.through)])
+            through = f"({through})" if layer.through else through
+            return f"inject {through}" + (" (add)" if layer.join == "add" else "")
         case _:
             shown: list[str] = []
             for key, value in values.items():
@@ -107,9 +116,8 @@ def _round(stage: Stage) -> list[str]:
             for index, (term, value) in enumerate(update.minimize.items()):
                 rows.append(f"{head if not index else ' ' * len(head)}{term}: {value}")
             if update.clip_weights:
-                rows.append(
-                    f"{' ' * len(head)}then clip weights to [-{update.clip_weights:g}, {update.clip_weights:g}]"
-                )
+                limit = f"{update.clip_weights:g}"
+                rows.append(f"{' ' * len(head)}then clip weights to [-{limit}, {limit}]")
     return rows
 
 
@@ -149,6 +157,12 @@ def expression_latex(spec: Spec, value: str) -> str:
             return None
         if function.latex is None:
             return rf"\operatorname{{{ex.escape(node.name)}}}\left({', '.join(parts)}\right)"
-        return function.latex.format(*parts)
+        # a sum after the minus sign of a template, as in |a - b|, needs its parentheses
+        sums = [isinstance(part, ex.Negative | ex.Binary) for part in node.arguments]
+        shown = [
+            rf"\left({part}\right)" if a_sum and f"- {{{index}}}" in function.latex else part
+            for index, (part, a_sum) in enumerate(zip(parts, sums, strict=True))
+        ]
+        return function.latex.format(*shown)
 
     return ex.latex(ex.parse(value), call)

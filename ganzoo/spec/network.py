@@ -21,7 +21,7 @@ class Default(Frozen):
 
 
 class Gaussian(Frozen):
-    """Weights normal(0, std), gains of batch norm normal(1, std), biases zero (arXiv:1511.06434)."""
+    """Weights normal(0, std), gains of batch norm normal(1, std), biases 0 (arXiv:1511.06434)."""
 
     kind: Literal["gaussian"] = Field("gaussian", init=False)
     std: Annotated[float, Field(gt=0, le=10)] = 0.02

@@ -95,7 +95,7 @@ class Update(Frozen):
     every: Count = 1
     on: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
     clip_weights: Positive | None = None
-    name: str = ""
+    name: Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9_]*$")] = ""
 
     if TYPE_CHECKING:
 
@@ -115,9 +115,10 @@ class Update(Frozen):
     @classmethod
     def _default_name(cls, value: Any) -> Any:
         train = value.get("train") if isinstance(value, dict) else None  # type: ignore[reportUnknownVariableType]
-        if train and isinstance(train, str | list | tuple) and not value.get("name"):  # type: ignore[reportUnknownMemberType]
+        if train and isinstance(train, str | list | tuple):
             names = [train] if isinstance(train, str) else [str(part) for part in train]  # type: ignore[reportUnknownVariableType]
-            return {**value, "train": tuple(names), "name": "_".join(names)}  # type: ignore[reportUnknownVariableType]
+            name = value.get("name") or "_".join(names)  # type: ignore[reportUnknownVariableType, reportUnknownMemberType]
+            return {**value, "train": tuple(names), "name": name}  # type: ignore[reportUnknownVariableType]
         return value  # type: ignore[reportUnknownVariableType]
 
     @model_validator(mode="after")

@@ -135,6 +135,10 @@ class Spec(Frozen):
     def _accepts(cls, key: str) -> bool:
         return key in {"round", "steps"}
 
+    @classmethod
+    def _spelt_out(cls, data: dict[str, Any]) -> Any:
+        return _long_form(data)
+
     @model_validator(mode="before")
     @classmethod
     def _shorthands(cls, value: Any) -> Any:
@@ -150,7 +154,8 @@ class Spec(Frozen):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = [*self._name_problems()] or [*self._expression_problems()]
-        problems = problems or [*self._schedule_problems()] or [*self._unused()]
+        problems = problems or [*self._schedule_problems()]
+        problems = problems or [*self._untrained()] or [*self._unused()]
         if problems:
             raise SpecError(problems)
         return self
@@ -247,7 +252,11 @@ class Spec(Frozen):
 
     def _check_function_call(self, call: ex.Call, in_let: bool) -> None:
         function = vocabulary.function(call.name)
-        if function is None or call.output:
+        if function is not None and call.output:
+            raise SpecError(
+                f"{call}: {call.name!r} is a function; only networks have named outputs"
+            )
+        if function is None:
             known = [*self.networks, *vocabulary.current().functions]
             raise SpecError(_unknown("network or function", call.name, known))
         if not function.required <= len(call.arguments) <= len(function.parameters):
@@ -277,28 +286,27 @@ class Spec(Frozen):
 
     def _schedule_problems(self) -> Iterator[tuple[str, str]]:
         known: dict[str, tuple[Any, ...]] = {}
-        trained: set[str] = set()
         for s, stage in enumerate(self.stages):
             for name in stage.freeze:
                 if name not in self.networks:
                     yield f"stages.{s}.freeze", _unknown("network", name, self.networks)
             names: set[str] = set()
             for path, update in _updates(stage, f"stages.{s}"):
+                same = (update.train, update.optimizer.kind)
                 if update.name in names:
                     yield (
                         f"{path}.name",
                         f"the name {update.name!r} is taken by another update of this stage",
                     )
-                names.add(update.name)
-                same = (update.train, update.optimizer.kind)
-                if known.setdefault(update.name, same) != same:
+                elif known.setdefault(update.name, same) != same:
                     yield (
                         f"{path}.name",
                         (
-                            f"an update {update.name!r} of another stage trains other networks or has "
-                            "another kind of optimizer; updates of one name share their state"
+                            f"an update {update.name!r} of another stage trains other networks or "
+                            "has another kind of optimizer; updates of one name share their state"
                         ),
                     )
+                names.add(update.name)
                 needed: set[str] = set()
                 for text in update.minimize.values():
                     needed |= self.networks_in(text)
@@ -310,7 +318,11 @@ class Spec(Frozen):
                         yield where, f"{name!r} is frozen in this stage"
                     elif name not in needed:
                         yield where, f"{name!r} is trained here, but no term depends on it"
-                    trained.add(name)
+
+    def _untrained(self) -> Iterator[tuple[str, str]]:
+        trained = {
+            name for stage in self.stages for update in stage.updates for name in update.train
+        }
         for name in self.networks:
             if name not in trained:
                 yield f"networks.{name}", "no update trains this network"
@@ -343,26 +355,6 @@ class Spec(Frozen):
         for name, task in self.tasks.items():
             for key, text in task.expressions:
                 yield f"tasks.{name}.{key}", text
-
-    def expand(self, text: str) -> ex.Expression:
-        """The tree of an expression with every let replaced by what it stands for."""
-
-        def replace(node: ex.Expression) -> ex.Expression:
-            match node:
-                case ex.Name(name) if name in self.let:
-                    return replace(ex.parse(self.let[name]))
-                case ex.Negative(operand):
-                    return ex.Negative(replace(operand))
-                case ex.Binary(operator, left, right):
-                    return ex.Binary(operator, replace(left), replace(right))
-                case ex.Call(name, arguments, output):
-                    return ex.Call(name, tuple(map(replace, arguments)), output)
-                case ex.Several(items):
-                    return ex.Several(tuple(map(replace, items)))
-                case _:
-                    return node
-
-        return replace(ex.parse(text))
 
     def names_in(self, text: str) -> set[str]:
         """Draws, lets, networks and functions that an expression needs, through its lets too."""

@@ -36,8 +36,8 @@ class Fields(Frozen):
         found = [draw for draw in self.fields.values() if isinstance(draw, kind)]
         if len(found) != 1:
             raise DataError(
-                f"data set {self.name!r} has {len(found)} fields of kind {word!r}, and one is needed; "
-                f"its fields: {choices(self.fields)}. See `ganzoo data` for others"
+                f"data set {self.name!r} has {len(found)} fields of kind {word!r}, and one is "
+                f"needed; its fields: {choices(self.fields)}. See `ganzoo data` for others"
             )
         return found[0]
 
