@@ -192,9 +192,18 @@ def _deconv(layer: L.Deconv, shape: Shape) -> nn.Module:
     if padding is None:
         padding = max(0, math.ceil((layer.kernel - layer.stride) / 2))
         extra = max(0, 2 * padding - (layer.kernel - layer.stride))
+        if extra >= layer.stride:
+            raise ValueError("an even kernel at stride 1 has no exact size; use an odd one, or padding")
     return nn.ConvTranspose2d(
         _map(shape), layer.channels, layer.kernel, layer.stride, padding, extra, bias=layer.bias
     )
+
+
+def _crop(layer: L.Crop, shape: Shape) -> nn.Module:
+    _map(shape)
+    if layer.size > min(shape[1:]):
+        raise ValueError("it is smaller than the crop")
+    return Crop(layer.size)
 
 
 def _map(shape: Shape) -> int:
@@ -216,7 +225,7 @@ _MODULES: dict[type[L.Layer], Callable[[Any, Shape], nn.Module]] = {
     L.Maxout: lambda layer, shape: Maxout(_features(shape), layer.units, layer.pieces),
     L.Reshape: lambda layer, shape: Reshape(layer.shape),
     L.Flatten: lambda layer, shape: nn.Flatten(),
-    L.Crop: lambda layer, shape: Crop(layer.size),
+    L.Crop: _crop,
     L.Upsample: lambda layer, shape: nn.Upsample(
         scale_factor=layer.factor,
         mode=layer.mode,
@@ -279,7 +288,7 @@ class Net(nn.Module):
             self.inputs[name] = module
         try:
             start = join([values[name] for name in self.joined], self.join)
-        except RuntimeError as error:
+        except (RuntimeError, IndexError) as error:
             shapes_ = [tuple(values[name].shape[1:]) for name in self.joined]
             raise ShapeError([("join", f"inputs of {shapes_} cannot be joined: {error}")]) from None
         self.layers, _ = _assemble(network.layers, start, values, taps, "layers")
@@ -412,7 +421,11 @@ class Evaluator:
             case ex.Negative(operand):
                 return -self._value(operand)
             case ex.Binary(operator, left, right):
-                return BINARY[operator](self._value(left), self._value(right))
+                values = (self._value(left), self._value(right))
+                try:
+                    return BINARY[operator](*values)
+                except (RuntimeError, ZeroDivisionError) as error:
+                    raise ShapeError(f"{node}, of {_shapes(values)}: {_first(error)}") from None
             case ex.Several(items):
                 return tuple(self._value(item) for item in items)
             case ex.Call(name, arguments, output) if name in self.spec.networks:
@@ -437,10 +450,11 @@ class Evaluator:
         except SpecError:
             raise
         except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
-            shapes = ", ".join(
-                _text(value.shape) if isinstance(value, Tensor) else str(value) for value in values
-            )
-            raise ShapeError(f"{node}, of {shapes}: {_first(error)}") from None
+            raise ShapeError(f"{node}, of {_shapes(values)}: {_first(error)}") from None
+
+
+def _shapes(values: Sequence[Any]) -> str:
+    return ", ".join(_text(v.shape) if isinstance(v, Tensor) else str(v) for v in values)
 
 
 def _divide(a: Any, b: Any) -> Any:
