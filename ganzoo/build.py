@@ -193,7 +193,9 @@ def _deconv(layer: L.Deconv, shape: Shape) -> nn.Module:
         padding = max(0, math.ceil((layer.kernel - layer.stride) / 2))
         extra = max(0, 2 * padding - (layer.kernel - layer.stride))
         if extra >= layer.stride:
-            raise ValueError("an even kernel at stride 1 has no exact size; use an odd one, or padding")
+            raise ValueError(
+                "an even kernel at stride 1 has no exact size; use an odd one, or padding"
+            )
     return nn.ConvTranspose2d(
         _map(shape), layer.channels, layer.kernel, layer.stride, padding, extra, bias=layer.bias
     )

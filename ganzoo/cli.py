@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,6 +38,9 @@ DATA_HELP = "A data set (`ganzoo data`), or folder:PATH[,size=64][,channels=3][,
 
 def main() -> None:
     """Run the command line; ganzoo's errors become one clear message and exit code 2."""
+    # before torch starts its threads: ones that spin while they wait stall each other whenever
+    # the machine has anything else to do, several times over
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app(standalone_mode=False)
     except GanzooError as error:
@@ -76,7 +80,7 @@ def models() -> None:
     """List the models that come with ganzoo, ready to use."""
     from ganzoo.hub import entries
 
-    table = _table("model", "variant", "trained on", "it can", "size")
+    table = _table("model", "what it is", "trained on", "it can", "size")
     for entry in entries():
         tasks = ", ".join(entry.tasks)
         table.add_row(entry.name, entry.title, entry.data, tasks, f"{entry.size / 1e6:.1f} MB")

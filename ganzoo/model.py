@@ -157,19 +157,24 @@ class Model:
             case Image():
                 return image_tensor(value, draw).to(self.device)
             case Label():
-                labels = torch.as_tensor(
-                    value if isinstance(value, int | torch.Tensor | np.ndarray) else list(value)
-                ).reshape(-1)
-                if labels.is_floating_point() or not len(labels):
-                    raise TaskError(
-                        f"label: whole numbers from 0 to {draw.classes - 1}, not {value!r}"
-                    )
+                wrong = TaskError(
+                    f"label: whole numbers from 0 to {draw.classes - 1}, not {value!r}"
+                )
+                try:
+                    labels = np.array(value).reshape(-1)
+                except (TypeError, ValueError):
+                    raise wrong from None
+                if labels.dtype.kind not in "iu" or not len(labels):
+                    raise wrong
                 if labels.min() < 0 or labels.max() >= draw.classes:
-                    raise TaskError(f"label: from 0 to {draw.classes - 1}, not {value!r}")
-                return labels.long().to(self.device)
+                    raise wrong
+                return torch.from_numpy(labels.astype(np.int64)).to(self.device)
             case _:
-                array = torch.as_tensor(np.asarray(value, dtype=np.float32)).reshape(-1, draw.size)
-                return array.to(self.device)
+                wanted = f"{draw.kind}: float (n, {draw.size})"
+                rows = np.atleast_2d(_floats(value, wanted))
+                if rows.shape != (len(rows), draw.size) or not len(rows):
+                    raise TaskError(f"{wanted}, not {rows.shape}")
+                return torch.from_numpy(rows).to(self.device)
 
     def _noise(self, task: Task, n: int, seed: int, given: Mapping[str, Any]) -> dict[str, Tensor]:
         names = [
@@ -187,11 +192,10 @@ class Model:
             draw = self.spec.draws[name]
             assert isinstance(draw, Normal | Uniform)
             if name in given:
-                value = torch.as_tensor(np.asarray(given[name], dtype=np.float32))
+                wanted = f"noise {name!r} is float ({n}, {draw.size})"
+                value = torch.from_numpy(_floats(given[name], wanted))
                 if value.shape != (n, draw.size):
-                    raise TaskError(
-                        f"noise {name!r} is float ({n}, {draw.size}), not {tuple(value.shape)}"
-                    )
+                    raise TaskError(f"{wanted}, not {tuple(value.shape)}")
             else:
                 value = sample_noise(draw, n, seed, name)
             values[name] = value.to(self.device)
@@ -274,6 +278,17 @@ def sample_noise(draw: Normal | Uniform, n: int, seed: int, name: str) -> Tensor
     return rows
 
 
+def _floats(value: Any, wanted: str) -> np.ndarray:
+    """Numbers as float32, a copy; a TaskError says what was wanted instead of them."""
+    try:
+        found = np.array(value, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise TaskError(f"{wanted}, not {value!r}") from None
+    if not np.isfinite(found).all():
+        raise TaskError(f"{wanted}, all of them finite")
+    return found
+
+
 def pictures(array: np.ndarray) -> list[Picture]:
     """PIL images of floats (n, h, w, c) in [0, 1]; c is 1, 3 or 4."""
     from PIL import Image as pil
@@ -308,6 +323,8 @@ def image_tensor(images: Any, draw: Image) -> Tensor:
         value = images if images.ndim == 4 else images[None]
         return _fit(value.float() / (255 if images.dtype == torch.uint8 else 1), draw)
     if isinstance(images, np.ndarray):
+        if images.dtype.kind not in "iuf" or images.ndim > 4:
+            raise TaskError(f"images are (n, h, w, c) of numbers, not {images.shape} {images.dtype}")
         value = torch.from_numpy(
             images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
         )

@@ -80,5 +80,8 @@ class Variant(Frozen):
             return cls.model_validate(settings)
         except ValidationError as error:
             raise SpecError(
-                [(f"{cls.name}.{path}", text) for path, text in spec_error(error).problems]
+                [
+                    (".".join(filter(None, (cls.name, path))), text)
+                    for path, text in spec_error(error).problems
+                ]
             ) from None
