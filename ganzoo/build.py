@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo.errors import ShapeError, SpecError
+from ganzoo.errors import PluginError, ShapeError, SpecError
 from ganzoo.spec import expression as ex
 from ganzoo.spec import layers as L
 from ganzoo.spec import vocabulary
@@ -364,7 +364,7 @@ def _assemble(
                 case _:
                     make = _MODULES.get(type(layer))
                     with torch.device("meta"):
-                        module = make(layer, shape) if make else layer.module(shape)
+                        module = make(layer, shape) if make else _strange(layer, shape)
             with torch.no_grad():
                 if isinstance(module, _IN_CONTEXT):
                     x = module(x, inputs, taps)
@@ -380,6 +380,19 @@ def _assemble(
             raise ShapeError([(here, f"{layer_text(layer)} leaves nothing of {_text(shape)}")])
         modules.append(module)
     return Layers(modules), x
+
+
+def _strange(layer: L.Layer, shape: Shape) -> nn.Module:
+    """The module of a plugin's layer, if it can get its first values here."""
+    module = layer.module(shape)
+    for part in module.modules():
+        own = [*part.parameters(recurse=False), *part.buffers(recurse=False)]
+        if own and not callable(getattr(part, "reset_parameters", None)):
+            raise PluginError(
+                f"layer {layer.kind!r}: {type(part).__name__} has weights or buffers, and no "
+                "reset_parameters() that gives them their first values"
+            )
+    return module
 
 
 def _text(shape: Sequence[int]) -> str:

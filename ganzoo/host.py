@@ -83,6 +83,10 @@ class Host:
                 if wrong
                 else str(error)
             ) from None
+        for name in (name for name in vars(hookspecs) if name.startswith("ganzoo_")):
+            function = getattr(module, name, None)
+            if inspect.isroutine(function) and not hasattr(function, "ganzoo_impl"):
+                raise PluginError(f"{name} is not marked; write @ganzoo.hookimpl above it")
         doors = manager.hook
         rooms: list[tuple[str, dict[str, Any], type, Any]] = [
             ("variants", self.variants, Variant, doors.ganzoo_variants),
@@ -140,12 +144,16 @@ def _check_kind(word: str, item: Any, kind: type) -> None:
         raise PluginError(f"ganzoo_{word} must give {what}, not {item!r}")
     if word == "variants" and not isinstance(getattr(item, "name", None), str):
         raise PluginError(f'variant {item.__name__} has no name; add: name = "..."')
+    if word == "layers" and not isinstance(item.model_fields["kind"].default, str):
+        raise PluginError(f'layer {item.__name__} has no kind; add: kind: Literal["..."] = "..."')
 
 
 def _unknown_hook(module: object, hooks: list[str]) -> str:
     """The first function marked as a hook that is none."""
     for name in dir(module):
-        if name.startswith("ganzoo_") and name not in hooks:
+        if name.startswith("ganzoo_") and name not in hooks and inspect.isroutine(
+            getattr(module, name)
+        ):
             return name
     return ""
 

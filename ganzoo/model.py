@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from ganzoo.build import Evaluator, Net, parameter_count
 from ganzoo.errors import TaskError, choices, nearest
+from ganzoo.seed import key
 from ganzoo.spec.draws import DATA, Image, Label, Normal, Uniform
 from ganzoo.spec.spec import Spec, Task
 
@@ -161,7 +162,7 @@ class Model:
                     f"label: whole numbers from 0 to {draw.classes - 1}, not {value!r}"
                 )
                 try:
-                    labels = np.array(value).reshape(-1)
+                    labels = _array(value).reshape(-1)
                 except (TypeError, ValueError):
                     raise wrong from None
                 if labels.dtype.kind not in "iu" or not len(labels):
@@ -266,8 +267,6 @@ class Model:
 
 def sample_noise(draw: Normal | Uniform, n: int, seed: int, name: str) -> Tensor:
     """Noise (n, size) of a seed, row by row, so that the first rows do not depend on `n`."""
-    from ganzoo.engine.randomness import key
-
     generator = torch.Generator().manual_seed(key(seed, "sample", name))
     rows = torch.empty(n, draw.size)
     for row in rows:
@@ -278,10 +277,14 @@ def sample_noise(draw: Normal | Uniform, n: int, seed: int, name: str) -> Tensor
     return rows
 
 
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(value.numpy(force=True) if isinstance(value, Tensor) else value)
+
+
 def _floats(value: Any, wanted: str) -> np.ndarray:
     """Numbers as float32, a copy; a TaskError says what was wanted instead of them."""
     try:
-        found = np.array(value, dtype=np.float32)
+        found = np.array(_array(value), dtype=np.float32)
     except (TypeError, ValueError):
         raise TaskError(f"{wanted}, not {value!r}") from None
     if not np.isfinite(found).all():

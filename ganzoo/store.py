@@ -29,6 +29,8 @@ from ganzoo.spec.spec import Spec, pretty_json, strict_json
 FORMAT = 1
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 MAX_PARAMETERS = 2_000_000_000
+MAX_CONFIG = 10_000_000
+"""Bytes."""
 Dtype = Literal["float32", "float16", "bfloat16"]
 _DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 
@@ -123,6 +125,8 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
 def read_config(folder: Path) -> dict[str, Any]:
     """`config.json`, checked, with the Spec it holds under `_spec`."""
     path = folder / CONFIG
+    if path.is_file() and path.stat().st_size > MAX_CONFIG:
+        raise StoreError(f"{path} has {path.stat().st_size:,} bytes; at most {MAX_CONFIG:,} are read")
     try:
         data = strict_json(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:

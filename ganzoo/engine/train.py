@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from ganzoo.build import Net, build, initialize
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint, distribution
-from ganzoo.engine.randomness import Draws, key
+from ganzoo.engine.draws import Draws
 from ganzoo.errors import NonFiniteError, TrainingError
 from ganzoo.model import Model
 from ganzoo.plan import Plan
+from ganzoo.seed import key
 from ganzoo.spec.schedule import SGD, Adam, RMSprop, Update
 from ganzoo.spec.spec import Spec
 

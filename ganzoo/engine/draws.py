@@ -1,4 +1,4 @@
-"""Randomness as a function of (seed, step, name), and not of what ran before.
+"""The draws of a run: each a function of (seed, step, name), and not of what ran before.
 
 A resumed run draws what the run that was not killed would have drawn, and several
 processes draw together the global batch that one would have drawn alone.
@@ -6,7 +6,6 @@ processes draw together the global batch that one would have drawn alone.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
 import torch
@@ -14,14 +13,9 @@ from torch import Tensor
 
 from ganzoo.data.source import Source
 from ganzoo.errors import DataError, choices
+from ganzoo.seed import key
 from ganzoo.spec.draws import DATA, Image, Normal, Uniform
 from ganzoo.spec.spec import Spec
-
-
-def key(seed: int, *parts: object) -> int:
-    """A number in [0, 2^63) that depends on everything given, and looks random."""
-    text = "\0".join(map(str, (seed, *parts))).encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
 
 class Draws:

@@ -1,0 +1,183 @@
+"""The command line, as a person types it: real processes where start-up matters, else in here."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image as Picture
+
+from ganzoo import cli, runs
+
+TINY = """
+title: tiny
+draws: {x: {kind: image, shape: [1, 16, 16]}, z: {kind: normal, size: 4}}
+networks:
+  G: {inputs: {z: []}, layers: [{kind: linear, units: 256}, {kind: reshape, shape: [1, 16, 16]}, tanh]}
+  D: {inputs: {x: []}, layers: [{kind: linear, units: 8}, leaky_relu, {kind: linear, units: 1}]}
+let: {fake: G(z)}
+round:
+  - {train: D, minimize: {real: "bce(D(x), 1)", fake: "bce(D(fake), 0)"}}
+  - {train: G, minimize: {fool: "bce(D(fake), 1)"}}
+steps: 40
+tasks: {generate: G(z)}
+batch: 8
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index in range(12):
+        Picture.new("RGB", (40, 30), (20 * index, 100, 50)).save(folder / f"{index}.png")
+    return folder
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    """Call the command line in this process; its exit code."""
+    monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, words)])
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.mark.parametrize("command", ["variants", "models", "data", "plugins"])
+def test_listings_import_no_torch(command: str) -> None:
+    code = (
+        f"import sys; sys.argv = ['ganzoo', {command!r}]\n"
+        "from ganzoo.cli import main\n"
+        "main()\n"
+        "assert 'torch' not in sys.modules and 'matplotlib' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {"variants": "dcgan", "models": "size", "data": "mnist", "plugins": "ganzoo-gan"}[
+        command
+    ] in done.stdout
+
+
+def test_show_says_the_mathematics(monkeypatch, capsys) -> None:
+    assert run(monkeypatch, "show", "dcgan") == 0
+    assert "real: bce(D(x), 1)" in capsys.readouterr().out
+    assert run(monkeypatch, "show", "dcgan", "--latex") == 0
+    assert r"\min_{D}" in capsys.readouterr().out
+    assert run(monkeypatch, "show", "dcgan", "--json", "--set", "width=16") == 0
+    spec = json.loads(capsys.readouterr().out)
+    assert spec["networks"]["D"]["layers"][0]["channels"] == 16
+    assert run(monkeypatch, "show", "--schema") == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "Spec"
+
+
+def test_explain_counts_and_shows_code(monkeypatch, capsys, tiny: Path) -> None:
+    assert run(monkeypatch, "explain", tiny) == 0
+    text = capsys.readouterr().out
+    # G runs once where a plain loop runs it twice
+    assert re.search(r"^G\s+1\s+2\s+1\s", text, re.MULTILINE), text
+    assert run(monkeypatch, "explain", tiny, "--code") == 0
+    assert "D(fake.detach())" in capsys.readouterr().out
+
+
+def test_check_finds_what_is_wrong(monkeypatch, capsys, tiny: Path) -> None:
+    assert run(monkeypatch, "check", tiny) == 0
+    assert "sound" in capsys.readouterr().out
+    tiny.write_text(TINY.replace("units: 256", "units: 255"))
+    assert run(monkeypatch, "check", tiny) == 2
+    assert "networks.G.layers.1: reshape 1x16x16 cannot take 255" in capsys.readouterr().err
+
+
+def test_a_file_trains_on_a_folder_and_draws(monkeypatch, capsys, tiny, photos, tmp_path) -> None:
+    out = tmp_path / "run"
+    assert run(monkeypatch, "train", tiny, "--data", f"folder:{photos}", "--out", out) == 0
+    for name in ("model/config.json", "samples.png", "losses.png", "animation.gif", "log.jsonl"):
+        assert (out / name).is_file(), name
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["step"] == 40 and metrics["losses"]
+    with Picture.open(out / "animation.gif") as film:
+        assert film.n_frames > 10
+    sheet = tmp_path / "sheet.png"
+    assert run(monkeypatch, "sample", out, "-n", 9, "-o", sheet) == 0
+    with Picture.open(sheet) as picture:
+        assert picture.size[0] > 100 and len(picture.convert("L").getcolors() or []) != 1
+    assert run(monkeypatch, "train", tiny, "--data", f"folder:{photos}", "--out", out) == 2
+    assert f"ganzoo train --resume {out}" in capsys.readouterr().err.replace("\n", "")
+
+
+def test_a_stopped_run_goes_on_and_its_log_is_whole(monkeypatch, tiny, photos, tmp_path) -> None:
+    """Two halves leave the weights, the log and the pictures of one whole run."""
+    from ganzoo.data import load
+    from ganzoo.spec import files
+
+    data = f"folder:{photos},size=16,channels=1"
+    settings = runs.Settings("tiny", files.read(tiny), data, steps=40, batch=8)
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    for _ in runs.carry_out(runs.start(whole, settings), load(data)):
+        pass
+    steps = runs.carry_out(runs.start(halves, settings), load(data))
+    for step in steps:
+        if step.number == 17:
+            break
+    steps.close()
+    assert not (halves / "model").exists()
+    # a line of the future, and one that a kill cut short
+    with (halves / "log.jsonl").open("a") as log:
+        log.write('{"step": 30, "seconds": 1, "losses": {}}\n{"step": 31, "sec')
+    assert run(monkeypatch, "train", "--resume", halves) == 0
+    one, two = (folder / "model" / "model.safetensors" for folder in (whole, halves))
+    assert one.read_bytes() == two.read_bytes()
+    lines = [json.loads(line) for line in (halves / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 41))
+    again = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
+    assert [line["losses"] for line in lines] == [line["losses"] for line in again]
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["train"], "train what?"),
+        (["train", "dcgn"], "did you mean 'dcgan'?"),
+        (["train", "gan", "--set", "widht=3"], "did you mean 'width'?"),
+        (["train", "gan", "--set", "width"], "name=value"),
+        (["train", "gan", "--set", "width=wide"], "gan.width"),
+        (["train", "gan", "--data", "minst"], "did you mean 'mnist'?"),
+        (["train", "gan", "--data", "folder:/does/not/exist"], "no folder"),
+        (["train", "gan", "--precision", "fp8"], "auto, fp32 or bf16"),
+        (["train", "missing.yaml"], "cannot be read"),
+        (["train", "--resume", "/does/not/exist"], "no run in"),
+        (["train", "gan", "--resume", "x"], "give only --resume"),
+        (["train", "gan", "--steps", "0"], "--steps"),
+        (["sample", "dcgan-mnits"], "no model"),
+        (["sample", "dcgan-mnist", "-o", "digits.txt"], ".png"),
+        (["sample", "dcgan-mnist", "-o", "no/such/folder/x.png"], "no folder"),
+        (["show", "x.yaml", "--set", "a=1"], "--set is for variants"),
+        (["show"], "show what?"),
+        (["frobnicate"], "No such command"),
+    ],
+)
+def test_mistakes_get_one_clear_line(monkeypatch, capsys, words, message) -> None:
+    assert run(monkeypatch, *words) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err.replace("\n", " ")
+    assert "Traceback" not in captured.err
+
+
+def test_settings_reach_the_model(monkeypatch, tmp_path: Path) -> None:
+    out = tmp_path / "gan"
+    words = ["--data", "digits", "--steps", 2, "--batch", 4, "--set", "width=8", "--seed", 5]
+    assert run(monkeypatch, "train", "gan", *words, "--out", out) == 0
+    config = json.loads((out / "model" / "config.json").read_text())
+    assert config["made_by"]["settings"]["width"] == 8
+    assert config["made_by"]["plugin"] == "ganzoo-gan" and config["made_by"]["plugin_version"]
+    assert config["training"]["seed"] == 5 and config["data"]["name"] == "digits"
+    assert config["spec"]["networks"]["G"]["layers"][0]["units"] == 8

@@ -1,0 +1,341 @@
+"""Plugins: what they bring, and how broken ones are kept apart."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganzoo import DataSet, Fields, Function, Layer, Source, Spec, Variant, hookimpl, store
+from ganzoo.build import build, initialize
+from ganzoo.engine import train
+from ganzoo.errors import PluginError, SpecError, UnknownNameError
+from ganzoo.host import Host, discover
+from ganzoo.spec import Flatten, Image, Linear, Network, Normal, Reshape, Tanh, Update, vocabulary
+
+torch.set_num_threads(1)
+
+
+def plugin(name: str = "a_plugin", **hooks: Any) -> ModuleType:
+    """A module with hooks that give these values."""
+    module = ModuleType(name)
+    for hook, brought in hooks.items():
+        function = hookimpl(lambda brought=brought: brought)
+        setattr(module, f"ganzoo_{hook}", function)
+    return module
+
+
+class Tiny(Variant):
+    """A linear GAN on images of any size."""
+
+    name = "tiny"
+    lr: float = 0.01
+
+    def spec(self, data: Fields) -> Spec:
+        image = data.image
+        return Spec(
+            draws={"x": image, "z": Normal(2)},
+            networks={
+                "G": Network({"z": ()}, (Linear(math.prod(image.shape)), Reshape(image.shape))),
+                "D": Network({"x": (Flatten(),)}, (Linear(1),)),
+            },
+            round=[
+                Update("D", {"d": "bce(D(x), 1) + bce(D(G(z)), 0)"}),
+                Update("G", {"g": "bce(D(G(z)), 1)"}),
+            ],
+            tasks={"generate": "G(z)"},
+        )
+
+
+class Gain(Layer):
+    """A learned gain for each channel."""
+
+    kind: Literal["gain"] = "gain"
+    first: float = 1.0
+
+    def module(self, shape: tuple[int, ...]) -> nn.Module:
+        return GainModule(shape[0], self.first)
+
+
+class GainModule(nn.Module):
+    def __init__(self, channels: int, first: float) -> None:
+        super().__init__()
+        self.first = first
+        self.gain = nn.Parameter(torch.empty(channels))
+
+    def reset_parameters(self) -> None:
+        nn.init.constant_(self.gain, self.first)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gain.view(-1, *[1] * (x.ndim - 2))
+
+
+def lsgan(scores: Tensor, target: float) -> Tensor:
+    """Least squares against a target."""
+    return ((scores - target) ** 2).mean()
+
+
+def between(critic: Any, x: Tensor, *, where: Tensor) -> Tensor:
+    """The score at a random fraction of each sample."""
+    return critic(x * where.view(-1, 1, 1, 1)).mean()
+
+
+# ---------------------------------------------------------------------- what they bring
+
+
+def test_a_plugin_brings_variants_layers_functions_and_data() -> None:
+    host = Host()
+    fields = Fields(fields={"image": Image((1, 8, 8))})
+    data = DataSet("dots", fields, "Dots.", 1, "CC0", "here", load=lambda *_: None)
+    function = Function.of(lsgan, source="arXiv:1611.04076")
+    everything = plugin(variants=[Tiny], layers=[Gain], functions=[function], data=[data])
+    found = host.register(everything)
+    assert found.brings == {
+        "variants": ["tiny"], "functions": ["lsgan"], "layers": ["gain"], "data": ["dots"],
+    }  # fmt: skip
+    assert host.variant("tiny") is Tiny
+    assert host.functions["lsgan"] is function and "bce" in host.functions
+    assert host.layers["gain"] is Gain and host.data["dots"] is data
+    assert not host.broken and host.plugins == [found]
+
+
+def test_a_host_does_not_change_the_core() -> None:
+    before = dict(vocabulary.FUNCTIONS)
+    Host().register(plugin(functions=[Function.of(lsgan)]))
+    assert before == vocabulary.FUNCTIONS
+    assert "lsgan" not in Host().functions
+
+
+def test_the_first_party_variants_enter_by_the_same_door() -> None:
+    host = discover()
+    assert {"gan", "dcgan"} <= set(host.variants)
+    assert not [p for p in host.broken if p.distribution in {"ganzoo-gan", "ganzoo-dcgan"}]
+    assert host.providers["variants", "gan"] == "ganzoo-gan"
+    names = [(p.distribution, p.name) for p in host.plugins]
+    assert len(names) == len(set(names))
+
+
+# -------------------------------------------------------------------------- broken ones
+
+
+def refused(module: Any, host: Host | None = None) -> str:
+    host = host or Host()
+    before = (dict(host.variants), dict(host.functions), dict(host.layers), dict(host.data))
+    with pytest.raises(PluginError) as caught:
+        host.register(module)
+    assert before == (host.variants, host.functions, host.layers, host.data)
+    return str(caught.value)
+
+
+def test_two_of_a_name() -> None:
+    host = Host()
+    host.register(plugin("first", variants=[Tiny]))
+    text = refused(plugin("second", functions=[Function.of(lsgan)], variants=[Tiny]), host)
+    assert "variant 'tiny'" in text and "first has one of that name" in text
+    assert [p.name for p in host.plugins] == ["first"]
+
+
+def test_a_name_of_the_core_is_taken() -> None:
+    bce = Function.of(lsgan, name="bce")
+    assert "function 'bce', and ganzoo has one of that name" in refused(plugin(functions=[bce]))
+
+    class Other(Layer):
+        kind: Literal["conv"] = "conv"
+
+    assert "layer 'conv', and ganzoo has one" in refused(plugin(layers=[Other]))
+    digits = DataSet("digits", Fields(fields={}), "", 1, "", "", load="nowhere:at_all")
+    assert "data 'digits', and ganzoo has one" in refused(plugin(data=[digits]))
+
+
+def test_one_plugin_with_the_same_name_twice() -> None:
+    assert "'tiny', and this plugin has one" in refused(plugin(variants=[Tiny, Tiny]))
+
+
+@pytest.mark.parametrize(
+    "hook, nearest", [("varients", "variants"), ("layer", "layers"), ("datas", "data")]
+)
+def test_a_misspelt_hook(hook: str, nearest: str) -> None:
+    text = refused(plugin(**{hook: []}))
+    assert f"no hook 'ganzoo_{hook}'; did you mean 'ganzoo_{nearest}'?" in text
+    assert "'ganzoo_data', 'ganzoo_functions', 'ganzoo_layers', 'ganzoo_variants'" in text
+
+
+def test_a_hook_with_arguments_that_there_are_not() -> None:
+    module = ModuleType("eager")
+    module.ganzoo_variants = hookimpl(lambda registry: [])  # type: ignore[attr-defined]
+    assert "registry" in refused(module)
+
+
+def test_a_hook_without_its_mark() -> None:
+    module = ModuleType("unmarked")
+    module.ganzoo_variants = lambda: [Tiny]  # type: ignore[attr-defined]
+    assert "ganzoo_variants is not marked; write @ganzoo.hookimpl" in refused(module)
+
+
+def test_things_that_are_not_what_they_should_be() -> None:
+    for hook, thing, text in (
+        ("variants", Tiny(), "a subclass of Variant"),
+        ("variants", int, "a subclass of Variant"),
+        ("layers", Tiny, "a subclass of Layer"),
+        ("functions", lsgan, "a Function"),
+        ("data", "mnist", "a DataSet"),
+    ):
+        assert f"ganzoo_{hook} must give {text}, not {thing!r}" in refused(plugin(**{hook: [thing]}))
+
+    class Nameless(Variant):
+        """No name."""
+
+    class Kindless(Layer):
+        """No kind."""
+
+    assert "variant Nameless has no name" in refused(plugin(variants=[Nameless]))
+    assert "layer Kindless has no kind" in refused(plugin(layers=[Kindless]))
+
+
+MODULES = {
+    "good_one": "from tests.test_host import *\n@hookimpl\ndef ganzoo_variants(): return [Tiny]",
+    "raises": "raise RuntimeError('no licence found')",
+    "leaves": "import sys\nsys.exit('not on this system')",
+    "no_python": "def ganzoo_variants( return",
+    "needs_more": "import a_module_that_is_not_there",
+    "misspelt": "import ganzoo\n@ganzoo.hookimpl\ndef ganzoo_varients(): return []",
+    "hook_raises": "import ganzoo\n@ganzoo.hookimpl\ndef ganzoo_layers(): raise KeyError('x')",
+    "hook_leaves": "import ganzoo\n@ganzoo.hookimpl\ndef ganzoo_data(): raise SystemExit(3)",
+    "no_list": "import ganzoo\n@ganzoo.hookimpl\ndef ganzoo_functions(): return 7",
+    "clashes": "from tests.test_host import *\n@hookimpl\ndef ganzoo_variants(): return [Tiny]",
+}
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """A host whose plugins are files, all of them broken but the first."""
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, text in MODULES.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    points = [EntryPoint(name, name, "ganzoo") for name in (*MODULES, "nowhere")]
+    yield Host((None, point) for point in points)
+    for name in MODULES:
+        sys.modules.pop(name, None)
+
+
+def test_broken_plugins_are_listed_and_disturb_nothing_else(host: Host) -> None:
+    assert list(host.variants) == ["tiny"]
+    assert host.providers["variants", "tiny"] == "good_one"
+    problems = {p.name: p.problem for p in host.plugins}
+    assert problems.pop("good_one") == ""
+    assert {p.name for p in host.broken} == set(problems) == {*MODULES, "nowhere"} - {"good_one"}
+    assert problems["raises"] == "RuntimeError: no licence found"
+    assert problems["leaves"] == "SystemExit: not on this system"
+    assert problems["no_python"].startswith("SyntaxError: ")
+    assert "a_module_that_is_not_there" in problems["needs_more"]
+    assert "did you mean 'ganzoo_variants'?" in problems["misspelt"]
+    assert problems["hook_raises"] == "KeyError: 'x'"
+    assert problems["hook_leaves"] == "SystemExit: 3"
+    assert problems["no_list"].startswith("TypeError: ")
+    assert "variant 'tiny', and good_one has one of that name" in problems["clashes"]
+    assert problems["nowhere"].startswith("ModuleNotFoundError: ")
+
+
+def test_an_unknown_variant_names_what_could_not_be_loaded(host: Host) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        host.variant("tinny")
+    text = str(caught.value)
+    assert "no variant 'tinny'; did you mean 'tiny'? there is: 'tiny'" in text
+    assert "raises  (RuntimeError: no licence found)" in text and "`ganzoo plugins`" in text
+
+
+# ------------------------------------------------------------------------------- in use
+
+
+@pytest.fixture
+def words() -> Iterator[Host]:
+    """A host with a layer and functions, which Specs may use while the test runs."""
+    host = Host()
+    functions = [
+        Function.of(lsgan),
+        Function.of(
+            between, name="between", parameters=("critic", "x"), networks=("critic",),
+            noise=("where",), passes=1,
+        ),
+    ]  # fmt: skip
+    host.register(plugin(layers=[Gain], functions=functions))
+    before = vocabulary.extend_with(lambda: host.vocabulary)
+    yield host
+    vocabulary.extend_with(before)
+
+
+def gained() -> Spec:
+    return Spec(
+        title="Gained",
+        draws={"x": Image((1, 4, 4)), "z": Normal(3)},
+        networks={
+            "G": Network({"z": ()}, (Linear(16), Gain(3.0), Tanh(), Reshape((1, 4, 4)))),
+            "D": Network({"x": (Flatten(),)}, (Gain(), Linear(1))),
+        },
+        let={"fake": "G(z)"},
+        round=[
+            Update("D", {"d": "lsgan(D(x), 1) + lsgan(D(fake), 0)", "e": "between(D, x)"}),
+            Update("G", {"g": "lsgan(D(fake), 1)"}),
+        ],
+        tasks={"generate": "G(z)"},
+        batch=4,
+    )
+
+
+def test_words_of_a_plugin_are_words_of_a_spec(words: Host, tmp_path: Path) -> None:
+    spec = Spec.from_json(gained().to_json())
+    assert spec == gained() and isinstance(spec.networks["G"].layers[1], Gain)
+    data = Source.from_arrays("dots", np.random.default_rng(0).integers(0, 255, (8, 4, 4), np.uint8))
+    fresh = build(spec)["G"]
+    initialize(fresh, spec.networks["G"], 0)
+    assert torch.equal(fresh.get_parameter("layers.1.gain"), torch.full((16,), 3.0))
+
+    for step in train(spec, data, steps=2, precision="fp32"):
+        assert set(step.losses()) == {"D.d", "D.e", "G.g"}
+        assert all(math.isfinite(value) for value in step.losses().values())
+    gain = step.training.networks["G"].get_parameter("layers.1.gain")
+    assert not torch.equal(gain, torch.full((16,), 3.0))
+
+    model = step.model()
+    loaded = store.load(store.save(model, tmp_path / "model"))
+    assert torch.equal(loaded.networks["G"].get_parameter("layers.1.gain"), gain)
+    assert np.array_equal(loaded.generate(3, output="np"), model.generate(3, output="np"))
+
+
+def test_without_the_plugin_its_words_are_unknown(words: Host) -> None:
+    data = gained().to_dict()
+    before = vocabulary.extend_with(vocabulary.core)
+    try:
+        with pytest.raises(SpecError, match="no layer of kind 'gain'"):
+            Spec.from_dict(data)
+    finally:
+        vocabulary.extend_with(before)
+
+
+def test_a_layer_whose_weights_have_no_beginning(words: Host) -> None:
+    """Made without memory, a module must be able to give its weights their first values."""
+
+    class Bias(Layer):
+        kind: Literal["bias"] = "bias"
+
+        def module(self, shape: tuple[int, ...]) -> nn.Module:
+            module = nn.Identity()
+            module.register_parameter("bias", nn.Parameter(torch.zeros(shape)))
+            return module
+
+    words.register(plugin("biased", layers=[Bias]))
+    network = Network({"z": ()}, (Linear(3), Bias()))
+    spec = Spec(
+        draws={"z": Normal(3)}, networks={"A": network}, round=[Update("A", {"a": "mean(A(z))"})]
+    )
+    with pytest.raises(PluginError, match=r"'bias': Identity has weights.*no reset_parameters"):
+        build(spec)

@@ -1,0 +1,178 @@
+"""The order of the house: each module imports only what stands above it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HOUSE = ROOT / "ganzoo"
+
+ORDER = """
+    errors atomic seed spec data.catalog hookspecs host functions build data pictures plan explain
+    model engine metrics store card hub runs demo cli quickstart
+""".split()
+"""Downwards. `data.catalog` declares data sets without torch, so it stands above the host.
+
+Inside a package, modules may import each other as they like.
+"""
+
+UPWARD = {
+    ("model", "store"): "Model.save_pretrained is a word for store.save",
+    ("cli", "quickstart"): "the command that starts it",
+}
+"""Imports inside functions that go against the order, and why."""
+
+PACKAGE = "ganzoo"
+
+
+def place(module: str) -> str:
+    """The name in ORDER to which a module belongs."""
+    path = module.removeprefix(f"{PACKAGE}.").split(".")
+    for name in (".".join(path[:2]), path[0]):
+        if name in ORDER:
+            return name
+    raise AssertionError(f"{module} has no place in the order of the house")
+
+
+def modules() -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(HOUSE.rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        found[name.removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(module: str) -> Iterator[tuple[str, bool]]:
+    """Modules of ganzoo that a module imports, and whether it does so inside a function.
+
+    What stands under `if TYPE_CHECKING:` never runs and does not count.
+    """
+
+    def visit(node: ast.AST, inside: bool) -> Iterator[tuple[str, bool]]:
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=other):
+                for child in other:
+                    yield from visit(child, inside)
+                return
+            case ast.Import(names=names):
+                yield from ((alias.name, inside) for alias in names)
+            case ast.ImportFrom(module=source, names=names, level=0) if source:
+                for alias in names:
+                    whole = f"{source}.{alias.name}"
+                    yield (whole if whole in MODULES else source), inside
+            case ast.ImportFrom():
+                raise AssertionError(f"{module}: relative imports hide the order")
+            case _:
+                pass
+        inside = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, inside)
+
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
+    for found, inside in visit(tree, False):
+        if found.split(".")[0] == PACKAGE:
+            assert found == PACKAGE or found in MODULES, f"{module} imports {found}"
+            yield found, inside
+
+
+def package(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != PACKAGE])
+def test_each_module_imports_what_stands_above_it(module: str) -> None:
+    for imported, inside in imports(module):
+        if imported == PACKAGE or package(imported) == package(module):
+            assert imported != PACKAGE or inside, f"{module} imports the public names"
+            continue
+        ours, theirs = place(module), place(imported)
+        if inside and (ours, theirs) in UPWARD:
+            continue
+        assert ORDER.index(theirs) < ORDER.index(ours), f"{module} imports {imported}"
+
+
+def test_no_exception_is_left_over() -> None:
+    used = {
+        (place(module), place(imported))
+        for module in MODULES
+        if module != PACKAGE
+        for imported, inside in imports(module)
+        if inside and imported != PACKAGE
+    }
+    assert set(UPWARD) <= used
+
+
+def test_the_public_names_are_lazy() -> None:
+    assert set(imports(PACKAGE)) == {("ganzoo.errors", False)}
+
+
+def test_no_module_is_named_after_nothing() -> None:
+    nothing = {"utils", "util", "common", "base", "manager", "helpers", "misc"}
+    assert not nothing & {part for name in MODULES for part in name.split(".")}
+
+
+def python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_modules_above_the_line_come_without_torch() -> None:
+    light = [
+        *(name for name in MODULES if name.startswith("ganzoo.spec")),
+        "ganzoo.errors", "ganzoo.atomic", "ganzoo.data", "ganzoo.data.catalog", "ganzoo.hookspecs",
+        "ganzoo.host", "ganzoo.hub", "ganzoo.cli",
+    ]  # fmt: skip
+    code = (
+        "import sys\nfrom importlib import import_module\n"
+        f"for name in {light!r}:\n"
+        "    import_module(name)\n"
+        "    assert 'torch' not in sys.modules, name\n"
+        "import ganzoo.host\n"
+        "assert ganzoo.host.default().variants\n"
+        "assert 'torch' not in sys.modules, 'plugins'\n"
+    )
+    python(code)
+
+
+def test_importing_ganzoo_imports_next_to_nothing() -> None:
+    """Neither torch nor pydantic, nor anything else that is not Python's own."""
+    code = (
+        "import sys\nbefore = set(sys.modules)\nimport ganzoo\n"
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "print(*sorted(new - set(sys.stdlib_module_names)))\n"
+    )
+    assert python(code).split() == ["ganzoo"]
+
+
+def test_every_public_name_is_there() -> None:
+    """`__all__`, the lazy table and the names for type checkers agree, sorted."""
+    import ganzoo
+
+    tree = ast.parse(MODULES[PACKAGE].read_text("utf-8"))
+    checked = {
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.If)
+        for child in node.body
+        if isinstance(child, ast.ImportFrom)
+        for alias in child.names
+    }
+    assert checked | {"GanzooError"} == set(ganzoo.__all__)
+    assert list(ganzoo.__all__) == sorted(ganzoo.__all__)
+    assert set(ganzoo.__all__) <= set(dir(ganzoo))
+    for name in ganzoo.__all__:
+        assert getattr(ganzoo, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        ganzoo.nothing  # noqa: B018

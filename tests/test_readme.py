@@ -1,0 +1,96 @@
+"""What the README says: its snippets run, its commands exist, its files are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import ganzoo
+from ganzoo.host import Host
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def block(language: str, word: str) -> str:
+    (found,) = [text for text in blocks(language) if word in text]
+    return found
+
+
+def test_first_snippet_draws(monkeypatch) -> None:
+    space: dict = {}
+    exec(block("python", 'from_pretrained("dcgan-mnist")'), space)
+    assert len(space["images"]) == 16 and space["images"][0].size == (28, 28)
+    assert space["arrays"].shape == (16, 28, 28, 1)
+
+
+def test_the_yaml_variant_trains_as_the_snippet_says(monkeypatch, tmp_path, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("wgan-gp.yaml").write_text(block("yaml", "# wgan-gp.yaml"))
+    exec(block("python", "files.read"), {})
+    shown = capsys.readouterr().out
+    assert shown.startswith("10 {'C.critic':") and "C.penalty" in shown
+    model = ganzoo.from_pretrained("wgan-gp")
+    assert model.generate(2)[0].size == (28, 28)
+
+
+def test_the_error_shown_is_the_error_given(tmp_path) -> None:
+    from ganzoo.spec import files
+
+    path = tmp_path / "wrong.yaml"
+    path.write_text(block("yaml", "# wgan-gp.yaml").replace("kernel", "kernal", 1))
+    shown = re.search(r"error: (networks\.C\..*?) \.\.\.", README)
+    assert shown
+    with pytest.raises(ganzoo.GanzooError) as caught:
+        files.read(path)
+    assert str(caught.value).startswith(shown[1])
+
+
+def test_the_code_shown_is_the_code_that_runs() -> None:
+    from ganzoo.host import default
+    from ganzoo.plan import Plan
+    from ganzoo.spec import Image
+
+    spec = default().variant("dcgan")().spec(ganzoo.Fields({"image": Image((1, 28, 28))}))
+    code = Plan(spec).round(0, 0).code
+    assert "\n".join(code.splitlines()[1:]) in README
+
+
+def test_the_python_variant_registers_and_trains() -> None:
+    space: dict = {"__name__": "lsgan"}
+    exec(block("python", "class LSGAN"), space)
+    module = type("lsgan", (), {"ganzoo_variants": staticmethod(space["ganzoo_variants"])})
+    host = Host()
+    host.register(module, "lsgan")
+    data = ganzoo.load_data("digits")
+    spec = host.variant("lsgan").parse({"width": "16"}).spec(data.fields)
+    for step in ganzoo.train(spec, data, steps=2, batch=4):
+        assert set(step.losses()) == {"D.real", "D.fake", "G.fool"}
+
+
+def test_commands_and_files_exist() -> None:
+    from typer.main import get_command
+
+    from ganzoo.cli import app
+
+    known = set(get_command(app).commands)  # type: ignore[attr-defined]
+    named = set(re.findall(r"^\s+(?:\.venv/bin/)?ganzoo (\w+)", README, re.MULTILINE))
+    assert named and named <= known
+    assert known <= {*named, "variants", "models", "data", "plugins"}, "a command is not shown"
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        if "://" not in link:
+            assert (ROOT / link).exists(), link
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"make (\w+)", README):
+        assert f"\n{target}:" in makefile, target
+
+
+def test_every_plugin_is_in_the_pip_line() -> None:
+    line = re.search(r"pip install -e \.(.*)", README)
+    assert line
+    folders = sorted(f"plugins/{path.parent.name}" for path in ROOT.glob("plugins/*/pyproject.toml"))
+    assert sorted(re.findall(r"-e (\S+)", line[1])) == folders
