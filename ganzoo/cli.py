@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,12 +43,10 @@ def main() -> None:
     # the machine has anything else to do, several times over
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # what a typer.Exit or Ctrl-C came to, else None
     except GanzooError as error:
         err.print(f"error: {error}", style="bold red", markup=False)
         sys.exit(2)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except Exception as error:
@@ -55,7 +54,8 @@ def main() -> None:
         if show is None:
             raise
         show()
-        sys.exit(getattr(error, "exit_code", 2))
+        code = getattr(error, "exit_code", 2)
+    sys.exit(code)
 
 
 # ----------------------------------------------------------------------------- listings
@@ -278,18 +278,31 @@ def train_with_progress(folder: Path, source: Any, name: str, **options: Any) ->
     with Progress(*columns, console=err, transient=False, refresh_per_second=4) as progress:
         bar = progress.add_task(name, total=None, losses="")
         shown = 0.0
+        stopped = False
+
+        def stop(*_: Any) -> None:
+            """The first Ctrl-C lets the round end and saves; the second breaks off at once."""
+            nonlocal stopped
+            stopped = True
+            signal.signal(signal.SIGINT, before)
+
+        before = signal.signal(signal.SIGINT, stop)
         try:
             for step in steps:
+                if stopped:
+                    steps.close()
+                    raise KeyboardInterrupt
                 now = progress.get_time()
                 if now - shown > 0.5 or step.number == step.total:
                     shown = now
                     losses = "  ".join(f"{k} {v:.3f}" for k, v in step.losses().items())
                     progress.update(bar, total=step.total, completed=step.number, losses=losses)
         except KeyboardInterrupt:
-            steps.close()
             progress.stop()
             err.print(f"stopped; go on with: ganzoo train --resume {folder}")
             raise
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def report(folder: Path) -> None:

@@ -98,7 +98,7 @@ class Host:
         for word, room, kind, hook in rooms:
             for item in (item for brought in hook() for item in brought):
                 _check_kind(word, item, kind)
-                name = item.model_fields["kind"].default if word == "layers" else item.name
+                name = _kind(item) if word == "layers" else item.name
                 taken = any(w == word and n == name for w, _, n, _ in found)
                 if name in room or taken:
                     owner = self.providers.get((word, name), "this plugin" if taken else "ganzoo")
@@ -137,22 +137,29 @@ class Host:
 
 
 def _check_kind(word: str, item: Any, kind: type) -> None:
-    is_class = word in {"variants", "layers"}
-    fits = issubclass(item, kind) if is_class and inspect.isclass(item) else isinstance(item, kind)
-    if not fits or (is_class and not inspect.isclass(item)):
-        what = f"a subclass of {kind.__name__}" if is_class else f"a {kind.__name__}"
-        raise PluginError(f"ganzoo_{word} must give {what}, not {item!r}")
+    if word in {"variants", "layers"}:
+        fits, what = inspect.isclass(item) and issubclass(item, kind), "a subclass of "
+    else:
+        fits, what = isinstance(item, kind), "a "
+    if not fits:
+        raise PluginError(f"ganzoo_{word} must give {what}{kind.__name__}, not {item!r}")
     if word == "variants" and not isinstance(getattr(item, "name", None), str):
         raise PluginError(f'variant {item.__name__} has no name; add: name = "..."')
-    if word == "layers" and not isinstance(item.model_fields["kind"].default, str):
+    if word == "layers" and not isinstance(_kind(item), str):
         raise PluginError(f'layer {item.__name__} has no kind; add: kind: Literal["..."] = "..."')
+
+
+def _kind(layer: Any) -> Any:
+    return layer.model_fields["kind"].default
 
 
 def _unknown_hook(module: object, hooks: list[str]) -> str:
     """The first function marked as a hook that is none."""
     for name in dir(module):
-        if name.startswith("ganzoo_") and name not in hooks and inspect.isroutine(
-            getattr(module, name)
+        if (
+            name.startswith("ganzoo_")
+            and name not in hooks
+            and inspect.isroutine(getattr(module, name))
         ):
             return name
     return ""

@@ -327,7 +327,9 @@ def image_tensor(images: Any, draw: Image) -> Tensor:
         return _fit(value.float() / (255 if images.dtype == torch.uint8 else 1), draw)
     if isinstance(images, np.ndarray):
         if images.dtype.kind not in "iuf" or images.ndim > 4:
-            raise TaskError(f"images are (n, h, w, c) of numbers, not {images.shape} {images.dtype}")
+            raise TaskError(
+                f"images are (n, h, w, c) of numbers, not {images.shape} {images.dtype}"
+            )
         value = torch.from_numpy(
             images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
         )

@@ -95,7 +95,7 @@ def carry_out(
     """Train the run in `folder` to its end, from its checkpoint where it has one.
 
     Logs, takes pictures and saves on the way; when the last step is yielded, everything is
-    written. Closing the generator (Ctrl-C) saves a checkpoint first.
+    written. Closing the generator saves a checkpoint first.
 
     Args:
         checkpoint_seconds: seconds between checkpoints.
@@ -131,14 +131,16 @@ def carry_out(
                     recorder.begin(step)
                     resume = None
                 recorder.see(step)
+            if last and recorder:
+                # before the last checkpoint: a run that has one is done
+                recorder.finish(step, data, facts or {})
             if last or time.monotonic() - saved > checkpoint_seconds:
                 step.save(checkpoint)
                 saved = time.monotonic()
-            if last and recorder:
-                recorder.finish(step, data, facts or {})
             yield step
     except (KeyboardInterrupt, GeneratorExit):
-        if step is not None and step.number < step.total:
+        # a second Ctrl-C can break off a round, and half a round is no state to resume
+        if step and step.number < step.total and not step.training.within_round:
             step.save(checkpoint)
         raise
 

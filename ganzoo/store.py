@@ -126,7 +126,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     """`config.json`, checked, with the Spec it holds under `_spec`."""
     path = folder / CONFIG
     if path.is_file() and path.stat().st_size > MAX_CONFIG:
-        raise StoreError(f"{path} has {path.stat().st_size:,} bytes; at most {MAX_CONFIG:,} are read")
+        raise StoreError(
+            f"{path} has {path.stat().st_size:,} bytes; at most {MAX_CONFIG:,} are read"
+        )
     try:
         data = strict_json(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:

@@ -13,6 +13,8 @@ from torch import nn
 from ganzoo.build import Net, build, initialize, join, parameter_count
 from ganzoo.errors import ShapeError
 from ganzoo.spec import (
+    ELU,
+    GELU,
     BatchNorm,
     Conv,
     Crop,
@@ -20,12 +22,10 @@ from ganzoo.spec import (
     Default,
     Downsample,
     Dropout,
-    ELU,
     Embedding,
     Flatten,
     Gaussian,
     GaussianNoise,
-    GELU,
     GlobalPool,
     He,
     Image,
@@ -136,7 +136,9 @@ def test_deconv_multiplies_the_size_exactly(kernel: int, stride: int) -> None:
     if stride == 1 and kernel % 2 == 0:
         with pytest.raises(ShapeError, match="even kernel at stride 1 has no exact size"):
             image_net(Deconv(3, kernel, stride))
-        assert image_net(Deconv(3, kernel, stride, 1))(torch.ones(2, 2, 8, 8)).shape[2] == 5 + kernel
+        assert (
+            image_net(Deconv(3, kernel, stride, 1))(torch.ones(2, 2, 8, 8)).shape[2] == 5 + kernel
+        )
         return
     net = image_net(Deconv(3, kernel, stride))
     with torch.no_grad():
@@ -147,7 +149,9 @@ def test_deconv_multiplies_the_size_exactly(kernel: int, stride: int) -> None:
 @pytest.mark.parametrize("kernel", [1, 3, 5])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_conv_divides_the_size(kernel: int, stride: int) -> None:
-    assert image_net(Conv(3, kernel, stride))(torch.ones(2, 2, 8, 8)).shape[2:] == (8 // stride,) * 2
+    assert (
+        image_net(Conv(3, kernel, stride))(torch.ones(2, 2, 8, 8)).shape[2:] == (8 // stride,) * 2
+    )
 
 
 SHAPES = [
@@ -185,7 +189,9 @@ def test_the_shape_that_each_layer_leaves(layer: Any, shape: tuple[int, ...]) ->
 def test_values_of_the_layers_that_are_ganzoos_own() -> None:
     x = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(0))
     assert torch.equal(image_net(Crop(4))(x), x[:, :, 2:6, 2:6])
-    assert torch.allclose(image_net(PixelNorm())(x).square().mean(1), torch.ones(4, 8, 8), atol=1e-4)
+    assert torch.allclose(
+        image_net(PixelNorm())(x).square().mean(1), torch.ones(4, 8, 8), atol=1e-4
+    )
     assert torch.equal(image_net(GlobalPool("sum"))(x), x.sum((2, 3)))
     extra = image_net(MinibatchStd())(x)[:, 2]
     assert torch.allclose(extra, x.std(0, correction=0).mean().expand(4, 8, 8), atol=1e-6)

@@ -2,20 +2,25 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from PIL import Image as Picture
 
 from ganzoo import cli, runs
+from ganzoo.engine import checkpoint
 
 TINY = """
 title: tiny
 draws: {x: {kind: image, shape: [1, 16, 16]}, z: {kind: normal, size: 4}}
 networks:
-  G: {inputs: {z: []}, layers: [{kind: linear, units: 256}, {kind: reshape, shape: [1, 16, 16]}, tanh]}
+  G:
+    inputs: {z: []}
+    layers: [{kind: linear, units: 256}, {kind: reshape, shape: [1, 16, 16]}, tanh]
   D: {inputs: {x: []}, layers: [{kind: linear, units: 8}, leaky_relu, {kind: linear, units: 1}]}
 let: {fake: G(z)}
 round:
@@ -50,7 +55,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
         cli.main()
     except SystemExit as stop:
         return int(stop.code or 0)
-    return 0
+    raise AssertionError("the command line always exits")
 
 
 @pytest.mark.parametrize("command", ["variants", "models", "data", "plugins"])
@@ -140,6 +145,33 @@ def test_a_stopped_run_goes_on_and_its_log_is_whole(monkeypatch, tiny, photos, t
     assert [line["step"] for line in lines] == list(range(1, 41))
     again = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
     assert [line["losses"] for line in lines] == [line["losses"] for line in again]
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tiny: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = [
+        "train",
+        str(tiny),
+        "--data",
+        f"folder:{photos}",
+        "--out",
+        str(out),
+        "--steps",
+        "20000",
+    ]
+    code = f"import sys; sys.argv = {['ganzoo', *words]!r}; from ganzoo.cli import main; main()"
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    log = out / "log.jsonl"
+    deadline = time.monotonic() + 60
+    while not (log.is_file() and len(log.read_text().splitlines()) > 5):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "ganzoo train --resume" in said and "Traceback" not in said
+    state, facts = checkpoint.read(out / "checkpoint.safetensors")
+    assert facts["step"] >= 5 and state
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,10 @@ def test_the_encoder_and_the_generator_of_bigan_fool_the_discriminator() -> None
 
     def only_e_and_g(name: str) -> None:
         if name == "E_G":
-            state = {n: {k: v.clone() for k, v in m.state_dict().items()} for n, m in run.networks.items()}
+            state = {
+                n: {k: v.clone() for k, v in m.state_dict().items()}
+                for n, m in run.networks.items()
+            }
             before.update(scores())
             apply(name)
             after.update(scores())
@@ -241,7 +244,9 @@ class TestGradientPenalty:
 
     def points(self, *sizes: int, seed: int = 1) -> tuple[Tensor, ...]:
         generator = torch.Generator().manual_seed(seed)
-        return tuple(torch.randn(6, size, generator=generator, dtype=torch.float64) for size in sizes)
+        return tuple(
+            torch.randn(6, size, generator=generator, dtype=torch.float64) for size in sizes
+        )
 
     def test_of_a_linear_critic(self) -> None:
         (w,), critic = self.critic(12)
@@ -278,7 +283,9 @@ class TestGradientPenalty:
         net = net.double()
         x, y = self.points(5, 5)
         mix = torch.rand(6, dtype=torch.float64)
-        each = [gradient_penalty(net, x[i : i + 1], y[i : i + 1], mix=mix[i : i + 1]) for i in range(6)]
+        each = [
+            gradient_penalty(net, x[i : i + 1], y[i : i + 1], mix=mix[i : i + 1]) for i in range(6)
+        ]
         whole = gradient_penalty(net, x, y, mix=mix)
         order = torch.tensor([3, 1, 5, 0, 2, 4])
         shuffled = gradient_penalty(net, x[order], y[order], mix=mix[order])
@@ -343,7 +350,9 @@ class TestDraws:
 
     def test_differ_by_seed_step_version_and_name(self) -> None:
         spec = self.paired_spec()
-        one, other = (Draws(spec, self.pairs(), batch=6, seed=s, device=CPU, versions=2) for s in (0, 1))
+        one, other = (
+            Draws(spec, self.pairs(), batch=6, seed=s, device=CPU, versions=2) for s in (0, 1)
+        )
         noise = [one(0, 0, ("z",)), one(1, 0, ("z",)), one(0, 1, ("z",)), other(0, 0, ("z",))]
         mixes = [one(0, 0, ("a.mix",)), one(0, 0, ("b.mix",))]
         values = [tuple(value.flatten()[:4].tolist()) for (value,) in noise + mixes]
@@ -377,7 +386,11 @@ class TestDraws:
             (value,) = draws(step, 0, (name,))
             return ((value[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
 
-        pairs = {p for step in range(40) for p in zip(samples("a", step), samples("b", step), strict=True)}
+        pairs = {
+            p
+            for step in range(40)
+            for p in zip(samples("a", step), samples("b", step), strict=True)
+        }
         # of 160 draws of 256 pairs, about 119 differ; 16 would, were they tied
         assert len(pairs) > 90
 
@@ -461,7 +474,9 @@ def test_batch_statistics_of_an_average_are_its_own() -> None:
     assert not G.training and norm.momentum == 0.1
 
 
-@pytest.mark.parametrize("decay", [None, Decay("linear", 0.5, 0.1), Decay("exponential", 0.2, 0.01)])
+@pytest.mark.parametrize(
+    "decay", [None, Decay("linear", 0.5, 0.1), Decay("exponential", 0.2, 0.01)]
+)
 def test_the_rate_falls_as_declared(decay: Decay | None) -> None:
     """One weight, gradient 1: SGD moves it by the rate itself."""
     spec = Spec(
@@ -499,12 +514,15 @@ def _nothing() -> Source:
 @pytest.mark.parametrize(
     "optimizer, reference",
     [
-        (Adam(0.01, (0.5, 0.9), weight_decay=0.1), lambda p: torch.optim.Adam(p, 0.01, (0.5, 0.9), weight_decay=0.1)),
+        (
+            Adam(0.01, (0.5, 0.9), weight_decay=0.1),
+            lambda p: torch.optim.Adam(p, 0.01, (0.5, 0.9), weight_decay=0.1),
+        ),
         (RMSprop(0.01, 0.9), lambda p: torch.optim.RMSprop(p, 0.01, 0.9)),
         (SGD(0.01, 0.9, 0.1), lambda p: torch.optim.SGD(p, 0.01, 0.9, weight_decay=0.1)),
     ],
     ids=["adam", "rmsprop", "sgd"],
-)  # fmt: skip
+)
 def test_optimizers_are_torchs_own(optimizer: Any, reference: Any) -> None:
     spec = Spec(
         draws={"v": Normal(4)},
@@ -597,7 +615,9 @@ def diverging() -> Spec:
         networks={"A": Network({"v": ()}, (Linear(1),)), "B": Network({"v": ()}, (Linear(1),))},
         round=[
             Update("B", {"calm": "mean(square(B(v)))"}, SGD(1e-3)),
-            Update("A", {"level": "mean(B(v)) + 0 * mean(A(v))", "wild": "mean(square(A(v)))"}, SGD(10)),
+            Update(
+                "A", {"level": "mean(B(v)) + 0 * mean(A(v))", "wild": "mean(square(A(v)))"}, SGD(10)
+            ),
         ],
         steps=200,
     )

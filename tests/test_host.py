@@ -189,7 +189,9 @@ def test_things_that_are_not_what_they_should_be() -> None:
         ("functions", lsgan, "a Function"),
         ("data", "mnist", "a DataSet"),
     ):
-        assert f"ganzoo_{hook} must give {text}, not {thing!r}" in refused(plugin(**{hook: [thing]}))
+        assert f"ganzoo_{hook} must give {text}, not {thing!r}" in refused(
+            plugin(**{hook: [thing]})
+        )
 
     class Nameless(Variant):
         """No name."""
@@ -294,7 +296,9 @@ def gained() -> Spec:
 def test_words_of_a_plugin_are_words_of_a_spec(words: Host, tmp_path: Path) -> None:
     spec = Spec.from_json(gained().to_json())
     assert spec == gained() and isinstance(spec.networks["G"].layers[1], Gain)
-    data = Source.from_arrays("dots", np.random.default_rng(0).integers(0, 255, (8, 4, 4), np.uint8))
+    data = Source.from_arrays(
+        "dots", np.random.default_rng(0).integers(0, 255, (8, 4, 4), np.uint8)
+    )
     fresh = build(spec)["G"]
     initialize(fresh, spec.networks["G"], 0)
     assert torch.equal(fresh.get_parameter("layers.1.gain"), torch.full((16,), 3.0))

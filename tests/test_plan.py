@@ -271,7 +271,7 @@ def test_tracebacks_show_the_generated_code() -> None:
 # ------------------------------------------------------------------- any names whatever
 
 
-def critic_spec(G: str, C: str, x: str, z: str, fake: str, name: str = "", term: str = "") -> Spec:
+def critic_spec(G: str, C: str, x: str, z: str, fake: str) -> Spec:
     """WGAN-GP with names of one's choice: a loop, a penalty, a shared fake, what is detached."""
     shape = (1, 4, 4)
     return Spec(
@@ -285,12 +285,11 @@ def critic_spec(G: str, C: str, x: str, z: str, fake: str, name: str = "", term:
             Update(
                 (C,),
                 {
-                    term or "critic": f"mean({C}({fake})) - mean({C}({x}))",
+                    "critic": f"mean({C}({fake})) - mean({C}({x}))",
                     "penalty": f"10 * gradient_penalty({C}, {x}, {fake})",
                     "constant": f"0 * mean({x})",
                 },
                 repeat=3,
-                name=name,
             ),
             Update((G,), {"critic": f"-mean({C}({fake}))", "tap": f"mean({C}.out({fake}))"}),
         ],
@@ -336,10 +335,13 @@ def test_any_names_give_the_same_round(names: tuple[str, ...], float64: None) ->
 
 
 def test_the_text_of_a_name_is_never_run(float64: None) -> None:
-    """The name of an update is any text; in the code it stays a text."""
+    """A Spec refuses such a name; even if one came through, it would stay a text in the code."""
     hostile = "C'); 1 / 0 #\"\n    1 / 0"
-    spec = critic_spec(*PLAIN, name=hostile)
-    steps = run(Plan(spec).round(0, 0), networks(spec), draws(spec))
+    spec = critic_spec(*PLAIN)
+    first, second = spec.stages[0].round
+    round = (first.model_copy(update={"name": hostile}), second)
+    stage = spec.stages[0].model_copy(update={"round": round})
+    steps = run(Round(spec, stage, (True, True)), networks(spec), draws(spec))
     assert [name for name, _ in steps] == [hostile] * 3 + ["G"]
 
 
@@ -363,9 +365,7 @@ def linear_spec(round: list[Any], **more: Any) -> Spec:
     def net() -> Network:
         return Network({"v": ()}, (Linear(3), Tap("half"), Tanh(), Linear(3)))
 
-    return Spec(
-        draws={"z": Normal(3)}, networks={"A": net(), "B": net()}, round=round, **more
-    )
+    return Spec(draws={"z": Normal(3)}, networks={"A": net(), "B": net()}, round=round, **more)
 
 
 def by_hand(spec: Spec, losses: Callable[[Loop], None]) -> Steps:

@@ -92,5 +92,6 @@ def test_commands_and_files_exist() -> None:
 def test_every_plugin_is_in_the_pip_line() -> None:
     line = re.search(r"pip install -e \.(.*)", README)
     assert line
-    folders = sorted(f"plugins/{path.parent.name}" for path in ROOT.glob("plugins/*/pyproject.toml"))
+    projects = ROOT.glob("plugins/*/pyproject.toml")
+    folders = sorted(f"plugins/{path.parent.name}" for path in projects)
     assert sorted(re.findall(r"-e (\S+)", line[1])) == folders

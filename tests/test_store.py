@@ -243,7 +243,10 @@ def test_a_tensor_of_another_shape(folder: Path) -> None:
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda c: c.update(format_version=2), "has format 2.*reads up to 1.*pip install --upgrade"),
+        (
+            lambda c: c.update(format_version=2),
+            "has format 2.*reads up to 1.*pip install --upgrade",
+        ),
         (lambda c: c.update(format_version="1"), "format_version '1' is unknown"),
         (lambda c: c.update(format_version=0), "format_version 0 is unknown"),
         (lambda c: c.pop("format_version"), "format_version None is unknown"),

@@ -183,6 +183,7 @@ class Training:
             for name in spec.ema
         }
         self.step = 0
+        self.within_round = False
         self.checkpoint: Path | None = None
         self._terms: dict[str, tuple[Tensor, ...]] = {}
         self._pending: list[tuple[int, str, tuple[Tensor, ...]]] = []
@@ -205,9 +206,11 @@ class Training:
         number = self.step - (self._ends[index] - stage.steps)
         self._progress = number / max(1, stage.steps - 1)
         torch.manual_seed(key(self.seed, self.step, "layers", self.rank))
+        self.within_round = True
         self._run(self.plan.round(index, number))
         self._average()
         self.step += 1
+        self.within_round = False
         if self.device.type == "cpu" or len(self._pending) >= 100:
             self._check_finite()
         return stage.name
@@ -341,6 +344,8 @@ class Training:
         return state
 
     def save(self, path: Path) -> Path:
+        if self.within_round:
+            raise TrainingError("a round was broken off, and half a round is no state to resume")
         self._check_finite()
         state = self._state()
         for name, value in state.items():
@@ -376,11 +381,15 @@ class Training:
                 "resume with the Spec that it was trained with"
             ) from None
         for name, updater in self.updaters.items():
+            fused = bool(updater.optimizer.defaults.get("fused"))
             for index, parameter in enumerate(updater.parameters):
                 values = _under(state, f"optimizers/{name}/{index}/")
                 if values:
                     updater.optimizer.state[parameter] = {
-                        word: value if word == "step" else _like(value, parameter)
+                        word: _like(value, parameter)
+                        if word != "step"
+                        # a fused optimizer counts on the device
+                        else value.to(parameter.device if fused else "cpu")
                         for word, value in values.items()
                     }
         self.step = facts["step"]

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from ganzoo_dcgan import DCGAN, doublings_for
 
 import ganzoo
 from ganzoo.build import build
 from ganzoo.spec import BatchNorm, Image
+from ganzoo_dcgan import DCGAN, doublings_for
 
 
 def spec(size: int = 16, channels: int = 1, **settings):

@@ -1,10 +1,10 @@
 """The original GAN: what the paper says, and that it learns."""
 
 import torch
-from ganzoo_gan import GAN
 
 import ganzoo
-from ganzoo.spec import Dropout, Image, Maxout
+from ganzoo.spec import Dropout, Image, Maxout, Uniform
+from ganzoo_gan import GAN
 
 
 def spec(size: int = 8, **settings):
@@ -24,6 +24,7 @@ def test_networks_are_the_papers() -> None:
 
 def test_latent_has_unit_variance() -> None:
     z = spec().draws["z"]
+    assert isinstance(z, Uniform)
     assert abs((z.high - z.low) ** 2 / 12 - 1) < 1e-9
 
 
