@@ -11,7 +11,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from ganzoo.build import Evaluator, Net, build
+from ganzoo.build import build
+from ganzoo.evaluate import Evaluator
+from ganzoo.modules import Net
 from ganzoo.plan import Passes, Plan, Round
 from ganzoo.spec.draws import Label, tensor_shape
 from ganzoo.spec.spec import Spec

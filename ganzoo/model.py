@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganzoo.build import Evaluator, Net, parameter_count
+from ganzoo.build import parameter_count
 from ganzoo.errors import TaskError, choices, nearest
+from ganzoo.evaluate import Evaluator
+from ganzoo.modules import Net
 from ganzoo.seed import key
 from ganzoo.spec.draws import DATA, Image, Label, Normal, Uniform
 from ganzoo.spec.spec import Spec, Task

@@ -16,6 +16,7 @@ Python that the engine runs, that `ganzoo explain --code` shows and a debugger s
 
 from __future__ import annotations
 
+import hashlib
 import linecache
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -345,7 +346,8 @@ class Round:
     def compile(self, names: Mapping[str, Any]) -> Callable[..., None]:
         """The function, with networks and functions looked up in `names`."""
         ours = self.ours
-        filename = f"<ganzoo round {self.stage.name} {''.join(str(int(a)) for a in self.active)}>"
+        digest = hashlib.sha256(self.code.encode()).hexdigest()[:8]
+        filename = f"<ganzoo round {self.stage.name} {digest}>"
         # so that tracebacks and debuggers show the lines
         linecache.cache[filename] = (len(self.code), None, self.code.splitlines(True), filename)
         functions = {

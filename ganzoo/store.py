@@ -101,8 +101,7 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
     folder = Path(folder)
     config = read_config(folder)
     spec = config.pop("_spec")
-    networks = build(spec, only=spec.published)
-    networks = {name: networks[name] for name in spec.published}
+    networks = build(spec, published=True)
     expected = {
         f"{name}.{key}": value
         for name, net in networks.items()

@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[1]
 HOUSE = ROOT / "ganzoo"
 
 ORDER = [
-    "errors", "atomic", "seed", "spec", "data.catalog", "hookspecs", "host", "functions", "build",
-    "data", "pictures", "plan", "explain", "model", "engine", "metrics", "store", "card", "hub",
-    "runs", "demo", "cli", "quickstart",
+    "errors", "atomic", "seed", "spec", "data.catalog", "hookspecs", "host", "functions",
+    "modules", "evaluate", "build", "data", "pictures", "plan", "explain", "model", "engine",
+    "metrics", "store", "card", "hub", "runs", "demo", "cli", "quickstart",
 ]  # fmt: skip
 """Downwards. `data.catalog` declares data sets without torch, so it stands above the host.
 

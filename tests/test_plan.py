@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganzoo.build import Net, build, initialize
+from ganzoo.build import build, initialize
+from ganzoo.modules import Net
 from ganzoo.plan import Plan, Round
 from ganzoo.spec import (
     Adam,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ganzoo.build import Net, build, initialize
+from ganzoo.build import build, initialize
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint, distribution
 from ganzoo.engine.draws import Draws
 from ganzoo.errors import NonFiniteError, TrainingError
 from ganzoo.model import Model
+from ganzoo.modules import Net
 from ganzoo.plan import Plan
 from ganzoo.seed import key
 from ganzoo.spec.schedule import SGD, Adam, RMSprop, Update
@@ -104,6 +106,9 @@ def _steps(training: Training) -> Iterator[Step]:
         yield Step(training.step, total, stage, training)
 
 
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+
 class Updater:
     """One update at work: the weights it trains, its optimizer, its constraint."""
 
@@ -167,6 +172,13 @@ class Training:
         self.called: dict[str, Any] = dict(self.networks)
         if compile:
             self.called = {name: torch.compile(net) for name, net in self.networks.items()}
+        alone = batch // self.world < 2
+        if alone and any(
+            isinstance(m, _NORMS) for n in self.networks.values() for m in n.modules()
+        ):
+            raise TrainingError(
+                "batch norm needs at least two samples in each process; raise --batch"
+            )
         if device.type == "cpu":
             # numbers near zero cost a hundred times the usual on most processors
             torch.set_flush_denormal(True)
@@ -204,7 +216,7 @@ class Training:
             self._enter(index)
         stage = self.spec.stages[index]
         number = self.step - (self._ends[index] - stage.steps)
-        self._progress = number / max(1, stage.steps - 1)
+        self._progress = number / stage.steps
         torch.manual_seed(key(self.seed, self.step, "layers", self.rank))
         self.within_round = True
         self._run(self.plan.round(index, number))
@@ -286,8 +298,7 @@ class Training:
         }
 
     def model(self) -> Model:
-        networks = build(self.spec, only=self.spec.published)
-        networks = {name: networks[name] for name in self.spec.published}
+        networks = build(self.spec, published=True)
         for name, net in networks.items():
             net.to_empty(device=self.device)
             net.load_state_dict(self.networks[name].state_dict())
@@ -308,7 +319,7 @@ class Training:
             for name in self.averages
             if name in model.networks
             for module in model.networks[name].modules()
-            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
+            if isinstance(module, _NORMS)
         ]
         if not norms:
             return
@@ -343,6 +354,11 @@ class Training:
             state |= {f"averages/{name}/{i}": value for i, value in enumerate(averages)}
         return state
 
+    def _identity(self) -> dict[str, Any]:
+        """What a run must share with the one that it goes on from."""
+        digest = hashlib.sha256(self.spec.to_json().encode()).hexdigest()
+        return {"seed": self.seed, "batch": self.draws.batch, "Spec": digest[:16]}
+
     def save(self, path: Path) -> Path:
         if self.within_round:
             raise TrainingError("a round was broken off, and half a round is no state to resume")
@@ -355,15 +371,13 @@ class Training:
                     name, self.step, str(self.checkpoint) if self.checkpoint else None
                 )
         if self.rank == 0:
-            facts = {"step": self.step, "seed": self.seed, "batch": self.draws.batch}
-            checkpoint.write(path, state, facts)
+            checkpoint.write(path, state, {"step": self.step, **self._identity()})
         self.checkpoint = path
         return path
 
     def load(self, path: Path) -> None:
         state, facts = checkpoint.read(path)
-        mine = {"seed": self.seed, "batch": self.draws.batch}
-        for word, value in mine.items():
+        for word, value in self._identity().items():
             if facts.get(word) != value:
                 raise TrainingError(
                     f"checkpoint {path} was trained with {word} {facts.get(word)}, and this run "
