@@ -60,7 +60,7 @@ class Maxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.linear(x)
-        return x.view(len(x), -1, self.pieces).amax(2)
+        return x.view(len(x), self.pieces, -1).amax(1)
 
 
 def gan() -> tuple[nn.Module, nn.Module]:

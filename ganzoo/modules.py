@@ -35,12 +35,19 @@ class Reshape(nn.Module):
         self.shape = shape
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.reshape(-1, *self.shape)
+        x = x.reshape(-1, *self.shape)
+        # convolutions keep the layout that arrives, and are faster with channels last
+        return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
 class Linear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input.flatten(1))
+        if input.ndim != 4 or input.is_contiguous() or self.weight.numel() > input.numel():
+            return super().forward(input.flatten(1))
+        # a map with channels last: its gradient shall be laid out alike, or the layers before
+        # it crawl over two layouts at once; so the few weights are permuted and not the map
+        weight = self.weight.unflatten(1, input.shape[1:]).permute(0, 2, 3, 1).flatten(1)
+        return F.linear(input.permute(0, 2, 3, 1).flatten(1), weight, self.bias)
 
 
 class Maxout(nn.Module):
@@ -50,7 +57,7 @@ class Maxout(nn.Module):
         self.linear = nn.Linear(features, units * pieces)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x.flatten(1)).unflatten(1, (-1, self.pieces)).amax(2)
+        return self.linear(x.flatten(1)).unflatten(1, (self.pieces, -1)).amax(1)
 
 
 class Crop(nn.Module):
@@ -355,6 +362,7 @@ class _Assembler:
     ) -> tuple[Layers, Tensor]:
         """The modules, and what leaves the last of them; a ShapeError names the one at fault."""
         modules: list[nn.Module] = []
+        before: L.Layer | None = None
         for index, layer in enumerate(layers):
             here, shape = f"{path}.{index}", tuple(x.shape[1:])
             try:
@@ -367,7 +375,10 @@ class _Assembler:
             if any(size < 1 for size in x.shape):
                 what = f"{layer_text(layer)} leaves nothing of {shape_text(shape)}"
                 raise ShapeError([(here, what)])
+            if isinstance(module, nn.ReLU | nn.LeakyReLU) and isinstance(before, _OVERWRITABLE):
+                module.inplace = True
             modules.append(module)
+            before = layer
         return Layers(modules), x
 
     def _one(
@@ -418,6 +429,10 @@ class _Assembler:
         )
         rest = (maps[0] if maps else values[0]).shape[2:]
         return example((channels, *rest))
+
+
+_OVERWRITABLE = (L.Linear, L.Conv, L.Deconv, L.BatchNorm)
+"""Layers whose output nobody else reads, their own backward pass among others."""
 
 
 def _leaves(layer: L.Layer, module: Any, shape: Shape) -> Shape | None:

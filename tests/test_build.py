@@ -201,7 +201,7 @@ def test_values_of_the_layers_that_are_ganzoos_own() -> None:
     assert torch.allclose(norm.mean((1, 2, 3)), torch.zeros(4), atol=1e-6)
     maxout = image_net(Maxout(3, 2))
     flat = maxout.layers.get_submodule("0").linear(x.flatten(1))
-    assert torch.equal(maxout(x)[:, 1], torch.maximum(flat[:, 2], flat[:, 3]))
+    assert torch.equal(maxout(x)[:, 1], torch.maximum(flat[:, 1], flat[:, 4]))
     double = image_net(Residual((Conv(2),)))
     inner = double.layers.get_submodule("0.layers.0")
     assert torch.equal(double(x), x + inner(x))
@@ -383,6 +383,40 @@ def test_closed_form_of_joins(join: str) -> None:
     shapes = [(4, 6, 6), (), ()]
     dry, quick = (Net(network, shapes, [False, True, True], dry=d) for d in (True, False))
     assert quick.leaves == dry.leaves
+
+
+def test_linear_reads_maps_of_either_layout_alike() -> None:
+    """Where the map is the larger, a channels-last one is read through permuted weights."""
+    from ganzoo.modules import Linear as Module
+
+    layer = Module(3 * 4 * 5, 2).double()
+    maps = torch.randn(64, 3, 4, 5, dtype=torch.float64)
+    last = maps.contiguous(memory_format=torch.channels_last)
+    assert layer.weight.numel() < maps.numel()
+    assert torch.allclose(layer(last), layer(maps), atol=1e-12)
+    gradients = [
+        torch.autograd.grad(layer(x).square().sum(), layer.weight)[0] for x in (maps, last)
+    ]
+    assert torch.allclose(*gradients, atol=1e-10)
+
+
+def test_activations_overwrite_only_what_nobody_else_reads() -> None:
+    network = Network(
+        {"x": ()},
+        (Conv(4), ReLU(), Tap("middle"), ReLU(), Residual((ReLU(), Conv(4), LeakyReLU())), Tanh()),
+    )
+    net = Net(network, [(2, 8, 8)], [False], dry=True)
+    found = {
+        name: module.inplace
+        for name, module in net.named_modules()
+        if isinstance(module, nn.ReLU | nn.LeakyReLU)
+    }
+    assert found == {
+        "layers.1": True,  # after a convolution
+        "layers.3": False,  # after a tap
+        "layers.4.layers.0": False,  # the shortcut reads it, too
+        "layers.4.layers.2": True,
+    }
 
 
 def test_only_what_is_published_is_built() -> None:

@@ -362,7 +362,10 @@ def test_a_cache_that_cannot_be_written(folder, tmp_path, monkeypatch):
         (",size=8", "size must be 16 to 128, not '8'"),
         (",size=", "size must be 16 to 128, not ''"),
         (",channels=2", "channels must be 1, 3 or 4, not '2'"),
-        (",sise=32", "no option 'sise'; allowed: 'channels', 'flip', 'size'; did you mean 'size'"),
+        (
+            ",sise=32",
+            "no option 'sise'; did you mean 'size'\\? allowed: 'channels', 'flip', 'size'",
+        ),
         (",flip=yes", "flip takes no value"),
         (",size=32,size=64", "'size' twice"),
         ("/nowhere", r"there is no folder .*folder:PATH\[,size=64\]"),

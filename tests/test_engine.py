@@ -493,7 +493,7 @@ def test_the_rate_falls_as_declared(decay: Decay | None) -> None:
         run.round()
         moved.append(before - bias.item())
     for number, step in enumerate(moved):
-        part = number / 10
+        part = number / 11
         if decay is None or part <= decay.start:
             factor = 1.0
         else:
@@ -501,8 +501,8 @@ def test_the_rate_falls_as_declared(decay: Decay | None) -> None:
             linear = decay.shape == "linear"
             factor = 1 - share * (1 - decay.final) if linear else decay.final**share
         assert step == pytest.approx(0.5 * factor, rel=1e-4)
-    if decay:
-        assert moved[-1] == pytest.approx(0.5 * decay.final, rel=1e-4)
+    if decay:  # the last round learns a little, and the rate would arrive with the next
+        assert 0.5 * decay.final < moved[-1] < moved[-2]
 
 
 def _nothing() -> Source:
@@ -700,8 +700,10 @@ def test_a_run_goes_on_with_its_own_seed_and_batch(checkpoint: Path) -> None:
         with pytest.raises(TrainingError, match=f"was trained with {word}"):
             train(TABLE["dcgan"](), data("dcgan"), resume=checkpoint, **wrong)
     other = TABLE["wgan"]()
-    with pytest.raises(TrainingError, match="does not fit this Spec"):
+    with pytest.raises(TrainingError, match="was trained with Spec"):
         train(other, data("wgan"), resume=checkpoint)
+    with pytest.raises(TrainingError, match="was trained with Spec"):  # another schedule
+        train(TABLE["dcgan"](), data("dcgan"), steps=999, resume=checkpoint)
 
 
 def test_a_checkpoint_that_is_none(checkpoint: Path, tmp_path: Path) -> None:
