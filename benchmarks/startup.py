@@ -31,7 +31,7 @@ print(json.dumps([time.perf_counter() - wall, time.process_time() - work]))
 SAVE = """
 import sys, torch, ganzoo
 from ganzoo import host, store
-from ganzoo.engine.train import Training
+from ganzoo.engine.training import Training
 data = ganzoo.load_data("digits")
 spec = host.default().variant("dcgan")().spec(data.fields)
 training = Training(spec, data, batch=128, seed=0, device=torch.device("cpu"))

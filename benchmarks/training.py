@@ -40,7 +40,7 @@ from torchvision import datasets, transforms
 
 import ganzoo
 from ganzoo import host
-from ganzoo.engine.train import Training
+from ganzoo.engine.training import Training
 
 BATCH = 128
 UNCOUNTED = 6

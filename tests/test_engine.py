@@ -16,7 +16,7 @@ from torch import Tensor
 from ganzoo.data.source import Source
 from ganzoo.engine import train
 from ganzoo.engine.draws import Draws
-from ganzoo.engine.train import Training
+from ganzoo.engine.training import Training
 from ganzoo.errors import DataError, NonFiniteError, ShapeError, TrainingError
 from ganzoo.functions.penalties import gradient_penalty
 from ganzoo.spec import (

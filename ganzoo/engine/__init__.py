@@ -1,10 +1,12 @@
 """The engine: one generator that trains every Spec.
 
-for step in train(spec, data, steps=5000):
-    if step.number % 100 == 0:
-        print(step.number, step.losses())
+    for step in train(spec, data, steps=5000):
+        if step.number % 100 == 0:
+            print(step.number, step.losses())
+
+The caller logs, saves and stops; `ganzoo.runs` is such a caller.
 """
 
-from ganzoo.engine.train import Step, train
+from ganzoo.engine.loop import Step, train
 
 __all__ = ["Step", "train"]

@@ -1,11 +1,9 @@
-"""Training: the state of a run, one round after the other, and the generator around them."""
+"""The state of a run: what a round changes, what a checkpoint holds."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,132 +14,19 @@ from ganzoo.build import build, initialize
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint, distribution
 from ganzoo.engine.draws import Draws
+from ganzoo.engine.updates import Updater
 from ganzoo.errors import NonFiniteError, TrainingError
 from ganzoo.model import Model
-from ganzoo.modules import Net
 from ganzoo.plan import Plan
 from ganzoo.seed import key
-from ganzoo.spec.schedule import SGD, Adam, RMSprop, Update
+from ganzoo.spec.schedule import Update
 from ganzoo.spec.spec import Spec
 
 Precision = Literal["auto", "fp32", "bf16"]
 SETTLE_BATCHES = 50
 """Batches from which the batch statistics of averaged networks are estimated."""
 
-
-@dataclass(frozen=True)
-class Step:
-    """What `train` yields after each round.
-
-    `number` counts rounds from 1, `total` is how many there will be.
-    """
-
-    number: int
-    total: int
-    stage: str
-    training: Training
-
-    def losses(self) -> dict[str, float]:
-        """The latest value of each loss term, as `update.term`; waits for the device."""
-        return self.training.losses()
-
-    def save(self, path: str | Path) -> Path:
-        """Write a checkpoint from which `train(..., resume=path)` goes on, bit for bit."""
-        return self.training.save(Path(path))
-
-    def model(self) -> Model:
-        """The model as it stands, with moving averages applied; a copy of its own."""
-        return self.training.model()
-
-
-def train(
-    spec: Spec,
-    data: Source,
-    *,
-    steps: int | None = None,
-    batch: int | None = None,
-    seed: int = 0,
-    device: str | torch.device | None = None,
-    precision: Precision = "auto",
-    compile: bool = False,
-    resume: str | Path | None = None,
-) -> Iterator[Step]:
-    """Train `spec` on `data`; yields a `Step` after each round. The caller logs, saves, stops.
-
-    Args:
-        steps: rounds in all, shared among the stages in proportion; the Spec's by default.
-        batch: samples of the global batch; the Spec's by default.
-        seed: of everything random; torch's global generator is seeded at each step, too.
-        device: by default CUDA where there is one, else the CPU.
-        precision: `bf16` computes networks in bfloat16 (weights, losses and optimizers stay
-            float32); `auto` is bf16 where the processor multiplies in it, else fp32.
-        compile: let torch.compile fuse the networks; minutes of start-up, for long runs.
-        resume: a checkpoint; the run goes on as if it had not stopped.
-
-    Raises:
-        ShapeError: tensors do not fit; found before the first batch.
-        DataError: the data lack a field that the Spec draws.
-        NonFiniteError: a loss is NaN or infinite.
-    """
-    if steps is not None:
-        spec = spec.with_steps(steps)
-    training = Training(
-        spec,
-        data,
-        batch=batch or spec.batch,
-        seed=seed,
-        device=torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")),
-        precision=precision,
-        compile=compile,
-    )
-    if resume is not None:
-        training.load(Path(resume))
-    return _steps(training)
-
-
-def _steps(training: Training) -> Iterator[Step]:
-    total = training.spec.steps
-    while training.step < total:
-        stage = training.round()
-        yield Step(training.step, total, stage, training)
-
-
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-
-
-class Updater:
-    """One update at work: the weights it trains, its optimizer, its constraint."""
-
-    def __init__(self, update: Update, networks: dict[str, Net]) -> None:
-        self.update = update
-        self.parameters = [p for name in update.train for p in networks[name].parameters()]
-        self.optimizer = _optimizer(update, self.parameters)
-
-    def step(self, update: Update, progress: float, world: int) -> None:
-        """Apply the gradients. `update` is this stage's, `progress` the share of it done."""
-        options = update.optimizer
-        rate = options.lr * (options.decay.factor(progress) if options.decay else 1.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        if world > 1:
-            distribution.average([p.grad for p in self.parameters if p.grad is not None])
-        self.optimizer.step()
-        for parameter in self.parameters:
-            parameter.grad = None
-        if update.clip_weights is not None:
-            with torch.no_grad():
-                for parameter in self.parameters:
-                    parameter.clamp_(-update.clip_weights, update.clip_weights)
-
-
-def _optimizer(update: Update, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    match update.optimizer:
-        case Adam(lr=lr, betas=betas, eps=eps, weight_decay=decay):
-            return torch.optim.Adam(parameters, lr, betas, eps, decay, fused=True)
-        case RMSprop(lr=lr, alpha=alpha, eps=eps):
-            return torch.optim.RMSprop(parameters, lr, alpha, eps, foreach=True)
-        case SGD(lr=lr, momentum=momentum, weight_decay=decay):
-            return torch.optim.SGD(parameters, lr, momentum, weight_decay=decay, foreach=True)
 
 
 class Training:
@@ -172,16 +57,12 @@ class Training:
         self.called: dict[str, Any] = dict(self.networks)
         if compile:
             self.called = {name: torch.compile(net) for name, net in self.networks.items()}
-        alone = batch // self.world < 2
-        if alone and any(
-            isinstance(m, _NORMS) for n in self.networks.values() for m in n.modules()
-        ):
-            raise TrainingError(
-                "batch norm needs at least two samples in each process; raise --batch"
-            )
+        modules = [module for net in self.networks.values() for module in net.modules()]
+        if batch // self.world < 2 and any(isinstance(module, _NORMS) for module in modules):
+            raise TrainingError("batch norm needs two samples in a process; raise the batch")
         versions = max(self.plan.versions(index) for index in range(len(spec.stages)))
         self.draws = Draws(
-            spec, data, batch=batch, seed=seed, device=device, versions=versions,
+            spec, self.data, batch=batch, seed=seed, device=device, versions=versions,
             rank=self.rank, world=self.world,
         )  # fmt: skip
         self.updaters: dict[str, Updater] = {}
@@ -354,10 +235,7 @@ class Training:
         for name, net in self.networks.items():
             state |= {f"networks/{name}/{k}": value for k, value in net.state_dict().items()}
         for name, updater in self.updaters.items():
-            for index, parameter in enumerate(updater.parameters):
-                for word, value in updater.optimizer.state.get(parameter, {}).items():
-                    if isinstance(value, Tensor):
-                        state[f"optimizers/{name}/{index}/{word}"] = value
+            state |= {f"optimizers/{name}/{k}": value for k, value in updater.state().items()}
         for name, averages in self.averages.items():
             state |= {f"averages/{name}/{i}": value for i, value in enumerate(averages)}
         return state
@@ -397,17 +275,7 @@ class Training:
             for index, value in enumerate(averages):
                 value.copy_(state[f"averages/{name}/{index}"])
         for name, updater in self.updaters.items():
-            fused = bool(updater.optimizer.defaults.get("fused"))
-            for index, parameter in enumerate(updater.parameters):
-                values = _under(state, f"optimizers/{name}/{index}/")
-                if values:
-                    updater.optimizer.state[parameter] = {
-                        word: _like(value, parameter)
-                        if word != "step"
-                        # a fused optimizer counts on the device
-                        else value.to(parameter.device if fused else "cpu")
-                        for word, value in values.items()
-                    }
+            updater.load(_under(state, f"optimizers/{name}/"))
         self.step = facts["step"]
         self.checkpoint = path
 
@@ -416,14 +284,11 @@ def _has_bf16(device: torch.device) -> bool:
     """Whether `device` multiplies bfloat16 matrices in hardware."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    found = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    # not in the oldest torch that is supported
+    ask = getattr(torch.cpu, "get_capabilities", dict)
+    found = ask() if device.type == "cpu" else {}
     return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))
 
 
 def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): value for k, value in state.items() if k.startswith(prefix)}
-
-
-def _like(value: Tensor, parameter: Tensor) -> Tensor:
-    """`value` on the device and in the memory layout of its parameter, as a live run has it."""
-    return torch.empty_like(parameter).copy_(value)

@@ -1,0 +1,91 @@
+"""The generator that trains: the caller logs, saves and stops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ganzoo.data.source import Source
+from ganzoo.engine.training import Precision, Training
+from ganzoo.model import Model
+from ganzoo.spec.spec import Spec
+
+
+@dataclass(frozen=True)
+class Step:
+    """What `train` yields after each round.
+
+    `number` counts rounds from 1, `total` is how many there will be.
+    """
+
+    number: int
+    total: int
+    stage: str
+    training: Training
+
+    def losses(self) -> dict[str, float]:
+        """The latest value of each loss term, as `update.term`; waits for the device."""
+        return self.training.losses()
+
+    def save(self, path: str | Path) -> Path:
+        """Write a checkpoint from which `train(..., resume=path)` goes on, bit for bit."""
+        return self.training.save(Path(path))
+
+    def model(self) -> Model:
+        """The model as it stands, with moving averages applied; a copy of its own."""
+        return self.training.model()
+
+
+def train(
+    spec: Spec,
+    data: Source,
+    *,
+    steps: int | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    precision: Precision = "auto",
+    compile: bool = False,
+    resume: str | Path | None = None,
+) -> Iterator[Step]:
+    """Train `spec` on `data`; yields a `Step` after each round. The caller logs, saves, stops.
+
+    Args:
+        steps: rounds in all, shared among the stages in proportion; the Spec's by default.
+        batch: samples of the global batch; the Spec's by default.
+        seed: of everything random; torch's global generator is seeded at each step, too.
+        device: by default CUDA where there is one, else the CPU.
+        precision: `bf16` computes networks in bfloat16 (weights, losses and optimizers stay
+            float32); `auto` is bf16 where the processor multiplies in it, else fp32.
+        compile: let torch.compile fuse the networks; minutes of start-up, for long runs.
+        resume: a checkpoint; the run goes on as if it had not stopped.
+
+    Raises:
+        ShapeError: tensors do not fit; found before the first batch.
+        DataError: the data lack a field that the Spec draws.
+        NonFiniteError: a loss is NaN or infinite.
+    """
+    if steps is not None:
+        spec = spec.with_steps(steps)
+    training = Training(
+        spec,
+        data,
+        batch=batch or spec.batch,
+        seed=seed,
+        device=torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")),
+        precision=precision,
+        compile=compile,
+    )
+    if resume is not None:
+        training.load(Path(resume))
+    return _steps(training)
+
+
+def _steps(training: Training) -> Iterator[Step]:
+    total = training.spec.steps
+    while training.step < total:
+        stage = training.round()
+        yield Step(training.step, total, stage, training)
