@@ -58,6 +58,23 @@ def main() -> None:
     sys.exit(code)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"ganzoo {version('ganzoo')}")
+        raise typer.Exit
+
+
+@app.callback()
+def ganzoo(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and stop.")
+    ] = False,
+) -> None:
+    """A zoo of GANs in which a model is data: list, explain, train and sample."""
+
+
 # ----------------------------------------------------------------------------- listings
 
 
@@ -103,7 +120,7 @@ def data() -> None:
 
 @app.command()
 def plugins() -> None:
-    """List the plugins, what each brings, and what is wrong with broken ones."""
+    """List the plugins: what each brings, and what is broken."""
     from ganzoo.host import default
 
     table = _table("plugin", "version", "brings")
@@ -152,7 +169,7 @@ def check(
     data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
     set: Setting = None,
 ) -> None:
-    """Validate a Spec and dry-run it: every shape, every error, no training."""
+    """Validate a Spec and dry-run it, without training."""
     from ganzoo.explain import explain as explain_
 
     spec, _ = _declared(target, data, set)
@@ -179,7 +196,7 @@ def explain(
     set: Setting = None,
     code: Annotated[bool, typer.Option("--code", help="The Python that a round runs.")] = False,
 ) -> None:
-    """Show the plan: what runs in which order, what is shared and frozen, what it costs."""
+    """Show what a training round runs, shares and costs."""
     from ganzoo.explain import explain as explain_
 
     spec, _ = _declared(target, data, set)
@@ -224,7 +241,7 @@ def train(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
 ) -> None:
-    """Train a variant or a Spec file; leaves a folder with model, log and pictures."""
+    """Train a variant or a Spec file."""
     from ganzoo import runs
 
     if resume is not None:
@@ -356,7 +373,7 @@ def quickstart(
     ),
     seconds: Annotated[float, typer.Option(min=1, help="About how long to train.")] = 60.0,
 ) -> None:
-    """See a trained model draw, then watch a small one learn, in about a minute."""
+    """A trained model draws, then a small one learns."""
     from ganzoo.quickstart import run
 
     run(folder, seconds)

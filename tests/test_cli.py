@@ -73,6 +73,11 @@ def test_listings_import_no_torch(command: str) -> None:
     ] in done.stdout
 
 
+def test_version(monkeypatch, capsys) -> None:
+    assert run(monkeypatch, "--version") == 0
+    assert re.fullmatch(r"ganzoo \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
 def test_show_says_the_mathematics(monkeypatch, capsys) -> None:
     assert run(monkeypatch, "show", "dcgan") == 0
     assert "real: bce(D(x), 1)" in capsys.readouterr().out
