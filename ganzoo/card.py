@@ -144,4 +144,4 @@ def _optimizer(optimizer: Any) -> str:
 
 def _licence(config: Mapping[str, Any]) -> str:
     licence = config.get("data", {}).get("licence", "")
-    return "The weights are Apache-2.0." + (f" The training data: {licence}" if licence else "")
+    return "The weights are Apache-2.0." + (f" The training data: {licence}." if licence else "")

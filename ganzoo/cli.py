@@ -324,9 +324,9 @@ def train_with_progress(folder: Path, source: Any, name: str, **options: Any) ->
 
 def report(folder: Path) -> None:
     """Say where everything lies."""
-    table = _table("in " + str(folder), "what it is")
+    out.print(f"\nin {folder}:", markup=False)
     for name, words in (
-        ("model/", "the trained model: ganzoo sample " + str(folder) + " -o samples.png"),
+        ("model/", "the trained model, for from_pretrained"),
         ("samples.png", "a sheet of samples"),
         ("losses.png", "the losses"),
         ("animation.gif", "the same latents while it learnt"),
@@ -334,8 +334,8 @@ def report(folder: Path) -> None:
         ("metrics.json", "speed and last losses"),
     ):
         if (folder / name).exists():
-            table.add_row(name, words)
-    out.print(table)
+            out.print(f"  {name:<16}{words}", markup=False)
+    out.print(f"\nganzoo sample {folder} -o samples.png draws with it", style="dim", markup=False)
 
 
 @app.command()

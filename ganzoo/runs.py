@@ -192,7 +192,7 @@ class _Recorder:
             "steps": step.total,
             "batch": settings.batch,
             "seed": settings.seed,
-            "precision": settings.precision,
+            "precision": step.training.precision,
             "seconds": seconds,
         }
         store.save(

@@ -39,9 +39,10 @@ class Published:
 
 
 DIGITS_ONLY = (
-    "It draws handwritten digits of 28x28 pixels and nothing else, without a say in which. "
-    "A few in a hundred are malformed. It is for learning and teaching, not for forging "
-    "handwriting or for adding to the training data of a system that matters."
+    "It draws handwritten digits of 28x28 pixels and nothing else, without a say in which; "
+    "about one in ten is no clear digit, as on the sheet above. It is for learning and "
+    "teaching, not for forging handwriting or for adding to the training data of a system "
+    "that matters."
 )
 
 ZOO = (

@@ -122,8 +122,8 @@ def test_groups_stages_and_freezing_are_shown() -> None:
         (Linear(8), "linear 8"),
         (Linear(8, bias=False), "linear 8 no bias"),
         (Conv(4, 5, 2), "conv 4 5x5 /2"),
-        (Conv(4), "conv 4"),
-        (Conv(4, padding=0), "conv 4 padding 0"),
+        (Conv(4), "conv 4 3x3"),
+        (Conv(4, padding=0), "conv 4 3x3 padding 0"),
         (Reshape((4, 2, 2)), "reshape 4x2x2"),
         (BatchNorm(), "batch norm"),
         (BatchNorm(affine=False), "batch norm affine False"),
@@ -134,9 +134,9 @@ def test_groups_stages_and_freezing_are_shown() -> None:
         (Inject("y"), "inject y"),
         (Inject("y", join="add"), "inject y (add)"),
         (Inject("y", (Linear(3), ReLU())), "inject (y > linear 3 > relu)"),
-        (Skip((Conv(4), ReLU())), "skip(conv 4 > relu)"),
-        (Residual((Conv(4), ReLU()), (Conv(4, 1),)), "residual(conv 4 > relu) + (conv 4 1x1)"),
-        (Residual((Conv(4), Skip((ReLU(),)))), "residual(conv 4 > skip(relu))"),
+        (Skip((Conv(4), ReLU())), "skip(conv 4 3x3 > relu)"),
+        (Residual((Conv(4), ReLU()), (Conv(4, 1),)), "residual(conv 4 3x3 > relu) + (conv 4 1x1)"),
+        (Residual((Conv(4), Skip((ReLU(),)))), "residual(conv 4 3x3 > skip(relu))"),
     ],
 )
 def test_a_layer_in_a_few_characters(layer: Layer, shown: str) -> None:

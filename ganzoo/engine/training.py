@@ -48,6 +48,7 @@ class Training:
         self.rank, self.world = distribution.join_group()
         self.networks = build(spec)
         bf16 = precision == "bf16" or (precision == "auto" and _has_bf16(device))
+        self.precision: Precision = "bf16" if bf16 else "fp32"
         for name, net in self.networks.items():
             initialize(net, spec.networks[name], key(seed, "weights", name))
             net.to(device)

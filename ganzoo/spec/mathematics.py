@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import Image, Label, Normal, Text, Uniform, Vector
-from ganzoo.spec.layers import Inject, Layer, Residual, Skip
+from ganzoo.spec.layers import Conv, Deconv, Inject, Layer, Residual, Skip
 from ganzoo.spec.network import Network
 from ganzoo.spec.schedule import Stage, Together, Update, updates_of
 from ganzoo.spec.spec import Spec
@@ -74,8 +76,14 @@ def _network(network: Network) -> str:
 
 def layer_text(layer: Layer) -> str:
     """A layer in a few characters: `conv 64 5x5 /2`."""
-    values = layer.model_dump(exclude_defaults=True)
+    values: dict[str, Any] = layer.model_dump(exclude_defaults=True)
     values.pop("kind", None)
+    if isinstance(layer, Conv | Deconv):  # their kernels and strides are said even when usual
+        values = {
+            "channels": layer.channels,
+            "kernel": layer.kernel,
+            "stride": layer.stride,
+        } | values
     match layer:
         case Residual() | Skip():
             inner = " > ".join(layer_text(part) for part in layer.layers)
@@ -93,8 +101,10 @@ def layer_text(layer: Layer) -> str:
                     shown.append(str(value))
                 elif key == "kernel":
                     shown.append(f"{value}x{value}")
+                elif key == "stride" and value > 1:
+                    shown.append(f"{'x' if isinstance(layer, Deconv) else '/'}{value}")
                 elif key == "stride":
-                    shown.append(f"/{value}")
+                    continue
                 elif key == "shape":
                     shown.append("x".join(map(str, value)))
                 elif key == "bias":
