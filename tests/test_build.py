@@ -400,6 +400,28 @@ def test_linear_reads_maps_of_either_layout_alike() -> None:
     assert torch.allclose(*gradients, atol=1e-10)
 
 
+@pytest.mark.parametrize("rate", [0.0, 0.2, 0.5, 0.9, 0.999999])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate: float, dtype: torch.dtype) -> None:
+    from ganzoo.modules import Dropout as Module
+
+    layer, ones = Module(rate), torch.ones(300, 301, dtype=dtype)  # not a multiple of four
+    torch.manual_seed(0)
+    out = layer(ones)
+    assert out.dtype == dtype
+    dropped = (out == 0).double().mean().item()
+    assert dropped == pytest.approx(rate, abs=4 * math.sqrt(rate * (1 - rate) / 90_300) + 1e-5)
+    if rate < 0.99:
+        assert out.double().mean().item() == pytest.approx(1, abs=0.05)
+        # neighbours fall independently
+        pairs = (out[:, 1:] == 0) & (out[:, :-1] == 0)
+        assert pairs.double().mean().item() == pytest.approx(rate**2, abs=0.01)
+    torch.manual_seed(0)
+    assert torch.equal(layer(ones), out)
+    assert rate in (0.0, 0.999999) or not torch.equal(layer(ones), out)
+    assert layer.eval()(ones) is ones
+
+
 def test_activations_overwrite_only_what_nobody_else_reads() -> None:
     network = Network(
         {"x": ()},
