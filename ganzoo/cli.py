@@ -288,7 +288,7 @@ def train_with_progress(folder: Path, source: Any, name: str, **options: Any) ->
     from ganzoo import runs
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn(),
+        TextColumn("{task.description}"), BarColumn(16), MofNCompleteColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[losses]}"),
     )  # fmt: skip
     steps = runs.carry_out(folder, source, **options)
