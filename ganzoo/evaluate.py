@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ganzoo.errors import ShapeError, SpecError
-from ganzoo.modules import first_line, shape_text
+from ganzoo.modules import SHAPE_FAULTS, first_line, shape_text
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.spec import Spec
@@ -47,7 +47,7 @@ class Evaluator:
                 values = (self._value(left), self._value(right))
                 try:
                     return BINARY[operator](*values)
-                except (RuntimeError, ZeroDivisionError) as error:
+                except (*SHAPE_FAULTS, ZeroDivisionError) as error:
                     raise ShapeError(f"{node}, of {_shapes(values)}: {first_line(error)}") from None
             case ex.Several(items):
                 return tuple(self._value(item) for item in items)
@@ -72,7 +72,7 @@ class Evaluator:
             return function.load()(*values, **noise)
         except SpecError:
             raise
-        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+        except SHAPE_FAULTS as error:
             raise ShapeError(f"{node}, of {_shapes(values)}: {first_line(error)}") from None
 
 

@@ -24,6 +24,8 @@ from ganzoo.spec.network import Network
 Shape = tuple[int, ...]
 DRY_BATCH = 4
 """Samples in a dry run: more than one, for batch norm."""
+SHAPE_FAULTS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError)
+"""What torch, in one version or another, raises for tensors that do not fit together."""
 
 
 # ----------------------------------------------------------------------------- layers
@@ -321,7 +323,7 @@ class Net(nn.Module):
             self.inputs[name] = module
         try:
             start = assembler.join([values[name] for name in self.joined], self.join)
-        except (RuntimeError, IndexError) as error:
+        except SHAPE_FAULTS as error:
             shapes_ = [tuple(values[name].shape[1:]) for name in self.joined]
             message = f"inputs of {shapes_} cannot be joined: {error}"
             raise ShapeError([("join", message)]) from None
@@ -391,7 +393,7 @@ class _Assembler:
                 module, x = self._one(layer, x, inputs, here)
             except ShapeError:
                 raise
-            except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            except SHAPE_FAULTS as error:
                 what = f"{layer_text(layer)} cannot take {shape_text(shape)}"
                 raise ShapeError([(here, f"{what}: {first_line(error)}")]) from None
             if any(size < 1 for size in x.shape):

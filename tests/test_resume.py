@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 import signal
 import time
@@ -58,10 +59,16 @@ class Process:
         time.sleep(seconds)
 
     def while_writing(self) -> None:
-        """Wait until a checkpoint is half written."""
+        """Wait until a checkpoint is half written, and hold the process there."""
         known = set(temporary(self.folder))
-        while not set(temporary(self.folder)) - known and self.process.is_alive():
-            pass
+        while self.process.is_alive():
+            if not set(temporary(self.folder)) - known:
+                continue
+            os.kill(self.process.pid, signal.SIGSTOP)
+            time.sleep(0.01)
+            if set(temporary(self.folder)) - known:
+                return
+            os.kill(self.process.pid, signal.SIGCONT)  # it was quicker
 
     def kill(self) -> None:
         self.process.kill()

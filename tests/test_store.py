@@ -144,8 +144,8 @@ def test_loading_imports_no_plugin_and_no_host(folder: Path) -> None:
         "assert len(images) == 2\n"
         "assert not [m for m in sys.modules if m == 'ganzoo.host' or m.startswith('ganzoo_')]\n"
         "assert 'pluggy' not in sys.modules and 'pickle' not in vars(store)\n"
-        # torch brings these with its first tensor without numbers; they cost a second
-        "assert 'torch._dynamo' not in sys.modules and 'sympy' not in sys.modules\n"
+        # torch brings it with its first operation without numbers; it costs a second
+        "assert 'torch._dynamo' not in sys.modules\n"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=ROOT)
