@@ -80,13 +80,9 @@ def _shapes(values: Sequence[Any]) -> str:
     return ", ".join(shape_text(v.shape) if isinstance(v, Tensor) else str(v) for v in values)
 
 
-def _divide(a: Any, b: Any) -> Any:
-    return a / b
-
-
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
-    "/": _divide,
+    "/": lambda a, b: a / b,
 }

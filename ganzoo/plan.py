@@ -22,7 +22,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import count
 from typing import Any, Literal
 
 import torch
@@ -109,7 +108,7 @@ class Round:
         self.spec, self.stage, self.active = spec, stage, active
         self._known: dict[tuple[Any, ...], Value] = {}
         self._steps = dict.fromkeys(spec.networks, 0)
-        self._serial = count()
+        self._lets: dict[tuple[Any, ...], Value] = {}
         self.executions = tuple(self._execute())
         self._want()
         self._live()
@@ -141,9 +140,12 @@ class Round:
             case ex.Name(name) if name in self.spec.draws:
                 return self._draw(name, version)
             case ex.Name(name):
-                value = self._text(self.spec.let[name], version)
-                value.hint = value.hint or name
-                return value
+                # kept, or lets that use each other twice would double the work each time
+                key = (name, version, *self._steps.values())
+                if key not in self._lets:
+                    self._lets[key] = self._text(self.spec.let[name], version)
+                    self._lets[key].hint = self._lets[key].hint or name
+                return self._lets[key]
             case ex.Negative(operand):
                 return self._operator("-", (self._value(operand, version),))
             case ex.Binary(operator, left, right):
@@ -190,7 +192,7 @@ class Round:
             inputs=tuple(inputs),
             passed=tuple(passed),
             noise=noise,
-            networks=frozenset() if function.name == "detach" else flows,
+            networks=frozenset() if function.stops_gradient else flows,
         )
 
     def _draw(self, name: str, version: int) -> Value:
@@ -286,10 +288,6 @@ class Round:
     def values(self) -> tuple[Value, ...]:
         return tuple(value for value in self._known.values() if value.first >= 0)
 
-    @property
-    def draws(self) -> tuple[Value, ...]:
-        return tuple(value for value in self.values if value.kind == "draw")
-
     def passes(self) -> dict[str, Passes]:
         """Forward passes by network."""
         found = {name: Passes() for name in self.spec.networks}
@@ -317,10 +315,13 @@ class Round:
         found = dict.fromkeys(self.spec.networks, 0)
         for execution in self.executions:
             seen: set[int] = set()
-            for value in (v for terms in execution.terms for term in terms for v in _below(term)):
+            pending = [term for terms in execution.terms for term in terms]
+            while pending:
+                value = pending.pop()
                 if id(value) in seen:
                     continue
                 seen.add(id(value))
+                pending += value.parts
                 if value.kind == "call":
                     found[value.word] += 1
                 function = vocabulary.function(value.word) if value.kind == "function" else None
@@ -369,12 +370,6 @@ _OURS = ("train_round", "draw", "gradients", "apply", "no_grad", "range", "k")
 def detaches(user: Value, value: Value) -> bool:
     """Whether `user` reads a value with a graph but wants no gradient through it."""
     return bool(user.wants and value.wants and not user.wants & value.networks)
-
-
-def _below(value: Value) -> Iterator[Value]:
-    yield value
-    for part in value.parts:
-        yield from _below(part)
 
 
 def _identifier(text: str) -> str:

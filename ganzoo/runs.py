@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -209,8 +210,8 @@ class _Recorder:
         write_text(self.folder / "metrics.json", pretty_json(metrics) + "\n")
         pictures.loss_plot(self.records, self.folder / "losses.png", settings.name)
         if self.generates:
-            pictures.save_sheet(samples(model, SHEET), self.folder / "samples.png")
-            pictures.save_sheet(samples(model, SHEET), self.folder / "model" / "samples.png")
+            sheet = pictures.save_sheet(samples(model, SHEET), self.folder / "samples.png")
+            shutil.copy(sheet, self.folder / "model" / "samples.png")
             frames = sorted((self.folder / "progress").glob("*.png"))
             pictures.animation([_open(frame) for frame in frames], self.folder / "animation.gif")
 

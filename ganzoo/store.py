@@ -32,7 +32,6 @@ MAX_PARAMETERS = 2_000_000_000
 MAX_CONFIG = 10_000_000
 """Bytes."""
 Dtype = Literal["float32", "float16", "bfloat16"]
-_DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 
 
 def save(

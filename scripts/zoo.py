@@ -40,7 +40,7 @@ class Published:
 
 DIGITS_ONLY = (
     "It draws handwritten digits of 28x28 pixels and nothing else, without a say in which; "
-    "about one in ten is no clear digit, as on the sheet above. It is for learning and "
+    "about one in six is no clear digit, as on the sheet above. It is for learning and "
     "teaching, not for forging handwriting or for adding to the training data of a system "
     "that matters."
 )

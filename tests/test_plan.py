@@ -454,3 +454,32 @@ def test_a_group_repeats_with_fresh_draws(float64: None) -> None:
             loop.learn_together([("A", "A", 2 * size), ("B", "B", -size / 2 - (1 - B(z).mean()))])
 
     assert_same(run(Plan(spec).round(0, 0), networks(spec), draws(spec)), by_hand(spec, loop))
+
+
+def test_lets_that_double_each_other_cost_no_more_than_their_number() -> None:
+    """Sixty lets, each the one before plus itself, are 2**60 names when written out."""
+    lets = {"a0": "mean(G(z))"} | {f"a{i}": f"a{i - 1} + a{i - 1}" for i in range(1, 61)}
+    spec = Spec(
+        draws={"z": Normal(2)},
+        networks={"G": Network({"z": ()}, (Linear(1),))},
+        let=lets,
+        round=[Update("G", {"all": "a60"})],
+    )
+    round = Plan(spec).round(0, 0)
+    assert round.code.count(" + ") == 60
+    assert round.passes()["G"].total == round.plain_passes()["G"] == 1
+
+
+def test_detached_values_need_no_graph() -> None:
+    spec = Spec(
+        draws={"z": Normal(2)},
+        networks={name: Network({"z": ()}, (Linear(1),)) for name in "GH"},
+        round=[
+            Update("G", {"far": "mean(G(z)) + mean(detach(H(z)))"}),
+            Update("H", {"h": "mean(H(z))"}),
+        ],
+    )
+    code = Plan(spec).round(0, 0).code
+    assert "detach(H_z)" in code or "detach(H(z))" in code
+    passes = Plan(spec).round(0, 0).passes()
+    assert passes["G"].trained == 1 and passes["H"].total == 1

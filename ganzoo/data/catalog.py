@@ -28,7 +28,6 @@ class DataSet:
             first use. `declared` is this declaration; `roots` are folders to look in,
             in order, of which only the last may be written to.
         splits: what `split` may be. flips: training may mirror the images.
-        provider: the distribution that brings it; empty for the core.
     """
 
     name: str
@@ -40,7 +39,6 @@ class DataSet:
     load: Callable[[DataSet, str, tuple[Path, ...]], Source] | str = field(repr=False)
     splits: tuple[str, ...] = ("train", "test")
     flips: bool = False
-    provider: str = ""
 
     def loader(self) -> Callable[[DataSet, str, tuple[Path, ...]], Source]:
         """The callable behind `load`; imports torch for the core's."""

@@ -14,7 +14,6 @@ class Updater:
     """One update at work: the weights it trains, its optimizer, its constraint."""
 
     def __init__(self, update: Update, networks: dict[str, Net]) -> None:
-        self.update = update
         self.parameters = [p for name in update.train for p in networks[name].parameters()]
         self.optimizer = _optimizer(update, self.parameters)
 

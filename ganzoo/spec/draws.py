@@ -89,7 +89,6 @@ DataDraw = Annotated[Image | Label | Text | Vector, Field(discriminator="kind")]
 """What a data set can hold."""
 
 Draw = Annotated[Image | Label | Text | Vector | Normal | Uniform, Field(discriminator="kind")]
-NOISE = (Normal, Uniform)
 DATA = (Image, Label, Text, Vector)
 
 

@@ -33,10 +33,10 @@ class Function:
             sample, shape `(batch,)`; drawn as every other randomness, so that runs repeat.
         refuses: kinds of layers that the networks must not have, each with the reason.
         passes: how many forward passes it makes of its network.
+        stops_gradient: no gradient flows through it, so nothing behind it needs a graph.
         summary: one sentence. formula: LaTeX. latex: how a call of it is set, with
             `{0}`, `{1}` for the arguments; None sets the name and its arguments.
         source: where it comes from (arXiv id). example: a call of it.
-        provider: the distribution that brings it; empty for the core.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Function:
     noise: tuple[str, ...] = ()
     refuses: Mapping[str, str] = field(default_factory=lambda: dict[str, str]())
     passes: int = 0
+    stops_gradient: bool = False
     summary: str = ""
     formula: str = ""
     latex: str | None = None
     source: str = ""
     example: str = ""
-    provider: str = ""
 
     @classmethod
     def of(cls, implementation: Callable[..., Any], **declared: Any) -> Function:
@@ -329,6 +329,7 @@ FUNCTIONS: dict[str, Function] = {
             latex=r"\mathrm{{sg}}\left[{0}\right]",
             module="arithmetic",
             example="detach(fake)",
+            stops_gradient=True,
         ),
         _core(
             "roll",
