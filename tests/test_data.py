@@ -381,3 +381,45 @@ def test_an_empty_folder(tmp_path):
         find(f"folder:{tmp_path}")
     with pytest.raises(DataError, match="names no folder"):
         find("folder:")
+
+
+# ---------------------------------------------------------------------- classes left out
+
+
+def test_classes_are_left_out_of_training(data_root: Path) -> None:
+    train, test = load("mnist,without=2+7"), load("mnist,without=2+7", "test")
+    labels = train.batch("label", torch.arange(len(train)))
+    assert set(labels.tolist()) == {0, 1, 3, 4, 5, 6, 8, 9}
+    assert len(train) == 60_000 - 5958 - 6265 and train.name == "mnist,without=2+7"
+    assert len(test) == 10_000 and len(test.batch("label", torch.arange(10_000)).unique()) == 10
+
+
+def test_images_stay_with_their_labels_when_classes_go() -> None:
+    whole, part = load("digits"), load("digits,without=0")
+    kept = whole.batch("label", torch.arange(len(whole))).nonzero().flatten()
+    assert torch.equal(part.batch("image", torch.arange(50)), whole.batch("image", kept[:50]))
+    assert torch.equal(part.batch("label", torch.arange(50)), whole.batch("label", kept[:50]))
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("digits,without=10", "classes are 0 to 9"),
+        ("digits,without=0+1+2+3+4+5+6+7+8+9", "one has to stay"),
+        ("digits,wihtout=1", "such as digits,without=0"),
+        ("digits,without=", "such as digits,without=0"),
+        ("digits,without=-1", "such as digits,without=0"),
+    ],
+)
+def test_mistakes_in_what_is_left_out(name: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load(name)
+
+
+def test_independent_fields_stay_whole_in_a_selection() -> None:
+    fields = Fields(
+        fields={"image": Image((1, 2, 2)), "b": Image((1, 2, 2), field="b", independent=True)}
+    )
+    arrays = {"image": np.zeros((6, 1, 2, 2), np.uint8), "b": np.zeros((9, 1, 2, 2), np.uint8)}
+    chosen = Source("two", fields, arrays).select(torch.tensor([0, 3]))
+    assert (len(chosen), chosen.length("image"), chosen.length("b")) == (2, 2, 9)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import UnknownNameError, choices, nearest
+from ganzoo.errors import DataError, UnknownNameError, choices, nearest
 from ganzoo.spec.draws import Image, Label
 from ganzoo.spec.variant import Fields
 
@@ -110,6 +110,8 @@ def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
 
     A folder is named `folder:PATH[,size=64][,channels=3][,flip]`. Size (16 to 128) and
     channels (1, 3 or 4) are guessed from some of its pictures where they are left out.
+    `mnist,without=2` (or `without=2+7`) leaves classes out of the training split, so that they
+    are strange to what learns from it; the test split keeps them.
 
     Raises:
         UnknownNameError: nothing has that name.
@@ -118,6 +120,9 @@ def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
     if name.startswith("folder:"):
         return _folder(name)
     known = {**DATASETS, **(extra or {})}
+    base, comma, option = name.partition(",")
+    if comma and base in known:
+        return _without(known[base], name, option)
     if name not in known:
         raise UnknownNameError(
             f"no data set {name!r}{nearest(name, known)} known: {choices(known)}, and folder:PATH "
@@ -129,6 +134,42 @@ def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
 def fields_of(name: str, extra: Mapping[str, DataSet] | None = None) -> Fields:
     """What the data set of that name holds, without loading it; raises as `find` does."""
     return find(name, extra).fields
+
+
+def _without(base: DataSet, name: str, option: str) -> DataSet:
+    """The data set with classes left out of its training split."""
+    labels = {f: d for f, d in base.fields.fields.items() if isinstance(d, Label)}
+    classes = next(iter(labels.values())).classes if len(labels) == 1 else 0
+    words = option.removeprefix("without=").split("+")
+    left_out = {int(word) for word in words if word.isascii() and word.isdigit()}
+    if not option.startswith("without=") or len(left_out) < len(words):
+        raise DataError(
+            f"{name!r}: the option of a data set is without=CLASS or without=CLASS+CLASS, such as "
+            f"{base.name},without=0"
+        )
+    if not classes:
+        raise DataError(f"{name!r}: {base.name} has no classes to leave out")
+    if max(left_out) >= classes or len(left_out) == classes:
+        raise DataError(
+            f"{name!r}: classes are 0 to {classes - 1}, and one has to stay at the least"
+        )
+    (field,) = labels
+
+    def load(declared: DataSet, split: str, roots: Any) -> Source:
+        import torch
+
+        source = base.loader()(base, split, roots)
+        source.name = declared.name
+        if split != "train":
+            return source
+        found = source.batch(field, torch.arange(source.length(field)))
+        kept = torch.isin(found, torch.tensor(sorted(left_out)), invert=True)
+        return source.select(kept.nonzero().flatten())
+
+    some = ", ".join(map(str, sorted(left_out)))
+    return replace(
+        base, name=name, summary=f"{base.summary} Class {some} is left out of training.", load=load
+    )
 
 
 def _folder(name: str) -> DataSet:

@@ -168,8 +168,7 @@ def decode(file: Path, size: int, channels: int) -> np.ndarray:
     with opened(file) as image:
         # a JPEG can be read at a fraction of its size, still twice what is needed
         image.draft(None, (2 * size, 2 * size))
-        upright = _with_channels(ImageOps.exif_transpose(image), channels)
-        square = ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)
+        square = ImageOps.fit(upright(image, channels), (size, size), Image.Resampling.LANCZOS)
         return np.asarray(square).reshape(size, size, channels).transpose(2, 0, 1)
 
 
@@ -189,9 +188,16 @@ def opened(file: Path) -> Iterator[Image]:
         ) from None
 
 
-def _with_channels(image: Image, channels: int) -> Image:
-    from PIL import Image as Images
+def upright(image: Image, channels: int) -> Image:
+    """The picture as it was meant to be seen, in 1, 3 or 4 channels of 8 bits.
 
+    It is turned as its EXIF data say; what is transparent lies on white, unless four channels
+    keep the transparency.
+    """
+    from PIL import Image as Images
+    from PIL import ImageOps
+
+    image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
         # Pillow would cut sixteen bits off at 255, and leave a white picture
         image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
@@ -205,7 +211,7 @@ def _with_channels(image: Image, channels: int) -> Image:
 
 def _is_grey(image: Image) -> bool:
     """Whether red, green and blue are the same everywhere, in whatever mode it was saved."""
-    red, green, blue = _with_channels(image, 3).split()
+    red, green, blue = upright(image, 3).split()
     return red.tobytes() == green.tobytes() == blue.tobytes()
 
 

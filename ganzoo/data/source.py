@@ -151,6 +151,20 @@ class Source:
         }
         return read
 
+    def select(self, index: Tensor) -> Source:
+        """The rows of `index`, int64 (samples,), of fields that belong together; in memory.
+
+        Fields declared `independent` stay whole.
+        """
+        chosen = self.in_memory()
+        chosen._arrays = {
+            field: array if self.fields[field].independent else array[index.to(array.device)]
+            for field, array in chosen._arrays.items()
+        }
+        paired = [f for f, draw in self.fields.fields.items() if not draw.independent]
+        chosen._length = len(index) if paired else len(self)
+        return chosen
+
     def _array(self, field: str) -> Tensor | np.memmap:
         try:
             return self._arrays[field]

@@ -39,6 +39,7 @@ from ganzoo.spec.layers import (
 from ganzoo.spec.network import Default, Gaussian, He, Network, Xavier
 from ganzoo.spec.schedule import SGD, Adam, Decay, RMSprop, Stage, Together, Update
 from ganzoo.spec.spec import Spec, Task
+from ganzoo.spec.stacks import conv_stack, deconv_stack, halvings
 from ganzoo.spec.variant import Fields, Variant
 from ganzoo.spec.vocabulary import Function
 
@@ -99,4 +100,7 @@ __all__ = [
     "Variant",
     "Vector",
     "Xavier",
+    "conv_stack",
+    "deconv_stack",
+    "halvings",
 ]

@@ -411,6 +411,13 @@ class Spec(Frozen):
         ]
         return self.model_copy(update={"stages": tuple(stages)})
 
+    @property
+    def open_ended(self) -> bool:
+        """Whether a longer training begins as a shorter one: one stage, and no rate that decays."""
+        return len(self.stages) == 1 and not any(
+            update.optimizer.decay for update in self.stages[0].updates
+        )
+
     def data_draws(self) -> dict[str, Any]:
         """The draws that come from the data, by name."""
         return {name: draw for name, draw in self.draws.items() if isinstance(draw, DATA)}

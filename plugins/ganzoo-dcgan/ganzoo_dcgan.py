@@ -1,29 +1,34 @@
-"""The deep convolutional GAN, for images of 16 to 128 pixels.
+"""Deep convolutional GANs for images of 16 to 128 pixels, without and with classes.
 
-Radford et al. 2015, arXiv:1511.06434. Kept: strided convolutions in both networks, batch
-norm except at the generator's output and the discriminator's input, ReLU and LeakyReLU 0.2,
-weights normal(0, 0.02), Adam 2e-4 with beta1 0.5, batch 128, one update of each network a
-round. Changed: kernels of 4 (they divide by the stride, so no checkerboard), as many steps
-as the image size needs, and a moving average of the generator's weights is published.
+DCGAN: Radford et al. 2015, arXiv:1511.06434. Kept: strided convolutions in both networks,
+batch norm except at the generator's output and the discriminator's input, ReLU and
+LeakyReLU 0.2, weights normal(0, 0.02), Adam 2e-4 with beta1 0.5, batch 128, one update of
+each network a round. Changed: kernels of 4 (they divide by the stride, so no checkerboard),
+as many steps as the image size needs, and a moving average of the generator's weights is
+published.
+
+Conditional DCGAN: the paper's MNIST experiment (Mirza and Osindero's condition,
+arXiv:1411.1784, in this architecture), after the authors' train_cond_dcgan.py. Kept: the
+label enters every layer of both networks, as one number for each class; batch norm without
+gain and bias; a fully connected layer between the maps and the verdict; L2 of 2.5e-5.
+Changed: as for the DCGAN, and one fully connected layer in the generator instead of two.
 """
 
-from ganzoo import Fields, Layer, Spec, Variant, hookimpl
+from ganzoo import Fields, Spec, Variant, hookimpl
 from ganzoo.spec import (
     Adam,
     BatchNorm,
-    Conv,
-    Crop,
-    Decay,
-    Deconv,
+    Flatten,
     Gaussian,
+    Inject,
     LeakyReLU,
     Linear,
     Network,
     Normal,
-    ReLU,
-    Reshape,
-    Tanh,
+    OneHot,
     Update,
+    conv_stack,
+    deconv_stack,
 )
 
 
@@ -40,14 +45,15 @@ class DCGAN(Variant):
 
     def spec(self, data: Fields) -> Spec:
         image = data.image
-        adam = Adam(lr=self.lr, betas=(0.5, 0.999), decay=Decay(start=0.5, final=0.05))
+        adam = Adam(lr=self.lr, betas=(0.5, 0.999))
+        judge = [*conv_stack(image, self.width, norm=BatchNorm()), Linear(1)]
         return Spec(
             title="DCGAN",
             source="arXiv:1511.06434",
             draws={"x": image, "z": Normal(self.latent)},
             networks={
-                "G": Network({"z": ()}, self.generator(image), init=Gaussian(0.02)),
-                "D": Network({"x": ()}, self.discriminator(image), init=Gaussian(0.02)),
+                "G": Network({"z": ()}, deconv_stack(image, self.width), init=Gaussian(0.02)),
+                "D": Network({"x": ()}, judge, init=Gaussian(0.02)),
             },
             let={"fake": "G(z)"},
             round=[
@@ -60,39 +66,56 @@ class DCGAN(Variant):
             batch=self.batch,
         )
 
-    def generator(self, image) -> list[Layer]:
-        """From a 4 to 7 pixel map of many channels, doubled until the image is covered."""
-        doublings = doublings_for(image.size)
-        start = -(-image.size // 2**doublings)
-        widths = [self.width * 2**power for power in reversed(range(doublings))]
-        layers: list[Layer] = [
-            Linear(widths[0] * start * start, bias=False),
-            Reshape((widths[0], start, start)),
-            BatchNorm(),
-            ReLU(),
+
+class CDCGAN(Variant):
+    """The DCGAN told the class in every layer (Radford et al. 2015)."""
+
+    name = "cdcgan"
+
+    latent: int = 100
+    width: int = 64
+    hidden: int = 1024
+    lr: float = 2e-4
+    weight_decay: float = 2.5e-5
+    batch: int = 128
+    steps: int = 10_000
+
+    def spec(self, data: Fields) -> Spec:
+        image, label = data.image, data.label
+        adam = Adam(lr=self.lr, betas=(0.5, 0.999), weight_decay=self.weight_decay)
+        classes = {"y": (OneHot(label.classes),)}
+        told, norm = [Inject("y")], BatchNorm(affine=False)
+        draw = deconv_stack(image, self.width, norm=norm, inject=told)
+        judge = [
+            *conv_stack(image, self.width, norm=norm, inject=told),
+            Flatten(),
+            *told,
+            Linear(self.hidden, bias=False),
+            norm,
+            LeakyReLU(0.2),
+            *told,
+            Linear(1),
         ]
-        for width in widths[1:]:
-            layers += [Deconv(width, 4, 2, bias=False), BatchNorm(), ReLU()]
-        layers += [Deconv(image.channels, 4, 2), Tanh()]
-        if start * 2**doublings != image.size:
-            layers.append(Crop(image.size))
-        return layers
-
-    def discriminator(self, image) -> list[Layer]:
-        """Halved until 4 to 7 pixels are left, the channels doubled each time."""
-        layers: list[Layer] = []
-        for power in range(doublings_for(image.size)):
-            layers.append(Conv(self.width * 2**power, 4, 2, bias=power == 0))
-            layers += [BatchNorm()] if power else []
-            layers.append(LeakyReLU(0.2))
-        return [*layers, Linear(1)]
-
-
-def doublings_for(size: int) -> int:
-    """How often a map of 4 to 7 pixels must double to reach `size`: 2 for 28, 4 for 64."""
-    return max(1, (size // 4).bit_length() - 1)
+        return Spec(
+            title="Conditional DCGAN",
+            source="arXiv:1511.06434",
+            draws={"x": image, "y": label, "z": Normal(self.latent)},
+            networks={
+                "G": Network({"z": (), **classes}, draw, init=Gaussian(0.02)),
+                "D": Network({"x": (), **classes}, judge, init=Gaussian(0.02)),
+            },
+            let={"fake": "G(z, y)"},
+            round=[
+                Update("D", {"real": "bce(D(x, y), 1)", "fake": "bce(D(fake, y), 0)"}, adam),
+                Update("G", {"fool": "bce(D(fake, y), 1)"}, adam),
+            ],
+            steps=self.steps,
+            ema={"G": 0.999},
+            tasks={"generate": "G(z, y)"},
+            batch=self.batch,
+        )
 
 
 @hookimpl
 def ganzoo_variants():
-    return [DCGAN]
+    return [DCGAN, CDCGAN]

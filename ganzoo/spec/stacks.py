@@ -1,0 +1,97 @@
+"""Stacks of layers that many GANs share: down from an image to a small map, and up again.
+
+They are plain lists of layers, for variants to put into their networks. The smallest map
+has 3 or 4 pixels a side, and each halving doubles the channels, as in the DCGAN
+(Radford et al. 2015, arXiv:1511.06434). Kernels of 4 divide by the stride of 2, so they
+leave no checkerboard. For MNIST that means maps of 4, 7, 14 and 28 pixels, as in the authors'
+code of WGAN-GP; one halving less, and a generator has no depth to make a whole of strokes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ganzoo.spec.draws import Image
+from ganzoo.spec.layers import (
+    BatchNorm,
+    Conv,
+    Crop,
+    Deconv,
+    Inject,
+    Layer,
+    LeakyReLU,
+    Linear,
+    ReLU,
+    Reshape,
+    Tanh,
+)
+
+RELU, LEAKY_RELU, BATCH_NORM = ReLU(), LeakyReLU(0.2), BatchNorm()
+
+
+def conv_stack(
+    image: Image,
+    width: int,
+    *,
+    norm: Layer | None = None,
+    activation: Layer = LEAKY_RELU,
+    inject: Sequence[Inject] = (),
+) -> list[Layer]:
+    """Convolutions that halve `image` until 4 pixels or fewer are left, from `width` channels on.
+
+    Args:
+        norm: after each convolution but the first; None for critics with a gradient penalty.
+        inject: stands before each convolution, such as a label that every layer shall see.
+    """
+    layers: list[Layer] = []
+    for power in range(halvings(image.size)):
+        normed = norm if power else None
+        layers += [*inject, Conv(width * 2**power, 4, 2, bias=normed is None)]
+        layers += [normed] if normed else []
+        layers.append(activation)
+    return layers
+
+
+def deconv_stack(
+    image: Image,
+    width: int,
+    *,
+    norm: Layer | None = BATCH_NORM,
+    activation: Layer = RELU,
+    inject: Sequence[Inject] = (),
+) -> list[Layer]:
+    """From a vector to a map of 3 or 4 pixels, doubled until it is `image`; ends in tanh.
+
+    Where doubling gives one pixel too many, it is cut off there.
+
+    Args:
+        norm: after each layer but the last.
+        inject: stands before each layer with weights, such as a label that all shall see.
+    """
+    sides = [image.size]
+    for _ in range(halvings(image.size)):
+        sides.append(-(-sides[-1] // 2))
+    channels = [image.channels, *(width * 2**power for power in range(len(sides) - 1))]
+    after = [*([norm] if norm else []), activation]
+    bias = norm is None
+    side, start = sides.pop(), channels.pop()
+    layers: list[Layer] = [
+        *inject,
+        Linear(start * side * side, bias=bias),
+        Reshape((start, side, side)),
+        *after,
+    ]
+    while sides:
+        last = len(sides) == 1
+        layers += [*inject, Deconv(channels.pop(), 4, 2, bias=bias or last)]
+        if sides[-1] != 2 * side:
+            layers.append(Crop(sides[-1]))
+        layers += [Tanh()] if last else after
+        side = sides.pop()
+    return layers
+
+
+def halvings(size: int) -> int:
+    """How often a side is halved until 3 or 4 pixels are left: 3 for 28 and 32, 4 for 64."""
+    return max(1, math.ceil(math.log2(size / 4)))

@@ -1,0 +1,257 @@
+"""GANs that learn an encoder, too: BiGAN, ALI and the Wasserstein BiGAN.
+
+BiGAN: Donahue et al. 2016, arXiv:1605.09782, the permutation-invariant MNIST nets of the
+authors' code. Kept: three layers each, the latent brought in at the second layer of the
+discriminator and of the generator, batch norm without gain and bias, all networks stepping
+at once from one forward pass with the encoder's labels flipped too, Adam 2e-4 with beta1
+0.5, L2 of 2.5e-5, batch 128, a 50 number uniform latent. Changed: images in [-1, 1] and tanh,
+fewer rounds, and a moving average of encoder and generator is published. The discriminator
+has dropout in place of batch norm: pairs from the encoder and from the generator are two
+batches, and where each is normalised by itself, nobody sees how large codes are, and they
+grow without end. The authors let the rate fall to 1 % over the second half (`final=0.01`);
+their own log has the codes grow worse meanwhile, so by default it stays.
+
+ALI: Dumoulin et al. 2016, arXiv:1606.00704. Kept: the encoder is a Gaussian for each
+image, of which a sample is judged; discriminator with a branch for image and latent each,
+dropout on what it sees, Adam 1e-4 with beta1 0.5, batch 100. Changed: nets for small
+images, and a moving average of encoder and generator is published.
+
+Wasserstein BiGAN: the loss of WGAN-GP (arXiv:1704.00028) on pairs of image and code. Kept:
+one gradient norm over image and code together at one random point for each pair, penalty
+10, five critic steps, Adam 1e-4 with betas (0.5, 0.9), batch 64, normal latent, no
+normalisation in the critic. Changed: nets for small images.
+"""
+
+from ganzoo import Fields, Spec, Variant, hookimpl
+from ganzoo.spec import (
+    Adam,
+    BatchNorm,
+    Decay,
+    Dropout,
+    Flatten,
+    Gaussian,
+    He,
+    Inject,
+    LeakyReLU,
+    Linear,
+    Network,
+    Normal,
+    ReLU,
+    Reshape,
+    Skip,
+    Tanh,
+    Tap,
+    Task,
+    Together,
+    Uniform,
+    Update,
+    conv_stack,
+    deconv_stack,
+)
+
+LEAKY = LeakyReLU(0.2)
+
+
+def joint(optimizer: Adam) -> Together:
+    """The game of BiGAN and ALI: who is the pair (x, code), who is (fake, z)?
+
+    Both sides step at once. The labels of *both* terms are flipped for encoder and
+    generator: with those of the generator alone the encoder would learn nothing.
+    """
+    return Together(
+        [
+            Update("D", {"data": "bce(D(x, code), 1)", "model": "bce(D(fake, z), 0)"}, optimizer),
+            Update(
+                ("E", "G"),
+                {"data": "bce(D(x, code), 0)", "model": "bce(D(fake, z), 1)"},
+                optimizer,
+            ),
+        ]
+    )
+
+
+class BiGAN(Variant):
+    """Bidirectional GAN, fully connected (Donahue et al. 2016)."""
+
+    name = "bigan"
+
+    latent: int = 50
+    width: int = 1024
+    lr: float = 2e-4
+    dropout: float = 0.3
+    weight_decay: float = 2.5e-5
+    final: float = 1.0
+    batch: int = 128
+    steps: int = 60_000
+
+    def spec(self, data: Fields) -> Spec:
+        image = data.image
+        channels, height, width = image.shape
+        norm = BatchNorm(affine=False)
+        adam = Adam(
+            lr=self.lr,
+            betas=(0.5, 0.999),
+            weight_decay=self.weight_decay,
+            decay=Decay("exponential", start=0.5, final=self.final) if self.final < 1 else None,
+        )
+        drop = [Dropout(self.dropout)] if self.dropout else []
+        latent_added = Inject("z", (Linear(self.width, bias=False),), join="add")
+        first, second = Linear(self.width, bias=False), Linear(self.width, bias=False)
+        draw = [
+            Skip((Linear(self.width, bias=False), norm, ReLU())),  # beside it the latent again
+            *(Linear(self.width, bias=False), norm, ReLU()),
+            *(Linear(channels * height * width), Tanh(), Reshape(image.shape)),
+        ]
+        encode = [
+            *(first, LEAKY),
+            *(second, norm, LEAKY, Tap("features")),
+            Linear(self.latent),
+        ]
+        judge = [
+            *(Linear(self.width), LEAKY, *drop),
+            *(Linear(self.width), latent_added, LEAKY, *drop),
+            Linear(1),
+        ]
+        return Spec(
+            title="BiGAN",
+            source="arXiv:1605.09782",
+            draws={"x": image, "z": Uniform(self.latent)},
+            networks={
+                "G": Network({"z": ()}, draw),
+                "E": Network({"x": (Flatten(),)}, encode),
+                "D": Network({"x": (Flatten(),), "z": ()}, judge),
+            },
+            let={"code": "E(x)", "fake": "G(z)"},
+            round=[joint(adam)],
+            steps=self.steps,
+            ema={"E": 0.9995, "G": 0.9995},
+            tasks={
+                "generate": "G(z)",
+                "encode": "code",
+                "features": Task(kind="encode", output="E.features(x)"),
+                "reconstruct": "G(code)",
+            },
+            batch=self.batch,
+        )
+
+
+class ALI(Variant):
+    """Adversarially learned inference: a Gaussian code for each image (Dumoulin et al. 2016)."""
+
+    name = "ali"
+
+    latent: int = 64
+    width: int = 32
+    hidden: int = 256
+    dropout: float = 0.2
+    lr: float = 1e-4
+    batch: int = 100
+    steps: int = 30_000
+
+    def spec(self, data: Fields) -> Spec:
+        image = data.image
+        adam = Adam(lr=self.lr, betas=(0.5, 0.999))
+        leaky, drop = LeakyReLU(0.01), [Dropout(self.dropout)] if self.dropout else []
+        encode = [
+            *conv_stack(image, self.width, norm=BatchNorm(), activation=leaky),
+            *(Linear(self.hidden, bias=False), BatchNorm(), leaky, Tap("features")),
+            Linear(2 * self.latent),
+        ]
+        see = conv_stack(image, self.width, norm=BatchNorm(), activation=leaky)
+        judge = [
+            *(*drop, Linear(self.hidden), leaky),
+            *(*drop, Linear(self.hidden), leaky),
+            Linear(1),
+        ]
+        return Spec(
+            title="ALI",
+            source="arXiv:1606.00704",
+            draws={"x": image, "z": Normal(self.latent), "e": Normal(self.latent)},
+            networks={
+                "G": Network({"z": ()}, deconv_stack(image, self.width), init=Gaussian(0.02)),
+                "E": Network({"x": ()}, encode, init=Gaussian(0.02)),
+                "D": Network(
+                    {
+                        "x": [*drop, *see, Flatten()],
+                        "z": [*drop, Linear(self.hidden), leaky],
+                    },
+                    judge,
+                    init=Gaussian(0.02),
+                ),
+            },
+            let={"h": "E(x)", "code": "reparameterize(h, e)", "fake": "G(z)"},
+            round=[joint(adam)],
+            steps=self.steps,
+            ema={"E": 0.9995, "G": 0.9995},
+            tasks={
+                "generate": "G(z)",
+                "encode": "average(h)",
+                "features": Task(kind="encode", output="E.features(x)"),
+                "reconstruct": "G(average(h))",
+                "sampled": Task(kind="encode", output="code"),
+            },
+            batch=self.batch,
+        )
+
+
+class WBiGAN(Variant):
+    """Wasserstein BiGAN: one critic of image and code, with gradient penalty."""
+
+    name = "wbigan"
+
+    latent: int = 64
+    width: int = 32
+    hidden: int = 256
+    penalty: float = 10.0
+    critic_steps: int = 5
+    lr: float = 1e-4
+    batch: int = 64
+    steps: int = 10_000
+
+    def spec(self, data: Fields) -> Spec:
+        image = data.image
+        adam = Adam(lr=self.lr, betas=(0.5, 0.9))
+        encode = [
+            *conv_stack(image, self.width, norm=BatchNorm(), activation=ReLU()),
+            *(Linear(self.hidden, bias=False), BatchNorm(), ReLU(), Tap("features")),
+            Linear(self.latent),
+        ]
+        judge = [*(Linear(self.hidden), LEAKY), *(Linear(self.hidden), LEAKY), Linear(1)]
+        gap = "mean(C(fake, z)) - mean(C(x, code))"
+        penalty = f"{self.penalty:g} * gradient_penalty(C, (x, code), (fake, z))"
+        return Spec(
+            title="Wasserstein BiGAN",
+            source="arXiv:1605.09782, arXiv:1704.00028",
+            draws={"x": image, "z": Normal(self.latent)},
+            networks={
+                "G": Network({"z": ()}, deconv_stack(image, self.width), init=Gaussian(0.02)),
+                "E": Network({"x": ()}, encode, init=Gaussian(0.02)),
+                "C": Network(
+                    {
+                        "x": [*conv_stack(image, self.width), Flatten()],
+                        "z": [Linear(self.hidden), LEAKY],
+                    },
+                    judge,
+                    init=He(),
+                ),
+            },
+            let={"code": "E(x)", "fake": "G(z)"},
+            round=[
+                Update("C", {"critic": gap, "penalty": penalty}, adam, repeat=self.critic_steps),
+                Update(("E", "G"), {"critic": "mean(C(x, code)) - mean(C(fake, z))"}, adam),
+            ],
+            steps=self.steps,
+            ema={"E": 0.9995, "G": 0.9995},
+            tasks={
+                "generate": "G(z)",
+                "encode": "code",
+                "features": Task(kind="encode", output="E.features(x)"),
+                "reconstruct": "G(code)",
+            },
+            batch=self.batch,
+        )
+
+
+@hookimpl
+def ganzoo_variants():
+    return [BiGAN, ALI, WBiGAN]
