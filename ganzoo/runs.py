@@ -4,6 +4,7 @@ run.json                what is trained, on what, from which seed
 checkpoint.safetensors  the last good state; `ganzoo train --resume FOLDER` goes on from it
 log.jsonl               one line now and then: step, seconds, losses
 progress/000500.png     the same latents, as training goes on
+snapshots/000500/       the model as it was then, where the run keeps them
 samples.png, losses.png, animation.gif
 metrics.json            speed and last losses
 model/                  the trained model, for `from_pretrained`
@@ -16,7 +17,7 @@ import os
 import shutil
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ SHEET = 64
 class Settings:
     """What a run is: everything that `resume` needs to know.
 
-    `data` is the name of a data set, `made_by` the variant, its settings and the plugin.
+    `data` is the name of a data set, `made_by` the variant, its settings and the plugin;
+    `snapshots` keeps the model at every picture, so that figures can be followed over time.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Settings:
     seed: int = 0
     precision: str = "auto"
     compile: bool = False
+    snapshots: bool = False
     made_by: Mapping[str, Any] = field(default_factory=lambda: dict[str, Any]())
 
     def write(self, folder: Path) -> None:
@@ -83,6 +86,32 @@ def start(folder: str | Path, settings: Settings) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     settings.write(folder)
     return folder
+
+
+def extend(folder: str | Path, steps: int) -> Settings:
+    """Let the run in `folder` last `steps` rounds, and be as if it had been started so.
+
+    Raises:
+        TrainingError: there is no run, it is that long already, or its schedule depends on its
+            length, so that a longer one would have begun otherwise.
+    """
+    folder = Path(folder)
+    settings = Settings.read(folder)
+    if steps == settings.steps:
+        return settings
+    if steps < settings.steps:
+        raise TrainingError(
+            f"the run in {folder} is of {settings.steps:,} rounds; --steps can only make it longer"
+        )
+    if not settings.spec.open_ended:
+        raise TrainingError(
+            f"the run in {folder} has stages or rates that fall with its {settings.steps:,} "
+            "rounds, so a longer one is another run; start it anew, in another folder"
+        )
+    longer = replace(settings, steps=steps)
+    longer.write(folder)
+    shutil.rmtree(folder / "model", ignore_errors=True)  # it is not done any more
+    return longer
 
 
 def carry_out(
@@ -159,11 +188,8 @@ class _Recorder:
     def begin(self, step: Step) -> None:
         """Take up the log where the checkpoint stands; what came after it is done again."""
         done = step.number - 1
-        path = self.folder / LOG
-        if path.is_file():
-            lines = path.read_text("utf-8").splitlines()
-            self.records = [r for r in map(_record, lines) if r and r["step"] <= done]
-        write_text(path, "".join(json.dumps(record) + "\n" for record in self.records))
+        self.records = [record for record in log(self.folder) if record["step"] <= done]
+        write_text(self.folder / LOG, "".join(json.dumps(record) + "\n" for record in self.records))
         before = self.records[-1]["seconds"] if self.records else 0.0
         self.started = time.monotonic() - before
 
@@ -178,11 +204,17 @@ class _Recorder:
             self.records.append(record)
             with (self.folder / LOG).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
-        if self.generates and (number == 1 or last or number % self.frame_every == 0):
-            images = samples(step.model(), SHEET)
+        if not (number == 1 or last or number % self.frame_every == 0):
+            return
+        model = step.model() if self.generates or self.settings.snapshots else None
+        if model and self.generates:
             path = self.folder / "progress" / f"{number:07d}.png"
             path.parent.mkdir(exist_ok=True)
-            pictures.save_sheet(images, path)
+            pictures.save_sheet(samples(model, SHEET), path)
+        if model and self.settings.snapshots:
+            folder = self.folder / "snapshots" / f"{number:07d}"
+            facts = {"name": self.settings.name, "training": {"steps": number}}
+            store.save(model, folder, dtype="float16", overwrite=True, **facts)
 
     def finish(self, step: Step, data: Source, facts: Mapping[str, Any]) -> None:
         """The model, the last pictures and the figures of a run that is done."""
@@ -214,6 +246,13 @@ class _Recorder:
             shutil.copy(sheet, self.folder / "model" / "samples.png")
             frames = sorted((self.folder / "progress").glob("*.png"))
             pictures.animation([_open(frame) for frame in frames], self.folder / "animation.gif")
+
+
+def log(folder: str | Path) -> list[dict[str, Any]]:
+    """The lines of a run's log: step, seconds, losses; none where it has not begun."""
+    path = Path(folder) / LOG
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    return [record for record in map(_record, lines) if record]
 
 
 def samples(model: Model, n: int, seed: int = 0) -> Any:

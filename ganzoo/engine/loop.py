@@ -61,7 +61,8 @@ def train(
         precision: `bf16` computes networks in bfloat16 (weights, losses and optimizers stay
             float32); `auto` is bf16 where the processor multiplies in it, else fp32.
         compile: let torch.compile fuse the networks; minutes of start-up, for long runs.
-        resume: a checkpoint; the run goes on as if it had not stopped.
+        resume: a checkpoint; the run goes on as if it had not stopped. More `steps` than it
+            had are fine where the Spec has one stage and no decay.
 
     Raises:
         ShapeError: tensors do not fit; found before the first batch.

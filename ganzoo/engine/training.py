@@ -243,7 +243,9 @@ class Training:
 
     def _identity(self) -> dict[str, Any]:
         """What a run must share with the one that it goes on from."""
-        digest = hashlib.sha256(self.spec.to_json().encode()).hexdigest()
+        # how long it lasts says nothing of a round, unless rates fall or stages change on the way
+        spec = self.spec.with_steps(1) if self.spec.open_ended else self.spec
+        digest = hashlib.sha256(spec.to_json().encode()).hexdigest()
         return {"seed": self.seed, "batch": self.draws.batch, "Spec": digest[:16]}
 
     def save(self, path: Path) -> Path:
