@@ -24,7 +24,7 @@ $(VENV)/.installed: $(VENV)/.made $(PROJECTS)
 	@touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[metrics]' --group dev
 	@touch $@
 
 quickstart: $(VENV)/.installed
@@ -45,7 +45,7 @@ format: $(VENV)/.tested
 	$(BIN)/ruff format .
 
 # trains every published model anew, one after the other; see scripts/zoo.py
-zoo: $(VENV)/.installed
+zoo: $(VENV)/.tested
 	$(BIN)/python scripts/zoo.py
 
 clean:

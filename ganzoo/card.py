@@ -6,32 +6,56 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganzoo.build import parameter_count
+from ganzoo.metrics.report import Report
 from ganzoo.model import Model
 from ganzoo.spec import mathematics
+from ganzoo.spec.draws import Label
 from ganzoo.spec.schedule import updates_of
 from ganzoo.spec.spec import Spec
 
-PIPELINES = {"generate": "unconditional-image-generation", "translate": "image-to-image"}
+PIPELINES = {
+    "generate": "unconditional-image-generation",
+    "translate": "image-to-image",
+    "encode": "image-feature-extraction",
+}
+CAPTIONS = {
+    "samples.png": "Samples of {name}: 64 of one seed, none picked",
+    "reconstructions.png": "Test images above, their reconstructions below; the first ones",
+    "losses.png": "Losses during training",
+    "history.png": "The Fréchet distance during training",
+}
+"""What a picture of each name shows."""
 
 
 def card(
-    model: Model, *, summary: str = "", limits: str = "", pictures: tuple[str, ...] = ()
+    model: Model,
+    *,
+    summary: str = "",
+    limits: str = "",
+    pictures: tuple[str, ...] = (),
+    report: Report | None = None,
 ) -> str:
     """The card of a model as Markdown, with the metadata that the Hub reads at its head.
 
     Args:
         summary: a sentence or two for people. limits: what it should not be used for.
         pictures: names of pictures in the model's folder: samples.png, losses.png, ...
+        report: its figures.
     """
     config, spec, name = model.config, model.spec, model.title
-    parts = [_metadata(model), f"# {name}", summary]
-    if "samples.png" in pictures:
-        parts.append(f"![Samples of {name}: 64 of one seed, none picked](samples.png)")
-    parts += [
+    pictured = {word: f"![{CAPTIONS[word].format(name=name)}]({word})" for word in pictures}
+    generates = bool(model.tasks("generate"))
+    parts = [
+        _metadata(model),
+        f"# {name}",
+        summary,
+        pictured.get("samples.png", ""),
+        pictured.get("reconstructions.png", ""),
         "## Use it",
         "```python\nimport ganzoo\n\n"
-        f'model = ganzoo.from_pretrained("{name}")\n{_example(spec)}\n```',
-        f"```\nganzoo sample {name} -n 64 --seed 0 -o samples.png\n```",
+        f'model = ganzoo.from_pretrained("{name}")\n{_example(model)}\n```',
+        f"```\nganzoo sample {name} -n 64 --seed 0 -o samples.png\n```" if generates else "",
+        *(["## How good it is", _figures(report, name)] if report else []),
         "## What it learnt",
         f"{spec.title} ({_source(spec.source)}), as the Spec in `config.json` says it:",
         f"$$\n{mathematics.latex(spec)}\n$$",
@@ -40,12 +64,12 @@ def card(
         *(_network(model, network) for network in spec.networks),
         "## Training",
         _training(config, spec),
+        pictured.get("losses.png", ""),
+        pictured.get("history.png", ""),
+        *(["## Limits", limits] if limits else []),
+        "## Licence",
+        _licence(config),
     ]
-    if "losses.png" in pictures:
-        parts.append("![Losses during training](losses.png)")
-    if limits:
-        parts += ["## Limits", limits]
-    parts += ["## Licence", _licence(config)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -63,10 +87,62 @@ def _metadata(model: Model) -> str:
     return "---\n" + "\n".join(line for line in lines if line) + "\n---"
 
 
-def _example(spec: Spec) -> str:
-    if any(task.kind == "generate" for task in spec.tasks.values()):
-        return "images = model.generate(16, seed=0)    # PIL images"
-    return f"# it can: {', '.join(spec.tasks)}"
+def _example(model: Model) -> str:
+    """A line of Python for each thing that it can do."""
+    spec, lines = model.spec, list[str]()
+    for name, task in spec.tasks.items():
+        labels = [
+            draw.classes
+            for draw in map(spec.draws.__getitem__, spec.draws_in(task.output))
+            if isinstance(draw, Label)
+        ]
+        first = name == next(iter(model.tasks(task.kind)))
+        chosen = "" if first else f', task="{name}"'
+        match task.kind:
+            case "generate" if labels:
+                lines.append(
+                    f"images = model.generate({labels[0]}, label=range({labels[0]}), seed=0)"
+                    "    # PIL images, one of each class"
+                )
+            case "generate":
+                lines.append("images = model.generate(16, seed=0)    # PIL images")
+            case "translate":
+                lines.append(f'there = model.translate(images, to="{task.to}")')
+            case "reconstruct":
+                lines.append("again = model.reconstruct(images)    # encoded and decoded")
+            case "encode":
+                lines.append(f"codes = model.encode(images{chosen})    # {name}: an array (n, d)")
+            case "score":
+                lines.append(f"scores = model.score(images{chosen})    # {name}: an array (n,)")
+    return "\n".join(lines)
+
+
+def _figures(report: Report, name: str) -> str:
+    """The table of figures, and the protocol that they mean nothing without."""
+    rows = ["| figure | value | beside it | what it is |", "| --- | ---: | --- | --- |"]
+    for key, figure in report.figures.items():
+        way = {"lower": " (lower is better)", "higher": " (higher is better)", "": ""}
+        beside = ", ".join(f"{word} {value:.4g}" for word, value in figure.references.items())
+        rows.append(
+            f"| {key.replace('_', ' ')} | **{figure.value:.4g}** | {beside} "
+            f"| {figure.about}{way[figure.better]} |"
+        )
+    real = max(figure.real for figure in report.figures.values())
+    generated = max(figure.generated for figure in report.figures.values())
+    judge = (
+        f" Features and classes are those of `{report.judge['name']}` "
+        f"(sha256 `{report.judge['sha256'][:16]}`), a small net of this zoo: its distances do "
+        "not compare with those of an Inception net."
+        if report.judge
+        else ""
+    )
+    return (
+        "\n".join(rows)
+        + f"\n\nMeasured on the {report.split} split of {report.data}: {real:,} real images"
+        + (f", up to {generated:,} generated ones" if generated else "")
+        + f", rounded to 8 bits, seed {report.seed}.{judge} Nothing was chosen by test images. "
+        f"`ganzoo eval {name}` measures all of it again."
+    )
 
 
 def _source(source: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -34,7 +35,12 @@ Setting = Annotated[
     list[str] | None,
     typer.Option("--set", help="A hyper-parameter, such as width=32; may be given again."),
 ]
-DATA_HELP = "A data set (`ganzoo data`), or folder:PATH[,size=64][,channels=3][,flip]."
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+"""Endings of the pictures that can be written."""
+DATA_HELP = (
+    "A data set (`ganzoo data`), mnist,without=2 to leave classes out of training, or "
+    "folder:PATH[,size=64][,channels=3][,flip]."
+)
 
 
 def main() -> None:
@@ -240,14 +246,21 @@ def train(
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
+    snapshots: Annotated[
+        bool, typer.Option("--snapshots", help="Keep about 40 models on the way.")
+    ] = False,
 ) -> None:
     """Train a variant or a Spec file."""
     from ganzoo import runs
 
     if resume is not None:
-        if target or data or steps or batch or set or out_ or compile:
-            raise SpecError("--resume takes everything from the run; give only --resume FOLDER")
-        folder, settings = resume, runs.Settings.read(resume)
+        if target or data or batch or set or out_ or compile or snapshots:
+            raise SpecError(
+                "--resume takes everything from the run; give only --resume FOLDER, and --steps to "
+                "make it longer"
+            )
+        folder = resume
+        settings = runs.extend(folder, steps) if steps else runs.Settings.read(folder)
         if (folder / "model" / "config.json").is_file():
             out.print(f"the run in {folder} is done: ganzoo sample {folder} -o samples.png")
             return
@@ -263,7 +276,7 @@ def train(
         settings = runs.Settings(
             name=f"{name}-{_plain(data)}", spec=spec, data=data,
             steps=steps or spec.steps, batch=batch or spec.batch, seed=seed,
-            precision=precision, compile=compile, made_by=made_by,
+            precision=precision, compile=compile, snapshots=snapshots, made_by=made_by,
         )  # fmt: skip
         folder = out_ or Path("runs") / settings.name
     from ganzoo.data import load
@@ -353,17 +366,138 @@ def sample(
     from ganzoo.hub import from_pretrained
     from ganzoo.runs import samples
 
-    if output.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
-        raise DataError(f"-o {output}: the sheet is a .png, .jpg or .webp")
-    if not output.parent.is_dir():
-        raise DataError(f"-o {output}: there is no folder {output.parent}")
+    _check_output(output, "the sheet", PICTURES)
     loaded = from_pretrained(model)
     if label is None:
         images = samples(loaded, n, seed)
     else:
         images = loaded.generate(n, seed=seed, label=label, output="pt")
     pictures.save_sheet(images, output)
-    out.print(f"{n} samples of {loaded.title}, seed {seed}: {output}")
+    out.print(f"{n} samples of {loaded.title}, seed {seed}: {output}", markup=False)
+
+
+@app.command()
+def reconstruct(
+    model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
+    files: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Picture files.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The sheet.")] = Path(
+        "reconstructions.png"
+    ),
+    seed: Annotated[int, typer.Option(help="Of the noise, where the model draws some.")] = 0,
+) -> None:
+    """Encode and decode pictures, as pairs on one sheet."""
+    _check_output(output, "the sheet", PICTURES)
+    if output.exists() and any(file.exists() and output.samefile(file) for file in files):
+        raise DataError(f"-o {output}: this is one of the pictures; give the sheet another name")
+    from ganzoo import pictures
+    from ganzoo.compare import reconstructions
+    from ganzoo.hub import from_pretrained
+
+    loaded = from_pretrained(model)
+    originals, copies = reconstructions(loaded, files, seed)
+    pictures.save_pairs(originals, copies, output)
+    what, it = ("1 picture", "it") if len(files) == 1 else (f"{len(files)} pictures", "them")
+    out.print(f"{what} above what {loaded.title} makes of {it}: {output}", markup=False)
+
+
+@app.command()
+def compare(
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL", help="Two or more, or their folders.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .html or .png.")] = Path(
+        "compare.html"
+    ),
+) -> None:
+    """Put samples and figures of models side by side."""
+    _check_output(output, "the comparison", (".html", ".png"))
+    if len(models) < 2:
+        raise UnknownNameError(
+            f"compare {models[0]} with what? Give two models or more (`ganzoo models`)"
+        )
+    from ganzoo import compare as compare_
+
+    columns = [compare_.column(name) for name in models]
+    compare_.save(columns, output)
+    for one in columns:
+        if one.stale:
+            err.print(f"{one.name}: {one.measured}", style="yellow", markup=False)
+    out.print(f"{', '.join(one.name for one in columns)}: {output}", markup=False)
+
+
+@app.command("eval")
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
+    data: Annotated[
+        str | None, typer.Option(help="A data set; by default the one it was trained on.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=100, help="Real and generated images each.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of the samples and all else random.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="The report as JSON, no table.")] = False,
+) -> None:
+    """Measure a model: a table, and metrics.json beside it.
+
+    The figures of a model that came with ganzoo are compared and never written over.
+    """
+    from ganzoo import hub, runs, store
+    from ganzoo.metrics import evaluate as evaluate_
+    from ganzoo.metrics import history, report
+
+    folder = hub.resolve(model)
+    loaded = store.load(folder)
+    bundled = folder in hub.bundled().values() and not Path(model).is_dir()
+    with err.status(f"measuring {loaded.title}") as status:
+
+        def note(text: str) -> None:
+            status.update(f"measuring {loaded.title}: {text}")
+
+        course = history.read(folder)
+        snapshots = [*folder.parent.glob("snapshots/*/")] if folder.name == "model" else []
+        if course is None and snapshots:
+            log = runs.log(folder.parent)
+            trained = data or loaded.config.get("data", {}).get("name", "")
+            course = history.follow(snapshots, log, trained, note=note)
+            history.write(course, folder)
+        found = evaluate_(loaded, data or "", count=n, seed=seed, history=course, note=note)
+    if json:
+        print(found.text())
+    else:
+        _figures(found)
+    said = report.read(folder)
+    if not bundled:
+        found.write(folder)
+        if not json:
+            out.print(f"\nkept in {folder / report.FILE}", style="dim", markup=False)
+    elif said and said.protocol == found.protocol:
+        drifted = report.drift(said, found)
+        for name, (then, now) in drifted.items():
+            err.print(f"{name}: published as {then:g}, and here {now:g}", style="yellow")
+        if not drifted and not json:
+            out.print("\nas published", style="green")
+
+
+def _figures(found: Any) -> None:
+    table = _table("figure", "value", "", "beside it", "what it is")
+    words = {"lower": "lower is better", "higher": "higher is better", "": ""}
+    for name, figure in found.figures.items():
+        beside = ", ".join(f"{key} {value:.4g}" for key, value in figure.references.items())
+        table.add_row(
+            name.replace("_", " "),
+            f"{figure.value:.4g}",
+            words[figure.better],
+            beside,
+            figure.about,
+        )
+    out.print(table)
+    judge = f", judge {found.judge['name']} {found.judge['sha256'][:12]}" if found.judge else ""
+    figures = found.figures.values()
+    out.print(
+        f"\n{found.model} on {found.data} ({found.split}), "
+        f"{max(f.real for f in figures):,} real and {max(f.generated for f in figures):,} "
+        f"generated images, seed {found.seed}{judge}",
+        style="dim",
+        markup=False,
+    )
 
 
 @app.command()
@@ -412,6 +546,17 @@ def _declared(
     return spec, made_by
 
 
+def _check_output(output: Path, what: str, endings: tuple[str, ...]) -> None:
+    """DataError unless a file with one of these endings can be written there."""
+    if output.suffix.lower() not in endings:
+        *others, last = (ending for ending in endings if ending != ".jpeg")
+        raise DataError(f"-o {output}: {what} is a {', '.join(others)} or {last}")
+    if not output.parent.is_dir():
+        raise DataError(f"-o {output}: there is no folder {output.parent}")
+    if output.is_dir():
+        raise DataError(f"-o {output}: this is a folder; name a file in it")
+
+
 def _fields(data: str) -> Fields:
     from ganzoo.data.catalog import fields_of
     from ganzoo.host import default
@@ -434,8 +579,9 @@ def _folder_for(spec: Spec, data: str) -> str:
 
 def _plain(data: str) -> str:
     """The name of a data set as part of a run's name."""
-    name = data.removeprefix("folder:").split(",")[0]
-    return Path(name).name or "data"
+    if data.startswith("folder:"):
+        return Path(data.removeprefix("folder:").split(",")[0]).name or "data"
+    return re.sub(r"[,=+]", "-", data)
 
 
 def _mention_broken(host: Any) -> None:

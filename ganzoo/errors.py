@@ -10,7 +10,8 @@
     │   └── NonFiniteError   a loss became NaN or infinite
     ├── StoreError           a model folder is incomplete, foreign or of a newer format
     │   └── IntegrityError   its weights are not the ones that its config.json names
-    └── TaskError            a trained model is asked for something it cannot do
+    ├── TaskError            a trained model is asked for something it cannot do
+    └── MetricError          a model cannot be measured, or its figures cannot be read
 
 Every message says what is wrong, where, what is allowed, and what to do next.
 """
@@ -91,6 +92,10 @@ class IntegrityError(StoreError):
 
 class TaskError(GanzooError):
     """A trained model is asked for something it cannot do."""
+
+
+class MetricError(GanzooError):
+    """A model cannot be measured, or its figures cannot be read."""
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

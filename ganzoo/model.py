@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganzoo.build import parameter_count
+from ganzoo.data.folder import upright
 from ganzoo.errors import TaskError, choices, nearest
 from ganzoo.evaluate import Evaluator
 from ganzoo.modules import Net
@@ -69,21 +70,32 @@ class Model:
         task = self._task("generate")
         values, n = self._given(task, given, n)
         values |= self._noise(task, n, seed, noise or {})
-        return self._images(self._run(task.output, values), output)
+        return self._images(self.outputs(task.output, values), output)
 
-    def encode(self, images: Any, *, seed: int = 0) -> np.ndarray:
-        """The codes of images: float32 (n, d)."""
-        task = self._task("encode")
-        values, n = self._given(task, {"image": images}, None)
-        values |= self._noise(task, n, seed, {})
-        return self._run(task.output, values).flatten(1).cpu().numpy()
+    def encode(self, images: Any, *, task: str | None = None, seed: int = 0) -> np.ndarray:
+        """The codes of images: float32 (n, d).
 
-    def reconstruct(self, images: Any, *, seed: int = 0, output: Output = "pil") -> Any:
-        """The images, encoded and decoded again."""
-        task = self._task("reconstruct")
-        values, n = self._given(task, {"image": images}, None)
-        values |= self._noise(task, n, seed, {})
-        return self._images(self._run(task.output, values), output)
+        Args:
+            task: the name of the task where there are several, such as "features"; by
+                default the first of kind encode.
+        """
+        chosen = self._task("encode", task)
+        values, n = self._given(chosen, {"image": images}, None)
+        values |= self._noise(chosen, n, seed, {})
+        return self.outputs(chosen.output, values).flatten(1).cpu().numpy()
+
+    def reconstruct(
+        self, images: Any, *, task: str | None = None, seed: int = 0, output: Output = "pil"
+    ) -> Any:
+        """The images, encoded and decoded again.
+
+        Args:
+            task: the name of the task where there are several; by default the first.
+        """
+        chosen = self._task("reconstruct", task)
+        values, n = self._given(chosen, {"image": images}, None)
+        values |= self._noise(chosen, n, seed, {})
+        return self._images(self.outputs(chosen.output, values), output)
 
     def translate(self, images: Any, *, to: str, seed: int = 0, output: Output = "pil") -> Any:
         """The images in the domain `to`."""
@@ -96,24 +108,40 @@ class Model:
         task = tasks[to]
         values, n = self._given(task, {"image": images}, None)
         values |= self._noise(task, n, seed, {})
-        return self._images(self._run(task.output, values), output)
+        return self._images(self.outputs(task.output, values), output)
 
-    def score(self, images: Any, *, seed: int = 0) -> np.ndarray:
-        """How strange each image is: float32 (n,), higher is stranger."""
-        task = self._task("score")
-        values, n = self._given(task, {"image": images}, None)
-        values |= self._noise(task, n, seed, {})
-        return self._run(task.output, values).flatten().cpu().numpy()
+    def score(self, images: Any, *, task: str | None = None, seed: int = 0) -> np.ndarray:
+        """How strange each image is: float32 (n,), higher is stranger.
+
+        Args:
+            task: the name of the task where there are several; by default the first.
+        """
+        chosen = self._task("score", task)
+        values, n = self._given(chosen, {"image": images}, None)
+        values |= self._noise(chosen, n, seed, {})
+        return self.outputs(chosen.output, values).flatten().cpu().numpy()
+
+    def tasks(self, kind: str) -> dict[str, Task]:
+        """The tasks of a kind by name; none where it can do nothing of the kind."""
+        return {name: task for name, task in self.spec.tasks.items() if task.kind == kind}
 
     def _tasks(self, kind: str) -> dict[str, Task]:
-        found = {name: task for name, task in self.spec.tasks.items() if task.kind == kind}
+        found = self.tasks(kind)
         if not found:
             can = choices({task.kind for task in self.spec.tasks.values()})
             raise TaskError(f"{self.title} cannot {kind}; it can: {can}")
         return found
 
-    def _task(self, kind: str) -> Task:
-        return next(iter(self._tasks(kind).values()))
+    def _task(self, kind: str, name: str | None = None) -> Task:
+        found = self._tasks(kind)
+        if name is None:
+            return next(iter(found.values()))
+        if name not in found:
+            raise TaskError(
+                f"{self.title} has no task {name!r} of kind {kind}{nearest(name, found)} "
+                f"it has: {choices(found)}"
+            )
+        return found[name]
 
     @property
     def title(self) -> str:
@@ -235,7 +263,8 @@ class Model:
         with torch.inference_mode():
             return evaluator(text)
 
-    def _run(self, text: str, values: Mapping[str, Tensor]) -> Tensor:
+    def outputs(self, text: str, values: Mapping[str, Tensor]) -> Tensor:
+        """As `evaluate`, for an expression with one row a sample: in batches, side by side."""
         n = next(iter(values.values())).shape[0]
         parts = [
             self.evaluate(text, {name: value[i : i + BATCH] for name, value in values.items()})
@@ -320,8 +349,8 @@ def image_tensor(images: Any, draw: Image) -> Tensor:
         except OSError as error:
             raise TaskError(f"cannot read the image {str(images)!r}: {error}") from None
     if isinstance(images, pil.Image):
-        mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(draw.channels, "RGB")
-        array = torch.from_numpy(np.array(images.convert(mode), dtype=np.float32) / 255)
+        picture = upright(images, draw.channels if draw.channels in (1, 3, 4) else 3)
+        array = torch.from_numpy(np.array(picture, dtype=np.float32) / 255)
         array = array[None, :, :, None] if array.ndim == 2 else array[None]
         return _fit(array.permute(0, 3, 1, 2), draw)
     if isinstance(images, Tensor):

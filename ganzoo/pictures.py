@@ -18,6 +18,8 @@ WIDTH = 900
 LARGEST_SCALE = 16
 BACKGROUND = 228
 """The grey between images: neither the black of digits nor the white of a page."""
+ABREAST = 10
+"""Pairs that stand side by side before another block begins."""
 FRAMES_A_SECOND = 10
 
 
@@ -35,7 +37,11 @@ def to_uint8(images: Any) -> np.ndarray:
 
 
 def sheet(
-    images: Any, columns: int | None = None, scale: int | None = None, gap: int | None = None
+    images: Any,
+    columns: int | None = None,
+    scale: int | None = None,
+    gap: int | None = None,
+    background: int = BACKGROUND,
 ) -> Image.Image:
     """Images side by side and row by row, as one picture.
 
@@ -46,6 +52,7 @@ def sheet(
         scale: each pixel becomes a square of this side; by default so that the sheet is 600
             to 900 pixels wide.
         gap: pixels between images and around them; by default a little, as the images need.
+        background: the grey of the gaps, 0 to 255.
     """
     tiles = _opaque(to_uint8(images))
     number, height, width, channels = tiles.shape
@@ -54,14 +61,14 @@ def sheet(
     columns = min(columns or _columns(number), number)
     rows = math.ceil(number / columns)
     if scale is None:
-        scale = max(1, min(LARGEST_SCALE, int(WIDTH / (columns * (width + _GAP) + _GAP))))
+        scale = _scale(columns, width)
     if gap is None:
         gap = max(2, round(_GAP * scale))
     tiles = tiles.repeat(scale, axis=1).repeat(scale, axis=2)
     height, width = height * scale, width * scale
     canvas = np.full(
         (rows * (height + gap) + gap, columns * (width + gap) + gap, channels),
-        BACKGROUND,
+        background,
         np.uint8,
     )
     for place, tile in enumerate(tiles):
@@ -79,6 +86,48 @@ def save_sheet(images: Any, path: str | Path, **layout: Any) -> Path:
     """Write the `sheet` of images; the ending of `path` says the format."""
     path = Path(path)
     sheet(images, **layout).save(path, optimize=True)
+    return path
+
+
+def pairs(originals: Any, copies: Any) -> Image.Image:
+    """Pictures in a row and below each what became of it, on white.
+
+    More of them than fit side by side go on in blocks of two such rows, about equally long,
+    with more space between blocks than inside them.
+
+    Args:
+        originals, copies: floats (n, channels, height, width) in [0, 1], both of one shape.
+    """
+    above, below = np.asarray(originals, np.float32), np.asarray(copies, np.float32)
+    if above.shape != below.shape or above.ndim != 4:
+        raise ValueError(f"pairs are of one shape, not {above.shape} and {below.shape}")
+    number, width = len(above), above.shape[3]
+    if not number:
+        raise ValueError("a sheet needs at least one image")
+    abreast = max(1, min(ABREAST, int((WIDTH - _GAP) / (width + _GAP))))
+    columns = math.ceil(number / math.ceil(number / abreast))
+    scale = _scale(columns, width)
+    blocks = [
+        sheet(
+            np.concatenate([above[first : first + columns], below[first : first + columns]]),
+            columns=len(above[first : first + columns]),
+            scale=scale,
+            background=255,
+        )
+        for first in range(0, number, columns)
+    ]
+    space = 2 * max(2, round(_GAP * scale))
+    height = blocks[0].height + space
+    canvas = Image.new(blocks[0].mode, (blocks[0].width, len(blocks) * height - space), "white")
+    for place, block in enumerate(blocks):
+        canvas.paste(block, (0, place * height))
+    return canvas
+
+
+def save_pairs(originals: Any, copies: Any, path: str | Path) -> Path:
+    """Write the `pairs`; the ending of `path` says the format."""
+    path = Path(path)
+    pairs(originals, copies).save(path, optimize=True)
     return path
 
 
@@ -110,7 +159,13 @@ def animation(
     return Path(path)
 
 
-def loss_plot(records: Sequence[Mapping[str, Any]], path: str | Path, title: str = "") -> Path:
+def loss_plot(
+    records: Sequence[Mapping[str, Any]],
+    path: str | Path,
+    title: str = "",
+    *,
+    word: str = "update",
+) -> Path:
     """Draw the losses of a run: a panel for each update, a line for each of its terms.
 
     The pale line is what was logged, the strong one its running mean. Spikes may leave the
@@ -121,7 +176,7 @@ def loss_plot(records: Sequence[Mapping[str, Any]], path: str | Path, title: str
             order; a term need not stand in each. What comes before the last dot is the update.
         path: a PNG of 1800 pixels width, made to be shown at 900; another ending, such as
             `.svg`, gives that format.
-        title: stands above.
+        title: stands above. word: stands before the name of each panel.
     """
     from matplotlib.figure import Figure
 
@@ -139,7 +194,7 @@ def loss_plot(records: Sequence[Mapping[str, Any]], path: str | Path, title: str
     panels = figure.subplots(down, across, squeeze=False, sharex=True).ravel()
     last = max(record["step"] for record in records)
     for panel, (update, lines) in zip(panels, terms.items(), strict=False):
-        _panel(panel, update, lines, last)
+        _panel(panel, f"{word} {update}".strip(), lines, last)
     for panel in panels[len(terms) :]:
         panel.remove()
     figure.savefig(path)
@@ -174,7 +229,7 @@ def _lines(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Line]]:
     }
 
 
-def _panel(panel: Axes, update: str, lines: Mapping[str, Line], last: int) -> None:
+def _panel(panel: Axes, title: str, lines: Mapping[str, Line], last: int) -> None:
     """One update: its terms, each with its name at its right end."""
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
@@ -197,7 +252,7 @@ def _panel(panel: Axes, update: str, lines: Mapping[str, Line], last: int) -> No
             fontsize=10,
             fontweight="bold",
         )
-    panel.set_title(f"update {update}".strip(), loc="left", fontsize=11, color=_INK)
+    panel.set_title(title, loc="left", fontsize=11, color=_INK)
     panel.set_xlim(0, max(1, last))
     panel.xaxis.set_major_formatter(EngFormatter(sep=""))
     panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -256,6 +311,11 @@ def _opaque(images: np.ndarray) -> np.ndarray:
         return images
     colour, opacity = images[..., :3].astype(np.float32), images[..., 3:] / np.float32(255)
     return (colour * opacity + 255 * (1 - opacity)).round().astype(np.uint8)
+
+
+def _scale(columns: int, width: int) -> int:
+    """By what whole factor images of this width grow for a row of them to fill the sheet."""
+    return max(1, min(LARGEST_SCALE, int(WIDTH / (columns * (width + _GAP) + _GAP))))
 
 
 def _columns(number: int) -> int:

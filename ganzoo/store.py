@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -53,6 +53,8 @@ def save(
         StoreError: the folder holds something else, or a model while `overwrite` is False.
     """
     folder = Path(folder)
+    if dtype not in get_args(Dtype):
+        raise StoreError(f"dtype is one of {choices(get_args(Dtype))}, not {dtype!r}")
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file; give a folder")
     if folder.is_dir() and any(folder.iterdir()):

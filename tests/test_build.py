@@ -60,8 +60,6 @@ from ganzoo.spec import (
 )
 from tests.table import TABLE
 
-torch.set_num_threads(1)
-
 
 def spec_of(
     network: Network, draws: dict[str, Any], loss: str = "", tasks: dict[str, Any] | None = None

@@ -2,17 +2,23 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image as Picture
 
-from ganzoo import cli, runs
+from ganzoo import cli, hub, runs, store
 from ganzoo.engine import checkpoint
+from ganzoo.metrics import report
+from tests.test_model import model_of
 
 TINY = """
 title: tiny
@@ -152,6 +158,116 @@ def test_a_stopped_run_goes_on_and_its_log_is_whole(monkeypatch, tiny, photos, t
     assert [line["losses"] for line in lines] == [line["losses"] for line in again]
 
 
+def test_a_run_made_longer_is_the_run_that_was_long(monkeypatch, tiny, photos, tmp_path) -> None:
+    """Bit for bit, its log too; a schedule that depends on the length is refused."""
+    data = f"folder:{photos},size=16,channels=1"
+    long, short = tmp_path / "long", tmp_path / "short"
+    assert run(monkeypatch, "train", tiny, "--data", data, "--steps", 8, "--out", long) == 0
+    assert run(monkeypatch, "train", tiny, "--data", data, "--steps", 5, "--out", short) == 0
+    assert run(monkeypatch, "train", "--resume", short, "--steps", 4) == 2
+    assert (short / "model").is_dir(), "what is refused changes nothing"
+    assert run(monkeypatch, "train", "--resume", short, "--steps", 8) == 0
+    one, other = (store.load(folder / "model") for folder in (long, short))
+    for mine, theirs in zip(one.networks["G"].parameters(), other.networks["G"].parameters()):  # noqa: B905
+        assert torch.equal(mine, theirs)
+    assert one.config["training"]["steps"] == other.config["training"]["steps"] == 8
+    assert [r["losses"] for r in runs.log(long)] == [r["losses"] for r in runs.log(short)]
+    tiny.write_text(
+        TINY.replace(
+            'fake: "bce(D(fake), 0)"}}',
+            'fake: "bce(D(fake), 0)"}, optimizer: {kind: adam, decay: {}}}',
+        )
+    )
+    falling = tmp_path / "falling"
+    assert run(monkeypatch, "train", tiny, "--data", data, "--steps", 5, "--out", falling) == 0
+    assert run(monkeypatch, "train", "--resume", falling, "--steps", 8) == 2
+    assert runs.Settings.read(falling).steps == 5
+
+
+def test_pictures_stand_above_their_reconstructions(monkeypatch, capsys, photos, tmp_path) -> None:
+    model = model_of("bigan")
+    folder = store.save(model, tmp_path / "model", name="tiny[red]")
+    files, sheet = sorted(photos.iterdir())[:3], tmp_path / "pair.png"
+    assert run(monkeypatch, "reconstruct", folder, *files, "-o", sheet) == 0
+    said = capsys.readouterr().out
+    assert "3 pictures" in said and "tiny[red]" in said and str(sheet) in said.replace("\n", "")
+    wanted = model.reconstruct(files, output="np")[..., 0]
+    with Picture.open(sheet) as picture:
+        pixels = np.asarray(picture).astype(int)
+    side = 8 * 16  # 8x8 as large as it gets
+    for index, file in enumerate(files):
+        left = 16 + index * (side + 16)
+        with Picture.open(file) as image:
+            grey = image.convert("L").getpixel((0, 0))
+        above = pixels[16 : 16 + side : 16, left : left + side : 16]
+        below = pixels[32 + side : 32 + 2 * side : 16, left : left + side : 16]
+        assert abs(above - grey).max() <= 1
+        assert abs(below - 255 * wanted[index]).max() <= 1 and below.std() > 5
+
+
+def test_a_sheet_replaces_no_picture_that_it_shows(monkeypatch, capsys, photos, tmp_path) -> None:
+    folder = store.save(model_of("bigan"), tmp_path / "model")
+    photo = photos / "0.png"
+    before = photo.read_bytes()
+    assert run(monkeypatch, "reconstruct", folder, photo, "-o", photos / ".." / "photos/0.png") == 2
+    assert "one of the pictures" in capsys.readouterr().err
+    assert photo.read_bytes() == before
+    photo.write_bytes(before[:60])
+    assert run(monkeypatch, "reconstruct", folder, photo, "-o", tmp_path / "pair.png") == 2
+    said = capsys.readouterr().err.replace("\n", "")
+    assert f"{str(photo)!r} cannot be read" in said and "Traceback" not in said
+    assert not (tmp_path / "pair.png").exists()
+
+
+def test_a_folder_is_measured_and_its_figures_kept(monkeypatch, capsys, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(hub.bundled()["dcgan-mnist"], folder)
+    (folder / "metrics.json").unlink()
+    words = ["eval", folder, "--data", "digits", "-n", 100]
+    assert run(monkeypatch, *words) == 0
+    shown = capsys.readouterr().out
+    assert "fid" in shown and "training images" in shown and "100 generated" in shown
+    kept = json.loads((folder / "metrics.json").read_text())
+    assert run(monkeypatch, *words, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == kept
+    assert kept["data"] == "digits" and kept["figures"]["fid"]["generated"] == 100
+
+
+def test_a_bundled_model_is_compared_and_not_written_over(monkeypatch, capsys) -> None:
+    path = hub.bundled()["dcgan-mnist"] / "metrics.json"
+    before = path.read_bytes()
+    assert run(monkeypatch, "eval", "dcgan-mnist", "--data", "digits", "-n", 100) == 0
+    assert "as published" not in capsys.readouterr().out, "by another protocol"
+    said = report.parse(json.loads(before))
+    off = replace(said, figures={"fid": replace(said.figures["fid"], value=99.0)})
+    for found, words in ((said, "as published"), (off, "fid: published as 2")):
+        monkeypatch.setattr("ganzoo.metrics.evaluate", lambda *_, found=found, **__: found)
+        monkeypatch.setattr(type(said), "protocol", 1)
+        assert run(monkeypatch, "eval", "dcgan-mnist") == 0
+        captured = capsys.readouterr()
+        assert words in captured.out + captured.err
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("ending", ["html", "png"])
+def test_models_stand_side_by_side(monkeypatch, capsys, tmp_path: Path, ending: str) -> None:
+    folders = [
+        store.save(model_of("gan", seed), tmp_path / f"model{seed}", name=f"tiny{seed}")
+        for seed in (1, 2)
+    ]
+    report = {
+        "format_version": 1, "model": "tiny1", "weights": "0" * 64, "data": "mnist",
+        "split": "test", "seed": 0, "judge": None, "figures": {},
+    }  # fmt: skip
+    (folders[0] / "metrics.json").write_text(json.dumps(report))
+    path = tmp_path / f"both.{ending}"
+    assert run(monkeypatch, "compare", *folders, "-o", path) == 0
+    captured = capsys.readouterr()
+    assert "tiny1, tiny2" in captured.out and path.stat().st_size > 1000
+    said = captured.err.replace("\n", "")
+    assert "tiny1: stale" in said and f"ganzoo eval {folders[0]}" in said and "tiny2" not in said
+
+
 def test_ctrl_c_saves_and_says_how_to_go_on(tiny: Path, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = [
@@ -197,6 +313,14 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tiny: Path, photos: Path, tmp_path: 
         (["sample", "dcgan-mnits"], "no model"),
         (["sample", "dcgan-mnist", "-o", "digits.txt"], ".png"),
         (["sample", "dcgan-mnist", "-o", "no/such/folder/x.png"], "no folder"),
+        (["reconstruct", "dcgan-mnist", "README.md"], "dcgan-mnist cannot reconstruct; it can: 'g"),
+        (["reconstruct", "dcgan-mnist", "x.png", "-o", "pair.txt"], ".png, .jpg or .webp"),
+        (["reconstruct", "dcgan-mnist", "x.png", "-o", "no/such/folder/x.png"], "no folder"),
+        (["reconstruct", "dcgan-mnist"], "Missing argument 'PICTURE'"),
+        (["compare", "dcgan-mnist"], "compare dcgan-mnist with what?"),
+        (["compare", "dcgan-mnist", "gan-mnits"], "did you mean 'gan-mnist'?"),
+        (["compare", "dcgan-mnist", "gan-mnist", "-o", "x.jpg"], ".html or .png"),
+        (["compare", "dcgan-mnist", "gan-mnist", "-o", "no/such/folder/x.html"], "no folder"),
         (["show", "x.yaml", "--set", "a=1"], "--set is for variants"),
         (["show"], "show what?"),
         (["frobnicate"], "No such command"),

@@ -22,8 +22,6 @@ from ganzoo.errors import PluginError, SpecError, UnknownNameError
 from ganzoo.host import Host, discover
 from ganzoo.spec import Flatten, Image, Linear, Network, Normal, Reshape, Tanh, Update, vocabulary
 
-torch.set_num_threads(1)
-
 
 def plugin(name: str = "a_plugin", **hooks: Any) -> ModuleType:
     """A module with hooks that give these values."""

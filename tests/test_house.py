@@ -16,7 +16,7 @@ HOUSE = ROOT / "ganzoo"
 ORDER = [
     "errors", "atomic", "seed", "spec", "data.catalog", "hookspecs", "host", "functions",
     "modules", "evaluate", "build", "data", "pictures", "plan", "explain", "model", "engine",
-    "metrics", "store", "card", "hub", "runs", "demo", "cli", "quickstart",
+    "store", "hub", "metrics", "card", "runs", "compare", "demo", "cli", "quickstart",
 ]  # fmt: skip
 """Downwards. `data.catalog` declares data sets without torch, so it stands above the host.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,6 @@ from ganzoo.errors import TaskError
 from ganzoo.model import Model, image_tensor, sample_noise
 from ganzoo.spec import Image, Normal, Spec, Uniform
 from tests.table import TABLE
-
-torch.set_num_threads(1)
 
 
 def model_of(row: str, seed: int = 1) -> Model:
@@ -360,3 +359,20 @@ def test_a_file_that_is_no_image(tmp_path: Path) -> None:
 def test_how_a_model_shows_itself(gan: Model) -> None:
     count = sum(p.numel() for p in gan.networks["G"].parameters())
     assert repr(gan) == f"<Model DCGAN: generate; parameters: G {count}>"
+
+
+def test_pictures_are_seen_as_they_were_meant() -> None:
+    """Turned by their EXIF data, transparency on white, sixteen bits not cut off."""
+    draw = Image((1, 8, 8))
+    values = np.zeros((8, 8), np.uint8)
+    values[:, :2] = 255
+    exif = pil.Exif()
+    exif[0x0112] = 3  # upside down
+    file = io.BytesIO()
+    pil.fromarray(values).save(file, "png", exif=exif)
+    with pil.open(file) as turned:
+        assert image_tensor(turned, draw)[0, 0, 0].tolist() == [-1] * 6 + [1] * 2
+    clear = pil.new("LA", (8, 8), (0, 0))
+    assert image_tensor(clear, draw).eq(1).all()
+    deep = pil.fromarray(np.full((8, 8), 32896, np.uint16))
+    assert image_tensor(deep, draw).abs().max() < 0.01

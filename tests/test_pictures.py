@@ -81,6 +81,72 @@ def test_a_sheet_is_saved_as_it_is(tmp_path):
         assert read.tobytes() == pictures.sheet(images, scale=3).tobytes()
 
 
+def test_pairs_stand_above_each_other_on_white():
+    originals = np.array([0.2, 0.4]).reshape(2, 1, 1, 1) * np.ones((2, 1, 28, 28))
+    made = pictures.pairs(originals, 1 - originals)
+    scale = int(pictures.WIDTH / (2 * 29 + 1))
+    side, gap = scale * 28, scale
+    assert made.size == (2 * side + 3 * gap, 2 * side + 3 * gap)
+    pixels = np.asarray(made)
+    above, below, left, right = gap, 2 * gap + side, gap, 2 * gap + side
+    assert pixels[[above, above, below, below], [left, right, left, right]].tolist() == [
+        *(51, 102),
+        *(204, 153),
+    ]
+    assert pixels[above + side - 1, left + side - 1] == 51
+    assert (pixels[:gap] == 255).all() and (pixels[:, gap + side : 2 * gap + side] == 255).all()
+    assert (pixels[gap + side : 2 * gap + side] == 255).all()
+
+
+def test_pixels_of_small_pairs_grow_by_a_whole_factor():
+    image = np.random.default_rng(0).random((1, 3, 8, 8))
+    pixels = np.asarray(pictures.pairs(image, image))
+    scale = pictures.LARGEST_SCALE
+    one = pixels[scale : scale + 8 * scale : scale, scale : scale + 8 * scale : scale]
+    np.testing.assert_array_equal(one, pictures.to_uint8(image)[0])
+    block = pixels[scale : 2 * scale, scale : 2 * scale]
+    assert (block == block[0, 0]).all()
+
+
+def test_many_pairs_go_on_in_blocks():
+    shades = np.arange(23).reshape(23, 1, 1, 1) / 23 * np.ones((23, 1, 28, 28))
+    made = pictures.pairs(shades, 1 - shades)
+    assert made.width <= pictures.WIDTH
+    pixels = np.asarray(made)
+    # three blocks, of 8, 8 and 7
+    scale = int(pictures.WIDTH / (8 * 29 + 1))
+    side, gap = 28 * scale, scale
+    block = 2 * side + 3 * gap + 2 * gap
+    assert pixels.shape == (3 * block - 2 * gap, 8 * (side + gap) + gap)
+    tops = gap + block * np.arange(3)
+    lefts = gap + (side + gap) * np.arange(8)
+    seen = pixels[tops[:, None], lefts].ravel()
+    assert seen[:23].tolist() == pictures.to_uint8(shades)[:, 0, 0, 0].tolist()
+    assert seen[23] == 255
+    below = pixels[tops[:, None] + side + gap, lefts].ravel()
+    assert below[:23].tolist() == pictures.to_uint8(1 - shades)[:, 0, 0, 0].tolist()
+    assert (pixels[block - 2 * gap : block + gap] == 255).all()
+
+
+def test_large_pairs_keep_their_size():
+    images = np.zeros((4, 3, 300, 300))
+    # two beside each other are what fits
+    assert pictures.pairs(images, images).size == (2 * 300 + 3 * 2, 2 * (2 * 300 + 3 * 2) + 2 * 2)
+    wide = np.zeros((1, 1, 20, 1000))
+    assert pictures.pairs(wide, wide).width == 1000 + 2 * 2
+
+
+def test_pairs_are_saved_and_must_be_pairs(tmp_path):
+    images = np.random.default_rng(0).random((4, 3, 8, 8))
+    path = pictures.save_pairs(images, images, tmp_path / "pairs.png")
+    with Picture.open(path) as read:
+        assert read.tobytes() == pictures.pairs(images, images).tobytes()
+    with pytest.raises(ValueError, match="of one shape"):
+        pictures.pairs(images, images[:2])
+    with pytest.raises(ValueError, match="at least one image"):
+        pictures.pairs(images[:0], images[:0])
+
+
 def test_an_animation_plays_in_time_and_rests_on_the_last(tmp_path):
     frames = [Picture.new("RGB", (20, 10), (12 * k, 0, 255 - 12 * k)) for k in range(20)]
     path = pictures.animation(frames, tmp_path / "a.gif", seconds=4, hold=1.5)

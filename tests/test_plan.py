@@ -33,7 +33,6 @@ from ganzoo.spec.draws import Label, tensor_shape
 from tests.reference import ROUNDS, Loop, Passes
 from tests.table import TABLE
 
-torch.set_num_threads(1)
 RATE = 0.05
 BATCH = 4
 

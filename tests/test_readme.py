@@ -23,9 +23,37 @@ def block(language: str, word: str) -> str:
 
 def test_first_snippet_draws(monkeypatch) -> None:
     space: dict = {}
-    exec(block("python", 'from_pretrained("dcgan-mnist")'), space)
+    exec(block("python", "arrays = model.generate"), space)
     assert len(space["images"]) == 16 and space["images"][0].size == (28, 28)
     assert space["arrays"].shape == (16, 28, 28, 1)
+
+
+def test_the_models_are_in_the_table_and_their_figures_are_theirs() -> None:
+    from ganzoo import metrics
+    from ganzoo.hub import bundled
+
+    rows = dict(
+        re.findall(r"^\| \[([\w-]+)\]\(model_cards/\1/README\.md\) \|(.*)\|$", README, re.M)
+    )
+    assert set(rows) == set(bundled())
+    for name, folder in bundled().items():
+        size = (folder / "model.safetensors").stat().st_size
+        assert f"{size / 1e6:.1f} MB" in rows[name], name
+        report = metrics.read(folder)
+        assert report
+        for figure, value in re.findall(r"(\w[\w ]*?) \*\*([\d.]+)\*\*", rows[name]):
+            found = report.figures[figure.strip().lower().replace(" ", "_")].value
+            assert f"{found:.{len(value.partition('.')[2])}f}" == value, (name, figure)
+
+
+def test_the_figures_snippet(monkeypatch, capsys) -> None:
+    """With the bundled digits in place of MNIST, which may not be at hand."""
+    from ganzoo.metrics import evaluation
+
+    load = evaluation.load
+    monkeypatch.setattr(evaluation, "load", lambda name, split="train": load("digits"))
+    exec(block("python", "from ganzoo.metrics"), {})
+    assert "training images" in capsys.readouterr().out
 
 
 def test_the_yaml_variant_trains_as_the_snippet_says(monkeypatch, tmp_path, capsys) -> None:
@@ -90,7 +118,7 @@ def test_commands_and_files_exist() -> None:
 
 
 def test_every_plugin_is_in_the_pip_line() -> None:
-    line = re.search(r"pip install -e \.(.*)", README)
+    line = re.search(r"pip install -e '\.\[metrics\]'(.*)", README)
     assert line
     projects = ROOT.glob("plugins/*/pyproject.toml")
     folders = sorted(f"plugins/{path.parent.name}" for path in projects)

@@ -24,7 +24,6 @@ from ganzoo.model import Model
 from tests.table import TABLE
 from tests.test_model import model_of
 
-torch.set_num_threads(1)
 ROOT = Path(__file__).parents[1]
 
 
@@ -340,3 +339,9 @@ def test_names_that_nothing_answers_to(tmp_path: Path) -> None:
         hub.resolve("dcgan-mnits")
     with pytest.raises(StoreError, match=r"no model in .*--resume"):
         hub.resolve(tmp_path)
+
+
+def test_an_unknown_dtype_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"dtype is one of .*, not 'int8'"):
+        store.save(model_of("gan"), tmp_path / "model", dtype="int8")  # type: ignore[arg-type]
+    assert not (tmp_path / "model").exists()

@@ -1,0 +1,98 @@
+"""How close two sets of samples are: Fréchet and kernel distance, precision and recall.
+
+All take rows of features, float (n, d), of real and of generated samples.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+
+NEIGHBOURS = 5
+"""How many neighbours make the ball around a sample."""
+
+
+class _Features(torch.nn.Module):
+    """What torchmetrics takes for a feature net, where the features are there already."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.num_features = size
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return rows
+
+
+def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
+    """Squared Fréchet distance of the Gaussians fitted to both (Heusel et al., arXiv:1706.08500).
+
+    With Inception features this is the FID; it means nothing without naming the features,
+    and it falls with the number of samples.
+    """
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    metric = FrechetInceptionDistance(_Features(real.shape[1]))
+    metric.set_dtype(torch.float64)
+    metric.update(torch.from_numpy(real).double(), real=True)
+    metric.update(torch.from_numpy(fake).double(), real=False)
+    return float(metric.compute())
+
+
+def kernel_distance(
+    real: np.ndarray, fake: np.ndarray, *, seed: int = 0, subsets: int = 100, size: int = 1000
+) -> float:
+    """Squared maximum mean discrepancy with the kernel (a.b/d + 1)^3 (arXiv:1801.01401).
+
+    The mean over `subsets` random parts of `size` samples; unbiased, so it may be negative.
+    """
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    size = min(size, len(real), len(fake))
+    with warnings.catch_warnings():  # that it keeps all features
+        warnings.simplefilter("ignore", UserWarning)
+        metric = KernelInceptionDistance(
+            _Features(real.shape[1]), subsets=subsets, subset_size=size
+        )
+    metric.set_dtype(torch.float64)
+    metric.update(torch.from_numpy(real).double(), real=True)
+    metric.update(torch.from_numpy(fake).double(), real=False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return float(metric.compute()[0])
+
+
+def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = NEIGHBOURS) -> dict[str, float]:
+    """`precision`, `recall` (arXiv:1904.06991), `density` and `coverage` (arXiv:2002.09797).
+
+    Around each sample lies a ball that reaches to its k-th neighbour of its own kind.
+    Precision is the share of generated samples in a real ball, recall that of real samples
+    in a generated ball; density is in how many real balls a generated sample lies, in units
+    of k, so that it can exceed 1; coverage is the share of real balls with a generated sample.
+    """
+    from sklearn.metrics import pairwise_distances_chunked
+    from sklearn.neighbors import NearestNeighbors
+
+    def radii(rows: np.ndarray) -> np.ndarray:
+        search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(rows)
+        return search.kneighbors()[0][:, -1]  # the sample itself does not count
+
+    real_radii, fake_radii = radii(real), radii(fake)
+    in_real = np.zeros(len(fake), np.int64)
+    covered: list[np.ndarray] = []
+    recalled: list[np.ndarray] = []
+    start = 0
+    for distances in pairwise_distances_chunked(real, fake):
+        stop = start + len(distances)
+        inside = distances < real_radii[start:stop, None]
+        in_real += inside.sum(0)
+        covered.append(np.asarray(inside.any(1)))
+        recalled.append(np.asarray((distances < fake_radii).any(1)))
+        start = stop
+    return {
+        "precision": float((in_real > 0).mean()),
+        "recall": float(np.concatenate(recalled).mean()),
+        "density": float(in_real.mean() / k),
+        "coverage": float(np.concatenate(covered).mean()),
+    }

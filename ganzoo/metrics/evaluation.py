@@ -1,0 +1,538 @@
+"""Measure a model: which figures apply follows from its tasks, its Spec and the data.
+
+The protocol is one for all models of a data set, so that figures can be compared:
+
+- real images are the first `count` of the test split, generated ones the samples of one seed,
+  of the classes of those test images where the model takes a class;
+- all are rounded to 8 bits, and values are in [0, 1]; nothing is resized but for the
+  Inception net;
+- each figure stands beside what real training images, or a trivial method, would get;
+- of a data set without a test split, the last training images stand for it;
+- nothing here is chosen by test images, the width of the Parzen kernel included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganzoo.build import build, initialize
+from ganzoo.data import load
+from ganzoo.data.source import Source
+from ganzoo.errors import MetricError
+from ganzoo.metrics.report import Better, Figure, Report
+from ganzoo.model import Model, image_tensor, sample_noise
+from ganzoo.seed import key
+from ganzoo.spec import expression as ex
+from ganzoo.spec.draws import Image, Label, Normal
+
+COUNT = 10_000
+FITTED = 50_000
+"""Conditional samples that a nearest-neighbour classifier is fitted on."""
+DENSE = 1024
+"""Numbers in an image up to which distances of pixels are measured."""
+COMPONENTS = 20
+"""Principal components of the reconstruction beside anomaly scores."""
+VERDICT = "classes"
+"""A task of kind encode of this name gives a number for each class: the model is a classifier."""
+
+
+def evaluate(
+    model: Model,
+    data: str = "",
+    *,
+    count: int = COUNT,
+    seed: int = 0,
+    history: Mapping[str, Any] | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Report:
+    """All figures that apply to a model.
+
+    Args:
+        data: the data set to compare with; by default the one that it was trained on.
+        count: real and generated images each.
+        seed: of the samples and of every random choice.
+        history: what a run recorded on the way (`ganzoo.metrics.history`).
+        note: told what is being measured.
+
+    Raises:
+        MetricError: the data do not fit the model, or a library is missing.
+        DataError: the data cannot be read.
+    """
+    try:
+        import sklearn  # noqa: F401
+        import torchmetrics  # noqa: F401
+    except ImportError as error:
+        raise MetricError(f'metrics need more: pip install "ganzoo[metrics]" ({error})') from None
+    data = data or str(model.config.get("data", {}).get("name", ""))
+    if not data:
+        raise MetricError(f"{model.title} does not say what it was trained on; give --data")
+    if count < 100:
+        raise MetricError(f"figures of {count} images mean nothing; take 100 or more")
+    work = _Evaluation(model, data, count, seed)
+    figures: dict[str, Figure] = {}
+    if model.tasks("generate"):
+        note("samples")
+        figures |= work.samples()
+    if work.conditional:
+        note("classes of the samples")
+        figures |= work.conditions()
+    if VERDICT in model.tasks("encode"):
+        note("verdicts")
+        figures |= work.verdicts()
+    for name in model.tasks("encode") if VERDICT not in model.tasks("encode") else ():
+        note(f"codes of {name!r}")
+        figures |= work.codes(name)
+    if model.tasks("reconstruct"):
+        note("reconstructions")
+        figures |= work.reconstructions()
+    if work.left_out:
+        for name in model.tasks("score"):
+            note(f"scores of {name!r}")
+            figures |= work.anomalies(name)
+    note("critics")
+    figures |= work.critics()
+    if history:
+        from ganzoo.metrics.history import figures_of
+
+        figures |= figures_of(history)
+    if not figures:
+        raise MetricError(f"nothing of what {model.title} can do has a metric")
+    return Report(
+        model=model.title,
+        weights=str(model.config.get("weights", {}).get("sha256", "")),
+        data=data,
+        split=work.split,
+        seed=seed,
+        judge=work.judged,
+        figures=figures,
+    )
+
+
+class _Evaluation:
+    """What the measures of one model share, made when it is first asked for."""
+
+    def __init__(self, model: Model, data: str, count: int, seed: int) -> None:
+        self.model, self.data, self.seed = model, data, seed
+        self.train = load(data, "train")
+        self.split = "test" if "test" in _splits(data) else "train"
+        if self.split == "test":
+            self.test = load(data, "test")
+        else:  # the last training images stand for it, and no neighbour is looked for among them
+            kept = max(len(self.train) // 2, len(self.train) - count)
+            everything = torch.arange(len(self.train))
+            self.test = self.train.select(everything[kept:])
+            self.train = self.train.select(everything[:kept])
+        image = next((d for d in model.spec.draws.values() if isinstance(d, Image)), None)
+        held = self.test.fields.fields.get("image")
+        if image is None or not isinstance(held, Image) or held.shape != image.shape:
+            raise MetricError(
+                f"{model.title} draws {image.shape if image else 'no images'}, and {data!r} has "
+                f"{held.shape if isinstance(held, Image) else 'no images'}; give the --data that "
+                "it was trained on"
+            )
+        self.image = image
+        self.count = min(count, len(self.test))
+        self.classes = self._classes()
+
+    def _classes(self) -> int:
+        label = self.test.fields.fields.get("label")
+        return label.classes if isinstance(label, Label) else 0
+
+    @property
+    def conditional(self) -> bool:
+        return any(
+            isinstance(self.model.spec.draws[name], Label)
+            for task in self.model.tasks("generate").values()
+            for name in self.model.spec.draws_in(task.output)
+        )
+
+    # ---------------------------------------------------------------------- images, labels
+
+    @cached_property
+    def real(self) -> Tensor:
+        """The test images, (n, c, h, w) in [0, 1]."""
+        return _images(self.test, torch.arange(self.count))
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        return self.test.batch("label", torch.arange(self.count)).numpy()
+
+    @cached_property
+    def known(self) -> Tensor:
+        """As many training images, drawn by the seed."""
+        return _images(self.train, self._known)
+
+    @cached_property
+    def known_labels(self) -> np.ndarray:
+        return self.train.batch("label", self._known).numpy()
+
+    @cached_property
+    def _known(self) -> Tensor:
+        generator = torch.Generator().manual_seed(self.seed)
+        return torch.randperm(len(self.train), generator=generator)[: self.count]
+
+    @cached_property
+    def generated(self) -> Tensor:
+        given = {"label": self.labels} if self.conditional else {}
+        return self._generate(self.count, **given)
+
+    def _generate(self, n: int, **given: Any) -> Tensor:
+        from ganzoo.metrics.judge import rounded
+
+        return rounded(self.model.generate(n, seed=self.seed, output="pt", **given))
+
+    # --------------------------------------------------------------------------- the judge
+
+    @cached_property
+    def judge(self) -> Any:
+        from ganzoo.metrics.judge import judge_of
+
+        return judge_of(self.data)
+
+    @property
+    def judged(self) -> dict[str, str] | None:
+        if "judge" not in self.__dict__:
+            return None
+        return {"name": self.judge.name, "sha256": self.judge.sha256}
+
+    # -------------------------------------------------------------------------- the figures
+
+    def figure(
+        self, value: float, better: Better, about: str, generated: int | None = None,
+        **references: float,
+    ) -> Figure:  # fmt: skip
+        return Figure(
+            value=_short(value),
+            better=better,
+            about=about,
+            real=self.count,
+            generated=self.count if generated is None else generated,
+            references={name.replace("_", " "): _short(v) for name, v in references.items()},
+        )
+
+    def samples(self) -> dict[str, Figure]:
+        """Distances of features, classes, and likelihood where images are small."""
+        from ganzoo.metrics import distributions
+
+        features = {
+            kind: self.judge.features(images)
+            for kind, images in (
+                ("real", self.real), ("fake", self.generated), ("known", self.known),
+            )
+        }  # fmt: skip
+        real, fake, known = features["real"], features["fake"], features["known"]
+        found: dict[str, Figure] = {}
+        for name, measure, about in (
+            ("fid", distributions.frechet_distance, "Fréchet distance of the judge's features"),
+            ("kid", distributions.kernel_distance, "kernel distance of the judge's features"),
+        ):
+            found[name] = self.figure(
+                measure(real, fake), "lower", about, training_images=measure(real, known)
+            )
+        ours = distributions.precision_recall(real, fake)
+        floor = distributions.precision_recall(real, known)
+        for name, about in (
+            ("precision", "share of samples within the real images' neighbourhoods"),
+            ("recall", "share of real images within the samples' neighbourhoods"),
+            ("density", "how many real neighbourhoods a sample lies in, over their size"),
+            ("coverage", "share of real neighbourhoods with a sample in them"),
+        ):
+            found[name] = self.figure(ours[name], "higher", about, training_images=floor[name])
+        found |= self._class_balance()
+        if int(np.prod(self.image.shape)) <= DENSE:
+            found |= self._likelihood()
+        return found
+
+    def _class_balance(self) -> dict[str, Figure]:
+        from ganzoo.metrics import classes
+
+        seen, real = self.judge.classes(self.generated), self.judge.classes(self.real)
+        if seen is None:
+            return {}
+        number = self.classes
+        return {
+            "class_entropy": self.figure(
+                classes.entropy(seen, number),
+                "higher",
+                "entropy in nats of the classes that the judge sees",
+                test_images=classes.entropy(real, number),
+            ),
+            "rarest_class": self.figure(
+                classes.shares(seen, number).min(),
+                "higher",
+                "share of the class that the judge sees least often",
+                test_images=classes.shares(real, number).min(),
+            ),
+        }
+
+    def _likelihood(self) -> dict[str, Figure]:
+        from ganzoo.metrics.likelihood import log_likelihood
+
+        rows, samples, known = (
+            part.flatten(1).numpy() for part in (self.real, self.generated, self.known)
+        )
+        held = torch.arange(len(self.train))[-1000:]
+        validation = _images(self.train, held).flatten(1).numpy()
+        value, width = log_likelihood(samples, validation, rows)
+        return {
+            "log_likelihood": self.figure(
+                value,
+                "higher",
+                f"Parzen log-likelihood in nats, kernel {width:.3g} by 1,000 training images",
+                training_images=log_likelihood(known, validation, rows)[0],
+            )
+        }
+
+    def conditions(self) -> dict[str, Figure]:
+        """Whether the class that was asked for is the class that is seen."""
+        from ganzoo.metrics import classes, codes
+
+        found: dict[str, Figure] = {}
+        seen = self.judge.classes(self.generated)
+        if seen is not None:
+            found["class_accuracy"] = self.figure(
+                classes.accuracy(seen, self.labels),
+                "higher",
+                "share of samples in which the judge sees the class asked for",
+                test_images=classes.accuracy(self.judge.classes(self.real), self.labels),
+            )
+        if int(np.prod(self.image.shape)) <= DENSE:
+            fitted = min(FITTED, len(self.train))
+            labels = self.train.batch("label", torch.arange(fitted)).numpy()
+            rows, truth = self.real.flatten(1).numpy(), self.labels
+            errors = [
+                1 - codes.nearest_neighbour_accuracy(images.flatten(1).numpy(), labels, rows, truth)
+                for images in (
+                    self._generate(fitted, label=labels),
+                    _images(self.train, torch.arange(fitted)),
+                )
+            ]
+            found["nearest_neighbour_error"] = self.figure(
+                errors[0],
+                "lower",
+                f"test error of a 1-NN classifier of pixels fitted on {fitted:,} samples",
+                generated=fitted,
+                training_images=errors[1],
+            )
+        return found
+
+    def verdicts(self) -> dict[str, Figure]:
+        """How often a classifier is right."""
+        from ganzoo.metrics import classes
+
+        seen = self.model.encode(self.real, task=VERDICT).argmax(1)
+        about = "share of test images whose class it finds"
+        accuracy = classes.accuracy(seen, self.labels)
+        return {"accuracy": self.figure(accuracy, "higher", about, generated=0)}
+
+    def codes(self, task: str) -> dict[str, Figure]:
+        """What the nearest neighbour of a code knows, and how codes lie."""
+        from ganzoo.metrics import codes
+
+        found: dict[str, Figure] = {}
+        if self.classes and len(self.train) * len(self.real) <= 10**9:
+            everything = torch.arange(len(self.train))
+            labels = self.train.batch("label", everything).numpy()
+            images = _images(self.train, everything)
+
+            def accuracy(encode: Callable[[Tensor], np.ndarray]) -> float:
+                fitted, rows = encode(images), encode(self.real)
+                return codes.nearest_neighbour_accuracy(fitted, labels, rows, self.labels)
+
+            if "_pixels" not in self.__dict__ and int(np.prod(self.image.shape)) <= DENSE:
+                self._pixels = accuracy(lambda x: x.flatten(1).numpy())
+            fresh = untrained(self.model, self.seed)
+            references = {"untrained": accuracy(lambda x: fresh.encode(x, task=task))}
+            if "_pixels" in self.__dict__:
+                references["pixels"] = self._pixels
+            found[f"{task}_nearest_neighbour"] = self.figure(
+                accuracy(lambda x: self.model.encode(x, task=task, seed=self.seed)),
+                "higher",
+                f"test accuracy of 1-NN by the task {task!r}, fitted on {len(self.train):,} images",
+                generated=0,
+                **references,
+            )
+        if self._is_prior(task):
+            lie = codes.moments(self.model.encode(self.real, task=task, seed=self.seed))
+            found[f"{task}_mean"] = self.figure(
+                lie["mean"],
+                "lower",
+                "mean over the code's numbers of their absolute means",
+                generated=0,
+                prior=0.0,
+                largest=lie["largest_mean"],
+            )
+            found[f"{task}_variance"] = self.figure(
+                lie["variance"],
+                "",
+                "mean over the code's numbers of their variances",
+                generated=0,
+                prior=1.0,
+                least=lie["least_variance"],
+                largest=lie["largest_variance"],
+            )
+        return found
+
+    def _is_prior(self, task: str) -> bool:
+        """Whether a code is itself a sample, which should lie as the normal prior does."""
+        spec = self.model.spec
+        return any(
+            isinstance(spec.draws[name], Normal) for name in spec.draws_in(spec.tasks[task].output)
+        )
+
+    def reconstructions(self) -> dict[str, Figure]:
+        from ganzoo.metrics.codes import reconstruction_ratio
+        from ganzoo.metrics.judge import rounded
+
+        def ratio(model: Model) -> float:
+            again = model.reconstruct(self.real, seed=self.seed, output="pt")
+            return reconstruction_ratio(self.real.numpy(), rounded(again).numpy(), self.seed)
+
+        return {
+            "reconstruction_ratio": self.figure(
+                ratio(self.model),
+                "lower",
+                "distance of images to their reconstructions over that to those of others",
+                untrained=ratio(untrained(self.model, self.seed)),
+            )
+        }
+
+    @cached_property
+    def left_out(self) -> set[int]:
+        """Classes of the test images that the training images lack: what is strange."""
+        if not self.classes:
+            return set()
+        known = self.train.batch("label", torch.arange(len(self.train)))
+        return set(self.labels.tolist()) - set(known.tolist())
+
+    def anomalies(self, task: str) -> dict[str, Figure]:
+        """How well a score tells images of classes that were left out of training."""
+        from sklearn.decomposition import PCA
+
+        from ganzoo.metrics.critics import auroc
+
+        strange = np.isin(self.labels, sorted(self.left_out))
+
+        def area(scores: np.ndarray) -> float:
+            return auroc(scores[~strange], scores[strange])
+
+        pixels = _images(self.train, torch.arange(len(self.train))).flatten(1).numpy()
+        few = PCA(COMPONENTS, svd_solver="randomized", random_state=self.seed).fit(pixels)
+        rows = self.real.flatten(1).numpy()
+        lost = ((rows - few.inverse_transform(few.transform(rows))) ** 2).mean(1)
+        some = ", ".join(map(str, sorted(self.left_out)))
+        return {
+            f"{task}_auroc": self.figure(
+                area(self.model.score(self.real, task=task, seed=self.seed)),
+                "higher",
+                f"chance that an image of class {some} scores above one of the others",
+                generated=0,
+                **{
+                    f"PCA_of_{COMPONENTS}": area(lost),
+                    "untrained": area(untrained(self.model, self.seed).score(self.real, task=task)),
+                },
+            )
+        }
+
+    def critics(self) -> dict[str, Figure]:
+        """How steep a penalised critic is, how large clipped weights are, what scores tell."""
+        from ganzoo.metrics import critics
+
+        spec, found = self.model.spec, dict[str, Figure]()
+        for call in _calls(self.model, "gradient_penalty"):
+            name = call.arguments[0].name  # type: ignore[attr-defined]
+            norms = critics.gradient_norms(
+                self.model.networks[name],
+                *(self._values(argument) for argument in call.arguments[1:3]),
+                seed=self.seed,
+            )
+            found["gradient_norm"] = self.figure(
+                norms.mean(),
+                "",
+                f"mean norm of the gradient of {name} between real and generated images",
+                target=1.0,
+                standard_deviation=norms.std(),
+            )
+        for stage in spec.stages:
+            for update in stage.updates:
+                held = [n for n in update.train if n in self.model.networks]
+                if update.clip_weights and held:
+                    weights = [w for n in held for w in self.model.networks[n].parameters()]
+                    found["largest_weight"] = self.figure(
+                        max(float(weight.abs().max()) for weight in weights),
+                        "",
+                        f"largest absolute weight of {', '.join(held)}",
+                        generated=0,
+                        clipped_to=update.clip_weights,
+                    )
+        if self.model.tasks("generate"):
+            for task in self.model.tasks("score"):
+                normal, strange = (
+                    self.model.score(images, task=task, seed=self.seed)
+                    for images in (self.real, self.generated)
+                )
+                found[f"{task}_auroc"] = self.figure(
+                    critics.auroc(normal, strange),
+                    "",
+                    f"chance that the task {task!r} finds a sample stranger than a test image",
+                )
+        return found
+
+    def _values(self, node: ex.Expression) -> list[Tensor]:
+        """What an argument of a penalty is on test images and samples, as the Spec says it."""
+        spec = self.model.spec
+        parts = node.items if isinstance(node, ex.Several) else (node,)
+        values: dict[str, Tensor] = {}
+        for name, draw in spec.draws.items():
+            match draw:
+                case Image():
+                    values[name] = image_tensor(self.real, draw)
+                case Label():
+                    values[name] = torch.from_numpy(self.labels)
+                case _:
+                    values[name] = sample_noise(draw, self.count, self.seed, name)  # type: ignore[arg-type]
+        return [self.model.outputs(str(part), values).clone() for part in parts]
+
+
+def untrained(model: Model, seed: int = 0) -> Model:
+    """The same networks with weights as they begin."""
+    networks = build(model.spec, published=True)
+    for name, net in networks.items():
+        initialize(net, model.spec.networks[name], key(seed, "weights", name))
+    return Model(model.spec, networks)
+
+
+def _calls(model: Model, function: str) -> list[ex.Call]:
+    """Calls of a function in the losses, whose networks the model has."""
+    spec = model.spec
+    found: dict[str, ex.Call] = {}
+    for path, text in spec.expressions():
+        if ".minimize." not in path or not spec.networks_in(text) <= set(model.networks):
+            continue
+        for node in ex.walk(ex.parse(text)):
+            if isinstance(node, ex.Call) and node.name == function:
+                found[str(node)] = node
+    return [*found.values()]
+
+
+def _images(source: Source, indices: Tensor) -> Tensor:
+    """Images (n, c, h, w) in [0, 1]."""
+    return source.batch("image", indices).add(1).div(2)
+
+
+def _splits(data: str) -> tuple[str, ...]:
+    from ganzoo.data.catalog import find
+    from ganzoo.host import default
+
+    return find(data, default().data).splits
+
+
+def _short(value: float) -> float:
+    """Six significant digits."""
+    return float(f"{float(value):.6g}")

@@ -1,0 +1,150 @@
+"""How figures went while a model learnt, from the snapshots that a run kept.
+
+history.json beside a model has one record a snapshot: the step, the losses as means over the
+log's lines since the snapshot before, and the Fréchet distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganzoo.atomic import write_text
+from ganzoo.errors import MetricError, SpecError
+from ganzoo.metrics.report import Figure
+from ganzoo.spec.spec import pretty_json, strict_json
+
+FILE = "history.json"
+COUNT = 2500
+"""Samples of each snapshot."""
+
+
+def follow(
+    snapshots: Sequence[Path],
+    log: Sequence[Mapping[str, Any]],
+    data: str,
+    *,
+    count: int = COUNT,
+    seed: int = 0,
+    note: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Measure each snapshot of a run.
+
+    Args:
+        snapshots: their folders; the names are the steps.
+        log: the lines of the run's log.
+        data: the data set; the distance is to its training images, as nothing that is
+            looked at during training shall come from the test split.
+        count: samples of each snapshot, and as many training images.
+    """
+    import torch
+
+    from ganzoo import store
+    from ganzoo.data import load
+    from ganzoo.metrics.distributions import frechet_distance
+    from ganzoo.metrics.judge import judge_of
+
+    judge, train = judge_of(data), load(data)
+    chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:count]
+    real = judge.features(train.batch("image", chosen).add(1).div(2))
+    labels = train.batch("label", chosen).numpy() if "label" in train.fields.fields else None
+    records: list[dict[str, Any]] = []
+    before = 0
+    for folder in sorted(snapshots):
+        step = int(folder.name)
+        note(f"snapshot {step:,}")
+        model = store.load(folder)
+        task = next(iter(model.tasks("generate").values()))
+        told = any(model.spec.draws[n].kind == "label" for n in model.spec.draws_in(task.output))
+        given: dict[str, Any] = {"label": labels} if told else {}
+        images = model.generate(count, seed=seed, output="pt", **given)
+        lines = [line["losses"] for line in log if before < line["step"] <= step]
+        means = {term: round(float(np.mean([x[term] for x in lines])), 6) for term in lines[0]}
+        fid = frechet_distance(real, judge.features(images))
+        records.append({"step": step, "fid": round(fid, 4), "losses": means})
+        before = step
+    judged = {"name": judge.name, "sha256": judge.sha256}
+    return {
+        "data": data, "split": "train", "count": count, "seed": seed, "judge": judged,
+        "records": records,
+    }  # fmt: skip
+
+
+def write(history: Mapping[str, Any], folder: Path) -> Path:
+    path = folder / FILE
+    write_text(path, pretty_json(dict(history)) + "\n")
+    return path
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """What `follow` gave, None where there is none; MetricError where it is broken."""
+    path = folder / FILE
+    try:
+        data = strict_json(path.read_text("utf-8"))
+        for record in data["records"]:
+            _ = int(record["step"]), float(record["fid"]), dict(record["losses"])
+    except FileNotFoundError:
+        return None
+    except (OSError, SpecError, ValueError, TypeError, KeyError) as error:
+        raise MetricError(f"{path} cannot be read ({type(error).__name__}: {error})") from None
+    return data
+
+
+def critic_gaps(history: Mapping[str, Any]) -> list[float] | None:
+    """What the critic took for the distance at each record; None where there is no critic.
+
+    A loss term named `critic` of the first update is the negative of that distance.
+    """
+    first = next(iter(history["records"][0]["losses"]))
+    if not first.endswith(".critic"):
+        return None
+    return [-record["losses"][first] for record in history["records"]]
+
+
+def lines(history: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The course in the form of a log, for a plot: the distance, and the critic's gap."""
+    gaps = critic_gaps(history)
+    return [
+        {
+            "step": record["step"],
+            "losses": {
+                "Fréchet distance.fid": record["fid"],
+                **({"critic's estimate.gap": gaps[index]} if gaps else {}),
+            },
+        }
+        for index, record in enumerate(history["records"])
+        if index  # before it has learnt anything it dwarfs the rest
+    ]
+
+
+def figures_of(history: Mapping[str, Any]) -> dict[str, Figure]:
+    """What the course of a critic says, after its first tenth, in which it is not yet a critic."""
+    from scipy.stats import spearmanr
+
+    gaps = critic_gaps(history)
+    if gaps is None:
+        return {}
+    start = len(gaps) // 10
+    gaps, records = gaps[start:], history["records"][start:]
+    fids = [record["fid"] for record in records]
+    about = f"over {len(gaps)} snapshots, {history['count']:,} samples of each"
+    count = int(history["count"])
+    return {
+        "gap_fid_correlation": Figure(
+            value=float(f"{spearmanr(gaps, fids)[0]:.6g}"),
+            better="higher",
+            about=f"Spearman correlation of the critic's gap and the Fréchet distance {about}",
+            real=count,
+            generated=count,
+        ),
+        "gap_left": Figure(
+            value=float(f"{np.mean(gaps[-5:]) / np.max(gaps):.6g}"),
+            better="lower",
+            about="the critic's gap at the end over its largest (means of 5 records at the end)",
+            real=count,
+            generated=count,
+        ),
+    }

@@ -1,0 +1,152 @@
+"""Figures with what they mean nothing without, and the file that keeps them.
+
+metrics.json beside a model holds its report; it names the weights that it is about.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ganzoo.atomic import write_text
+from ganzoo.errors import MetricError, SpecError
+from ganzoo.spec.spec import pretty_json, strict_json
+
+FILE = "metrics.json"
+FORMAT = 1
+Better = Literal["lower", "higher", ""]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number and its protocol.
+
+    Args:
+        value: the number. better: which way is good, if any.
+        about: how it was measured, a sentence for people.
+        real, generated: how many images of each kind it rests on.
+        references: what else the same protocol gives, such as real training images.
+    """
+
+    value: float
+    better: Better
+    about: str
+    real: int = 0
+    generated: int = 0
+    references: Mapping[str, float] = field(default_factory=lambda: dict[str, float]())
+
+
+@dataclass(frozen=True)
+class Report:
+    """All figures of a model on one data set.
+
+    Args:
+        model: its name. weights: sha256 of its weights.
+        data, split: what it is compared with. seed: of everything random.
+        judge: name and sha256 of the net whose features and classes were used, if any.
+    """
+
+    model: str
+    weights: str
+    data: str
+    split: str
+    seed: int
+    judge: Mapping[str, str] | None
+    figures: Mapping[str, Figure]
+
+    @property
+    def protocol(self) -> tuple[Any, ...]:
+        """What must be the same for two reports to be of the same model and measured alike."""
+        counts = tuple(sorted((n, f.real, f.generated) for n, f in self.figures.items()))
+        judge = self.judge["sha256"] if self.judge else ""
+        return self.weights, self.data, self.split, self.seed, judge, counts
+
+    def text(self) -> str:
+        """The report as JSON."""
+        return pretty_json({"format_version": FORMAT, **asdict(self)})
+
+    def write(self, folder: Path) -> Path:
+        """Write `metrics.json` into a model's folder."""
+        path = folder / FILE
+        write_text(path, self.text() + "\n")
+        return path
+
+
+def read(folder: Path) -> Report | None:
+    """The report in a model's folder, None where there is none; MetricError where it is broken."""
+    path = folder / FILE
+    try:
+        data = strict_json(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, SpecError) as error:
+        raise MetricError(f"{path} cannot be read ({error}); measure again: ganzoo eval") from None
+    try:
+        return parse(data)
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
+        raise MetricError(
+            f"{path} is no report of ganzoo ({type(error).__name__}: {error}); "
+            "measure again: ganzoo eval"
+        ) from None
+
+
+def parse(data: Any) -> Report:
+    """A report from plain data; raises what comes of data that are none."""
+    facts = dict(data)
+    if (version := facts.pop("format_version")) != FORMAT:
+        raise ValueError(f"format_version {version!r}, and this ganzoo reads {FORMAT}")
+    figures: dict[str, Figure] = {}
+    for name, figure in facts.pop("figures").items():
+        given = dict(figure)
+        references = {str(key): _finite(value) for key, value in given.pop("references").items()}
+        better = given.pop("better")
+        if better not in ("lower", "higher", ""):
+            raise ValueError(f"better is {better!r}")
+        figures[str(name)] = Figure(
+            value=_finite(given.pop("value")),
+            better=better,
+            about=str(given.pop("about")),
+            real=int(given.pop("real")),
+            generated=int(given.pop("generated")),
+            references=references,
+        )
+        if given:
+            raise ValueError(f"figure {name!r} has {', '.join(given)}")
+    judge = facts.pop("judge")
+    return Report(
+        model=str(facts.pop("model")),
+        weights=str(facts.pop("weights")),
+        data=str(facts.pop("data")),
+        split=str(facts.pop("split")),
+        seed=int(facts.pop("seed")),
+        judge=None
+        if judge is None
+        else {"name": str(judge["name"]), "sha256": str(judge["sha256"])},
+        figures=figures,
+    )
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, str | bool) or not math.isfinite(number := float(value)):
+        raise ValueError(f"{value!r} is no finite number")
+    return number
+
+
+def drift(old: Report, new: Report) -> dict[str, tuple[float, float]]:
+    """Figures of `old` that came out otherwise: by over 2 % and over 0.002, with both values.
+
+    Sums in another order (other processors, other numbers of threads) change the last
+    digits, and a nearest neighbour here and there.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    for name, figure in old.figures.items():
+        other = new.figures.get(name)
+        if other is None:
+            continue
+        gap = abs(figure.value - other.value)
+        if gap > 0.002 and gap > 0.02 * abs(figure.value):
+            found[name] = (figure.value, other.value)
+    return found

@@ -1,0 +1,420 @@
+"""Metrics against closed forms and well-kept libraries; reports whole and honest."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ganzoo
+from ganzoo import hub, store
+from ganzoo.errors import DataError, IntegrityError, MetricError
+from ganzoo.host import default
+from ganzoo.metrics import (
+    classes,
+    codes,
+    critics,
+    distributions,
+    evaluate,
+    history,
+    judge,
+    likelihood,
+    report,
+)
+from ganzoo.metrics.evaluation import untrained
+from ganzoo.model import Model
+
+random = np.random.default_rng(0)
+
+
+# ------------------------------------------------------------------------ distributions
+
+
+def test_frechet_distance_of_a_shift_and_of_a_scale() -> None:
+    """Moved by v it is |v|^2; scaled by a it is (1-a)^2 times the total variance."""
+    rows = random.normal(size=(500, 6)) @ random.normal(size=(6, 6))
+    shift = random.normal(size=6)
+    found = distributions.frechet_distance(rows, rows + shift)
+    assert found == pytest.approx((shift**2).sum(), rel=1e-6)
+    centred = rows - rows.mean(0)
+    expected = (1 - 1.5) ** 2 * np.cov(centred, rowvar=False).trace()
+    assert distributions.frechet_distance(centred, 1.5 * centred) == pytest.approx(expected)
+
+
+def test_kernel_distance_is_the_unbiased_estimate() -> None:
+    """With one subset of all rows it is the formula; of equal distributions it is about 0."""
+    a, b = random.normal(size=(60, 4)), random.normal(1.0, size=(60, 4))
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return (x @ y.T / 4 + 1) ** 3
+
+    within = sum((kernel(x, x).sum() - kernel(x, x).trace()) / (60 * 59) for x in (a, b))
+    expected = within - 2 * kernel(a, b).mean()
+    assert distributions.kernel_distance(a, b, subsets=1) == pytest.approx(expected)
+    many = random.normal(size=(2, 2000, 4))
+    assert abs(distributions.kernel_distance(*many)) < 0.02
+    before = torch.random.get_rng_state()
+    once = distributions.kernel_distance(*many, seed=3)
+    assert once == distributions.kernel_distance(*many, seed=3)
+    assert once != distributions.kernel_distance(*many, seed=4)
+    assert torch.equal(before, torch.random.get_rng_state()), "chance elsewhere is left alone"
+
+
+def test_neighbourhoods_by_hand() -> None:
+    """Points on a line, k = 1: the balls can be drawn on paper."""
+    real = np.array([[0.0], [1.0], [10.0], [12.0]])  # radii 1, 1, 2, 2
+    fake = np.array([[0.5], [0.6], [50.0], [50.5]])  # radii .1, .1, .5, .5
+    found = distributions.precision_recall(real, fake, k=1)
+    assert found == {"precision": 0.5, "recall": 0.0, "density": 1.0, "coverage": 0.5}
+    same = distributions.precision_recall(real, real + 1e-9, k=1)
+    assert same["precision"] == same["recall"] == same["coverage"] == 1
+
+
+def test_recall_falls_with_lost_modes_and_precision_with_noise() -> None:
+    real = np.concatenate([random.normal(m, 0.1, (200, 2)) for m in (0, 5)])
+    lost = random.normal(0, 0.1, (400, 2))
+    noisy = real + random.normal(0, 3, real.shape)
+    assert distributions.precision_recall(real, lost)["coverage"] < 0.6
+    assert distributions.precision_recall(real, lost)["precision"] > 0.9
+    assert distributions.precision_recall(real, noisy)["precision"] < 0.2
+
+
+# -------------------------------------------------------------------- classes and codes
+
+
+def test_entropy_and_shares() -> None:
+    assert classes.entropy(np.arange(1000) % 10, 10) == pytest.approx(math.log(10))
+    assert classes.entropy(np.zeros(50, np.int64), 10) == 0
+    assert classes.shares(np.array([0, 0, 2, 2]), 4).tolist() == [0.5, 0, 0.5, 0]
+    assert classes.accuracy(np.array([1, 2, 3, 4]), np.array([1, 2, 3, 0])) == 0.75
+
+
+def test_nearest_neighbour() -> None:
+    fitted, labels = np.array([[0.0, 0], [10, 0], [0, 10]]), np.array([0, 1, 2])
+    rows, truth = np.array([[1.0, 1], [9, 1], [1, 9], [6, 1]]), np.array([0, 1, 2, 0])
+    assert codes.nearest_neighbour_accuracy(fitted, labels, rows, truth) == 0.75
+
+
+def test_reconstruction_ratio_knows_own_from_other() -> None:
+    images = random.random((40, 1, 4, 4))
+    assert codes.reconstruction_ratio(images, images) == 0
+    constant = np.broadcast_to(images.mean(0), images.shape)
+    # what is the same for all is as far from another as from one's own
+    assert codes.reconstruction_ratio(images, constant) == pytest.approx(1)
+    # two images: the other is always the other
+    pair = np.stack([np.zeros((1, 2, 2)), np.ones((1, 2, 2))])
+    assert codes.reconstruction_ratio(pair, pair * 0.5) == pytest.approx(0.25 / 0.75)
+    assert codes.reconstruction_ratio(pair, pair, seed=5) == 0
+
+
+def test_moments_of_a_standard_normal_and_of_another() -> None:
+    found = codes.moments(random.normal(size=(20_000, 8)))
+    assert found["largest_mean"] < 0.04 and found["least_variance"] > 0.95
+    off = codes.moments(np.stack([random.normal(2, 3, 20_000), random.normal(0, 1, 20_000)], 1))
+    assert off["mean"] == pytest.approx(1, abs=0.05)
+    assert off["largest_variance"] == pytest.approx(9, rel=0.05)
+
+
+# --------------------------------------------------------------------------- likelihood
+
+
+def test_parzen_is_the_formula_and_scikit_learns() -> None:
+    from scipy.special import logsumexp
+    from sklearn.neighbors import KernelDensity
+
+    samples, rows, width = random.random((300, 20)), random.random((700, 20)), 0.2
+    squares = ((rows[:, None] - samples) ** 2).sum(2)
+    constant = math.log(300) + 10 * math.log(2 * math.pi * width**2)
+    expected = logsumexp(-squares / (2 * width**2), axis=1) - constant
+    found = likelihood.parzen(samples, rows, width)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    # scikit-learn prunes its tree, to about this
+    theirs = KernelDensity(bandwidth=width).fit(samples).score_samples(rows)
+    np.testing.assert_allclose(found, theirs, rtol=2e-3)
+
+
+def test_width_is_chosen_by_validation_alone() -> None:
+    """Far off rows would want the widest kernel; validation among the samples does not."""
+    samples = random.normal(0, 0.12, (400, 5))
+    rows = random.normal(0, 2, (50, 5))
+    _, width = likelihood.log_likelihood(samples, random.normal(0, 0.12, (200, 5)), rows)
+    assert width < max(likelihood.WIDTHS)
+    _, wide = likelihood.log_likelihood(samples, rows, rows)
+    assert wide == max(likelihood.WIDTHS)
+
+
+# ------------------------------------------------------------------------------ critics
+
+
+def test_auroc() -> None:
+    assert critics.auroc(np.array([0.0, 1]), np.array([2.0, 3])) == 1
+    assert critics.auroc(np.array([2.0, 3]), np.array([0.0, 1])) == 0
+    assert critics.auroc(np.array([1.0, 1]), np.array([1.0, 1])) == 0.5
+
+
+def test_gradient_norm_of_a_linear_critic_is_its_weight() -> None:
+    """Everywhere, and over image and code together."""
+    w, v = torch.randn(12), torch.randn(5)
+
+    def critic(x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        return (x.flatten(1) @ w + z @ v)[:, None]
+
+    real = [torch.randn(30, 3, 2, 2), torch.randn(30, 5)]
+    fake = [torch.randn(30, 3, 2, 2), torch.randn(30, 5)]
+    norms = critics.gradient_norms(critic, real, fake, batch=7)
+    assert norms.shape == (30,)
+    np.testing.assert_allclose(norms, (w.norm() ** 2 + v.norm() ** 2).sqrt(), rtol=1e-5)
+
+
+def test_gradient_is_taken_between_the_two() -> None:
+    """|x|^2 has gradient 2x: between 0 and 1 in every coordinate, another share each time."""
+    real, fake = torch.ones(200, 1), torch.zeros(200, 1)
+    norms = critics.gradient_norms(lambda x: x.square().sum(1), [real], [fake])
+    assert 0 <= norms.min() < 0.1 and 1.9 < norms.max() <= 2 and len(set(norms.tolist())) > 150
+
+
+# ------------------------------------------------------------------------------ reports
+
+
+def made(**changes) -> report.Report:
+    figures = {"fid": report.Figure(5.0, "lower", "a distance", 100, 100, {"training": 0.5})}
+    facts = {"model": "m", "weights": "ab", "data": "digits", "split": "train", "seed": 0}
+    return report.Report(**{**facts, "judge": None, "figures": figures, **changes})
+
+
+def test_report_round_trip(tmp_path: Path) -> None:
+    first = made(judge={"name": "j", "sha256": "cd"})
+    first.write(tmp_path)
+    assert report.read(tmp_path) == first
+    assert report.read(tmp_path / "nowhere") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "{}", '{"a": NaN}', '{"format_version": 2}',
+        '{"figures": 3, "format_version": 1}',
+        made().text().replace('"lower"', '"downwards"'), made().text().replace("5.0", '"five"'),
+        made().text().replace("5.0", "1e999"), made().text().replace("5.0", "9" * 400),
+        made().text().replace('"about"', '"abuot"'),
+    ],
+)  # fmt: skip
+def test_broken_reports_are_said_to_be_broken(text: str, tmp_path: Path) -> None:
+    (tmp_path / report.FILE).write_text(text)
+    with pytest.raises(MetricError, match=r"metrics\.json"):
+        report.read(tmp_path)
+
+
+def test_drift() -> None:
+    def with_fid(value: float) -> report.Report:
+        return made(figures={"fid": report.Figure(value, "lower", "")})
+
+    assert report.drift(with_fid(5), with_fid(5.05)) == {}
+    assert report.drift(with_fid(5), with_fid(5.5)) == {"fid": (5, 5.5)}
+    assert with_fid(5).protocol == with_fid(6).protocol != made(seed=1).protocol
+
+
+# ------------------------------------------------------------------- measuring a model
+
+
+@pytest.fixture(scope="module")
+def conditional() -> report.Report:
+    return evaluate(ganzoo.from_pretrained("cdcgan-mnist"), "digits", count=500)
+
+
+def test_a_conditional_model(conditional: report.Report) -> None:
+    figures = conditional.figures
+    assert set(figures) == {
+        "fid", "kid", "precision", "recall", "density", "coverage", "class_entropy",
+        "rarest_class", "log_likelihood", "class_accuracy", "nearest_neighbour_error",
+    }  # fmt: skip
+    assert figures["class_accuracy"].value > 0.9
+    assert figures["class_accuracy"].references["test images"] > 0.97
+    # the class that is asked for follows the real images' labels, 0 to 9 in turn
+    assert figures["class_entropy"].value == pytest.approx(math.log(10), abs=0.05)
+    assert figures["fid"].real == figures["fid"].generated == 500
+    assert figures["nearest_neighbour_error"].generated == 9_500, "the rest stands for the test"
+    assert conditional.judge and conditional.judge["sha256"] == judge.PINNED["mnist"][1]
+
+
+def test_measuring_again_gives_the_same(conditional: report.Report) -> None:
+    again = evaluate(ganzoo.from_pretrained("cdcgan-mnist"), "digits", count=500)
+    assert again.protocol == conditional.protocol
+    assert report.drift(conditional, again) == {}
+
+
+def test_a_worse_model_gets_worse_figures(conditional: report.Report) -> None:
+    """The same model with half of its last layer lost."""
+    model = ganzoo.from_pretrained("cdcgan-mnist")
+    last = [p for p in model.networks["G"].parameters() if p.ndim == 4][-1]
+    last.data[: len(last) // 2] = 0
+    worse = evaluate(model, "digits", count=500).figures
+    assert worse["fid"].value > 1.5 * conditional.figures["fid"].value
+    assert worse["coverage"].value < conditional.figures["coverage"].value
+    assert worse["class_accuracy"].value < conditional.figures["class_accuracy"].value
+
+
+def trained(name: str, steps: int = 3, **settings) -> Model:
+    data = ganzoo.load_data("digits")
+    spec = default().variant(name).parse(settings).spec(data.fields)
+    *_, last = ganzoo.train(spec, data, steps=steps, batch=16)
+    model = last.model()
+    model.config["data"] = {"name": "digits"}
+    return model
+
+
+def test_a_model_with_an_encoder() -> None:
+    """Hardly trained, so hardly better than untrained; but every figure is there."""
+    found = evaluate(trained("ali", width=4, hidden=16, latent=6), count=100).figures
+    codes_of = found["encode_nearest_neighbour"]
+    assert set(codes_of.references) == {"untrained", "pixels"}
+    assert 0.2 < codes_of.value < codes_of.references["pixels"]
+    assert "features_nearest_neighbour" in found and "sampled_nearest_neighbour" in found
+    ratio = found["reconstruction_ratio"]
+    assert 0.8 < ratio.value < 1.2 and 0.8 < ratio.references["untrained"] < 1.2
+    assert found["sampled_variance"].references["prior"] == 1
+    assert "encode_variance" not in found, "the mean code is no sample of the posterior"
+
+
+def test_a_model_with_a_critic() -> None:
+    penalised = trained("wgan-gp", width=4, steps=30, lr=3e-3)
+    found = evaluate(penalised, count=200).figures
+    assert 0.5 < found["gradient_norm"].value < 1.5
+    assert found["gradient_norm"].references["target"] == 1
+    for weight in penalised.networks["C"].parameters():
+        weight.mul_(2)
+    steeper = evaluate(penalised, count=200).figures
+    assert steeper["gradient_norm"].value > 1.5 * found["gradient_norm"].value
+    clipped = trained("wgan", width=4, clip=0.02)
+    figure = evaluate(clipped, count=100).figures["largest_weight"]
+    assert figure.value == figure.references["clipped to"] == 0.02
+
+
+def test_scores_of_what_was_left_out(data_root: Path) -> None:
+    """Beside a net that has learnt nothing stands what PCA finds, which is known for digit 2."""
+    fresh = untrained(trained("ganomaly", steps=1, width=4))
+    found = evaluate(fresh, "mnist,without=2").figures["score_auroc"]
+    assert found.references["PCA of 20"] == pytest.approx(0.875, abs=0.01)
+    assert found.value == found.references["untrained"]
+    assert "class 2" in found.about
+
+
+def test_what_cannot_be_measured() -> None:
+    model = ganzoo.from_pretrained("dcgan-mnist")
+    with pytest.raises(MetricError, match="take 100 or more"):
+        evaluate(model, "digits", count=10)
+    with pytest.raises(ganzoo.GanzooError, match="no data set 'digist'; did you mean 'digits'"):
+        evaluate(model, "digist")
+    model.config.pop("data")
+    with pytest.raises(MetricError, match="give --data"):
+        evaluate(model)
+
+
+def test_images_must_fit(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for index in range(3):
+        Image.new("RGB", (20, 20), (index, 0, 0)).save(tmp_path / f"{index}.png")
+    with pytest.raises(MetricError, match=r"draws \(1, 28, 28\), and 'folder:.* has \(3, 20, 20\)"):
+        evaluate(ganzoo.from_pretrained("dcgan-mnist"), f"folder:{tmp_path},size=20")
+
+
+def test_missing_libraries_are_named(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchmetrics", None)
+    with pytest.raises(MetricError, match=r'pip install "ganzoo\[metrics\]"'):
+        evaluate(ganzoo.from_pretrained("dcgan-mnist"), "digits", count=100)
+
+
+def test_the_judge_is_pinned(monkeypatch) -> None:
+    for data, (name, sha256) in judge.PINNED.items():
+        assert judge.judge_of(data).name == name
+        config = json.loads((hub.bundled()[name] / "config.json").read_text())
+        assert config["weights"]["sha256"] == sha256
+    monkeypatch.setitem(judge.PINNED, "mnist", ("classifier-mnist", "0" * 64))
+    with pytest.raises(IntegrityError, match="would not compare"):
+        judge.judge_of("mnist")
+
+
+def test_colour_images_need_the_inception_net(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    with pytest.raises(MetricError, match="pip install torch-fidelity"):
+        judge.judge_of("folder:somewhere")
+
+
+def test_images_are_judged_as_a_file_holds_them() -> None:
+    values = judge.rounded(torch.tensor([0.0, 0.0019, 0.002, 0.5, 1.0]))
+    assert (values * 255).tolist() == pytest.approx([0, 0, 1, 128, 255])
+
+
+@pytest.mark.parametrize(
+    "name, bar", [("classifier-mnist", 0.992), ("classifier-fashion-mnist", 0.92)]
+)
+def test_the_judges_know_their_classes(name: str, bar: float) -> None:
+    data = name.removeprefix("classifier-")
+    try:
+        test = ganzoo.load_data(data, "test")
+    except DataError:
+        pytest.skip(f"{data} is not at hand: GANZOO_DATA")
+    everything = torch.arange(len(test))
+    images = test.batch("image", everything).add(1).div(2)
+    seen = judge.judge_of(data).classes(images)
+    assert classes.accuracy(seen, test.batch("label", everything).numpy()) >= bar
+
+
+# ------------------------------------------------------------------------------ history
+
+
+def course(gaps: list[float], fids: list[float]) -> dict:
+    records = [
+        {"step": i, "fid": fid, "losses": {"C.critic": -gap, "G.critic": 0.0}}
+        for i, (gap, fid) in enumerate(zip(gaps, fids, strict=True))
+    ]
+    return {"count": 10, "records": records}
+
+
+def test_correlation_of_gap_and_distance() -> None:
+    falling = [float(n) for n in range(20, 0, -1)]
+    found = history.figures_of(course(falling, [x**2 for x in falling]))
+    assert found["gap_fid_correlation"].value == pytest.approx(1)
+    assert found["gap_left"].value == pytest.approx(3 / 18, rel=1e-4), (
+        "the first tenth does not count"
+    )
+    found = history.figures_of(course(falling, falling[::-1]))
+    assert found["gap_fid_correlation"].value == pytest.approx(-1)
+    assert history.figures_of({"records": [{"step": 1, "fid": 1, "losses": {"D.real": 1}}]}) == {}
+
+
+def test_a_run_is_followed(tmp_path: Path) -> None:
+    """Snapshots of a real run: one record each, and the figure comes from the folder again."""
+    from ganzoo import runs
+
+    data = ganzoo.load_data("digits")
+    spec = default().variant("wgan").parse({"width": 4}).spec(data.fields).with_steps(8)
+    settings = runs.Settings("w", spec, "digits", steps=8, batch=8, snapshots=True)
+    runs.start(tmp_path / "run", settings)
+    for _ in runs.carry_out(tmp_path / "run", data):
+        pass
+    snapshots = [*(tmp_path / "run" / "snapshots").iterdir()]
+    assert len(snapshots) == 8
+    log = runs.log(tmp_path / "run")
+    found = history.follow(snapshots, log, "digits", count=64)
+    assert [record["step"] for record in found["records"]] == [*range(1, 9)]
+    assert found["records"][3]["losses"] == pytest.approx(log[3]["losses"])
+    assert len({record["fid"] for record in found["records"]}) == 8
+    history.write(found, tmp_path)
+    assert history.read(tmp_path) == json.loads(json.dumps(found))
+    model = store.load(tmp_path / "run" / "model")
+    figures = evaluate(model, count=100, history=found).figures
+    assert "gap_fid_correlation" in figures and "fid" in figures
+
+
+def test_broken_history(tmp_path: Path) -> None:
+    assert history.read(tmp_path) is None
+    (tmp_path / history.FILE).write_text('{"records": [{"step": 1}]}')
+    with pytest.raises(MetricError, match=r"history\.json"):
+        history.read(tmp_path)
