@@ -3,8 +3,11 @@
     python scripts/zoo.py                 all of them, one after the other
     python scripts/zoo.py dcgan-mnist     these
     python scripts/zoo.py --publish-only  from the finished runs in runs/zoo/
+    python scripts/zoo.py --cards-only    the cards alone, from the figures that are there
+    python scripts/zoo.py --table         nothing but the table for README.md, on standard output
 
-A run that was stopped goes on where it was.
+A run that was stopped goes on where it was. The judges come first: the figures of all others
+are theirs, and ganzoo/metrics/judge.py pins their hashes.
 """
 
 from __future__ import annotations
@@ -15,9 +18,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "runs" / "zoo"
+CARDS = ROOT / "model_cards"
 
 
 @dataclass(frozen=True)
@@ -25,40 +30,160 @@ class Published:
     """One model of the zoo: the command that trains it, and what its card says of it."""
 
     name: str
-    variant: str
+    target: str
     data: str
     summary: str
     limits: str
-    options: tuple[str, ...] = ()
+    options: str = ""
+    dtype: Literal["float16", "float32"] = "float16"
 
     @property
     def command(self) -> str:
-        options = "".join(f" {option}" for option in self.options)
-        train = f"ganzoo train {self.variant} --data {self.data}{options}"
+        options = f" {self.options}" if self.options else ""
+        train = f"ganzoo train {self.target} --data {self.data}{options}"
         return f"{train} --seed 0 --out runs/zoo/{self.name}"
 
 
-DIGITS_ONLY = (
-    "It draws handwritten digits of 28x28 pixels and nothing else, without a say in which; "
-    "about one in six is no clear digit, as on the sheet above. It is for learning and "
-    "teaching, not for forging handwriting or for adding to the training data of a system "
-    "that matters."
+def digits(unclear: str, choice: str = ", without a say in which") -> str:
+    """The limits of a model that draws digits; `unclear` was counted on its sheet."""
+    return (
+        f"It draws handwritten digits of 28x28 pixels and nothing else{choice}; {unclear}, as on "
+        "the sheet above. It is for learning and teaching, not for forging handwriting or for "
+        "adding to the training data of a system that matters."
+    )
+
+
+TOLD = ", the one that it is told"
+GARMENTS_ONLY = (
+    "It draws clothes as 28x28 grey thumbnails and nothing else; prints and fine cuts are "
+    "beyond it. It is for learning and teaching."
+)
+JUDGE_ONLY = (
+    "It is made to judge generated images of this one kind. Any image gets one of ten classes, "
+    "sense or nonsense, and its features know nothing of what such images do not have."
 )
 
+CLASSIFIER = "scripts/classifier.yaml"
+
 ZOO = (
+    Published(
+        "classifier-mnist",
+        CLASSIFIER,
+        "mnist",
+        "No GAN: the small classifier whose features and verdicts stand behind every figure "
+        "for digits in this zoo.",
+        JUDGE_ONLY,
+        "--steps 5000",
+    ),
+    Published(
+        "classifier-fashion-mnist",
+        CLASSIFIER,
+        "fashion-mnist",
+        "No GAN: the small classifier whose features and verdicts stand behind every figure "
+        "for clothes in this zoo.",
+        JUDGE_ONLY,
+        "--steps 3500",
+    ),
     Published(
         "gan-mnist",
         "gan",
         "mnist",
         "The GAN of the first paper, fully connected, drawing handwritten digits.",
-        DIGITS_ONLY,
+        digits("about one in eight is no clear digit, and some are speckled"),
+    ),
+    Published(
+        "gan-fashion-mnist",
+        "gan",
+        "fashion-mnist",
+        "The GAN of the first paper, fully connected, drawing clothes; what others are "
+        "compared with.",
+        GARMENTS_ONLY,
+        "--steps 7000",
+    ),
+    Published(
+        "cgan-mnist",
+        "cgan",
+        "mnist",
+        "The conditional GAN, fully connected: say which digit, and it draws one.",
+        digits("some are speckled", TOLD),
+        "--set width=950 --steps 10000",
     ),
     Published(
         "dcgan-mnist",
         "dcgan",
         "mnist",
         "A deep convolutional GAN that draws handwritten digits.",
-        DIGITS_ONLY,
+        digits("about one in seven is no clear digit"),
+        "--set width=32 --steps 10000",
+    ),
+    Published(
+        "dcgan-fashion-mnist",
+        "dcgan",
+        "fashion-mnist",
+        "A deep convolutional GAN that draws clothes.",
+        GARMENTS_ONLY,
+        "--set width=32 --steps 6000",
+    ),
+    Published(
+        "cdcgan-mnist",
+        "cdcgan",
+        "mnist",
+        "The conditional DCGAN: say which digit, and it draws a clean one.",
+        digits("nearly all are clear, and their styles vary less than people's", TOLD),
+        "--set width=32 --set hidden=256 --steps 8000",
+    ),
+    Published(
+        "cdcgan-fashion-mnist",
+        "cdcgan",
+        "fashion-mnist",
+        "The conditional DCGAN: say which garment, and it draws one.",
+        GARMENTS_ONLY,
+        "--set width=32 --set hidden=256 --steps 6000",
+    ),
+    Published(
+        "wgan-mnist",
+        "wgan",
+        "mnist",
+        "The Wasserstein GAN with clipped weights, drawing handwritten digits; its critic is "
+        "published, too.",
+        digits("some are no clear digits"),
+        "--steps 5000 --snapshots",
+        "float32",  # half precision rounds the weights at the clip up
+    ),
+    Published(
+        "wgan-gp-mnist",
+        "wgan-gp",
+        "mnist",
+        "The Wasserstein GAN with a gradient penalty, drawing handwritten digits; its critic "
+        "is published, too.",
+        digits("some are no clear digits"),
+        "--steps 5000 --snapshots",
+    ),
+    Published(
+        "bigan-mnist",
+        "bigan",
+        "mnist",
+        "The bidirectional GAN: it draws digits, and finds the code of a digit it is shown.",
+        digits("some are no clear digits"),
+        "--set width=640 --steps 40000",
+    ),
+    Published(
+        "ali-mnist",
+        "ali",
+        "mnist",
+        "Adversarially learned inference: it draws digits, and tells which codes a digit may "
+        "have come from.",
+        digits("some are no clear digits"),
+        "--steps 10000",
+    ),
+    Published(
+        "wbigan-mnist",
+        "wbigan",
+        "mnist",
+        "The Wasserstein BiGAN: it draws digits and encodes them, taught by a critic with a "
+        "gradient penalty.",
+        digits("some are no clear digits"),
+        "--steps 3000 --snapshots",
     ),
 )
 
@@ -76,40 +201,124 @@ def train(model: Published) -> None:
 
 
 def publish(model: Published) -> None:
-    """Write the folder in `model_cards/` from a finished run: half precision, card, pictures."""
-    from ganzoo import card, pictures, runs, store
+    """Write the folder in `model_cards/` from a finished run: half precision, figures, pictures."""
+    from ganzoo import pictures, runs, store
     from ganzoo.data.catalog import find
+    from ganzoo.metrics import evaluate, history
 
-    run, folder = RUNS / model.name, ROOT / "model_cards" / model.name
+    run, folder = RUNS / model.name, CARDS / model.name
     trained = store.load(run / "model")
     trained.config["command"] = model.command
     trained.config["name"] = model.name
     trained.config["data"] = {**trained.config["data"], "licence": find(model.data).licence}
-    store.save(trained, folder, dtype="float16", overwrite=True)
+    store.save(trained, folder, dtype=model.dtype, overwrite=True)
     published = store.load(folder)
-    pictures.save_sheet(runs.samples(published, runs.SHEET), folder / "samples.png")
     shutil.copy(run / "losses.png", folder / "losses.png")
-    text = card.card(
-        published,
-        summary=model.summary,
-        limits=model.limits,
-        pictures=("samples.png", "losses.png"),
-    )
-    (folder / "README.md").write_text(text, "utf-8")
+    if published.tasks("generate"):
+        sheet = runs.samples(published, runs.SHEET)
+        pictures.save_sheet(sheet, folder / "samples.png")
+    if published.tasks("reconstruct"):
+        images = first_images(model.data)
+        again = published.reconstruct(images, output="pt")
+        pictures.save_pairs(images, again, folder / "reconstructions.png")
+    course = history.read(run / "model")
+    if course is None and (run / "snapshots").is_dir():
+        snapshots = [*(run / "snapshots").iterdir()]
+        course = history.follow(snapshots, runs.log(run), model.data, note=print)
+        history.write(course, run / "model")
+    if course is not None:
+        history.write(course, folder)
+        pictures.loss_plot(history.lines(course), folder / "history.png", model.name, word="")
+    evaluate(published, history=course).write(folder)
     size = (folder / "model.safetensors").stat().st_size
     print(f"{model.name}: {size / 1e6:.1f} MB in {folder.relative_to(ROOT)}")
+    if model.target == CLASSIFIER:
+        print(f"pin it in ganzoo/metrics/judge.py: {published.config['weights']['sha256']}")
+
+
+def write_card(model: Published) -> None:
+    """Write README.md of a published model, from what lies beside it."""
+    from ganzoo import card, metrics, store
+
+    folder = CARDS / model.name
+    pictures = tuple(name for name in card.CAPTIONS if (folder / name).is_file())
+    text = card.card(
+        store.load(folder),
+        summary=model.summary,
+        limits=model.limits,
+        pictures=pictures,
+        report=metrics.read(folder),
+    )
+    (folder / "README.md").write_text(text, "utf-8")
+
+
+SHOWN = {
+    "fid": 2,
+    "class_accuracy": 3,
+    "log_likelihood": 0,
+    "reconstruction_ratio": 2,
+    "encode_nearest_neighbour": 3,
+    "score_auroc": 3,
+    "accuracy": 3,
+}
+"""The figures of README's table, with their decimals; a model has the first two that it has."""
+
+
+def table() -> str:
+    """README's table of the published models."""
+    from ganzoo import metrics, store
+
+    rows = [
+        "| model | what it is | trained on | figures | size |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for model in ZOO:
+        folder = CARDS / model.name
+        report = metrics.read(folder)
+        if report is None:
+            continue
+        names = [name for name in SHOWN if name in report.figures]
+        if "reconstruction_ratio" in names:
+            names = ["reconstruction_ratio", "encode_nearest_neighbour"]
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} **{report.figures[name].value:.{SHOWN[name]}f}**"
+            for name in names[:2]
+        )
+        spec = store.read_config(folder)["_spec"]
+        size = (folder / "model.safetensors").stat().st_size
+        rows.append(
+            f"| [{model.name}](model_cards/{model.name}/README.md) | {spec.title} | {model.data} "
+            f"| {figures} | {size / 1e6:.1f} MB |"
+        )
+    return "\n".join(rows)
+
+
+def first_images(data: str, number: int = 32):
+    """The first test images of a data set, (n, c, h, w) in [0, 1]."""
+    import torch
+
+    import ganzoo
+
+    return ganzoo.load_data(data, "test").batch("image", torch.arange(number)).add(1).div(2)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", choices=[[], *(model.name for model in ZOO)])
     parser.add_argument("--publish-only", action="store_true")
+    parser.add_argument("--cards-only", action="store_true")
+    parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
+    if arguments.table:
+        print(table())
+        return
     for model in ZOO:
         if not arguments.names or model.name in arguments.names:
-            if not arguments.publish_only:
+            if not (arguments.publish_only or arguments.cards_only):
                 train(model)
-            publish(model)
+            if not arguments.cards_only:
+                publish(model)
+            write_card(model)
 
 
 if __name__ == "__main__":
