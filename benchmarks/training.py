@@ -75,20 +75,28 @@ def gan() -> tuple[nn.Module, nn.Module]:
     )
     discriminator = nn.Sequential(
         nn.Flatten(),
-        nn.Dropout(0.2),
         Maxout(784, 240, 5),
-        nn.Dropout(0.5),
+        nn.Dropout(0.3),
         Maxout(240, 240, 5),
-        nn.Dropout(0.5),
+        nn.Dropout(0.3),
         nn.Linear(240, 1),
     )
     return generator, discriminator
 
 
+class Crop(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :, :7, :7]
+
+
 def dcgan() -> tuple[nn.Module, nn.Module]:
     generator = nn.Sequential(
-        nn.Linear(100, 128 * 7 * 7, bias=False),
-        nn.Unflatten(1, (128, 7, 7)),
+        nn.Linear(100, 256 * 4 * 4, bias=False),
+        nn.Unflatten(1, (256, 4, 4)),
+        nn.BatchNorm2d(256),
+        nn.ReLU(inplace=True),
+        nn.ConvTranspose2d(256, 128, 4, 2, 1, bias=False),
+        Crop(),
         nn.BatchNorm2d(128),
         nn.ReLU(inplace=True),
         nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False),
@@ -103,13 +111,17 @@ def dcgan() -> tuple[nn.Module, nn.Module]:
         nn.Conv2d(64, 128, 4, 2, 1, bias=False),
         nn.BatchNorm2d(128),
         nn.LeakyReLU(0.2, inplace=True),
+        nn.Conv2d(128, 256, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(256),
+        nn.LeakyReLU(0.2, inplace=True),
         nn.Flatten(),
-        nn.Linear(128 * 7 * 7, 1),
+        nn.Linear(256 * 3 * 3, 1),
     )
     return generator, discriminator
 
 
 NETWORKS = {"gan": gan, "dcgan": dcgan}
+WEIGHT_DECAY = {"gan": 2.5e-5, "dcgan": 0.0}
 NOISE: dict[str, Callable[[], Tensor]] = {
     "gan": lambda: (torch.rand(BATCH, 100) * 2 - 1) * 3**0.5,
     "dcgan": lambda: torch.randn(BATCH, 100),
@@ -158,8 +170,9 @@ def public(variant: str, training: Training, pixels: Tensor, workers: int) -> It
         persistent_workers=workers > 0,
     )
     generator, discriminator = networks(variant, training)
-    adam_g = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
-    adam_d = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    adam = {"lr": 2e-4, "betas": (0.5, 0.999), "weight_decay": WEIGHT_DECAY[variant]}
+    adam_g = torch.optim.Adam(generator.parameters(), **adam)
+    adam_d = torch.optim.Adam(discriminator.parameters(), **adam)
     bce = nn.BCEWithLogitsLoss()
     losses: list[tuple[float, float]] = []
     for _ in itertools.count():
@@ -194,8 +207,9 @@ class Ideal:
             self.discriminator.to(memory_format=torch.channels_last)
         self.weights_g = list(self.generator.parameters())
         self.weights_d = list(self.discriminator.parameters())
-        self.adam_g = torch.optim.Adam(self.weights_g, 2e-4, (0.5, 0.999), fused=True)
-        self.adam_d = torch.optim.Adam(self.weights_d, 2e-4, (0.5, 0.999), fused=True)
+        adam = {"lr": 2e-4, "betas": (0.5, 0.999), "weight_decay": WEIGHT_DECAY[variant]}
+        self.adam_g = torch.optim.Adam(self.weights_g, **adam, fused=True)
+        self.adam_d = torch.optim.Adam(self.weights_d, **adam, fused=True)
         self.averages = [weight.detach().clone() for weight in self.weights_g]
         self.steps = 0
         self.order = torch.randperm(len(pixels))
