@@ -451,13 +451,9 @@ def evaluate(
         def note(text: str) -> None:
             status.update(f"measuring {loaded.title}: {text}")
 
-        course = history.read(folder)
-        snapshots = [*folder.parent.glob("snapshots/*/")] if folder.name == "model" else []
-        if course is None and snapshots:
-            log = runs.log(folder.parent)
-            trained = data or loaded.config.get("data", {}).get("name", "")
-            course = history.follow(snapshots, log, trained, note=note)
-            history.write(course, folder)
+        trained = data or loaded.config.get("data", {}).get("name", "")
+        of_a_run = folder.name == "model" and (folder.parent / runs.RUN).is_file()
+        course = runs.course(folder.parent, trained, note) if of_a_run else history.read(folder)
         found = evaluate_(loaded, data or "", count=n, seed=seed, history=course, note=note)
     if json:
         print(found.text())

@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from ganzoo.atomic import write_text
 from ganzoo.data.source import Source
 from ganzoo.engine import Step, train
 from ganzoo.errors import StoreError, TrainingError
+from ganzoo.metrics import history
 from ganzoo.model import Model
 from ganzoo.spec.spec import Spec, pretty_json, strict_json
 
@@ -253,6 +254,22 @@ def log(folder: str | Path) -> list[dict[str, Any]]:
     path = Path(folder) / LOG
     lines = path.read_text("utf-8").splitlines() if path.is_file() else []
     return [record for record in map(_record, lines) if record]
+
+
+def course(
+    folder: str | Path, data: str, note: Callable[[str], None] = lambda text: None
+) -> dict[str, Any] | None:
+    """How a finished run's figures went, from its snapshots; measured once, then kept.
+
+    None where the run kept no snapshots.
+    """
+    folder = Path(folder)
+    found = history.read(folder / "model")
+    snapshots = [*folder.glob("snapshots/*/")]
+    if found is None and snapshots:
+        found = history.follow(snapshots, log(folder), data, note=note)
+        history.write(found, folder / "model")
+    return found
 
 
 def samples(model: Model, n: int, seed: int = 0) -> Any:

@@ -221,11 +221,7 @@ def publish(model: Published) -> None:
         images = first_images(model.data)
         again = published.reconstruct(images, output="pt")
         pictures.save_pairs(images, again, folder / "reconstructions.png")
-    course = history.read(run / "model")
-    if course is None and (run / "snapshots").is_dir():
-        snapshots = [*(run / "snapshots").iterdir()]
-        course = history.follow(snapshots, runs.log(run), model.data, note=print)
-        history.write(course, run / "model")
+    course = runs.course(run, model.data, print)
     if course is not None:
         history.write(course, folder)
         pictures.loss_plot(history.lines(course), folder / "history.png", model.name, word="")

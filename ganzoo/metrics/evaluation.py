@@ -169,10 +169,6 @@ class _Evaluation:
         return _images(self.train, self._known)
 
     @cached_property
-    def known_labels(self) -> np.ndarray:
-        return self.train.batch("label", self._known).numpy()
-
-    @cached_property
     def _known(self) -> Tensor:
         generator = torch.Generator().manual_seed(self.seed)
         return torch.randperm(len(self.train), generator=generator)[: self.count]
@@ -194,6 +190,11 @@ class _Evaluation:
         from ganzoo.metrics.judge import judge_of
 
         return judge_of(self.data)
+
+    @cached_property
+    def seen(self) -> tuple[Any, Any]:
+        """The classes that the judge sees in real and in generated images; None, None if none."""
+        return self.judge.classes(self.real), self.judge.classes(self.generated)
 
     @property
     def judged(self) -> dict[str, str] | None:
@@ -252,7 +253,7 @@ class _Evaluation:
     def _class_balance(self) -> dict[str, Figure]:
         from ganzoo.metrics import classes
 
-        seen, real = self.judge.classes(self.generated), self.judge.classes(self.real)
+        real, seen = self.seen
         if seen is None:
             return {}
         number = self.classes
@@ -294,13 +295,13 @@ class _Evaluation:
         from ganzoo.metrics import classes, codes
 
         found: dict[str, Figure] = {}
-        seen = self.judge.classes(self.generated)
+        real, seen = self.seen
         if seen is not None:
             found["class_accuracy"] = self.figure(
                 classes.accuracy(seen, self.labels),
                 "higher",
                 "share of samples in which the judge sees the class asked for",
-                test_images=classes.accuracy(self.judge.classes(self.real), self.labels),
+                test_images=classes.accuracy(real, self.labels),
             )
         if int(np.prod(self.image.shape)) <= DENSE:
             fitted = min(FITTED, len(self.train))
@@ -337,22 +338,13 @@ class _Evaluation:
 
         found: dict[str, Figure] = {}
         if self.classes and len(self.train) * len(self.real) <= 10**9:
-            everything = torch.arange(len(self.train))
-            labels = self.train.batch("label", everything).numpy()
-            images = _images(self.train, everything)
-
-            def accuracy(encode: Callable[[Tensor], np.ndarray]) -> float:
-                fitted, rows = encode(images), encode(self.real)
-                return codes.nearest_neighbour_accuracy(fitted, labels, rows, self.labels)
-
-            if "_pixels" not in self.__dict__ and int(np.prod(self.image.shape)) <= DENSE:
-                self._pixels = accuracy(lambda x: x.flatten(1).numpy())
-            fresh = untrained(self.model, self.seed)
-            references = {"untrained": accuracy(lambda x: fresh.encode(x, task=task))}
-            if "_pixels" in self.__dict__:
+            references = {
+                "untrained": self._nearest(lambda x: self.fresh.encode(x, task=task)),
+            }
+            if int(np.prod(self.image.shape)) <= DENSE:
                 references["pixels"] = self._pixels
             found[f"{task}_nearest_neighbour"] = self.figure(
-                accuracy(lambda x: self.model.encode(x, task=task, seed=self.seed)),
+                self._nearest(lambda x: self.model.encode(x, task=task, seed=self.seed)),
                 "higher",
                 f"test accuracy of 1-NN by the task {task!r}, fitted on {len(self.train):,} images",
                 generated=0,
@@ -379,6 +371,31 @@ class _Evaluation:
             )
         return found
 
+    @cached_property
+    def fresh(self) -> Model:
+        """The model as it was before it learnt anything."""
+        return untrained(self.model, self.seed)
+
+    @cached_property
+    def everything(self) -> Tensor:
+        """All training images, (n, c, h, w) in [0, 1]."""
+        return _images(self.train, torch.arange(len(self.train)))
+
+    @cached_property
+    def all_labels(self) -> np.ndarray:
+        return self.train.batch("label", torch.arange(len(self.train))).numpy()
+
+    @cached_property
+    def _pixels(self) -> float:
+        return self._nearest(lambda x: x.flatten(1).numpy())
+
+    def _nearest(self, encode: Callable[[Tensor], np.ndarray]) -> float:
+        """Test accuracy of 1-NN in what `encode` makes of images."""
+        from ganzoo.metrics.codes import nearest_neighbour_accuracy
+
+        fitted, rows = encode(self.everything), encode(self.real)
+        return nearest_neighbour_accuracy(fitted, self.all_labels, rows, self.labels)
+
     def _is_prior(self, task: str) -> bool:
         """Whether a code is itself a sample, which should lie as the normal prior does."""
         spec = self.model.spec
@@ -399,7 +416,7 @@ class _Evaluation:
                 ratio(self.model),
                 "lower",
                 "distance of images to their reconstructions over that to those of others",
-                untrained=ratio(untrained(self.model, self.seed)),
+                untrained=ratio(self.fresh),
             )
         }
 
@@ -408,8 +425,7 @@ class _Evaluation:
         """Classes of the test images that the training images lack: what is strange."""
         if not self.classes:
             return set()
-        known = self.train.batch("label", torch.arange(len(self.train)))
-        return set(self.labels.tolist()) - set(known.tolist())
+        return set(self.labels.tolist()) - set(self.all_labels.tolist())
 
     def anomalies(self, task: str) -> dict[str, Figure]:
         """How well a score tells images of classes that were left out of training."""
@@ -422,7 +438,7 @@ class _Evaluation:
         def area(scores: np.ndarray) -> float:
             return auroc(scores[~strange], scores[strange])
 
-        pixels = _images(self.train, torch.arange(len(self.train))).flatten(1).numpy()
+        pixels = self.everything.flatten(1).numpy()
         few = PCA(COMPONENTS, svd_solver="randomized", random_state=self.seed).fit(pixels)
         rows = self.real.flatten(1).numpy()
         lost = ((rows - few.inverse_transform(few.transform(rows))) ** 2).mean(1)
@@ -435,7 +451,7 @@ class _Evaluation:
                 generated=0,
                 **{
                     f"PCA_of_{COMPONENTS}": area(lost),
-                    "untrained": area(untrained(self.model, self.seed).score(self.real, task=task)),
+                    "untrained": area(self.fresh.score(self.real, task=task)),
                 },
             )
         }
@@ -471,7 +487,8 @@ class _Evaluation:
                         generated=0,
                         clipped_to=update.clip_weights,
                     )
-        if self.model.tasks("generate"):
+        # with classes left out, `anomalies` has asked the score for something better
+        if self.model.tasks("generate") and not self.left_out:
             for task in self.model.tasks("score"):
                 normal, strange = (
                     self.model.score(images, task=task, seed=self.seed)
