@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from ganzoo.hookspecs import hookimpl
     from ganzoo.hub import from_pretrained
     from ganzoo.model import Model
+    from ganzoo.scores import Scores
     from ganzoo.spec.layers import Layer
     from ganzoo.spec.spec import Spec, Task
     from ganzoo.spec.variant import Fields, Variant
     from ganzoo.spec.vocabulary import Function
+    from ganzoo.text import embed
 
 _PUBLIC = {
     "DataSet": "ganzoo.data.catalog",
@@ -32,11 +34,13 @@ _PUBLIC = {
     "Function": "ganzoo.spec.vocabulary",
     "Layer": "ganzoo.spec.layers",
     "Model": "ganzoo.model",
+    "Scores": "ganzoo.scores",
     "Source": "ganzoo.data.source",
     "Spec": "ganzoo.spec.spec",
     "Step": "ganzoo.engine",
     "Task": "ganzoo.spec.spec",
     "Variant": "ganzoo.spec.variant",
+    "embed": "ganzoo.text",
     "from_pretrained": "ganzoo.hub",
     "hookimpl": "ganzoo.hookspecs",
     "load_data": "ganzoo.data:load",
@@ -50,11 +54,13 @@ __all__ = [
     "GanzooError",
     "Layer",
     "Model",
+    "Scores",
     "Source",
     "Spec",
     "Step",
     "Task",
     "Variant",
+    "embed",
     "from_pretrained",
     "hookimpl",
     "load_data",

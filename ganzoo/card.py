@@ -9,9 +9,9 @@ from ganzoo.build import parameter_count
 from ganzoo.metrics.report import Report
 from ganzoo.model import Model
 from ganzoo.spec import mathematics
-from ganzoo.spec.draws import Label
+from ganzoo.spec.draws import Image, Label, Text
 from ganzoo.spec.schedule import updates_of
-from ganzoo.spec.spec import Spec
+from ganzoo.spec.spec import Spec, Task
 
 PIPELINES = {
     "generate": "unconditional-image-generation",
@@ -50,6 +50,7 @@ def card(
         f"# {name}",
         summary,
         pictured.get("samples.png", ""),
+        _sentences(spec) if generates else "",
         pictured.get("reconstructions.png", ""),
         "## Use it",
         "```python\nimport ganzoo\n\n"
@@ -76,6 +77,8 @@ def card(
 def _metadata(model: Model) -> str:
     kinds = [task.kind for task in model.spec.tasks.values()]
     pipeline = next((PIPELINES[kind] for kind in kinds if kind in PIPELINES), "")
+    if kinds[:1] == ["generate"] and any(isinstance(d, Text) for d in model.spec.draws.values()):
+        pipeline = "text-to-image"
     data = model.config.get("data", {}).get("name", "")
     lines = [
         "library_name: ganzoo",
@@ -96,9 +99,21 @@ def _example(model: Model) -> str:
             for draw in map(spec.draws.__getitem__, spec.draws_in(task.output))
             if isinstance(draw, Label)
         ]
+        told = [
+            repr(next(iter(draw.examples), "a sentence"))
+            for draw in map(spec.draws.__getitem__, spec.draws_in(task.output))
+            if isinstance(draw, Text)
+        ]
         first = name == next(iter(model.tasks(task.kind)))
         chosen = "" if first else f', task="{name}"'
+        chosen = f", text={told[0]}{chosen}" if told else chosen
         match task.kind:
+            case "generate" if told:
+                lines.append(f"images = model.generate(4, seed=0{chosen})    # PIL images")
+            case "encode" if told and not _sees(spec, task):
+                lines.append(
+                    f"codes = model.encode({chosen.removeprefix(', ')})    # {name}: an array (n, d)"
+                )
             case "generate" if labels:
                 lines.append(
                     f"images = model.generate({labels[0]}, label=range({labels[0]}), seed=0)"
@@ -113,8 +128,23 @@ def _example(model: Model) -> str:
             case "encode":
                 lines.append(f"codes = model.encode(images{chosen})    # {name}: an array (n, d)")
             case "score":
-                lines.append(f"scores = model.score(images{chosen})    # {name}: an array (n,)")
+                what = ".values, .threshold, .is_anomaly" if task.quantile else ".values"
+                lines.append(f"scores = model.score(images{chosen})    # {name}: {what}")
     return "\n".join(lines)
+
+
+def _sees(spec: Spec, task: Task) -> bool:
+    """Whether a task takes images."""
+    return any(isinstance(spec.draws[name], Image) for name in spec.draws_in(task.output))
+
+
+def _sentences(spec: Spec) -> str:
+    """The sentences of the sheet of samples, which come in turn."""
+    for draw in spec.draws.values():
+        if isinstance(draw, Text) and draw.examples:
+            listed = "; ".join(f"*{sentence}*" for sentence in draw.examples)
+            return f"Their sentences, in turn from the left: {listed}."
+    return ""
 
 
 def _figures(report: Report, name: str) -> str:

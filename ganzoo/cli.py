@@ -360,18 +360,29 @@ def sample(
         "samples.png"
     ),
     label: Annotated[int | None, typer.Option(help="The class, for conditional models.")] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="What to draw, for models that take sentences; may be given again."),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="The task, where there are several.")] = None,
 ) -> None:
-    """Draw samples of a model as one sheet."""
+    """Draw samples of a model as one sheet.
+
+    Of several texts, each is drawn in turn.
+    """
     from ganzoo import pictures
     from ganzoo.hub import from_pretrained
     from ganzoo.runs import samples
 
     _check_output(output, "the sheet", PICTURES)
     loaded = from_pretrained(model)
-    if label is None:
-        images = samples(loaded, n, seed)
+    given: dict[str, Any] = {} if label is None else {"label": label}
+    if text:
+        given["text"] = [text[index % len(text)] for index in range(n)]
+    if given:
+        images = loaded.generate(n, seed=seed, output="pt", task=task, **given)
     else:
-        images = loaded.generate(n, seed=seed, label=label, output="pt")
+        images = samples(loaded, n, seed, task=task)
     pictures.save_sheet(images, output)
     out.print(f"{n} samples of {loaded.title}, seed {seed}: {output}", markup=False)
 
@@ -390,7 +401,7 @@ def reconstruct(
     if output.exists() and any(file.exists() and output.samefile(file) for file in files):
         raise DataError(f"-o {output}: this is one of the pictures; give the sheet another name")
     from ganzoo import pictures
-    from ganzoo.compare import reconstructions
+    from ganzoo.files import reconstructions
     from ganzoo.hub import from_pretrained
 
     loaded = from_pretrained(model)
@@ -398,6 +409,74 @@ def reconstruct(
     pictures.save_pairs(originals, copies, output)
     what, it = ("1 picture", "it") if len(files) == 1 else (f"{len(files)} pictures", "them")
     out.print(f"{what} above what {loaded.title} makes of {it}: {output}", markup=False)
+
+
+@app.command()
+def score(
+    model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="PICTURE", help="Picture files, or folders of them.")
+    ],
+    csv: Annotated[Path | None, typer.Option(help="A table of all: file, score, verdict.")] = None,
+    maps: Annotated[
+        Path | None, typer.Option(help="A folder for heat maps: what is strange glows.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="The task, where there are several.")] = None,
+) -> None:
+    """Say how strange pictures are; the strangest are listed first.
+
+    A picture that cannot be read is named at the end, and stops no other.
+    """
+    from rich.progress import track
+
+    from ganzoo import files as files_
+    from ganzoo.data.folder import pictures_in
+    from ganzoo.hub import from_pretrained
+
+    found = [one for file in files for one in (pictures_in(file) if file.is_dir() else [file])]
+    if csv is not None:
+        _check_output(csv, "the table", (".csv",), "--csv")
+    if maps is not None and maps.exists() and not maps.is_dir():
+        raise DataError(f"--maps {maps}: this is a file; give a folder")
+    loaded = from_pretrained(model)
+    scored = files_.scored(loaded, found, task=task, maps=maps is not None)
+    rows: list[files_.Scored] = []
+    for row in track(
+        scored, "scoring", total=len(found), console=err, disable=len(found) < 2, transient=True
+    ):
+        rows.append(row)
+        if maps is not None:
+            files_.save_heat_map(row, maps, len(rows))
+    if csv is not None:
+        files_.write_csv(rows, csv)
+    _scores(rows, loaded.thresholds.get(task or next(iter(loaded.tasks("score")))))
+    for place, what in ((csv, "scores"), (maps, "heat maps")):
+        if place is not None:
+            out.print(f"{what}: {place}", markup=False)
+    unread = [row for row in rows if row.score is None]
+    for row in unread:
+        err.print(f"not scored: {row.error}", style="red", markup=False)
+    if unread:
+        raise typer.Exit(1)
+
+
+def _scores(rows: list[Any], threshold: float | None, most: int = 20) -> None:
+    """The strangest of scored files as a table, and how many there are."""
+    known = sorted((row for row in rows if row.score is not None), key=lambda row: -row.score)
+    if not known:
+        return
+    table = _table("picture", "score", "verdict")
+    for row in known[:most]:
+        verdict = {None: "", True: "strange", False: "normal"}[row.is_anomaly]
+        table.add_row(_escape(str(row.file)), f"{row.score:.4g}", verdict)
+    out.print(table)
+    if len(known) > most:
+        out.print(f"and {len(known) - most:,} that are less strange", markup=False)
+    if threshold is not None:
+        strange = sum(bool(row.is_anomaly) for row in known)
+        out.print(
+            f"{strange:,} of {len(known):,} above the threshold {threshold:.4g}", markup=False
+        )
 
 
 @app.command()
@@ -542,15 +621,16 @@ def _declared(
     return spec, made_by
 
 
-def _check_output(output: Path, what: str, endings: tuple[str, ...]) -> None:
+def _check_output(output: Path, what: str, endings: tuple[str, ...], option: str = "-o") -> None:
     """DataError unless a file with one of these endings can be written there."""
     if output.suffix.lower() not in endings:
         *others, last = (ending for ending in endings if ending != ".jpeg")
-        raise DataError(f"-o {output}: {what} is a {', '.join(others)} or {last}")
+        listed = f"{', '.join(others)} or {last}" if others else last
+        raise DataError(f"{option} {output}: {what} is a {listed}")
     if not output.parent.is_dir():
-        raise DataError(f"-o {output}: there is no folder {output.parent}")
+        raise DataError(f"{option} {output}: there is no folder {output.parent}")
     if output.is_dir():
-        raise DataError(f"-o {output}: this is a folder; name a file in it")
+        raise DataError(f"{option} {output}: this is a folder; name a file in it")
 
 
 def _fields(data: str) -> Fields:

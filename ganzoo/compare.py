@@ -14,19 +14,15 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ganzoo import pictures, store
 from ganzoo.atomic import write_text
 from ganzoo.build import parameter_count
-from ganzoo.data.folder import opened
-from ganzoo.errors import DataError, TaskError, choices
+from ganzoo.errors import TaskError, choices
 from ganzoo.hub import resolve
 from ganzoo.metrics.report import Figure, Report, read
-from ganzoo.model import Model, image_tensor
+from ganzoo.model import Model
 from ganzoo.runs import SHEET, samples
 from ganzoo.spec import mathematics
-from ganzoo.spec.draws import Image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -167,36 +163,6 @@ def save(columns: Sequence[Column], path: str | Path) -> Path:
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
         picture(columns).savefig(path)
     return path
-
-
-def reconstructions(model: Model, files: Sequence[Path], seed: int = 0) -> tuple[Any, Any]:
-    """Pictures as the model sees them, and what it makes of them: (n, c, h, w) in [0, 1].
-
-    Raises:
-        TaskError: the model has no task of kind reconstruct.
-        DataError: a picture cannot be read.
-    """
-    tasks = model.tasks("reconstruct")
-    if not tasks:
-        can = choices({task.kind for task in model.spec.tasks.values()})
-        raise TaskError(
-            f"{model.title} cannot reconstruct; it can: {can}. `ganzoo models` says what others can"
-        )
-    needed = model.spec.draws_in(next(iter(tasks.values())).output)
-    draws = [model.spec.draws[name] for name in needed]
-    draw = next(draw for draw in draws if isinstance(draw, Image))
-    seen = [_seen(file, draw) for file in files]
-    originals = np.concatenate(seen)
-    copies = model.reconstruct([*originals.transpose(0, 2, 3, 1)], seed=seed, output="pt")
-    return originals, copies
-
-
-def _seen(file: Path, draw: Image) -> np.ndarray:
-    """A picture with the size and the colours that the model takes: (1, c, h, w) in [0, 1]."""
-    if not file.is_file():
-        raise DataError(f"no picture {str(file)!r}; give files such as jpg, png or webp")
-    with opened(file) as image:
-        return image_tensor(image, draw).add(1).div(2).numpy()
 
 
 def _sheet(model: Model) -> tuple[Picture | None, str]:

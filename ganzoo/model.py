@@ -15,9 +15,11 @@ from ganzoo.data.folder import upright
 from ganzoo.errors import TaskError, choices, nearest
 from ganzoo.evaluate import Evaluator
 from ganzoo.modules import Net
+from ganzoo.scores import Scores
 from ganzoo.seed import key
-from ganzoo.spec.draws import DATA, Image, Label, Normal, Uniform
+from ganzoo.spec.draws import DATA, Image, Label, Normal, Text, Uniform
 from ganzoo.spec.spec import Spec, Task
+from ganzoo.text import embed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 Output = Literal["pil", "np", "pt"]
 BATCH = 256
 """Samples that are computed at once."""
+SCORED = 16
+"""Images that are scored at once: always so many, so that none depends on its company."""
 
 
 class Model:
@@ -55,6 +59,7 @@ class Model:
         seed: int = 0,
         output: Output = "pil",
         noise: Mapping[str, Any] | None = None,
+        task: str | None = None,
         **given: Any,
     ) -> Any:
         """Draw samples.
@@ -65,22 +70,29 @@ class Model:
             output: "pil" for PIL images, "np" for float32 (n, h, w, c) and "pt" for (n, c, h, w),
                 both in [0, 1].
             noise: values for noise by name, in place of the seed's: float (n, size).
-            given: the other inputs of the task, such as `label=3` or `label=range(10)`.
+            task: the name of the task where there are several, such as "stage1"; by default
+                the first.
+            given: the other inputs of the task, such as `label=3`, `label=range(10)`,
+                `text="a red apple"` or several sentences; embedded ones are float (n, size).
         """
-        task = self._task("generate")
-        values, n = self._given(task, given, n)
-        values |= self._noise(task, n, seed, noise or {})
-        return self._images(self.outputs(task.output, values), output)
+        chosen = self.task("generate", task)
+        values, n = self._given(chosen, given, n)
+        values |= self._noise(chosen, n, seed, noise or {})
+        return self._images(self.outputs(chosen.output, values), output)
 
-    def encode(self, images: Any, *, task: str | None = None, seed: int = 0) -> np.ndarray:
+    def encode(
+        self, images: Any = None, *, task: str | None = None, seed: int = 0, **given: Any
+    ) -> np.ndarray:
         """The codes of images: float32 (n, d).
 
         Args:
             task: the name of the task where there are several, such as "features"; by
                 default the first of kind encode.
+            given: other inputs of the task, such as `text=...` where it encodes sentences.
         """
-        chosen = self._task("encode", task)
-        values, n = self._given(chosen, {"image": images}, None)
+        chosen = self.task("encode", task)
+        given |= {} if images is None else {"image": images}
+        values, n = self._given(chosen, given, None)
         values |= self._noise(chosen, n, seed, {})
         return self.outputs(chosen.output, values).flatten(1).cpu().numpy()
 
@@ -92,7 +104,7 @@ class Model:
         Args:
             task: the name of the task where there are several; by default the first.
         """
-        chosen = self._task("reconstruct", task)
+        chosen = self.task("reconstruct", task)
         values, n = self._given(chosen, {"image": images}, None)
         values |= self._noise(chosen, n, seed, {})
         return self._images(self.outputs(chosen.output, values), output)
@@ -110,16 +122,70 @@ class Model:
         values |= self._noise(task, n, seed, {})
         return self._images(self.outputs(task.output, values), output)
 
-    def score(self, images: Any, *, task: str | None = None, seed: int = 0) -> np.ndarray:
-        """How strange each image is: float32 (n,), higher is stranger.
+    def score(
+        self,
+        images: Any,
+        *,
+        task: str | None = None,
+        seed: int = 0,
+        maps: bool = False,
+        **given: Any,
+    ) -> Scores:
+        """How strange each image is: `values`, `threshold` and `is_anomaly`.
+
+        An image gets the same score, to the last bit, alone and in any company.
 
         Args:
             task: the name of the task where there are several; by default the first.
+            seed: of the noise, where the task draws some.
+            maps: find where the strangeness is, too.
+            given: other inputs of the task, such as `text=...` where it tells how badly an
+                image and a sentence fit.
+
+        Raises:
+            TaskError: the model has no such task, or the task has no map.
         """
-        chosen = self._task("score", task)
-        values, n = self._given(chosen, {"image": images}, None)
+        name, chosen = self._named("score", task)
+        if maps and chosen.map is None:
+            raise TaskError(f"the task {name!r} of {self.title} has no map")
+        values, n = self._given(chosen, {"image": images, **given}, None)
         values |= self._noise(chosen, n, seed, {})
-        return self.outputs(chosen.output, values).flatten().cpu().numpy()
+        found = self._alike(chosen.output, values).flatten().cpu().numpy()
+        where = None
+        if maps and chosen.map is not None:
+            where = self._alike(chosen.map, values).mean(1).clamp_min(0).cpu().numpy()
+        return Scores(found, self.thresholds.get(name), where)
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The threshold of each score task that has one."""
+        stored = self.config.get("thresholds")
+        if not isinstance(stored, dict):
+            return {}
+        return {
+            name: float(fitted["value"])
+            for name, fitted in stored.items()
+            if isinstance(fitted, dict) and isinstance(fitted.get("value"), int | float)
+        }
+
+    def fit_thresholds(self, images: Any) -> None:
+        """Fit the threshold of each score task that declares a `quantile`.
+
+        Args:
+            images: normal ones that training has not seen.
+        """
+        fitted = dict(self.config.get("thresholds") or {})
+        for name, task in self.tasks("score").items():
+            if task.quantile is not None:
+                values = self.score(images, task=name).values
+                threshold = float(np.quantile(values, task.quantile, method="higher"))
+                fitted[name] = {
+                    "value": threshold,
+                    "quantile": task.quantile,
+                    "images": len(values),
+                }
+        if fitted:
+            self.config["thresholds"] = fitted
 
     def tasks(self, kind: str) -> dict[str, Task]:
         """The tasks of a kind by name; none where it can do nothing of the kind."""
@@ -129,19 +195,30 @@ class Model:
         found = self.tasks(kind)
         if not found:
             can = choices({task.kind for task in self.spec.tasks.values()})
-            raise TaskError(f"{self.title} cannot {kind}; it can: {can}")
+            raise TaskError(
+                f"{self.title} cannot {kind}; it can: {can}. `ganzoo models` says what others can"
+            )
         return found
 
-    def _task(self, kind: str, name: str | None = None) -> Task:
+    def task(self, kind: str, name: str | None = None) -> Task:
+        """The task of that kind and name; without a name, the first of the kind.
+
+        Raises:
+            TaskError: there is none.
+        """
+        return self._named(kind, name)[1]
+
+    def _named(self, kind: str, name: str | None) -> tuple[str, Task]:
+        """A task with its name; without a name, the first of its kind."""
         found = self._tasks(kind)
         if name is None:
-            return next(iter(found.values()))
+            return next(iter(found.items()))
         if name not in found:
             raise TaskError(
                 f"{self.title} has no task {name!r} of kind {kind}{nearest(name, found)} "
                 f"it has: {choices(found)}"
             )
-        return found[name]
+        return name, found[name]
 
     @property
     def title(self) -> str:
@@ -162,7 +239,7 @@ class Model:
         words = {name: _word(draw) for name, draw in draws.items()}
         for word in given:
             if word not in words.values():
-                allowed = [*words.values(), "n", "seed", "output", "noise"]
+                allowed = [*words.values(), "n", "seed", "output", "noise", "task"]
                 raise TaskError(
                     f"{self.title} takes no {word!r}{nearest(word, allowed)} "
                     f"it takes: {choices(allowed)}"
@@ -202,6 +279,8 @@ class Model:
                 return torch.from_numpy(labels.astype(np.int64)).to(self.device)
             case _:
                 wanted = f"{draw.kind}: float (n, {draw.size})"
+                if isinstance(draw, Text) and (sentences := _sentences(value)):
+                    value = embed(sentences, draw.encoder)
                 rows = np.atleast_2d(_floats(value, wanted))
                 if rows.shape != (len(rows), draw.size) or not len(rows):
                     raise TaskError(f"{wanted}, not {rows.shape}")
@@ -272,6 +351,23 @@ class Model:
         ]
         return torch.cat(parts)
 
+    def _alike(self, text: str, values: Mapping[str, Tensor]) -> Tensor:
+        """As `outputs`, with batches filled up to one size.
+
+        The last bits of a matrix product depend on how many rows there are; a verdict must not.
+        """
+        n = next(iter(values.values())).shape[0]
+        wanted = -(-n // SCORED) * SCORED
+        filled = {
+            name: torch.cat([value, value[:1].expand(wanted - n, *value.shape[1:])])
+            for name, value in values.items()
+        }
+        parts = [
+            self.evaluate(text, {name: value[i : i + SCORED] for name, value in filled.items()})
+            for i in range(0, wanted, SCORED)
+        ]
+        return torch.cat(parts)[:n]
+
     def _images(self, images: Tensor, output: Output) -> Any:
         images = images.add(1).div(2).clamp(0, 1).cpu()
         if output == "pt":
@@ -306,6 +402,14 @@ def sample_noise(draw: Normal | Uniform, n: int, seed: int, name: str) -> Tensor
         else:
             row.uniform_(draw.low, draw.high, generator=generator)
     return rows
+
+
+def _sentences(value: Any) -> list[str]:
+    """The sentences of a text that is given in words; none where it is given in numbers."""
+    if isinstance(value, str):
+        return [value]
+    several = isinstance(value, list | tuple | np.ndarray)
+    return list(value) if several and any(isinstance(part, str) for part in value) else []
 
 
 def _array(value: Any) -> np.ndarray:

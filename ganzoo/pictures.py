@@ -131,6 +131,24 @@ def save_pairs(originals: Any, copies: Any, path: str | Path) -> Path:
     return path
 
 
+HEAT = (255, 72, 0)
+"""The colour of what is strange."""
+
+
+def heat_maps(images: Any, maps: np.ndarray, most: float | None = None) -> np.ndarray:
+    """Images with what is strange in them glowing, uint8 (n, height, width, 3).
+
+    Args:
+        images: float (n, channels, height, width) in [0, 1].
+        maps: how strange each pixel is, float (n, height, width), not negative.
+        most: the strangeness that glows in full; by default the most there is in `maps`, so
+            that maps of one call can be compared.
+    """
+    below = np.repeat(_opaque(to_uint8(images)).mean(-1, keepdims=True), 3, axis=-1) * 0.7
+    glow = np.clip(maps / max(most or float(maps.max()), 1e-9), 0, 1)[..., None]
+    return (below * (1 - glow) + np.array(HEAT) * glow).round().astype(np.uint8)
+
+
 def animation(
     frames: Sequence[Image.Image], path: str | Path, seconds: float = 6.0, hold: float = 2.0
 ) -> Path:

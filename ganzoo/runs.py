@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ganzoo import pictures, store
 from ganzoo.atomic import write_text
 from ganzoo.data.source import Source
@@ -28,6 +30,8 @@ from ganzoo.engine import Step, train
 from ganzoo.errors import StoreError, TrainingError
 from ganzoo.metrics import history
 from ganzoo.model import Model
+from ganzoo.seed import key
+from ganzoo.spec.draws import Image, Label, Text
 from ganzoo.spec.spec import Spec, pretty_json, strict_json
 
 RUN, CHECKPOINT, LOG = "run.json", "checkpoint.safetensors", "log.jsonl"
@@ -37,6 +41,8 @@ FRAMES = 40
 """Pictures that a whole run leaves of its fixed latents, about."""
 SHEET = 64
 """Samples on a sheet."""
+HELD_OUT, MOST_HELD_OUT = 0.05, 2000
+"""The share of the data, and its limit, that is kept for fitting thresholds."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,7 @@ def carry_out(
     main = int(os.environ.get("RANK", "0")) == 0
     for stale in folder.glob(f".{CHECKPOINT}.*"):  # of a kill while it was written
         stale.unlink(missing_ok=True)
+    data, held_out = hold_out(settings.spec, data)
     resume = checkpoint if checkpoint.is_file() else None
     if resume is None and main:
         (folder / LOG).unlink(missing_ok=True)
@@ -164,7 +171,7 @@ def carry_out(
                 recorder.see(step)
             if last and recorder:
                 # before the last checkpoint: a run that has one is done
-                recorder.finish(step, data, facts or {})
+                recorder.finish(step, data, held_out, facts or {})
             if last or time.monotonic() - saved > checkpoint_seconds:
                 step.save(checkpoint)
                 saved = time.monotonic()
@@ -184,7 +191,7 @@ class _Recorder:
         self.every = max(1, settings.steps // RECORDS)
         self.frame_every = max(1, settings.steps // FRAMES)
         self.records: list[dict[str, Any]] = []
-        self.generates = any(task.kind == "generate" for task in settings.spec.tasks.values())
+        self.generates = _shown(settings.spec)
 
     def begin(self, step: Step) -> None:
         """Take up the log where the checkpoint stands; what came after it is done again."""
@@ -217,10 +224,16 @@ class _Recorder:
             facts = {"name": self.settings.name, "training": {"steps": number}}
             store.save(model, folder, dtype="float16", overwrite=True, **facts)
 
-    def finish(self, step: Step, data: Source, facts: Mapping[str, Any]) -> None:
+    def finish(
+        self, step: Step, data: Source, held_out: Source | None, facts: Mapping[str, Any]
+    ) -> None:
         """The model, the last pictures and the figures of a run that is done."""
         settings, last = self.settings, self.records[-1]
         model = step.model()
+        if held_out:
+            field = next(f for f, draw in held_out.fields.fields.items() if isinstance(draw, Image))
+            images = held_out.batch(field, torch.arange(len(held_out)))
+            model.fit_thresholds(images.add(1).div(2))
         seconds = last["seconds"]
         training = {
             "steps": step.total,
@@ -249,6 +262,28 @@ class _Recorder:
             pictures.animation([_open(frame) for frame in frames], self.folder / "animation.gif")
 
 
+def hold_out(spec: Spec, data: Source) -> tuple[Source, Source | None]:
+    """What to train on, and what is held out for fitting the thresholds of its score tasks.
+
+    Which samples that are depends on nothing but how many there are. All is trained on where
+    no task of the Spec declares a quantile.
+
+    Raises:
+        TrainingError: there are too few samples to hold some out.
+    """
+    if all(task.quantile is None for task in spec.tasks.values()):
+        return data, None
+    number = min(MOST_HELD_OUT, round(HELD_OUT * len(data)))
+    if number < 1:
+        raise TrainingError(
+            f"the Spec fits a threshold on {HELD_OUT:.0%} of the data, and {data.name!r} has "
+            f"{len(data)} samples; give 20 or more"
+        )
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(key(0, "held out")))
+    held, rest = order[:number], order[number:]
+    return data.select(rest.sort().values), data.select(held.sort().values)
+
+
 def log(folder: str | Path) -> list[dict[str, Any]]:
     """The lines of a run's log: step, seconds, losses; none where it has not begun."""
     path = Path(folder) / LOG
@@ -272,17 +307,30 @@ def course(
     return found
 
 
-def samples(model: Model, n: int, seed: int = 0) -> Any:
-    """`n` samples of a seed, (n, c, h, w) in [0, 1]; of each class in turn where it has classes."""
-    from ganzoo.spec.draws import Label
+def samples(model: Model, n: int, seed: int = 0, *, task: str | None = None) -> Any:
+    """`n` samples of a seed, (n, c, h, w) in [0, 1].
 
-    task = next(task for task in model.spec.tasks.values() if task.kind == "generate")
+    Of each class in turn where it has classes, of each example in turn where it takes sentences.
+    """
     given: dict[str, Any] = {}
-    for name in model.spec.draws_in(task.output):
-        draw = model.spec.draws[name]
-        if isinstance(draw, Label):
-            given["label"] = [index % draw.classes for index in range(n)]
-    return model.generate(n, seed=seed, output="pt", **given)
+    for name in model.spec.draws_in(model.task("generate", task).output):
+        match model.spec.draws[name]:
+            case Label(classes=classes):
+                given["label"] = [index % classes for index in range(n)]
+            case Text(examples=examples) if examples:
+                given["text"] = [examples[index % len(examples)] for index in range(n)]
+            case _:
+                pass
+    return model.generate(n, seed=seed, output="pt", task=task, **given)
+
+
+def _shown(spec: Spec) -> bool:
+    """Whether there is something to draw while it learns, and nothing is missing for it."""
+    for task in spec.tasks.values():
+        if task.kind == "generate":
+            draws = [spec.draws[name] for name in spec.draws_in(task.output)]
+            return all(draw.examples for draw in draws if isinstance(draw, Text))
+    return False
 
 
 def _open(path: Path) -> Any:

@@ -184,6 +184,38 @@ def test_a_run_made_longer_is_the_run_that_was_long(monkeypatch, tiny, photos, t
     assert runs.Settings.read(falling).steps == 5
 
 
+def test_scores_of_a_folder(monkeypatch, capsys, photos, tmp_path) -> None:
+    model = model_of("ganomaly")
+    values = model.score(sorted(photos.iterdir())).values
+    threshold = float(np.sort(values)[-2])
+    thresholds = {"score": {"value": threshold, "quantile": 0.9, "images": 12}}
+    folder = store.save(model, tmp_path / "model", name="parts", thresholds=thresholds)
+    table, maps = tmp_path / "scores.csv", tmp_path / "maps"
+    assert run(monkeypatch, "score", folder, photos, "--csv", table, "--maps", maps) == 0
+    said = capsys.readouterr().out
+    assert "1 of 12 above the threshold" in said and said.count("strange") >= 1
+    assert len(table.read_text().splitlines()) == 13 and len(list(maps.iterdir())) == 12
+    (photos / "broken.png").write_bytes(b"no picture")
+    assert run(monkeypatch, "score", folder, photos, "--csv", table) == 1
+    assert "broken.png" in capsys.readouterr().err
+    assert len(table.read_text().splitlines()) == 14
+
+
+def test_a_model_of_ones_own_parts(monkeypatch, capsys, photos, tmp_path) -> None:
+    """Train on a folder of normal parts: the threshold comes with it."""
+    for index in range(12, 24):
+        Picture.new("RGB", (40, 30), (100, 5 * index, 50)).save(photos / f"{index}.png")
+    out = tmp_path / "parts"
+    words = ["--set", "width=4", "--set", "latent=4", "--batch", 8, "--steps", 3, "--out", out]
+    data = f"folder:{photos},size=16"
+    assert run(monkeypatch, "train", "ganomaly", "--data", data, *words) == 0
+    config = json.loads((out / "model" / "config.json").read_text())
+    assert config["thresholds"]["score"]["images"] == 1 and config["data"]["size"] == 23
+    capsys.readouterr()
+    assert run(monkeypatch, "score", out, photos) == 0
+    assert "of 24 above the threshold" in capsys.readouterr().out
+
+
 def test_pictures_stand_above_their_reconstructions(monkeypatch, capsys, photos, tmp_path) -> None:
     model = model_of("bigan")
     folder = store.save(model, tmp_path / "model", name="tiny[red]")
@@ -240,7 +272,7 @@ def test_a_bundled_model_is_compared_and_not_written_over(monkeypatch, capsys) -
     assert "as published" not in capsys.readouterr().out, "by another protocol"
     said = report.parse(json.loads(before))
     off = replace(said, figures={"fid": replace(said.figures["fid"], value=99.0)})
-    for found, words in ((said, "as published"), (off, "fid: published as 2")):
+    for found, words in ((said, "as published"), (off, "fid: published as 1")):
         monkeypatch.setattr("ganzoo.metrics.evaluate", lambda *_, found=found, **__: found)
         monkeypatch.setattr(type(said), "protocol", 1)
         assert run(monkeypatch, "eval", "dcgan-mnist") == 0
@@ -317,6 +349,9 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tiny: Path, photos: Path, tmp_path: 
         (["reconstruct", "dcgan-mnist", "x.png", "-o", "pair.txt"], ".png, .jpg or .webp"),
         (["reconstruct", "dcgan-mnist", "x.png", "-o", "no/such/folder/x.png"], "no folder"),
         (["reconstruct", "dcgan-mnist"], "Missing argument 'PICTURE'"),
+        (["score", "dcgan-mnist", "x.png"], "dcgan-mnist cannot score; it can: 'generate'"),
+        (["score", "dcgan-mnist", "x.png", "--csv", "scores.txt"], "--csv scores.txt: the table"),
+        (["score", "dcgan-mnist", "x.png", "--maps", "README.md"], "this is a file"),
         (["compare", "dcgan-mnist"], "compare dcgan-mnist with what?"),
         (["compare", "dcgan-mnist", "gan-mnits"], "did you mean 'gan-mnist'?"),
         (["compare", "dcgan-mnist", "gan-mnist", "-o", "x.jpg"], ".html or .png"),

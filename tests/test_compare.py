@@ -13,15 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image as Picture
 
 from ganzoo import compare, pictures, store
-from ganzoo.compare import Column, column, page, picture, reconstructions, rows, save
-from ganzoo.errors import DataError, MetricError, TaskError
-from ganzoo.model import Model
+from ganzoo.compare import Column, column, page, picture, rows, save
+from ganzoo.errors import MetricError
 from ganzoo.runs import samples
-from ganzoo.spec import Spec, mathematics
+from ganzoo.spec import mathematics
 from tests.test_model import model_of
 
 HOSTILE = """</h2><script>alert("x")</script>&'<img src=//evil.example/x>"""
@@ -315,68 +313,3 @@ def test_a_model_without_samples_says_why(tmp_path: Path, row: str) -> None:
     assert len(picture([one, other]).axes) == 1
     for pair in ([one, one], [one, other]):
         assert save(pair, tmp_path / "both.png").is_file()
-
-
-# ----------------------------------------------------------------------- reconstructions
-
-
-def test_pictures_are_fitted_and_come_back(tmp_path: Path) -> None:
-    model = model_of("bigan")
-    files = [tmp_path / name for name in ("grey.png", "colour.jpg", "turned.jpg")]
-    rng = np.random.default_rng(0)
-    Picture.fromarray(rng.integers(0, 255, (8, 8), np.uint8)).save(files[0])
-    Picture.fromarray(rng.integers(0, 255, (40, 30, 3), np.uint8)).save(files[1])
-    half = Picture.new("L", (16, 16))
-    half.paste(255, (0, 0, 16, 8))
-    exif = Picture.Exif()
-    exif[0x0112] = 3  # held upside down
-    half.save(files[2], exif=exif)
-    originals, copies = reconstructions(model, files)
-    assert originals.shape == copies.shape == (3, 1, 8, 8)
-    with Picture.open(files[0]) as image:
-        np.testing.assert_allclose(originals[0, 0], np.asarray(image) / 255, atol=1e-6)
-    assert originals[2, 0, :3].max() < 0.1 and originals[2, 0, 5:].min() > 0.9
-    wanted = model.reconstruct(files[:2], output="pt")
-    torch.testing.assert_close(copies[:2], wanted, rtol=0, atol=1e-5)
-
-
-def test_noise_in_the_code_comes_from_the_seed(tmp_path: Path) -> None:
-    model, file = model_of("ali"), tmp_path / "x.png"
-    task = {"kind": "reconstruct", "output": "G(code)"}
-    spec = Spec.from_dict({**model.spec.to_dict(), "tasks": {"sampled": task}})
-    Picture.new("L", (8, 8), 90).save(file)
-    one, again, other = (
-        reconstructions(Model(spec, model.networks), [file], seed)[1] for seed in (0, 0, 1)
-    )
-    assert torch.equal(one, again) and not torch.equal(one, other)
-
-
-def test_what_cannot_be_reconstructed_is_said(tmp_path: Path) -> None:
-    file = tmp_path / "x.png"
-    with pytest.raises(DataError, match=r"no picture '.*x\.png'"):
-        reconstructions(model_of("bigan"), [file])
-    file.write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"x\.png' cannot be read \(no picture\)"):
-        reconstructions(model_of("bigan"), [file])
-    with pytest.raises(TaskError, match="cannot reconstruct; it can: 'generate'"):
-        reconstructions(model_of("gan"), [file])
-
-
-@pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "webp", "bmp"])
-def test_a_damaged_picture_is_a_data_error(tmp_path: Path, kind: str) -> None:
-    model, file = model_of("bigan"), tmp_path / f"x.{kind}"
-    rng = np.random.default_rng(0)
-    buffer = io.BytesIO()
-    Picture.fromarray(rng.integers(0, 255, (24, 24, 3), np.uint8)).save(buffer, kind)
-    whole = buffer.getvalue()
-    refused = 0
-    for trial in range(30):
-        damaged = bytearray(whole[: rng.integers(10, len(whole))] if trial % 2 else whole)
-        for place in rng.integers(0, len(damaged), 3):
-            damaged[place] = rng.integers(0, 255)
-        file.write_bytes(damaged)
-        try:
-            reconstructions(model, [file])
-        except DataError:
-            refused += 1
-    assert refused

@@ -15,8 +15,9 @@ HOUSE = ROOT / "ganzoo"
 
 ORDER = [
     "errors", "atomic", "seed", "spec", "data.catalog", "hookspecs", "host", "functions",
-    "modules", "evaluate", "build", "data", "pictures", "plan", "explain", "model", "engine",
-    "store", "hub", "metrics", "card", "runs", "compare", "demo", "cli", "quickstart",
+    "modules", "evaluate", "build", "data", "text", "pictures", "plan", "explain", "scores", "model",
+    "files", "engine", "store", "hub", "metrics", "card", "runs", "compare", "demo", "cli",
+    "quickstart",
 ]  # fmt: skip
 """Downwards. `data.catalog` declares data sets without torch, so it stands above the host.
 

@@ -123,12 +123,35 @@ def test_models_do_not_learn_or_change(gan: Model) -> None:
 def test_a_score_of_one_image_is_its_score_in_a_batch(anomaly: Model) -> None:
     """Known bug 11: no statistics of the batch, so neither order nor size matters."""
     images = pixels(7)
-    together = anomaly.score(images)
+    together = anomaly.score(images).values
     assert together.shape == (7,) and together.dtype == np.float32
-    alone = np.concatenate([anomaly.score(image) for image in images])
-    np.testing.assert_allclose(alone, together, rtol=1e-4)
-    np.testing.assert_allclose(anomaly.score(images[::-1]), together[::-1], rtol=1e-4)
+    alone = np.concatenate([anomaly.score(image).values for image in images])
+    np.testing.assert_array_equal(alone, together)
+    np.testing.assert_array_equal(anomaly.score(images[::-1]).values, together[::-1])
     assert len(set(together.tolist())) == 7
+
+
+def test_verdicts_come_from_the_stored_threshold(anomaly: Model) -> None:
+    anomaly.config.pop("thresholds", None)
+    images = pixels(40)
+    assert anomaly.score(images).threshold is None and anomaly.score(images).is_anomaly is None
+    task = anomaly.spec.tasks["score"].model_copy(update={"quantile": 0.9})
+    spec = anomaly.spec.model_copy(update={"tasks": {"score": task}})
+    fitted = Model(spec, anomaly.networks)
+    fitted.fit_thresholds(images)
+    scores = fitted.score(images)
+    assert scores.is_anomaly is not None and scores.is_anomaly.sum() in (3, 4)
+    alone = [fitted.score(image).is_anomaly[0] for image in images]  # type: ignore[index]
+    assert alone == scores.is_anomaly.tolist()
+
+
+def test_a_map_says_where(anomaly: Model) -> None:
+    images = pixels(3)
+    scores = anomaly.score(images, maps=True)
+    again = anomaly.reconstruct(images, output="np")
+    assert scores.maps is not None and scores.maps.shape == again.shape[:3]
+    apart = np.abs(again - images / 255 if images.dtype == np.uint8 else again - images)
+    np.testing.assert_allclose(scores.maps, 2 * apart.mean(-1), atol=1e-5)
 
 
 def test_codes_and_reconstructions(anomaly: Model) -> None:

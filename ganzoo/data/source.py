@@ -48,6 +48,7 @@ class Source:
         self.fields = fields
         self.flips = flips
         self.device = torch.device("cpu")
+        self._rows: Tensor | None = None
         self._arrays: dict[str, Tensor | np.memmap] = {
             field: _checked(f"{name}.{field}", draw, arrays[field])
             for field, draw in fields.fields.items()
@@ -101,7 +102,9 @@ class Source:
 
     def length(self, field: str) -> int:
         """The number of samples of one field."""
-        return len(self._array(field))
+        array = self._array(field)
+        rows = self._chosen(field)
+        return len(array) if rows is None else len(rows)
 
     @property
     def nbytes(self) -> int:
@@ -121,7 +124,9 @@ class Source:
             Images float32 (batch, channels, height, width) in [-1, 1]; labels int64 (batch,);
             texts and vectors float32 (batch, size).
         """
-        array = self._array(field)
+        array, chosen = self._array(field), self._chosen(field)
+        if chosen is not None:
+            index = chosen[index.cpu()]
         if isinstance(array, Tensor):
             rows = array.index_select(0, index.to(array.device, non_blocking=True))
         else:
@@ -152,18 +157,20 @@ class Source:
         return read
 
     def select(self, index: Tensor) -> Source:
-        """The rows of `index`, int64 (samples,), of fields that belong together; in memory.
+        """The rows of `index`, int64 (samples,), of fields that belong together; nothing is copied.
 
         Fields declared `independent` stay whole.
         """
-        chosen = self.in_memory()
-        chosen._arrays = {
-            field: array if self.fields[field].independent else array[index.to(array.device)]
-            for field, array in chosen._arrays.items()
-        }
-        paired = [f for f, draw in self.fields.fields.items() if not draw.independent]
+        chosen = copy(self)
+        index = index.cpu()
+        chosen._rows = index if self._rows is None else self._rows[index]
+        paired = any(not draw.independent for draw in self.fields.fields.values())
         chosen._length = len(index) if paired else len(self)
         return chosen
+
+    def _chosen(self, field: str) -> Tensor | None:
+        """Which rows of its array a field has, where it has not all."""
+        return None if self.fields[field].independent else self._rows
 
     def _array(self, field: str) -> Tensor | np.memmap:
         try:

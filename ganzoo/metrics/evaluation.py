@@ -3,7 +3,8 @@
 The protocol is one for all models of a data set, so that figures can be compared:
 
 - real images are the first `count` of the test split, generated ones the samples of one seed,
-  of the classes of those test images where the model takes a class;
+  of the classes of those test images where the model takes a class, of their captions where it
+  takes sentences;
 - all are rounded to 8 bits, and values are in [0, 1]; nothing is resized but for the
   Inception net;
 - each figure stands beside what real training images, or a trivial method, would get;
@@ -13,13 +14,14 @@ The protocol is one for all models of a data set, so that figures can be compare
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ganzoo.build import build, initialize
 from ganzoo.data import load
@@ -29,7 +31,8 @@ from ganzoo.metrics.report import Better, Figure, Report
 from ganzoo.model import Model, image_tensor, sample_noise
 from ganzoo.seed import key
 from ganzoo.spec import expression as ex
-from ganzoo.spec.draws import Image, Label, Normal
+from ganzoo.spec.draws import Image, Label, Normal, Text
+from ganzoo.spec.spec import Task
 
 COUNT = 10_000
 FITTED = 50_000
@@ -40,6 +43,8 @@ COMPONENTS = 20
 """Principal components of the reconstruction beside anomaly scores."""
 VERDICT = "classes"
 """A task of kind encode of this name gives a number for each class: the model is a classifier."""
+WORDS = "words"
+"""One of this name, beside one named `pictures`, encodes sentences: the model is a matcher."""
 
 
 def evaluate(
@@ -82,9 +87,15 @@ def evaluate(
     if work.conditional:
         note("classes of the samples")
         figures |= work.conditions()
+    if work.told:
+        note("what the captions say")
+        figures |= work.captions()
     if VERDICT in model.tasks("encode"):
         note("verdicts")
         figures |= work.verdicts()
+    if WORDS in model.tasks("encode"):
+        note("matches")
+        figures |= work.matches()
     for name in model.tasks("encode") if VERDICT not in model.tasks("encode") else ():
         note(f"codes of {name!r}")
         figures |= work.codes(name)
@@ -152,6 +163,16 @@ class _Evaluation:
             for name in self.model.spec.draws_in(task.output)
         )
 
+    @cached_property
+    def told(self) -> Text | None:
+        """The sentence that the model draws from; None where it takes none."""
+        return self._text(next(iter(self.model.tasks("generate").values()), None))
+
+    def _text(self, task: Task | None) -> Text | None:
+        draws = self.model.spec.draws
+        names = self.model.spec.draws_in(task.output) if task else ()
+        return next((draw for draw in map(draws.get, names) if isinstance(draw, Text)), None)
+
     # ---------------------------------------------------------------------- images, labels
 
     @cached_property
@@ -175,8 +196,14 @@ class _Evaluation:
 
     @cached_property
     def generated(self) -> Tensor:
-        given = {"label": self.labels} if self.conditional else {}
+        given: dict[str, Any] = {"label": self.labels} if self.conditional else {}
+        if self.told:
+            given["text"] = self._captions(self.told)
         return self._generate(self.count, **given)
+
+    def _captions(self, text: Text) -> np.ndarray:
+        """The embedded captions of the test images."""
+        return self.test.batch(text.field, torch.arange(self.count)).numpy()
 
     def _generate(self, n: int, **given: Any) -> Tensor:
         from ganzoo.metrics.judge import rounded
@@ -330,7 +357,130 @@ class _Evaluation:
         seen = self.model.encode(self.real, task=VERDICT).argmax(1)
         about = "share of test images whose class it finds"
         accuracy = classes.accuracy(seen, self.labels)
-        return {"accuracy": self.figure(accuracy, "higher", about, generated=0)}
+        found = {"accuracy": self.figure(accuracy, "higher", about, generated=0)}
+        for field, truth in self._fields_of_labels():
+            if field != "label" and field in self.model.tasks("encode"):
+                seen = self.model.encode(self.real, task=field).argmax(1)
+                about = f"share of test images whose {field} it finds"
+                accuracy = classes.accuracy(seen, truth)
+                found[f"{field}_accuracy"] = self.figure(accuracy, "higher", about, generated=0)
+        return found
+
+    def _fields_of_labels(self) -> Iterator[tuple[str, np.ndarray]]:
+        """The fields of labels of the test images, with the labels."""
+        for field, draw in self.test.fields.fields.items():
+            if isinstance(draw, Label) and not draw.independent:
+                yield field, self.test.batch(field, torch.arange(self.count)).numpy()
+
+    def captions(self) -> dict[str, Figure]:
+        """Whether images are what their captions say, and what the last stage adds."""
+        from ganzoo.metrics import classes, distributions
+        from ganzoo.metrics.captions import prefers, r_precision
+        from ganzoo.metrics.judge import Matcher, rounded
+
+        assert self.told
+        text, found = self._captions(self.told), dict[str, Figure]()
+        _, *earlier = self.model.tasks("generate")
+        size = self.image.shape[1:]
+        sketches = {
+            task: rounded(F.interpolate(images, size, mode="bilinear"))
+            for task in earlier
+            if (images := self._generate(self.count, task=task, text=text)).shape[2:] != size
+        }
+        right = {"": np.ones(self.count, bool), **{t: np.ones(self.count, bool) for t in sketches}}
+        for field, truth in self._fields_of_labels():
+            asked = VERDICT if field == "label" else field
+            real = self.judge.classes(self.real, asked)
+            if real is None:
+                continue
+            correct = {
+                task: self.judge.classes(images, asked) == truth
+                for task, images in {"": self.generated, **sketches}.items()
+            }
+            right = {task: right[task] & correct[task] for task in right}
+            shares = {task: each.mean() for task, each in correct.items()}
+            found["class_accuracy" if field == "label" else f"{field}_accuracy"] = self.figure(
+                shares.pop(""),
+                "higher",
+                f"share of samples in which the judge sees the {field} that the caption names",
+                test_images=classes.accuracy(real, truth),
+                **shares,
+            )
+        if len(found) > 1:
+            shares = {task: each.mean() for task, each in right.items()}
+            about = "share of samples in which it sees all of them as the caption has them"
+            found["all_right"] = self.figure(shares.pop(""), "higher", about, **shares)
+        for task, images in sketches.items():
+            features = (self.judge.features(part) for part in (self.real, images))
+            found[f"{task}_fid"] = self.figure(
+                distributions.frechet_distance(*features),
+                "lower",
+                f"Fréchet distance of the samples of {task!r}, enlarged",
+            )
+        for name, task in self.model.tasks("score").items():
+            if not self._text(task):
+                continue
+            own, other = (
+                self.model.score(self.real, task=name, text=rows, seed=self.seed).values
+                for rows in (text, np.roll(text, 1, axis=0))
+            )
+            found[f"{name}_margin"] = self.figure(
+                (other - own).mean(),
+                "higher",
+                f"by how much {name!r} of test images is more with another's caption, on average",
+                generated=0,
+                spread=own.std(),
+            )
+            found[f"{name}_prefers"] = self.figure(
+                prefers(own, other),
+                "higher",
+                "share of test images that fit their own caption better than another's",
+                generated=0,
+                chance=0.5,
+            )
+        if isinstance(self.judge, Matcher):
+            known = self.train.batch(self.told.field, self._known).numpy()
+            again = self._generate(len(known), text=known)
+            for name, images, real, rows, which in (
+                ("r_precision", self.generated, self.real, text, "test"),
+                ("r_precision_training", again, self.known, known, "training"),
+            ):
+                drawn, true = (
+                    r_precision(self.judge.pictures(part), self.judge.words(rows), seed=self.seed)
+                    for part in (images, real)
+                )
+                found[name] = self.figure(
+                    drawn,
+                    "higher",
+                    f"share of samples of {which} captions that the judge matches with their own "
+                    "among 100",
+                    **{f"{which}_images": true, "chance": 0.01},
+                )
+        return found
+
+    def matches(self) -> dict[str, Figure]:
+        """How often a matcher finds the caption of an image."""
+        from ganzoo.metrics.captions import r_precision
+
+        text = self._text(self.model.tasks("encode")[WORDS])
+        assert text
+
+        def share(images: Tensor, captions: Tensor) -> float:
+            pictures = self.model.encode(images, task="pictures")
+            words = self.model.encode(text=captions.numpy(), task=WORDS)
+            return r_precision(pictures, words, seed=self.seed)
+
+        rows = torch.arange(self.count)
+        return {
+            "r_precision": self.figure(
+                share(self.real, self.test.batch(text.field, rows)),
+                "higher",
+                "share of test images whose own caption it finds among 100",
+                generated=0,
+                training_images=share(self.known, self.train.batch(text.field, self._known)),
+                chance=0.01,
+            )
+        }
 
     def codes(self, task: str) -> dict[str, Figure]:
         """What the nearest neighbour of a code knows, and how codes lie."""
@@ -443,18 +593,37 @@ class _Evaluation:
         rows = self.real.flatten(1).numpy()
         lost = ((rows - few.inverse_transform(few.transform(rows))) ** 2).mean(1)
         some = ", ".join(map(str, sorted(self.left_out)))
-        return {
+        scores = self.model.score(self.real, task=task, seed=self.seed)
+        found = {
             f"{task}_auroc": self.figure(
-                area(self.model.score(self.real, task=task, seed=self.seed)),
+                area(scores.values),
                 "higher",
                 f"chance that an image of class {some} scores above one of the others",
                 generated=0,
                 **{
                     f"PCA_of_{COMPONENTS}": area(lost),
-                    "untrained": area(self.fresh.score(self.real, task=task)),
+                    "untrained": area(self.fresh.score(self.real, task=task).values),
                 },
             )
         }
+        verdicts = scores.is_anomaly
+        if verdicts is not None:
+            assert scores.threshold is not None
+            found[f"{task}_detected"] = self.figure(
+                verdicts[strange].mean(),
+                "higher",
+                f"share of the images of class {some} that score above the stored threshold",
+                generated=0,
+                threshold=scores.threshold,
+            )
+            found[f"{task}_false_alarms"] = self.figure(
+                verdicts[~strange].mean(),
+                "lower",
+                "share of the other images that do",
+                generated=0,
+                meant=1 - (self.model.spec.tasks[task].quantile or 0),
+            )
+        return found
 
     def critics(self) -> dict[str, Figure]:
         """How steep a penalised critic is, how large clipped weights are, what scores tell."""
@@ -489,9 +658,11 @@ class _Evaluation:
                     )
         # with classes left out, `anomalies` has asked the score for something better
         if self.model.tasks("generate") and not self.left_out:
-            for task in self.model.tasks("score"):
+            for task, declared in self.model.tasks("score").items():
+                if self._text(declared):
+                    continue
                 normal, strange = (
-                    self.model.score(images, task=task, seed=self.seed)
+                    self.model.score(images, task=task, seed=self.seed).values
                     for images in (self.real, self.generated)
                 )
                 found[f"{task}_auroc"] = self.figure(
@@ -512,6 +683,8 @@ class _Evaluation:
                     values[name] = image_tensor(self.real, draw)
                 case Label():
                     values[name] = torch.from_numpy(self.labels)
+                case Text():
+                    values[name] = torch.from_numpy(self._captions(draw))
                 case _:
                     values[name] = sample_noise(draw, self.count, self.seed, name)  # type: ignore[arg-type]
         return [self.model.outputs(str(part), values).clone() for part in parts]

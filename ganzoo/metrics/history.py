@@ -15,6 +15,7 @@ import numpy as np
 from ganzoo.atomic import write_text
 from ganzoo.errors import MetricError, SpecError
 from ganzoo.metrics.report import Figure
+from ganzoo.spec.draws import DATA
 from ganzoo.spec.spec import pretty_json, strict_json
 
 FILE = "history.json"
@@ -50,16 +51,14 @@ def follow(
     judge, train = judge_of(data), load(data)
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:count]
     real = judge.features(train.batch("image", chosen).add(1).div(2))
-    labels = train.batch("label", chosen).numpy() if "label" in train.fields.fields else None
     records: list[dict[str, Any]] = []
     before = 0
     for folder in sorted(snapshots):
         step = int(folder.name)
         note(f"snapshot {step:,}")
         model = store.load(folder)
-        task = next(iter(model.tasks("generate").values()))
-        told = any(model.spec.draws[n].kind == "label" for n in model.spec.draws_in(task.output))
-        given: dict[str, Any] = {"label": labels} if told else {}
+        draws = [model.spec.draws[n] for n in model.spec.draws_in(model.task("generate").output)]
+        given = {d.kind: train.batch(d.field, chosen).numpy() for d in draws if isinstance(d, DATA)}
         images = model.generate(count, seed=seed, output="pt", **given)
         lines = [line["losses"] for line in log if before < line["step"] <= step]
         means = {term: round(float(np.mean([x[term] for x in lines])), 6) for term in lines[0]}

@@ -40,8 +40,11 @@ class Judge(Protocol):
         """Features, float32 (n, d), of images (n, c, h, w) in [0, 1]."""
         ...
 
-    def classes(self, images: Tensor) -> np.ndarray | None:
-        """Class numbers, int64 (n,); None where the judge knows no classes of the data."""
+    def classes(self, images: Tensor, task: str = "classes") -> np.ndarray | None:
+        """Class numbers, int64 (n,); None where the judge knows no classes of the data.
+
+        `task` asks for another field than the label, such as "colour".
+        """
         ...
 
 
@@ -56,8 +59,37 @@ class Classifier:
     def features(self, images: Tensor) -> np.ndarray:
         return self.model.encode(rounded(images), task="features")
 
-    def classes(self, images: Tensor) -> np.ndarray:
-        return self.model.encode(rounded(images), task="classes").argmax(1)
+    def classes(self, images: Tensor, task: str = "classes") -> np.ndarray | None:
+        if task not in self.model.tasks("encode"):
+            return None
+        return self.model.encode(rounded(images), task=task).argmax(1)
+
+
+class Matcher:
+    """A judge of which sentence goes with which image.
+
+    A model whose tasks `pictures` and `words` give directions that agree where the two belong
+    together; `features` is what distances compare.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.name = model.title
+        self.sha256: str = model.config["weights"]["sha256"]
+
+    def features(self, images: Tensor) -> np.ndarray:
+        return self.model.encode(rounded(images), task="features")
+
+    def pictures(self, images: Tensor) -> np.ndarray:
+        """Float32 (n, d)."""
+        return self.model.encode(rounded(images), task="pictures")
+
+    def words(self, texts: np.ndarray) -> np.ndarray:
+        """Of embedded sentences, float32 (n, size): float32 (n, d)."""
+        return self.model.encode(text=texts, task="words")
+
+    def classes(self, images: Tensor, task: str = "classes") -> None:
+        return None
 
 
 class Inception:
@@ -94,22 +126,23 @@ class Inception:
                 found.append(self.net((colours * 255).byte()).numpy())
         return np.concatenate(found)
 
-    def classes(self, images: Tensor) -> None:
+    def classes(self, images: Tensor, task: str = "classes") -> None:
         return None
 
 
 def judge_of(data: str) -> Judge:
-    """The judge of a data set: its pinned classifier, or else the Inception net.
+    """The judge of a data set: its pinned classifier or matcher, or else the Inception net.
 
     Raises:
-        IntegrityError: the classifier's weights are not the pinned ones.
+        IntegrityError: the judge's weights are not the pinned ones.
         MetricError: the Inception net cannot be had.
     """
     base = data.partition(",")[0]  # a data set with classes left out has the same judge
     if base not in PINNED:
         return Inception()
     name, sha256 = PINNED[base]
-    judge = Classifier(from_pretrained(name))
+    model = from_pretrained(name)
+    judge = Matcher(model) if "words" in model.tasks("encode") else Classifier(model)
     if judge.sha256 != sha256:
         raise IntegrityError(
             f"{name} has sha256 {judge.sha256[:12]}..., and figures are pinned to "

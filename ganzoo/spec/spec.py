@@ -35,18 +35,22 @@ class Task(Frozen):
             image like its input, score one number an image (higher is stranger).
         output: the expression.
         map: for score: where the strangeness is, an image like the input.
+        quantile: for score: the share of normal images that shall pass. A run then holds some
+            images out of training, and stores the score that so many of them stay below.
         to: for translate: the name of the domain it leads to.
     """
 
     kind: TaskKind
     output: ExpressionText
     map: ExpressionText | None = None
+    quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
     to: Identifier | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.map is not None and self.kind != "score":
-            raise SpecError([("map", f"a task of kind {self.kind!r} has no map; score has")])
+        for word in ("map", "quantile"):
+            if getattr(self, word) is not None and self.kind != "score":
+                raise SpecError([(word, f"a task of kind {self.kind!r} has no {word}; score has")])
         if (self.to is not None) != (self.kind == "translate"):
             raise SpecError([("to", "names the domain that a task of kind 'translate' leads to")])
         return self

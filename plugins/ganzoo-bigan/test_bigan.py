@@ -86,7 +86,19 @@ def corners(size: int) -> tuple[torch.Tensor, ganzoo.Source]:
     "variant, size, steps, settings",
     [
         (BiGAN, 8, 300, {"width": 64, "lr": 2e-3, "dropout": 0.0}),
-        (WBiGAN, 16, 40, {"width": 8, "hidden": 32, "lr": 3e-3, "critic_steps": 2}),
+        (
+            WBiGAN,
+            16,
+            40,
+            {
+                "width": 8,
+                "hidden": 32,
+                "critic_steps": 2,
+                "lr": 3e-3,
+                "lr_generator": 3e-3,
+                "decay": False,
+            },
+        ),
     ],
 )
 def test_it_learns_images_and_their_codes(

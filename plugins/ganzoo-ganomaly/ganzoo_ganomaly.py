@@ -40,6 +40,7 @@ class GANomaly(Variant):
     latent: int = 100
     width: int = 32
     adversarial: Literal["features", "bce"] = "features"
+    quantile: float = 0.95
     lr: float = 2e-4
     batch: int = 64
     steps: int = 5_000
@@ -85,7 +86,12 @@ class GANomaly(Variant):
             ],
             steps=self.steps,
             tasks={
-                "score": Task(kind="score", output="distance(code, recode)", map="abs(x - recon)"),
+                "score": Task(
+                    kind="score",
+                    output="distance(code, recode)",
+                    map="abs(x - recon)",
+                    quantile=self.quantile,
+                ),
                 "reconstruct": "recon",
                 "encode": "code",
             },

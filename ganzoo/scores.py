@@ -1,0 +1,32 @@
+"""What a score task finds: one number an image, a verdict, and where the strangeness is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Scores of images; higher is stranger.
+
+    Args:
+        values: float32 (n,).
+        threshold: what an image may score and still pass, as fitted on normal images that
+            training had not seen; None where the model brings none.
+        maps: how strange each pixel is, float32 (n, height, width), not negative; None where
+            they were not asked for.
+    """
+
+    values: np.ndarray
+    threshold: float | None = None
+    maps: np.ndarray | None = None
+
+    @property
+    def is_anomaly(self) -> np.ndarray | None:
+        """Which images score above the threshold, bool (n,); None where there is none."""
+        return None if self.threshold is None else self.values > np.float32(self.threshold)
+
+    def __len__(self) -> int:
+        return len(self.values)
