@@ -21,6 +21,7 @@ PIPELINES = {
 CAPTIONS = {
     "samples.png": "Samples of {name}: 64 of one seed, none picked",
     "reconstructions.png": "Test images above, their reconstructions below; the first ones",
+    "anomalies.png": "Test images above, what is strange in them below: normal ones, then others",
     "losses.png": "Losses during training",
     "history.png": "The Fréchet distance during training",
 }
@@ -34,13 +35,14 @@ def card(
     limits: str = "",
     pictures: tuple[str, ...] = (),
     report: Report | None = None,
+    more: str = "",
 ) -> str:
     """The card of a model as Markdown, with the metadata that the Hub reads at its head.
 
     Args:
         summary: a sentence or two for people. limits: what it should not be used for.
         pictures: names of pictures in the model's folder: samples.png, losses.png, ...
-        report: its figures.
+        report: its figures. more: Markdown that follows them.
     """
     config, spec, name = model.config, model.spec, model.title
     pictured = {word: f"![{CAPTIONS[word].format(name=name)}]({word})" for word in pictures}
@@ -51,12 +53,14 @@ def card(
         summary,
         pictured.get("samples.png", ""),
         _sentences(spec) if generates else "",
+        pictured.get("anomalies.png", ""),
         pictured.get("reconstructions.png", ""),
         "## Use it",
         "```python\nimport ganzoo\n\n"
         f'model = ganzoo.from_pretrained("{name}")\n{_example(model)}\n```',
         f"```\nganzoo sample {name} -n 64 --seed 0 -o samples.png\n```" if generates else "",
         *(["## How good it is", _figures(report, name)] if report else []),
+        more,
         "## What it learnt",
         f"{spec.title} ({_source(spec.source)}), as the Spec in `config.json` says it:",
         f"$$\n{mathematics.latex(spec)}\n$$",
@@ -111,9 +115,8 @@ def _example(model: Model) -> str:
             case "generate" if told:
                 lines.append(f"images = model.generate(4, seed=0{chosen})    # PIL images")
             case "encode" if told and not _sees(spec, task):
-                lines.append(
-                    f"codes = model.encode({chosen.removeprefix(', ')})    # {name}: an array (n, d)"
-                )
+                asked = chosen.removeprefix(", ")
+                lines.append(f"codes = model.encode({asked})    # {name}: an array (n, d)")
             case "generate" if labels:
                 lines.append(
                     f"images = model.generate({labels[0]}, label=range({labels[0]}), seed=0)"

@@ -416,6 +416,18 @@ def test_mistakes_in_what_is_left_out(name: str, message: str) -> None:
         load(name)
 
 
+def test_a_selection_of_a_selection_is_one_of_the_whole() -> None:
+    labels = torch.arange(10)
+    images = labels.to(torch.uint8).view(10, 1, 1, 1).expand(10, 1, 16, 16)
+    whole = Source.from_arrays("ten", images, labels)
+    odd = whole.select(torch.tensor([1, 3, 5, 7, 9]))
+    some = odd.select(torch.tensor([4, 0]))
+    assert (len(whole), len(odd), len(some), some.length("label")) == (10, 5, 2, 2)
+    assert some.batch("label", torch.tensor([0, 1])).tolist() == [9, 1]
+    pixels = some.in_memory().to("cpu").batch("image", torch.tensor([1]))
+    assert pixels.mean().item() == pytest.approx(1 / 127.5 - 1)
+
+
 def test_independent_fields_stay_whole_in_a_selection() -> None:
     fields = Fields(
         fields={"image": Image((1, 2, 2)), "b": Image((1, 2, 2), field="b", independent=True)}

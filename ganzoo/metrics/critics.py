@@ -17,6 +17,23 @@ def auroc(normal: np.ndarray, strange: np.ndarray) -> float:
     return float(roc_auc_score(truth, np.concatenate([normal, strange])))
 
 
+def lost_in_components(
+    known: np.ndarray, rows: np.ndarray, components: int = 20, seed: int = 0
+) -> np.ndarray:
+    """The plainest anomaly score: what a row loses in the principal components of known ones.
+
+    Args:
+        known: float (n, d), normal. rows: float (m, d). components: how many are kept.
+
+    Returns:
+        The mean squared error of each row, (m,).
+    """
+    from sklearn.decomposition import PCA
+
+    few = PCA(components, svd_solver="randomized", random_state=seed).fit(known)
+    return ((rows - few.inverse_transform(few.transform(rows))) ** 2).mean(1)
+
+
 def gradient_norms(
     critic: Callable[..., Tensor],
     real: Sequence[Tensor],
