@@ -120,7 +120,7 @@ ZOO = (
         "mnist",
         "The conditional GAN, fully connected: say which digit, and it draws one.",
         digits("some are speckled", TOLD),
-        "--set width=950 --steps 9000",
+        "--set width=950 --steps 10000",
     ),
     Published(
         "dcgan-mnist",
@@ -170,7 +170,7 @@ ZOO = (
         "mnist",
         "The Wasserstein GAN with a gradient penalty, drawing handwritten digits; its critic "
         "is published, too.",
-        digits("some are no clear digits"),
+        digits("about half are no clear digits"),
         "--steps 5000 --snapshots",
     ),
     Published(

@@ -25,10 +25,10 @@ def test_networks_are_the_papers() -> None:
 
 
 def test_the_condition_has_a_branch_of_its_own_in_both_networks() -> None:
-    """As the paper's, but the latent's branch of the generator is the wide one."""
+    """Mirza and Osindero: z to 200 and y to 1,000 units; x to 240 and y to 50 maxout units."""
     networks = spec(variant=CGAN).networks
     z, y = networks["G"].inputs["z"], networks["G"].inputs["y"]
-    assert (z[0], y[1]) == (Linear(1000), Linear(200))
+    assert (z[0], y[1]) == (Linear(200), Linear(1000))
     judge = [layer for _, layer in networks["D"].walk() if isinstance(layer, Maxout)]
     assert judge == [Maxout(240, 5), Maxout(50, 5), Maxout(240, 4)]
     assert y[0] == networks["D"].inputs["y"][0] == OneHot(2)
