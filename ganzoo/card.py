@@ -22,6 +22,8 @@ CAPTIONS = {
     "samples.png": "Samples of {name}: 64 of one seed, none picked",
     "reconstructions.png": "Test images above, their reconstructions below; the first ones",
     "anomalies.png": "Test images above, what is strange in them below: normal ones, then others",
+    "translations.png": "Test images above, their translations below them, and below these what "
+    "comes back of them; the first ones",
     "losses.png": "Losses during training",
     "history.png": "The Fréchet distance during training",
 }
@@ -55,10 +57,15 @@ def card(
         _sentences(spec) if generates else "",
         pictured.get("anomalies.png", ""),
         pictured.get("reconstructions.png", ""),
+        pictured.get("translations.png", ""),
         "## Use it",
         "```python\nimport ganzoo\n\n"
         f'model = ganzoo.from_pretrained("{name}")\n{_example(model)}\n```',
         f"```\nganzoo sample {name} -n 64 --seed 0 -o samples.png\n```" if generates else "",
+        *(
+            f"```\nganzoo translate {name} picture.png --to {task.to} -o {task.to}.png\n```"
+            for task in [*model.tasks("translate").values()][:1]
+        ),
         *(["## How good it is", _figures(report, name)] if report else []),
         more,
         "## What it learnt",

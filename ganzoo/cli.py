@@ -397,9 +397,7 @@ def reconstruct(
     seed: Annotated[int, typer.Option(help="Of the noise, where the model draws some.")] = 0,
 ) -> None:
     """Encode and decode pictures, as pairs on one sheet."""
-    _check_output(output, "the sheet", PICTURES)
-    if output.exists() and any(file.exists() and output.samefile(file) for file in files):
-        raise DataError(f"-o {output}: this is one of the pictures; give the sheet another name")
+    _check_pairs(output, files)
     from ganzoo import pictures
     from ganzoo.files import reconstructions
     from ganzoo.hub import from_pretrained
@@ -407,8 +405,42 @@ def reconstruct(
     loaded = from_pretrained(model)
     originals, copies = reconstructions(loaded, files, seed)
     pictures.save_pairs(originals, copies, output)
-    what, it = ("1 picture", "it") if len(files) == 1 else (f"{len(files)} pictures", "them")
+    what, it = _counted(files)
     out.print(f"{what} above what {loaded.title} makes of {it}: {output}", markup=False)
+
+
+@app.command()
+def translate(
+    model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
+    files: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Picture files.")],
+    to: Annotated[str, typer.Option(help="The domain, such as b.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The sheet.")] = Path(
+        "translations.png"
+    ),
+    seed: Annotated[int, typer.Option(help="Of the noise, where the model draws some.")] = 0,
+) -> None:
+    """Bring pictures to another domain, as pairs on one sheet."""
+    _check_pairs(output, files)
+    from ganzoo import pictures
+    from ganzoo.files import translations
+    from ganzoo.hub import from_pretrained
+
+    loaded = from_pretrained(model)
+    originals, made = translations(loaded, files, to, seed)
+    pictures.save_pairs(originals, made, output)
+    what, it = _counted(files)
+    out.print(f"{what} above what {loaded.title} makes of {it} in {to}: {output}", markup=False)
+
+
+def _check_pairs(output: Path, files: list[Path]) -> None:
+    """Raise where the sheet cannot be written, or would be written over a picture."""
+    _check_output(output, "the sheet", PICTURES)
+    if output.exists() and any(file.exists() and output.samefile(file) for file in files):
+        raise DataError(f"-o {output}: this is one of the pictures; give the sheet another name")
+
+
+def _counted(files: list[Path]) -> tuple[str, str]:
+    return ("1 picture", "it") if len(files) == 1 else (f"{len(files)} pictures", "them")
 
 
 @app.command()

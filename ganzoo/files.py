@@ -34,10 +34,21 @@ def reconstructions(model: Model, files: Sequence[Path], seed: int = 0) -> tuple
         TaskError: the model has no task of kind reconstruct.
         DataError: a picture cannot be read.
     """
-    draw = _image(model, model.task("reconstruct"))
-    originals = np.concatenate([_seen(file, draw) for file in files])
-    copies = model.reconstruct([*originals.transpose(0, 2, 3, 1)], seed=seed, output="pt")
-    return originals, copies
+    originals = _all(files, _image(model, model.task("reconstruct")))
+    return originals, model.reconstruct(torch.from_numpy(originals), seed=seed, output="pt")
+
+
+def translations(
+    model: Model, files: Sequence[Path], to: str, seed: int = 0
+) -> tuple[np.ndarray, Any]:
+    """Pictures as the model sees them, and in the domain `to`: (n, c, h, w) in [0, 1].
+
+    Raises:
+        TaskError: the model does not translate to that domain.
+        DataError: a picture cannot be read.
+    """
+    originals = _all(files, _image(model, model.translation(to)))
+    return originals, model.translate(torch.from_numpy(originals), to=to, seed=seed, output="pt")
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +138,11 @@ def _image(model: Model, task: Task) -> Image:
     """The image that a task takes."""
     draws = (model.spec.draws[name] for name in model.spec.draws_in(task.output))
     return next(draw for draw in draws if isinstance(draw, Image))
+
+
+def _all(files: Sequence[Path], draw: Image) -> np.ndarray:
+    """Pictures as `_seen`, (n, c, h, w)."""
+    return np.concatenate([_seen(file, draw) for file in files])
 
 
 def _seen(file: Path, draw: Image) -> np.ndarray:

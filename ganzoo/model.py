@@ -110,14 +110,12 @@ class Model:
         return self._images(self.outputs(chosen.output, values), output)
 
     def translate(self, images: Any, *, to: str, seed: int = 0, output: Output = "pil") -> Any:
-        """The images in the domain `to`."""
-        tasks = {task.to: task for task in self._tasks("translate").values()}
-        if to not in tasks:
-            raise TaskError(
-                f"no domain {to!r}{nearest(to, map(str, tasks))} this model translates to "
-                f"{choices(map(str, tasks))}"
-            )
-        task = tasks[to]
+        """The images in the domain `to`.
+
+        Raises:
+            TaskError: the model translates to no domain of that name.
+        """
+        task = self.translation(to)
         values, n = self._given(task, {"image": images}, None)
         values |= self._noise(task, n, seed, {})
         return self._images(self.outputs(task.output, values), output)
@@ -219,6 +217,16 @@ class Model:
                 f"it has: {choices(found)}"
             )
         return name, found[name]
+
+    def translation(self, to: str) -> Task:
+        """The task of kind translate that leads to the domain `to`; TaskError if there is none."""
+        tasks = {task.to: task for task in self._tasks("translate").values()}
+        if to not in tasks:
+            raise TaskError(
+                f"no domain {to!r}{nearest(to, map(str, tasks))} this model translates to "
+                f"{choices(map(str, tasks))}"
+            )
+        return tasks[to]
 
     @property
     def title(self) -> str:

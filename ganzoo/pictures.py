@@ -89,19 +89,19 @@ def save_sheet(images: Any, path: str | Path, **layout: Any) -> Path:
     return path
 
 
-def pairs(originals: Any, copies: Any) -> Image.Image:
-    """Pictures in a row and below each what became of it, on white.
+def pairs(originals: Any, *copies: Any) -> Image.Image:
+    """Pictures in a row and below each what became of it, on white; and of that, if there is more.
 
-    More of them than fit side by side go on in blocks of two such rows, about equally long,
-    with more space between blocks than inside them.
+    More of them than fit side by side go on in blocks of such rows, about equally long, with
+    more space between blocks than inside them.
 
     Args:
-        originals, copies: floats (n, channels, height, width) in [0, 1], both of one shape.
+        originals, copies: floats (n, channels, height, width) in [0, 1], all of one shape.
     """
-    above, below = np.asarray(originals, np.float32), np.asarray(copies, np.float32)
-    if above.shape != below.shape or above.ndim != 4:
-        raise ValueError(f"pairs are of one shape, not {above.shape} and {below.shape}")
-    number, width = len(above), above.shape[3]
+    rows = [np.asarray(images, np.float32) for images in (originals, *copies)]
+    if len({row.shape for row in rows}) > 1 or rows[0].ndim != 4:
+        raise ValueError(f"pairs are of one shape, not {' and '.join(str(r.shape) for r in rows)}")
+    number, width = len(rows[0]), rows[0].shape[3]
     if not number:
         raise ValueError("a sheet needs at least one image")
     abreast = max(1, min(ABREAST, int((WIDTH - _GAP) / (width + _GAP))))
@@ -109,8 +109,8 @@ def pairs(originals: Any, copies: Any) -> Image.Image:
     scale = _scale(columns, width)
     blocks = [
         sheet(
-            np.concatenate([above[first : first + columns], below[first : first + columns]]),
-            columns=len(above[first : first + columns]),
+            np.concatenate([row[first : first + columns] for row in rows]),
+            columns=min(columns, number - first),
             scale=scale,
             background=255,
         )

@@ -282,7 +282,7 @@ def test_a_model_with_an_encoder() -> None:
 
 
 def test_a_model_with_a_critic() -> None:
-    penalised = trained("wgan-gp", width=4, steps=30, lr=3e-3)
+    penalised = trained("wgan-gp", width=4, steps=30, lr=3e-3, lr_generator=3e-3, decay=False)
     found = evaluate(penalised, count=200).figures
     assert 0.5 < found["gradient_norm"].value < 1.5
     assert found["gradient_norm"].references["target"] == 1

@@ -77,6 +77,8 @@ def answers(model: Model) -> dict[str, np.ndarray]:
                 found[name] = model.translate(inputs["image"], to=task.to, output="np")
             case "reconstruct":
                 found[name] = model.reconstruct(inputs["image"], output="np")
+            case "score":
+                found[name] = model.score(inputs["image"]).values
             case kind:
                 found[name] = getattr(model, kind)(inputs["image"])
     return found
@@ -115,7 +117,13 @@ def test_what_the_folder_says(folder: Path) -> None:
     assert list(config)[:4] == ["format_version", "library", "library_version", "name"]
     assert config["name"] == "tiny" and config["format_version"] == 1
     assert config["spec"]["tasks"] == {
-        "generate": {"kind": "generate", "output": "G(z)", "map": None, "to": None}
+        "generate": {
+            "kind": "generate",
+            "output": "G(z)",
+            "map": None,
+            "quantile": None,
+            "to": None,
+        }
     }
     content = (folder / store.WEIGHTS).read_bytes()
     assert config["weights"]["sha256"] == hashlib.sha256(content).hexdigest()

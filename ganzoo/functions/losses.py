@@ -46,6 +46,13 @@ def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
     return (real.mean(0) - fake.mean(0)).square().mean()
 
 
+def contrastive(a: Tensor, b: Tensor, scale: float) -> Tensor:
+    _same(a, b)
+    logits = scale * F.normalize(a.flatten(1), dim=1) @ F.normalize(b.flatten(1), dim=1).T
+    own = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
 def _same(a: Tensor, b: Tensor | float) -> None:
     """Refuse shapes that differ: broadcasting would hide the mistake."""
     if isinstance(b, Tensor) and a.shape != b.shape:

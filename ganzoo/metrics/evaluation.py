@@ -9,12 +9,15 @@ The protocol is one for all models of a data set, so that figures can be compare
   Inception net;
 - each figure stands beside what real training images, or a trivial method, would get;
 - of a data set without a test split, the last training images stand for it;
+- fields `a` and `b` of a test split, of one length, are pairs row by row; the first half of the
+  classes is of domain `a`, the second of `b`;
 - nothing here is chosen by test images, the width of the Parzen kernel included.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -102,6 +105,9 @@ def evaluate(
     if model.tasks("reconstruct"):
         note("reconstructions")
         figures |= work.reconstructions()
+    if model.tasks("translate"):
+        note("translations")
+        figures |= work.translations()
     if work.left_out:
         for name in model.tasks("score"):
             note(f"scores of {name!r}")
@@ -140,7 +146,8 @@ class _Evaluation:
             self.test = self.train.select(everything[kept:])
             self.train = self.train.select(everything[:kept])
         image = next((d for d in model.spec.draws.values() if isinstance(d, Image)), None)
-        held = self.test.fields.fields.get("image")
+        fields = self.test.fields.fields
+        held = fields.get("image", fields.get(image.field) if image else None)
         if image is None or not isinstance(held, Image) or held.shape != image.shape:
             raise MetricError(
                 f"{model.title} draws {image.shape if image else 'no images'}, and {data!r} has "
@@ -403,13 +410,15 @@ class _Evaluation:
                 shares.pop(""),
                 "higher",
                 f"share of samples in which the judge sees the {field} that the caption names",
+                None,
                 test_images=classes.accuracy(real, truth),
                 **shares,
             )
         if len(found) > 1:
             shares = {task: each.mean() for task, each in right.items()}
             about = "share of samples in which it sees all of them as the caption has them"
-            found["all_right"] = self.figure(shares.pop(""), "higher", about, **shares)
+            whole = shares.pop("")
+            found["all_right"] = self.figure(whole, "higher", about, None, **shares)
         for task, images in sketches.items():
             features = (self.judge.features(part) for part in (self.real, images))
             found[f"{task}_fid"] = self.figure(
@@ -570,6 +579,86 @@ class _Evaluation:
             )
         }
 
+    def translations(self) -> dict[str, Figure]:
+        """Whether held-out images find their partners in the other domain, and belong there."""
+        found: dict[str, Figure] = {}
+        for name, task in self.model.tasks("translate").items():
+            (draw,) = (
+                d
+                for d in map(self.model.spec.draws.get, self.model.spec.draws_in(task.output))
+                if isinstance(d, Image)
+            )
+            if task.to and self._paired(draw.field, task.to):
+                found |= self._translation(name, draw.field, task.to)
+        return found
+
+    def _paired(self, one: str, other: str) -> bool:
+        """Whether two fields of the test split are partners, row by row."""
+        images = [self.test.fields.fields.get(field) for field in (one, other)]
+        return (
+            self.split == "test"
+            and all(isinstance(image, Image) for image in images)
+            and self.test.length(one) == self.test.length(other)
+        )
+
+    def _translation(self, name: str, field: str, to: str) -> dict[str, Figure]:
+        """The figures of one direction; each stands beside what doing nothing would get."""
+        from ganzoo.metrics import pairs
+        from ganzoo.metrics.codes import reconstruction_ratio
+        from ganzoo.metrics.judge import PINNED, rounded
+
+        number = min(self.count, pairs.CANDIDATES, self.test.length(to))
+        rows = torch.arange(number)
+        originals, partners = (_images(self.test, rows, name) for name in (field, to))
+        made = rounded(self.model.translate(originals, to=to, seed=self.seed, output="pt"))
+        places, before, wanted = map(pairs.coarse, (made, originals, partners))
+        found = {
+            f"{name}_retrieval_{k}": self.figure(
+                pairs.retrieval(places, wanted, k),
+                "higher",
+                f"share of images of {field} in {to} that have their partner among the {k} nearest "
+                f"of {number:,}, by pixels averaged to {pairs.SIDE}x{pairs.SIDE}",
+                number,
+                doing_nothing=pairs.retrieval(before, wanted, k),
+                chance=k / number,
+            )
+            for k in (1, 5)
+        }
+        back = [task.to for task in self.model.tasks("translate").values()]
+        if field in back:
+            again = self.model.translate(made, to=field, seed=self.seed, output="pt")
+            found[f"{name}_and_back"] = self.figure(
+                reconstruction_ratio(originals.numpy(), rounded(again).numpy(), self.seed),
+                "lower",
+                f"distance of images of {field} to what comes back of them over that to others'",
+                number,
+            )
+        half = self.classes // 2
+        if self.data.partition(",")[0] in PINNED and half and {field, to} == {"a", "b"}:
+            # the first half of the classes are of domain a, the second of b
+            shift = half * (to == "b")
+            seen = [self.judge.classes(images) for images in (made, originals, partners)]
+            shares = [(classes // half == (to == "b")).mean() for classes in seen]
+            found[f"{name}_taken"] = self.figure(
+                shares[0],
+                "higher",
+                f"share of images of {field} in {to} that the judge takes for {to}",
+                number,
+                doing_nothing=shares[1],
+                partners=shares[2],
+            )
+            if half > 1:
+                kept = [(classes == seen[1] % half + shift).mean() for classes in seen]
+                found[f"{name}_class_kept"] = self.figure(
+                    kept[0],
+                    "higher",
+                    "share that it takes for the same class in the other domain",
+                    number,
+                    doing_nothing=kept[1],
+                    partners=kept[2],
+                )
+        return {name: replace(figure, real=number) for name, figure in found.items()}
+
     @cached_property
     def left_out(self) -> set[int]:
         """Classes of the test images that the training images lack: what is strange."""
@@ -579,9 +668,7 @@ class _Evaluation:
 
     def anomalies(self, task: str) -> dict[str, Figure]:
         """How well a score tells images of classes that were left out of training."""
-        from sklearn.decomposition import PCA
-
-        from ganzoo.metrics.critics import auroc
+        from ganzoo.metrics.critics import auroc, lost_in_components
 
         strange = np.isin(self.labels, sorted(self.left_out))
 
@@ -589,9 +676,8 @@ class _Evaluation:
             return auroc(scores[~strange], scores[strange])
 
         pixels = self.everything.flatten(1).numpy()
-        few = PCA(COMPONENTS, svd_solver="randomized", random_state=self.seed).fit(pixels)
         rows = self.real.flatten(1).numpy()
-        lost = ((rows - few.inverse_transform(few.transform(rows))) ** 2).mean(1)
+        lost = lost_in_components(pixels, rows, COMPONENTS, self.seed)
         some = ", ".join(map(str, sorted(self.left_out)))
         scores = self.model.score(self.real, task=task, seed=self.seed)
         found = {
@@ -711,9 +797,9 @@ def _calls(model: Model, function: str) -> list[ex.Call]:
     return [*found.values()]
 
 
-def _images(source: Source, indices: Tensor) -> Tensor:
+def _images(source: Source, indices: Tensor, field: str = "image") -> Tensor:
     """Images (n, c, h, w) in [0, 1]."""
-    return source.batch("image", indices).add(1).div(2)
+    return source.batch(field, indices).add(1).div(2)
 
 
 def _splits(data: str) -> tuple[str, ...]:

@@ -58,7 +58,9 @@ def follow(
         note(f"snapshot {step:,}")
         model = store.load(folder)
         draws = [model.spec.draws[n] for n in model.spec.draws_in(model.task("generate").output)]
-        given = {d.kind: train.batch(d.field, chosen).numpy() for d in draws if isinstance(d, DATA)}
+        given: dict[str, Any] = {
+            d.kind: train.batch(d.field, chosen).numpy() for d in draws if isinstance(d, DATA)
+        }
         images = model.generate(count, seed=seed, output="pt", **given)
         lines = [line["losses"] for line in log if before < line["step"] <= step]
         means = {term: round(float(np.mean([x[term] for x in lines])), 6) for term in lines[0]}

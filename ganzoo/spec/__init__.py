@@ -1,6 +1,6 @@
 """The language of a Spec: what a variant can say. No torch from here."""
 
-from ganzoo.spec.draws import Image, Label, Normal, Text, Uniform, Vector
+from ganzoo.spec.draws import MINILM, Image, Label, Normal, Text, Uniform, Vector
 from ganzoo.spec.layers import (
     ELU,
     GELU,
@@ -72,6 +72,7 @@ __all__ = [
     "LeakyReLU",
     "Linear",
     "MaxPool",
+    "MINILM",
     "Maxout",
     "MinibatchStd",
     "Network",

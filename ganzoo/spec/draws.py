@@ -44,14 +44,25 @@ class Label(Frozen):
     independent: bool = False
 
 
+MINILM = "sentence-transformers/all-MiniLM-L6-v2@c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
+"""A small sentence encoder (arXiv:2002.10957) with its revision; it gives 384 numbers."""
+
+
 class Text(Frozen):
-    """Sentences of the data, as the frozen `encoder` embeds them: float (batch, size)."""
+    """Sentences of the data, as the frozen `encoder` embeds them: float (batch, size).
+
+    `encoder` is a repository and its revision; `ganzoo.text` loads the ones that it knows, and
+    nothing else. `examples` are sentences of the data, for sample sheets.
+    """
 
     kind: Literal["text"] = Field("text", init=False)
-    size: Count
-    encoder: Annotated[str, Field(max_length=200)]
+    size: Count = 384
+    encoder: Annotated[str, Field(max_length=200)] = MINILM
     field: Identifier = "text"
     independent: bool = False
+    examples: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(max_length=100)
+    ] = ()
 
 
 class Vector(Frozen):

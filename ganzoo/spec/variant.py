@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import ValidationError
 
 from ganzoo.errors import DataError, SpecError, choices
-from ganzoo.spec.draws import DataDraw, Image, Label
+from ganzoo.spec.draws import DataDraw, Image, Label, Text
 from ganzoo.spec.frozen import Frozen, Named, spec_error
 from ganzoo.spec.spec import Spec
 
@@ -24,7 +24,10 @@ class Fields(Frozen):
 
     @property
     def image(self) -> Image:
-        """The field of images; DataError where there is none, or more than one."""
+        """The field of images; DataError where there is none, or more than one.
+
+        Unpaired ones (`independent`) do not count where another is there.
+        """
         return self._only(Image, "image")
 
     @property
@@ -32,8 +35,15 @@ class Fields(Frozen):
         """The field of class labels; DataError where there is none."""
         return self._only(Label, "label")
 
+    @property
+    def text(self) -> Text:
+        """The field of embedded sentences; DataError where there is none."""
+        return self._only(Text, "text")
+
     def _only(self, kind: Any, word: str) -> Any:
         found = [draw for draw in self.fields.values() if isinstance(draw, kind)]
+        if len(found) > 1:
+            found = [draw for draw in found if not draw.independent] or found
         if len(found) != 1:
             raise DataError(
                 f"data set {self.name!r} has {len(found)} fields of kind {word!r}, and one is "

@@ -261,6 +261,16 @@ FUNCTIONS: dict[str, Function] = {
             example="feature_matching(D.features(b), D.features(ab))",
         ),
         _core(
+            "contrastive",
+            "a b scale",
+            "Symmetric cross-entropy of finding in a batch which b belongs to which a, "
+            "by the cosines of a and b (batch, d), times scale.",
+            r"-\frac{1}{2}\left(\log\mathrm{softmax}_j(s\cos(a_i,b_j))"
+            r"+\log\mathrm{softmax}_j(s\cos(a_j,b_i))\right)_{j=i}",
+            source="arXiv:2103.00020",
+            example="contrastive(I(x), T(t), 10)",
+        ),
+        _core(
             "softplus",
             "values",
             "log(1 + exp(v)), element by element.",
