@@ -60,6 +60,8 @@ def test_folder_is_whole_and_small(name: str) -> None:
     expected = {"config.json", "model.safetensors", "README.md", "metrics.json", "losses.png"}
     expected |= {"samples.png"} if can(name, "generate") else set()
     expected |= {"reconstructions.png"} if can(name, "reconstruct") else set()
+    maps = any(task.map for task in store.read_config(folder)["_spec"].tasks.values())
+    expected |= {"anomalies.png"} if maps else set()
     if history.read(folder):
         expected |= {"history.json", "history.png"}
     assert {path.name for path in folder.iterdir()} == expected

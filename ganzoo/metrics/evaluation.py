@@ -99,7 +99,9 @@ def evaluate(
     if WORDS in model.tasks("encode"):
         note("matches")
         figures |= work.matches()
-    for name in model.tasks("encode") if VERDICT not in model.tasks("encode") else ():
+    for name, task in model.tasks("encode").items():
+        if VERDICT in model.tasks("encode") or work.text_of(task):
+            continue
         note(f"codes of {name!r}")
         figures |= work.codes(name)
     if model.tasks("reconstruct"):
@@ -173,9 +175,10 @@ class _Evaluation:
     @cached_property
     def told(self) -> Text | None:
         """The sentence that the model draws from; None where it takes none."""
-        return self._text(next(iter(self.model.tasks("generate").values()), None))
+        return self.text_of(next(iter(self.model.tasks("generate").values()), None))
 
-    def _text(self, task: Task | None) -> Text | None:
+    def text_of(self, task: Task | None) -> Text | None:
+        """The sentence that a task takes; None where it takes none."""
         draws = self.model.spec.draws
         names = self.model.spec.draws_in(task.output) if task else ()
         return next((draw for draw in map(draws.get, names) if isinstance(draw, Text)), None)
@@ -427,7 +430,7 @@ class _Evaluation:
                 f"Fréchet distance of the samples of {task!r}, enlarged",
             )
         for name, task in self.model.tasks("score").items():
-            if not self._text(task):
+            if not self.text_of(task):
                 continue
             own, other = (
                 self.model.score(self.real, task=name, text=rows, seed=self.seed).values
@@ -458,12 +461,13 @@ class _Evaluation:
                     r_precision(self.judge.pictures(part), self.judge.words(rows), seed=self.seed)
                     for part in (images, real)
                 )
+                beside: dict[str, Any] = {f"{which}_images": true, "chance": 0.01}
                 found[name] = self.figure(
                     drawn,
                     "higher",
                     f"share of samples of {which} captions that the judge matches with their own "
                     "among 100",
-                    **{f"{which}_images": true, "chance": 0.01},
+                    **beside,
                 )
         return found
 
@@ -471,7 +475,7 @@ class _Evaluation:
         """How often a matcher finds the caption of an image."""
         from ganzoo.metrics.captions import r_precision
 
-        text = self._text(self.model.tasks("encode")[WORDS])
+        text = self.text_of(self.model.tasks("encode")[WORDS])
         assert text
 
         def share(images: Tensor, captions: Tensor) -> float:
@@ -745,7 +749,7 @@ class _Evaluation:
         # with classes left out, `anomalies` has asked the score for something better
         if self.model.tasks("generate") and not self.left_out:
             for task, declared in self.model.tasks("score").items():
-                if self._text(declared):
+                if self.text_of(declared):
                     continue
                 normal, strange = (
                     self.model.score(images, task=task, seed=self.seed).values
