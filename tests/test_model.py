@@ -271,9 +271,7 @@ def test_noise_that_is_none(gan: Model, noise: Any, message: str) -> None:
         gan.generate(2, noise=noise)
 
 
-@pytest.mark.parametrize(
-    "text", [np.zeros((1, 6)), [[1, 2]], np.full((1, 7), np.inf), []]
-)
+@pytest.mark.parametrize("text", [np.zeros((1, 6)), [[1, 2]], np.full((1, 7), np.inf), []])
 def test_texts_that_are_none(text: Any) -> None:
     with pytest.raises(TaskError, match=r"text: float \(n, 7\)"):
         model_of("stackgan").generate(text=text)
