@@ -162,8 +162,8 @@ GOOD = [
     ("ali-mnist", "encode_nearest_neighbour", ">=", 0.95),
     ("ali-mnist", "features_nearest_neighbour", ">=", 0.97),
     ("ali-mnist", "reconstruction_ratio", "<=", 0.65),
-    ("wbigan-mnist", "encode_nearest_neighbour", ">=", 0.94),
-    ("wbigan-mnist", "reconstruction_ratio", "<=", 0.85),
+    ("wbigan-mnist", "encode_nearest_neighbour", ">=", 0.95),
+    ("wbigan-mnist", "reconstruction_ratio", "<=", 0.65),
     ("wbigan-mnist", "gap_left", "<=", 0.5),
     ("ganomaly-mnist", "score_auroc", ">=", 0.92),
 ]
