@@ -61,7 +61,9 @@ def card(
         "## Use it",
         "```python\nimport ganzoo\n\n"
         f'model = ganzoo.from_pretrained("{name}")\n{_example(model)}\n```',
-        f"```\nganzoo sample {name} -n 64 --seed 0 -o samples.png\n```" if generates else "",
+        f"```\nganzoo sample {name}{_said(spec)} -n 64 --seed 0 -o samples.png\n```"
+        if generates
+        else "",
         *(
             f"```\nganzoo translate {name} picture.png --to {task.to} -o {task.to}.png\n```"
             for task in [*model.tasks("translate").values()][:1]
@@ -141,6 +143,12 @@ def _example(model: Model) -> str:
                 what = ".values, .threshold, .is_anomaly" if task.quantile else ".values"
                 lines.append(f"scores = model.score(images{chosen})    # {name}: {what}")
     return "\n".join(lines)
+
+
+def _said(spec: Spec) -> str:
+    """The sentence in the example for the command line."""
+    examples = [draw.examples for draw in spec.draws.values() if isinstance(draw, Text)]
+    return f' --text "{examples[0][0]}"' if examples and examples[0] else ""
 
 
 def _sees(spec: Spec, task: Task) -> bool:

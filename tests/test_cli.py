@@ -237,6 +237,25 @@ def test_pictures_stand_above_their_reconstructions(monkeypatch, capsys, photos,
         assert abs(below - 255 * wanted[index]).max() <= 1 and below.std() > 5
 
 
+def test_pictures_stand_above_their_translations(monkeypatch, capsys, photos, tmp_path) -> None:
+    model = model_of("discogan")
+    folder = store.save(model, tmp_path / "model", name="tiny[red]")
+    file, sheet = photos / "3.png", tmp_path / "there.png"
+    assert run(monkeypatch, "translate", folder, file, "--to", "b", "-o", sheet) == 0
+    said = capsys.readouterr().out
+    assert "1 picture" in said and "makes of it in b" in said and "tiny[red]" in said
+    wanted = 255 * model.translate(file, to="b", output="np")[0, ..., 0]
+    with Picture.open(sheet) as picture:
+        below = np.asarray(picture).astype(int)[160:288:16, 16:144:16]
+    assert abs(below - wanted).max() <= 1
+    assert run(monkeypatch, "translate", folder, file, "--to", "c", "-o", sheet) == 2
+    assert "no domain 'c'" in capsys.readouterr().err
+    assert run(monkeypatch, "translate", folder, file, "-o", sheet) == 2
+    assert "Missing option '--to'" in capsys.readouterr().err
+    assert run(monkeypatch, "translate", folder, file, "--to", "b", "-o", file) == 2
+    assert "one of the pictures" in capsys.readouterr().err
+
+
 def test_a_sheet_replaces_no_picture_that_it_shows(monkeypatch, capsys, photos, tmp_path) -> None:
     folder = store.save(model_of("bigan"), tmp_path / "model")
     photo = photos / "0.png"

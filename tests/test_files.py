@@ -12,7 +12,7 @@ import torch
 from PIL import Image as Picture
 
 from ganzoo.errors import DataError, TaskError
-from ganzoo.files import reconstructions, save_heat_map, scored, write_csv
+from ganzoo.files import reconstructions, save_heat_map, scored, translations, write_csv
 from ganzoo.model import Model
 from ganzoo.spec import Spec
 from tests.test_model import model_of
@@ -36,6 +36,21 @@ def test_pictures_are_fitted_and_come_back(tmp_path: Path) -> None:
     assert originals[2, 0, :3].max() < 0.1 and originals[2, 0, 5:].min() > 0.9
     wanted = model.reconstruct(files[:2], output="pt")
     torch.testing.assert_close(copies[:2], wanted, rtol=0, atol=1e-5)
+
+
+def test_pictures_are_translated(tmp_path: Path) -> None:
+    model = model_of("discogan")
+    rng, files = np.random.default_rng(0), [tmp_path / "a.png", tmp_path / "b.png"]
+    for file in files:
+        Picture.fromarray(rng.integers(0, 255, (8, 8), np.uint8)).save(file)
+    originals, made = translations(model, files, "b")
+    assert originals.shape == made.shape == (2, 1, 8, 8)
+    torch.testing.assert_close(made, model.translate(files, to="b", output="pt"))
+    assert not torch.equal(made, translations(model, files, "a")[1])
+    with pytest.raises(TaskError, match=r"no domain 'c'.*this model translates to"):
+        translations(model, files, "c")
+    with pytest.raises(TaskError, match="cannot translate; it can: 'generate'"):
+        translations(model_of("gan"), files, "b")
 
 
 def test_noise_in_the_code_comes_from_the_seed(tmp_path: Path) -> None:

@@ -35,6 +35,10 @@ def test_the_wheel_carries_models_digits_and_types(tmp_path: Path) -> None:
     assert size < 60e6
 
 
+CARRIED = {"__init__.py", "captions.jsonl", "noto.webp", "twemoji.webp"}
+LICENCES = {"ATTRIBUTION.md", "APACHE-2.0.txt", "CC-BY-4.0.txt", "MIT-emojibase.txt"}
+
+
 @pytest.mark.parametrize(
     "project", sorted(ROOT.glob("plugins/*/pyproject.toml")), ids=lambda path: path.parent.name
 )
@@ -44,13 +48,19 @@ def test_each_plugin_is_one_module_behind_an_entry_point(project: Path, tmp_path
         code = [path for path in archive.namelist() if ".dist-info/" not in path]
         (entry,) = [path for path in archive.namelist() if path.endswith("entry_points.txt")]
         assert f"{name} = {name}" in archive.read(entry).decode()
-    assert code == [f"{name}.py"]
+        size = sum(item.compress_size for item in archive.infolist())
+        licences = {Path(path).name for path in archive.namelist() if "/licenses/" in path}
+    if name == "ganzoo_emoji":  # the pictures too, and whose they are
+        assert {path.removeprefix(f"{name}/") for path in code} == CARRIED
+        assert licences == LICENCES and size < 12e6
+    else:
+        assert code == [f"{name}.py"]
 
 
 def test_plugins_use_the_public_api_alone() -> None:
     """First-party variants enter by the same door as everybody's."""
     public = {"ganzoo", "ganzoo.spec"}
-    for path in ROOT.glob("plugins/*/ganzoo_*.py"):
+    for path in [*ROOT.glob("plugins/*/ganzoo_*.py"), *ROOT.glob("plugins/*/ganzoo_*/*.py")]:
         for line in path.read_text().splitlines():
             if line.startswith(("from ganzoo", "import ganzoo")):
                 assert line.split()[1] in public, f"{path.name}: {line}"

@@ -98,6 +98,15 @@ def test_pairs_stand_above_each_other_on_white():
     assert (pixels[gap + side : 2 * gap + side] == 255).all()
 
 
+def test_what_comes_back_stands_below_the_copies():
+    originals = np.array([0.2, 0.4]).reshape(2, 1, 1, 1) * np.ones((2, 1, 28, 28))
+    made = pictures.pairs(originals, 1 - originals, originals / 2)
+    scale = int(pictures.WIDTH / (2 * 29 + 1))
+    assert made.size == (scale * (2 * 28 + 3), scale * (3 * 28 + 4))
+    middles = np.asarray(made)[scale * 15 :: scale * 29, scale * 15 :: scale * 29]
+    assert middles.tolist() == [[51, 102], [204, 153], [26, 51]]
+
+
 def test_pixels_of_small_pairs_grow_by_a_whole_factor():
     image = np.random.default_rng(0).random((1, 3, 8, 8))
     pixels = np.asarray(pictures.pairs(image, image))

@@ -41,9 +41,10 @@ from ganzoo.spec import (
     RMSprop,
     Spec,
     Stage,
+    Text,
     Together,
 )
-from tests.reference import ROUNDS, Loop, Passes, sample
+from tests.reference import ROUNDS, Loop, Passes, divergence, sample
 from tests.test_plan import (
     RATE,
     draws,
@@ -66,6 +67,15 @@ SMALL: dict[str, dict[str, Any]] = {
     "ali": {"latent": 5, "width": 4, "hidden": 6},
     "wbigan": {"latent": 5, "width": 4, "hidden": 6},
     "ganomaly": {"latent": 5, "width": 4},
+    "discogan": {"width": 4},
+    "stackgan": {
+        "latent": 5,
+        "width": 4,
+        "condition": 3,
+        "reading": 6,
+        "residuals": 1,
+        "noise": 0.0,
+    },
 }
 """Settings of each variant that ships: a few units everywhere, images of 16x16."""
 
@@ -81,7 +91,10 @@ def test_every_variant_that_ships_is_here() -> None:
 
 
 def small(name: str, channels: int = 1, **settings: Any) -> Spec:
-    fields = {"image": Image((channels, 16, 16)), "label": Label(CLASSES)}
+    fields = {
+        "image": Image((channels, 16, 16)), "label": Label(CLASSES), "text": Text(7, "none"),
+        "a": Image((channels, 16, 16), "a", True), "b": Image((channels, 16, 16), "b", True),
+    }  # fmt: skip
     variant = default().variant(name)(**{**SMALL[name], "batch": BATCH, **settings})
     return variant.spec(Fields(fields=fields))
 
@@ -102,14 +115,20 @@ def with_round(spec: Spec, change: Callable[[tuple[Any, ...]], Any]) -> Spec:
 def data(channels: int = 1, n: int = 12) -> Source:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (n, channels, 16, 16), generator=generator, dtype=torch.uint8)
-    return Source.from_arrays("noise", images, torch.arange(n) % CLASSES)
+    text = torch.randn(n, 7, generator=generator)
+    fields = {"image": Image((channels, 16, 16)), "label": Label(CLASSES), "text": Text(7, "none")}
+    fields |= {name: Image((channels, 16, 16), name, independent=True) for name in "ab"}
+    arrays = {"image": images, "label": torch.arange(n) % CLASSES, "text": text}
+    arrays |= {"a": images[: n // 2], "b": 255 - images}
+    return Source("noise", Fields(fields=fields), arrays)
 
 
 def training(spec: Spec, source: Source | None = None) -> Training:
+    """A run on the fields of the source that the Spec draws."""
     held = source or data()
-    if not any(draw.kind == "label" for draw in spec.draws.values()):
-        held = Source("noise", Fields(fields={"image": held.fields.image}),
-                      {"image": held._array("image")})  # fmt: skip
+    drawn = {draw.field for draw in spec.data_draws().values()}
+    held = Source("noise", Fields(fields={field: held.fields[field] for field in drawn}),
+                  {field: held._array(field) for field in drawn})  # fmt: skip
     return Training(
         spec, held, batch=spec.batch, seed=0, device=torch.device("cpu"), precision="fp32"
     )
@@ -140,22 +159,81 @@ def ganomaly(loop: Loop) -> None:
     loop.learn_together([("G", "GE GD E", loss), ("D", "D", judged)])  # type: ignore[list-item]
 
 
+def stackgan(loop: Loop, large: bool) -> None:
+    """A stage as the authors' code has it: the pairs, then whoever paints."""
+    CA, G, CA2, G2 = (loop.nets[name] for name in ("CA", "G", "CA2", "G2"))
+    x, t, z, e, e2 = (loop.draw(0, name) for name in ("x", "t", "z", "e", "e2"))
+    name, painters = ("D2", "G2 CA2") if large else ("D", "G CA")
+    judge, real = loop.nets[name], x if large else F.avg_pool2d(x, 2)
+
+    def painted() -> tuple[Tensor, Tensor]:
+        h, h2 = CA(t), CA2(t)
+        sketch = G(z, sample(h, e))
+        return (G2(sketch, sample(h2, e2)), h2) if large else (sketch, h)
+
+    def verdict(image: Tensor, truth: float) -> Tensor:
+        logits = judge(image, t)
+        return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, truth))
+
+    stranger = torch.cat([real[-1:], real[:-1]])
+    fake = painted()[0].detach()
+    loss = verdict(real, 1) + 0.5 * verdict(stranger, 0) + 0.5 * verdict(fake, 0)
+    loop.learn(name, name, loss)
+    fake, h = painted()
+    loop.learn(painters.replace(" ", "_"), painters, verdict(fake, 1) + 2 * divergence(h))
+
+
+def discogan(loop: Loop, judging: bool, r: float) -> None:
+    """The authors' image_translation.py: who steps depends on the round, all else is the same."""
+    AB, BA, DA, DB = (loop.nets[name] for name in ("AB", "BA", "DA", "DB"))
+    a, b = loop.draw(0, "a"), loop.draw(0, "b")
+    ab, ba = AB(a), BA(b)
+    judged: list[Tensor] = []
+    fooled: list[Tensor] = []
+    for judge, real, fake in ((DA, a, ba), (DB, b, ab)):
+        fake = fake.detach() if judging else fake
+        (verdict, features), (wrong, forged) = (judge(v, outputs=("", "level1"))
+                                                for v in (real, fake))  # fmt: skip
+        one, none = torch.ones_like(verdict), torch.zeros_like(verdict)
+        bce = F.binary_cross_entropy_with_logits
+        judged.append(0.5 * bce(verdict, one) + 0.5 * bce(wrong, none))
+        matching = (features.mean(0) - forged.mean(0)).square().mean()
+        fooled.append(0.1 * bce(wrong, one) + 0.9 * matching)
+    if judging:
+        loop.learn("D", "DA DB", sum(judged))  # type: ignore[arg-type]
+    else:
+        back = F.mse_loss(BA(ab), a) + F.mse_loss(AB(ba), b)
+        loop.learn("G", "AB BA", (1 - r) * sum(fooled) + r * back)
+
+
 LOOPS = {
-    **{name: loop for (name, *at), loop in ROUNDS.items() if at == [0, 0]},
-    "ganomaly": ganomaly,
+    **ROUNDS,
+    ("discogan", 0, 0): lambda loop: discogan(loop, True, 0.01),
+    ("discogan", 0, 1): lambda loop: discogan(loop, False, 0.01),
+    ("discogan", 1, 0): lambda loop: discogan(loop, True, 0.5),
+    ("discogan", 1, 1): lambda loop: discogan(loop, False, 0.5),
+    ("ganomaly", 0, 0): ganomaly,
+    ("stackgan", 0, 0): lambda loop: stackgan(loop, False),
+    ("stackgan", 1, 0): lambda loop: stackgan(loop, True),
 }
-"""A loop by hand for each variant that ships."""
+"""A loop by hand for each kind of round of each variant that ships, as in `ROUNDS`."""
 
 
 def compare(name: str, spec: Spec) -> None:
-    """One round of the plan and of the loop by hand: the same gradients, step for step."""
-    round = Plan(spec).round(0, 0)
+    """Each kind of round of the plan and of the loop by hand: the same gradients, all steps."""
+    for stage in range(len(spec.stages)):
+        for first, _ in Plan(spec).patterns(stage):
+            compare_round(LOOPS[name.replace("-", "_"), stage, first], spec, stage, first)
+
+
+def compare_round(by_hand_loop: Callable[[Loop], None], spec: Spec, stage: int, first: int) -> None:
+    round, frozen = Plan(spec).round(stage, first), spec.stages[stage].freeze
     torch.manual_seed(0)  # dropout: both make the same passes of a discriminator in one order
-    found = run(round, nets := _tame(spec), draws(spec))
-    loop = Loop(by_hand := _tame(spec), draws(spec), RATE)
+    found = run(round, nets := _tame(spec, frozen), draws(spec))
+    loop = Loop(by_hand := _tame(spec, frozen), draws(spec), RATE)
     torch.manual_seed(0)
     with Passes(by_hand) as passes:
-        LOOPS[name.replace("-", "_")](loop)
+        by_hand_loop(loop)
     assert [step for step, _ in found] == [step for step, _ in loop.steps]
     for (step, ours), (_, theirs) in zip(found, loop.steps, strict=True):
         assert ours.keys() == theirs.keys(), step
@@ -172,9 +250,9 @@ def compare(name: str, spec: Spec) -> None:
             )
 
 
-def _tame(spec: Spec) -> Any:
+def _tame(spec: Spec, frozen: tuple[str, ...] = ()) -> Any:
     """Weights of ordinary size whatever the fan-in, so that no logit saturates."""
-    nets = networks(spec)
+    nets = networks(spec, frozen)
     with torch.no_grad():
         for name, net in nets.items():
             for weight in net.parameters():
@@ -190,6 +268,11 @@ def test_gradients_of_a_round_are_those_of_the_papers_loop(name: str) -> None:
 
 
 MISTAKES = {
+    "translations and images side by side": ("discogan", "mse(aba, a)", "mse(aba, b)"),
+    "no features": ("discogan", "0.45 * (feature_matching", "0 * (feature_matching"),
+    "features of the judge of the other": ("discogan", "DB.level1(ab)", "DA.level1(ab)"),
+    "one schedule for all": ("discogan", "0.5 * (mse(aba", "0.01 * (mse(aba"),
+    "translations judged where they come from": ("discogan", "bce(DB(ab), 0)", "bce(DA(ab), 0)"),
     "the fake is judged real": ("gan", "bce(D(fake), 0)", "bce(D(fake), 1)"),
     "the loss that saturates": ("gan", '"fool": "bce(D(fake), 1)', '"fool": "-bce(D(fake), 0)'),
     "half of the real loss": ("dcgan", "bce(D(x), 1)", "bce(D(x), 1) / 2"),
@@ -214,6 +297,14 @@ MISTAKES = {
         "mean(C(x, code)) - mean(C(fake, z))",
         "-mean(C(x, code)) - mean(C(fake, z))",
     ),
+    "another's caption is right": (
+        "stackgan",
+        "bce(D(roll(small), t), 0)",
+        "bce(D(roll(small), t), 1)",
+    ),
+    "an image with its own caption": ("stackgan", "D2(roll(x), t)", "D2(x, t)"),
+    "no divergence": ("stackgan", '"kl": "2 * kl(h2)"', '"kl": "0 * kl(h2)"'),
+    "one condition for both": ("stackgan", "reparameterize(h2, e2)", "reparameterize(h, e2)"),
 }
 
 
@@ -252,9 +343,9 @@ def test_an_encoder_that_no_term_reaches_is_refused(name: str) -> None:
 
 
 def moves(spec: Spec) -> list[set[str]]:
-    """The networks of which a weight moved, step by step, in two rounds of training."""
+    """The networks of which a weight moved, step by step, in two rounds of each stage."""
     found: list[set[str]] = []
-    run = training(spec.with_steps(8))
+    run = training(spec.with_steps(2 * len(spec.stages)))
 
     def look(name: str, step: Callable[[], None]) -> None:
         before = {n: [p.clone() for p in net.parameters()] for n, net in run.networks.items()}
@@ -270,12 +361,16 @@ def moves(spec: Spec) -> list[set[str]]:
         )
 
     watch(run, look)
-    run.round()
-    run.round()
+    for _ in range(2 * len(spec.stages)):
+        run.round()
     return found
 
 
 def papers_moves(name: str) -> list[set[str]]:
+    if name == "stackgan":
+        return 2 * [{"D"}, {"G", "CA"}] + 2 * [{"D2"}, {"G2", "CA2"}]
+    if name == "discogan":  # one round of the first stage, three of the second
+        return [{"DA", "DB"}, {"DA", "DB"}, {"AB", "BA"}, {"AB", "BA"}]
     if name == "ganomaly":
         return 2 * [{"GE", "GD", "E"}, {"D"}]
     judge = {"C"} if name.startswith("w") else {"D"}
