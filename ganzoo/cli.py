@@ -398,15 +398,11 @@ def reconstruct(
 ) -> None:
     """Encode and decode pictures, as pairs on one sheet."""
     _check_pairs(output, files)
-    from ganzoo import pictures
     from ganzoo.files import reconstructions
     from ganzoo.hub import from_pretrained
 
     loaded = from_pretrained(model)
-    originals, copies = reconstructions(loaded, files, seed)
-    pictures.save_pairs(originals, copies, output)
-    what, it = _counted(files)
-    out.print(f"{what} above what {loaded.title} makes of {it}: {output}", markup=False)
+    _save_pairs(*reconstructions(loaded, files, seed), output, loaded.title)
 
 
 @app.command()
@@ -421,15 +417,11 @@ def translate(
 ) -> None:
     """Bring pictures to another domain, as pairs on one sheet."""
     _check_pairs(output, files)
-    from ganzoo import pictures
     from ganzoo.files import translations
     from ganzoo.hub import from_pretrained
 
     loaded = from_pretrained(model)
-    originals, made = translations(loaded, files, to, seed)
-    pictures.save_pairs(originals, made, output)
-    what, it = _counted(files)
-    out.print(f"{what} above what {loaded.title} makes of {it} in {to}: {output}", markup=False)
+    _save_pairs(*translations(loaded, files, to, seed), output, loaded.title, f" in {to}")
 
 
 def _check_pairs(output: Path, files: list[Path]) -> None:
@@ -439,8 +431,14 @@ def _check_pairs(output: Path, files: list[Path]) -> None:
         raise DataError(f"-o {output}: this is one of the pictures; give the sheet another name")
 
 
-def _counted(files: list[Path]) -> tuple[str, str]:
-    return ("1 picture", "it") if len(files) == 1 else (f"{len(files)} pictures", "them")
+def _save_pairs(originals: Any, made: Any, output: Path, title: str, where: str = "") -> None:
+    """Write the sheet, and say what is on it."""
+    from ganzoo import pictures
+
+    pictures.save_pairs(originals, made, output)
+    number = len(originals)
+    what, it = ("1 picture", "it") if number == 1 else (f"{number} pictures", "them")
+    out.print(f"{what} above what {title} makes of {it}{where}: {output}", markup=False)
 
 
 @app.command()

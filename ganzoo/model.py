@@ -350,12 +350,12 @@ class Model:
         with torch.inference_mode():
             return evaluator(text)
 
-    def outputs(self, text: str, values: Mapping[str, Tensor]) -> Tensor:
+    def outputs(self, text: str, values: Mapping[str, Tensor], batch: int = BATCH) -> Tensor:
         """As `evaluate`, for an expression with one row a sample: in batches, side by side."""
         n = next(iter(values.values())).shape[0]
         parts = [
-            self.evaluate(text, {name: value[i : i + BATCH] for name, value in values.items()})
-            for i in range(0, n, BATCH)
+            self.evaluate(text, {name: value[i : i + batch] for name, value in values.items()})
+            for i in range(0, n, batch)
         ]
         return torch.cat(parts)
 
@@ -370,11 +370,7 @@ class Model:
             name: torch.cat([value, value[:1].expand(wanted - n, *value.shape[1:])])
             for name, value in values.items()
         }
-        parts = [
-            self.evaluate(text, {name: value[i : i + SCORED] for name, value in filled.items()})
-            for i in range(0, wanted, SCORED)
-        ]
-        return torch.cat(parts)[:n]
+        return self.outputs(text, filled, SCORED)[:n]
 
     def _images(self, images: Tensor, output: Output) -> Any:
         images = images.add(1).div(2).clamp(0, 1).cpu()

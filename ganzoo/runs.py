@@ -231,9 +231,7 @@ class _Recorder:
         settings, last = self.settings, self.records[-1]
         model = step.model()
         if held_out:
-            field = next(f for f, draw in held_out.fields.fields.items() if isinstance(draw, Image))
-            images = held_out.batch(field, torch.arange(len(held_out)))
-            model.fit_thresholds(images.add(1).div(2))
+            fit_thresholds(model, held_out)
         seconds = last["seconds"]
         training = {
             "steps": step.total,
@@ -282,6 +280,13 @@ def hold_out(spec: Spec, data: Source) -> tuple[Source, Source | None]:
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(key(0, "held out")))
     held, rest = order[:number], order[number:]
     return data.select(rest.sort().values), data.select(held.sort().values)
+
+
+def fit_thresholds(model: Model, held_out: Source) -> None:
+    """Fit the thresholds of a model's score tasks on what `hold_out` kept from its training."""
+    field = next(f for f, draw in held_out.fields.fields.items() if isinstance(draw, Image))
+    images = held_out.batch(field, torch.arange(len(held_out)))
+    model.fit_thresholds(images.add(1).div(2))
 
 
 def log(folder: str | Path) -> list[dict[str, Any]]:

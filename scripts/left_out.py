@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from zoo import CARDS, ROOT, train
 
 import ganzoo
 from ganzoo import store
@@ -29,48 +28,40 @@ from ganzoo.metrics.evaluation import COMPONENTS, untrained
 from ganzoo.metrics.judge import rounded
 from ganzoo.model import Model
 
-ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "runs" / "left_out"
-TABLE = ROOT / "model_cards" / "ganomaly-mnist" / "left_out.json"
+TABLE = CARDS / "ganomaly-mnist" / "left_out.json"
 STEPS = 1500
 SORTED_BATCH = 64
 """The batch in which batch norm in training mode sees the sorted test images."""
 
 
-def trained(digit: int, seed: int) -> Model:
-    """GANomaly that has not seen a digit; trained now, where it has not been before."""
+def trained(digit: int, seed: int) -> Path:
+    """The model that has not seen a digit; trained now, where it has not been before."""
     run = RUNS / f"{digit}-{seed}"
-    if not (run / "model" / "config.json").is_file():
-        words = ["ganomaly", "--data", f"mnist,without={digit}", "--steps", str(STEPS)]
-        words += ["--seed", str(seed), "--out", str(run)]
-        if (run / "run.json").is_file():
-            words = ["--resume", str(run)]
-        command = [str(Path(sys.executable).parent / "ganzoo"), "train", *words]
-        subprocess.run(command, cwd=ROOT, check=True)
-    return store.load(run / "model")
+    what = f"ganzoo train ganomaly --data mnist,without={digit} --steps {STEPS}"
+    train(f"{what} --seed {seed} --out {run.relative_to(ROOT)}", run)
+    return run / "model"
 
 
 def in_training_mode(model: Model, images: torch.Tensor) -> np.ndarray:
-    """Scores as of code without `eval()`: batch norm sees the neighbours in the batch."""
+    """Scores as of code without `eval()`: batch norm sees the neighbours in the batch.
+
+    The model is spoilt by it, as its running statistics go on.
+    """
     for net in model.networks.values():
         net.train()
-    task = model.task("score")
-    with torch.random.fork_rng():
-        parts = [
-            model.evaluate(task.output, {"x": batch * 2 - 1})
-            for batch in images.split(SORTED_BATCH)
-        ]
-    for net in model.networks.values():
-        net.eval()
-    return torch.cat(parts).flatten().numpy()
+    values = {"x": images * 2 - 1}
+    return model.outputs(model.task("score").output, values, SORTED_BATCH).flatten().numpy()
 
 
 def measure(digit: int, seeds: list[int]) -> dict[str, Any]:
     """Areas under the curve with one digit left out."""
-    train, test = (ganzoo.load_data(f"mnist,without={digit}", split) for split in ("train", "test"))
+    normal, test = (
+        ganzoo.load_data(f"mnist,without={digit}", split) for split in ("train", "test")
+    )
     images, known = (
         rounded(source.batch("image", torch.arange(len(source))).add(1).div(2))
-        for source in (test, train)
+        for source in (test, normal)
     )
     labels = test.batch("label", torch.arange(len(test))).numpy()
     strange = labels == digit
@@ -81,14 +72,14 @@ def measure(digit: int, seeds: list[int]) -> dict[str, Any]:
 
     row: dict[str, Any] = {"digit": digit, "auroc": {}, "sorted_in_training_mode": {}}
     for seed in seeds:
-        model = trained(digit, seed)
+        folder = trained(digit, seed)
+        model = store.load(folder)
         row["auroc"][str(seed)] = area(model.score(images).values)
         leaked = np.empty(len(images), np.float32)
-        leaked[order] = in_training_mode(
-            store.load(RUNS / f"{digit}-{seed}" / "model"), images[order]
-        )
+        leaked[order] = in_training_mode(store.load(folder), images[order])
         row["sorted_in_training_mode"][str(seed)] = area(leaked)
-        row["untrained"] = area(untrained(model).score(images).values)
+    first = store.load(trained(digit, seeds[0]))
+    row["untrained"] = area(untrained(first).score(images).values)
     pixels, rows = (part.flatten(1).numpy() for part in (known, images))
     row[f"pca_{COMPONENTS}"] = area(lost_in_components(pixels, rows, COMPONENTS))
     return row

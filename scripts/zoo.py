@@ -46,13 +46,14 @@ class Published:
         return f"{train} --seed 0 --out runs/zoo/{self.name}"
 
 
-def digits(unclear: str, choice: str = ", without a say in which") -> str:
+def digits(unclear: str, choice: str = ", without a say in which", more: str = "") -> str:
     """The limits of a model that draws digits; `unclear` was counted on its sheet."""
-    return (
+    text = (
         f"It draws handwritten digits of 28x28 pixels and nothing else{choice}; {unclear}, as on "
         "the sheet above. It is for learning and teaching, not for forging handwriting or for "
         "adding to the training data of a system that matters."
     )
+    return f"{text} {more}".rstrip()
 
 
 TOLD = ", the one that it is told"
@@ -118,6 +119,24 @@ ZOO = (
         "--steps 1500",
     ),
     Published(
+        "classifier-captions",
+        "scripts/classifier-captions.yaml",
+        "fashion-captions",
+        "No GAN: the small classifier of clothes in colour, which tells the garment, its colour "
+        "and the background; the judge of pictures drawn from captions.",
+        "It is made to judge generated images of this one kind, 32x32 pixels. Any image gets one "
+        "of ten garments and two of twelve colours, sense or nonsense.",
+    ),
+    Published(
+        "matcher-emoji",
+        "scripts/matcher.yaml",
+        "emoji-captions",
+        "No GAN: two small nets that find out which caption goes with which emoji; the judge of "
+        "emoji drawn from captions.",
+        "It is made to judge emoji of 64x64 pixels and their captions in English. Of other "
+        "pictures and sentences it knows nothing, and says something all the same.",
+    ),
+    Published(
         "gan-mnist",
         "gan",
         "mnist",
@@ -162,7 +181,12 @@ ZOO = (
         "cdcgan",
         "mnist",
         "The conditional DCGAN: say which digit, and it draws a clean one.",
-        digits("nearly all are clear, and their styles vary less than people's", TOLD),
+        digits(
+            "nearly all are clear, and their styles vary less than people's",
+            TOLD,
+            "A nearest-neighbour classifier that learns from its samples alone errs on 3.9 % of "
+            "the test images, where 3.5 % was aimed at; after half of the training it was 4.3 %.",
+        ),
         "--set width=32 --set hidden=256 --steps 16000",
     ),
     Published(
@@ -207,8 +231,9 @@ ZOO = (
         "Adversarially learned inference: it draws digits, and tells which codes a digit may "
         "have come from.",
         digits(
-            "about one in eight is no clear digit, its codes lie closer together than those that "
-            "it draws from (a variance of 0.68 in place of 1, and longer training made it less)"
+            "about one in eight is no clear digit",
+            more="Its codes lie closer together than those that it draws from: a variance of 0.68 "
+            "in place of 1 (0.8 was aimed at), and 0.78 after two thirds of the training.",
         ),
         "--steps 15000",
     ),
@@ -240,14 +265,6 @@ ZOO = (
         "--steps 1500",
     ),
     Published(
-        "discogan-mnist",
-        "discogan",
-        "mnist-turned",
-        "DiscoGAN between digits and turned, inverted ones: it found out which belong together "
-        "without ever seeing a pair.",
-        "It translates 28x28 handwritten digits and nothing else. It is for learning and teaching.",
-    ),
-    Published(
         "discogan-emoji",
         "discogan",
         "emoji",
@@ -256,18 +273,39 @@ ZOO = (
         "It redraws emoji of 64x64 pixels on white, more or less blurred; what it makes of other "
         "pictures means nothing. What it draws is derived from Twemoji (CC BY 4.0) and Noto "
         "Emoji (Apache-2.0): name them. It is for learning and teaching.",
-        "--batch 32",
+        "--set skip=true --batch 32 --steps 9000",
+    ),
+    Published(
+        "stackgan-fashion",
+        "stackgan",
+        "fashion-captions",
+        "StackGAN for clothes: say which garment, in which colour, before which, and it draws one; "
+        "combinations, too, that it has never seen.",
+        "It draws ten garments in twelve colours before twelve others, as thumbnails of 32x32 "
+        "pixels. Any sentence gives a picture, and of one that speaks of something else it makes "
+        "the nearest that it knows. It is for learning and teaching.",
+        "--set kl=0.5 --set lr=0.0005 --set steps_small=20000 --set steps_large=12000",
+    ),
+    Published(
+        "stackgan-emoji",
+        "stackgan",
+        "emoji-captions",
+        "StackGAN for emoji: a sentence in, a picture of 64x64 pixels out.",
+        "It knows the emoji that it learnt, and mixes them for other sentences, often into "
+        "nothing that can be recognised. What it draws is derived from Twemoji (CC BY 4.0) and "
+        "Noto Emoji (Apache-2.0): name them. It is for learning and teaching.",
+        "--set width=24 --set kl=0.5 --set lr=0.0005 --set steps_small=15000 "
+        "--set steps_large=10000",
     ),
 )
 
 
-def train(model: Published) -> None:
-    """Train a model, from its checkpoint where a run was stopped."""
-    folder = RUNS / model.name
+def train(command: str, folder: Path) -> None:
+    """Carry out a command that trains to `folder`; from its checkpoint, where it was stopped."""
     if (folder / "model" / "config.json").is_file():
         return
     ganzoo = Path(sys.executable).parent / "ganzoo"
-    words = model.command.split()[1:]
+    words = command.split()[1:]
     if (folder / "run.json").is_file():
         words = ["train", "--resume", str(folder)]
     subprocess.run([str(ganzoo), *words], cwd=ROOT, check=True)
@@ -293,8 +331,7 @@ def publish(model: Published) -> None:
     published = store.load(folder)
     held_out = runs.hold_out(published.spec, ganzoo.load_data(model.data))[1]
     if held_out:  # the threshold of the weights as they are stored
-        images = held_out.batch("image", torch.arange(len(held_out)))
-        published.fit_thresholds(images.add(1).div(2))
+        runs.fit_thresholds(published, held_out)
         store.save(published, folder, dtype=model.dtype, overwrite=True)
     shutil.copy(run / "losses.png", folder / "losses.png")
     if published.tasks("generate"):
@@ -346,12 +383,14 @@ def write_card(model: Published) -> None:
 
 
 SHOWN = {
+    "score_auroc": 3,
+    "reconstruction_ratio": 2,
+    "encode_nearest_neighbour": 3,
     "fid": 2,
     "class_accuracy": 3,
     "log_likelihood": 0,
-    "reconstruction_ratio": 2,
-    "encode_nearest_neighbour": 3,
-    "score_auroc": 3,
+    "r_precision_training": 3,
+    "r_precision": 3,
     "accuracy": 3,
     "to_b_retrieval_1": 3,
     "to_b_taken": 3,
@@ -373,8 +412,6 @@ def table() -> str:
         if report is None:
             continue
         names = [name for name in SHOWN if name in report.figures]
-        if "reconstruction_ratio" in names:
-            names = ["reconstruction_ratio", "encode_nearest_neighbour"]
         figures = ", ".join(
             f"{name.replace('_', ' ')} **{report.figures[name].value:.{SHOWN[name]}f}**"
             for name in names[:2]
@@ -469,7 +506,7 @@ def main() -> None:
     for model in ZOO:
         if not arguments.names or model.name in arguments.names:
             if not (arguments.publish_only or arguments.cards_only):
-                train(model)
+                train(model.command, RUNS / model.name)
             if not arguments.cards_only:
                 publish(model)
             write_card(model)

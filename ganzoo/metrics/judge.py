@@ -65,20 +65,12 @@ class Classifier:
         return self.model.encode(rounded(images), task=task).argmax(1)
 
 
-class Matcher:
-    """A judge of which sentence goes with which image.
+class Matcher(Classifier):
+    """A judge of which sentence goes with which image; it knows no classes.
 
-    A model whose tasks `pictures` and `words` give directions that agree where the two belong
-    together; `features` is what distances compare.
+    Its tasks `pictures` and `words` give directions that agree where the two belong together;
+    `features` is what distances compare.
     """
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.name = model.title
-        self.sha256: str = model.config["weights"]["sha256"]
-
-    def features(self, images: Tensor) -> np.ndarray:
-        return self.model.encode(rounded(images), task="features")
 
     def pictures(self, images: Tensor) -> np.ndarray:
         """Float32 (n, d)."""
