@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ganzoo import hub, pictures, runs
-from ganzoo.cli import report, train_with_progress
+from ganzoo.cli.training import report, train_with_progress
 from ganzoo.data import load
 from ganzoo.engine import train
 from ganzoo.errors import StoreError

@@ -1,0 +1,53 @@
+"""The command line: `ganzoo`. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from ganzoo.cli.console import app, err
+from ganzoo.errors import GanzooError
+
+# the commands, in the order of `ganzoo --help`
+from ganzoo.cli import listing, looking, training, using, measuring  # noqa: F401 # isort: skip
+
+
+def main() -> None:
+    """Run the command line; ganzoo's errors become one clear message and exit code 2."""
+    # before torch starts its threads: ones that spin while they wait stall each other whenever
+    # the machine has anything else to do, several times over
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        code = app(standalone_mode=False)  # what a typer.Exit or Ctrl-C came to, else None
+    except GanzooError as error:
+        err.print(f"error: {error}", style="bold red", markup=False)
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    except Exception as error:
+        show = getattr(error, "show", None)  # click's own usage errors
+        if show is None:
+            raise
+        show()
+        code = getattr(error, "exit_code", 2)
+    sys.exit(code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"ganzoo {version('ganzoo')}")
+        raise typer.Exit
+
+
+@app.callback()
+def ganzoo(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and stop.")
+    ] = False,
+) -> None:
+    """A zoo of GANs in which a model is data: list, explain, train and sample."""

@@ -1,0 +1,104 @@
+"""What all commands share: the application, its two streams, tables, and checks of options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ganzoo.errors import DataError, SpecError
+
+if TYPE_CHECKING:
+    from ganzoo.spec.spec import Spec
+    from ganzoo.spec.variant import Fields
+
+
+app = typer.Typer(
+    name="ganzoo",
+    help="A zoo of GANs in which a model is data: list, explain, train and sample.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Target = Annotated[str, typer.Argument(help="A variant, or a YAML or JSON file with a Spec.")]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A hyper-parameter, such as width=32; may be given again."),
+]
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+"""Endings of the pictures that can be written."""
+DATA_HELP = (
+    "A data set (`ganzoo data`), mnist,without=2 to leave classes out of training, or "
+    "folder:PATH[,size=64][,channels=3][,flip]."
+)
+
+
+def declared(
+    target: str, data: str | None, settings: list[str] | None
+) -> tuple[Spec, dict[str, Any]]:
+    """The Spec of a variant or of a file, and what config.json says of its making."""
+    from ganzoo.host import default
+    from ganzoo.spec import files
+
+    if files.is_file_name(target):
+        if settings:
+            raise SpecError("--set is for variants; a Spec file says everything itself")
+        return files.read(target), {"variant": "", "file": Path(target).name}
+    host = default()
+    variant = host.variant(target)
+    given: dict[str, str] = {}
+    for item in settings or []:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise SpecError(f"--set {item}: write name=value, such as width=32")
+        given[name] = value
+    made = variant.parse(given)
+    plugin = host.providers["variants", target]
+    version = next((p.version for p in host.plugins if p.distribution == plugin), "")
+    spec = made.spec(_fields(data or "mnist"))
+    made_by = {
+        "variant": target, "settings": made.model_dump(mode="json"),
+        "plugin": plugin, "plugin_version": version,
+    }  # fmt: skip
+    return spec, made_by
+
+
+def _fields(data: str) -> Fields:
+    from ganzoo.data.catalog import fields_of
+    from ganzoo.host import default
+
+    return fields_of(data, default().data)
+
+
+def check_output(output: Path, what: str, endings: tuple[str, ...], option: str = "-o") -> None:
+    """DataError unless a file with one of these endings can be written there."""
+    if output.suffix.lower() not in endings:
+        *others, last = (ending for ending in endings if ending != ".jpeg")
+        listed = f"{', '.join(others)} or {last}" if others else last
+        raise DataError(f"{option} {output}: {what} is a {listed}")
+    if not output.parent.is_dir():
+        raise DataError(f"{option} {output}: there is no folder {output.parent}")
+    if output.is_dir():
+        raise DataError(f"{option} {output}: this is a folder; name a file in it")
+
+
+def columns(*names: str) -> Table:
+    from rich import box
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in names:
+        table.add_column(name)
+    return table
+
+
+def escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
