@@ -46,6 +46,10 @@ CSS = """
 #title p { margin: 0.15rem 0 0; opacity: 0.75; }
 .note { opacity: 0.8; font-size: 0.92rem; }
 .note p { margin: 0.2rem 0; }
+.examples { --size-full: 100%; }
+.examples .grid-wrap { padding: 4px; }
+.examples .caption-label { display: none; }
+.part { margin-top: 0.6rem; }
 .picture img { object-fit: contain; width: 100%; height: auto; border-radius: 6px; }
 .katex-display { overflow-x: auto; overflow-y: hidden; padding: 0.3rem 0; }
 .prose table { display: block; overflow-x: auto; max-width: 100%; }

@@ -65,6 +65,12 @@ def sheet(images: Any, columns: int | None = None, width: int = WIDTH) -> Image.
     return enlarged(tiles, width)
 
 
+def each(images: np.ndarray) -> list[str]:
+    """Images (n, c, h, w) in [0, 1] as files of their own, pixel by pixel."""
+    pixels = pictures.to_uint8(images)
+    return [png(Image.fromarray(one[..., 0] if one.shape[-1] == 1 else one)) for one in pixels]
+
+
 def enlarged(image: Image.Image, width: int = WIDTH) -> Image.Image:
     """The picture at a whole multiple of its size, smooth: small pictures are not mosaics."""
     image = image if image.mode in ("L", "RGB", "RGBA") else image.convert("RGB")
