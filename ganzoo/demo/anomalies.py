@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import html
 import io
 from pathlib import Path
 from typing import Any
@@ -198,17 +197,13 @@ def scale(value: float, threshold: float | None) -> str:
         f"{ratio:.1f} times the threshold" if ratio >= 10 else f"{ratio:.2f} times the threshold"
     )
     place = 100 * ratio / (1 + ratio)  # the threshold stands in the middle, infinity at the end
-    under = min(max(place, 12), 88)
-    over = "" if abs(under - 50) < 24 else (
-        f'<span style="left:50%">threshold {threshold:.4g}</span>'
-    )
     return f"""
-<div class="verdict"><div class="word"><span style="color:{colour}">●</span> {html.escape(word)}
-<span style="font-weight:400;font-size:0.95rem">· {said}</span></div>
+<div class="verdict"><div class="word"><span style="color:{colour}">●</span> {word}</div>
+<div class="said">score <b>{value:.4g}</b> · {said}</div>
 <div class="bar" style="background:linear-gradient(90deg,#99f6e4 0%,#5eead4 38%,#fde68a 50%,
-#fca5a5 62%,#ef4444 100%)"><div class="line" style="left:50%"></div>
+#fca5a5 62%,#ef4444 100%)"><div class="line"></div>
 <div class="mark" style="left:{place:.1f}%"></div></div>
-<div class="under"><span style="left:{under:.1f}%"><b>score {value:.4g}</b></span>{over}</div></div>
+<div class="under">threshold {threshold:.4g}</div></div>
 """
 
 
@@ -288,6 +283,7 @@ def page(shelf: Shelf, app: gr.Blocks, examples: Examples) -> list[gr.Dropdown]:
                     picture = gr.Image(
                         type="filepath", image_mode=None, label="Picture", height=220,
                         sources=["upload", "clipboard"], elem_id="strange-input",
+                        elem_classes="taken",
                     )  # fmt: skip
                     shown = gr.Gallery(
                         label="Examples", columns=5, height="auto", allow_preview=False,
@@ -314,11 +310,11 @@ def page(shelf: Shelf, app: gr.Blocks, examples: Examples) -> list[gr.Dropdown]:
         with gr.Column(scale=2, min_width=320):
             verdict = gr.HTML(label="Verdict", container=True, elem_id="verdict")
             with gr.Row():
-                looks = {"interactive": False, "format": "png", "min_width": 96,
-                         "elem_classes": "picture", "buttons": ["fullscreen"]}  # fmt: skip
-                seen = gr.Image(label="As it is seen", elem_id="seen", **looks)
-                again = gr.Image(label="Reconstructed", elem_id="again", **looks)
-                heat = gr.Image(label="Where it is strange", elem_id="heat", **looks)
+                looks: dict[str, Any] = {"interactive": False, "format": "png", "min_width": 96,
+                         "elem_classes": "picture", "buttons": []}  # fmt: skip
+                seen = gr.Image(label="Seen", elem_id="seen", **looks)
+                again = gr.Image(label="Rebuilt", elem_id="again", **looks)
+                heat = gr.Image(label="Where", elem_id="heat", **looks)
             with gr.Accordion("In numbers", open=False):
                 numbers = gr.JSON(label="Score", show_label=False)
             with gr.Group(visible=False) as results:
@@ -350,7 +346,7 @@ def page(shelf: Shelf, app: gr.Blocks, examples: Examples) -> list[gr.Dropdown]:
         some = examples.of(entry, image_of(entry.spec, _task(entry.spec) or ""))
         paths = outputs.each(some)
         first = _judged(shelf.model(name), inputs.picture(paths[0])) if paths else [None] * 5
-        return (_facts(entry.spec, entry.data, shelf.model(name)), gr.Gallery(paths), None, *first)
+        return (_facts(entry.spec, entry.data, shelf.model(name)), gr.Gallery(paths), paths[0] if paths else None, *first)
 
     on([app.load, model.change], endpoint(told), [model], [about, shown, picture, *found])
 

@@ -99,16 +99,16 @@ def _train(folder: Path, seconds: float) -> None:
 
 
 def _picture(model: Any, folder: Path, number: int) -> None:
-    """A sheet of samples, or of reconstructions of nothing where it draws none."""
-    from ganzoo import pictures, runs
+    """A sheet of samples, or of what became of real images where it draws none."""
+    from ganzoo import runs
+    from ganzoo.demo.outputs import sheet
 
     if not runs.shown(model.spec):
         return
-    images = runs.samples(model, SHOWN)
     path = folder / "progress" / f"{number:07d}.png"
     path.parent.mkdir(exist_ok=True)
     draft = path.with_name(f".{path.name}")
-    pictures.save_sheet(images, draft, columns=12, background=0, scale=2, gap=2)
+    sheet(runs.samples(model, SHOWN), columns=12).save(draft)
     draft.replace(path)
 
 

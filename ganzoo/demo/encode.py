@@ -109,6 +109,7 @@ def page(shelf: Shelf, app: gr.Blocks, examples: Examples) -> list[gr.Dropdown]:
     }  # fmt: skip
     taken: dict[str, Any] = {
         "type": "filepath", "image_mode": None, "sources": ["upload", "clipboard"],
+        "elem_classes": "taken",
     }  # fmt: skip
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
@@ -125,7 +126,8 @@ def page(shelf: Shelf, app: gr.Blocks, examples: Examples) -> list[gr.Dropdown]:
                 interactive=False, elem_id="pair", elem_classes="picture", max_height=520,
                 buttons=["fullscreen"],
             )  # fmt: skip
-            facts = gr.JSON(label="In numbers")
+            with gr.Accordion("In numbers", open=False):
+                facts = gr.JSON(label="In numbers", show_label=False)
     gr.Markdown("### Between two pictures", elem_classes="part")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
@@ -140,7 +142,7 @@ def page(shelf: Shelf, app: gr.Blocks, examples: Examples) -> list[gr.Dropdown]:
             position = gr.Slider(0, 1, 0.5, step=0.02, label="Position", elem_id="mix-position")
             mixing = gr.Button("Mix", variant="primary", elem_id="mix")
         with gr.Column(scale=1, min_width=320):
-            mixture = gr.Image(label="The mixture", elem_id="mixture", height=340, **looks)
+            mixture = gr.Image(label="The mixture", elem_id="mixture", **looks)
             way = gr.Image(label="The whole way", elem_id="mix-way", **looks)
     checked_inside(model, position)
 

@@ -1,7 +1,7 @@
 """Pictures to try a model on: of the data that it learnt from, or drawn by its neighbours.
 
 Nothing is downloaded. Where the data are not at hand, models of the shelf that learnt from the
-same data draw examples, one of each class.
+same data draw examples, one of each class; where there are none, digits have to do.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ganzoo.demo import generate
 from ganzoo.demo.shelf import Entry, Shelf
 from ganzoo.errors import GanzooError
 from ganzoo.host import default
+from ganzoo.model import image_tensor
 from ganzoo.spec.draws import Image, Label, Text
 
 NUMBER = 10
@@ -46,7 +47,7 @@ class Examples:
         tries = [
             lambda: _real(entry.data, draw),
             lambda: self._drawn(entry.data, draw),
-            lambda: _real("digits", draw),
+            lambda: _digits(draw),
         ]
         for look in tries:
             try:
@@ -69,6 +70,13 @@ class Examples:
                 given = {"label": [i % classes.classes for i in range(NUMBER)]} if classes else {}
                 return model.generate(NUMBER, seed=7, output="pt", **given).numpy()
         return np.zeros((0, *draw.shape), np.float32)
+
+
+def _digits(draw: Image) -> np.ndarray:
+    """The bundled digits, as pictures of this draw are."""
+    source = load("digits")
+    some = source.batch("image", torch.arange(NUMBER)).add(1).div(2)
+    return image_tensor(some, draw).add(1).div(2).numpy()
 
 
 def _real(data: str, draw: Image) -> np.ndarray:

@@ -185,7 +185,7 @@ def page(shelf: Shelf, app: gr.Blocks) -> list[gr.Dropdown]:
     """Lay out the page; the menus of models on it."""
     names = shelf.names(fits)
     first = shelf.entry(names[0]).spec
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="seen-first"):
         with gr.Column(scale=1, min_width=280):
             model = gr.Dropdown(names, value=names[0], label="Model", **MENU)
             label = gr.Dropdown(

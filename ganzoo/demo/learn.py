@@ -17,7 +17,6 @@ from ganzoo.demo import outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on
 from ganzoo.demo.shelf import Entry, Shelf
 from ganzoo.errors import GanzooError
-from ganzoo.explain import explain
 from ganzoo.metrics import report
 from ganzoo.spec import mathematics, vocabulary
 from ganzoo.spec.spec import Spec
@@ -129,6 +128,8 @@ def card_of(shelf: Shelf, model: Any) -> str:
 # one for each Spec that anybody looked at of late; a Spec hashes by what it says
 @lru_cache(maxsize=64)
 def _plan(spec: Spec) -> tuple[str, str]:
+    from ganzoo.explain import explain  # seconds of torch's that nobody waits for at the start
+
     parts: list[str] = []
     code: list[str] = []
     for item in explain(spec):

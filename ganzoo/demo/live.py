@@ -32,7 +32,6 @@ from ganzoo.demo.apprentice import MODEL, STATE, STOP
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, then
 from ganzoo.demo.shelf import Shelf
 from ganzoo.errors import GanzooError, TrainingError, UnknownNameError, choices, nearest
-from ganzoo.explain import explain
 from ganzoo.host import default
 from ganzoo.spec.schedule import updates_of
 from ganzoo.spec.spec import Spec
@@ -219,6 +218,8 @@ def hasty(variant: str) -> dict[str, Any]:
 
 def _bounded(spec: Spec) -> None:
     """TrainingError where a round of it would be too much for a demo."""
+    from ganzoo.explain import explain
+
     if spec.batch > MOST_BATCH:
         raise TrainingError(f"a batch of {spec.batch:,}; at most {MOST_BATCH} here")
     size = sum(map(parameter_count, build(spec).values()))
@@ -360,10 +361,11 @@ def page(shelf: Shelf, app: gr.Blocks, studio: Studio, menus: Sequence[tuple[Any
                 label="Samples", interactive=False, format="png", elem_classes="picture",
                 elem_id="train-sheet", buttons=["download", "fullscreen"],
             )  # fmt: skip
-            plot = gr.LinePlot(
-                pd.DataFrame({"round": [], "loss": [], "term": []}), x="round", y="loss",
-                color="term", height=260, label="Losses", elem_id="train-plot", buttons=[],
-            )  # fmt: skip
+            with gr.Column(visible=False) as drawn:
+                plot = gr.LinePlot(
+                    x="round", y="loss", color="term", height=340, label="Losses",
+                    elem_id="train-plot", buttons=[],
+                )  # fmt: skip
             keep = gr.Button("Keep it as a model", interactive=False, elem_id="train-keep")
             kept = gr.Markdown(elem_id="train-kept")
             model = gr.Textbox(label="Model", visible=False)
@@ -391,7 +393,7 @@ def page(shelf: Shelf, app: gr.Blocks, studio: Studio, menus: Sequence[tuple[Any
         timer.tick, status, [word], [state, sheet, plot], name="train_status",
         show_progress="hidden", **watching,
     )  # fmt: skip
-    then(seen, _told, [state], [said, timer, stop, go, keep], **watching)
+    then(seen, _told, [state], [said, timer, stop, go, keep, drawn], **watching)
     on(
         stop.click, endpoint(train_stop, studio), [word], [state], name="train_stop",
         show_progress="hidden", **watching,
@@ -455,6 +457,7 @@ def _told(said: Any) -> Any:
         gr.Button(interactive=name in ("starting", "running")),
         gr.Button(interactive=over),
         gr.Button(interactive=name == "done"),
+        gr.Column(visible=isinstance(said, dict) and said.get("step", 0) > 1),
     )
 
 

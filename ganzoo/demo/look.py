@@ -40,32 +40,46 @@ def theme() -> gr.themes.Base:
 
 
 CSS = """
-.gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
+.gradio-container { max-width: 1180px !important; width: 100% !important; margin: 0 auto !important; }
 #title { padding: 0.4rem 0.2rem 0; }
 #title h1 { font-size: 1.7rem; margin: 0; letter-spacing: -0.02em; }
 #title p { margin: 0.15rem 0 0; opacity: 0.75; }
+.part { margin-top: 0.6rem; }
 .note { opacity: 0.8; font-size: 0.92rem; }
 .note p { margin: 0.2rem 0; }
-.examples { --size-full: 100%; }
-.examples .grid-wrap { padding: 4px; }
-.examples .caption-label { display: none; }
-.part { margin-top: 0.6rem; }
+/* what a picture shows stands above it, and hides nothing of it */
+.picture label[data-testid="block-label"], .examples label[data-testid="block-label"] {
+  position: static; border: none; }
+.picture .image-container, .picture .image-frame { height: auto; position: static; }
 .picture img { object-fit: contain; width: 100%; height: auto; border-radius: 6px; }
+.taken img { object-fit: contain; width: 100%; height: 100%; }
+.gallery-container .grid-wrap, .grid-wrap.fixed-height { min-height: 0 !important; }
+.examples .grid-wrap { height: auto !important; padding: 4px; }
+.examples .thumbnail-item { aspect-ratio: 1; height: auto !important; }
+.examples .grid-container { grid-template-columns: repeat(5, minmax(0, 1fr)) !important; }
+.drawn .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
+.examples .grid-container, .drawn .grid-container { grid-auto-rows: auto !important;
+  grid-template-rows: none !important; height: auto !important; align-content: start; }
+input[type="range"] { --neutral-200: #cbd5e1; }
+.dark input[type="range"] { --neutral-200: #334155; }
 .katex-display { overflow-x: auto; overflow-y: hidden; padding: 0.3rem 0; }
 .prose table { display: block; overflow-x: auto; max-width: 100%; }
 .prose pre { overflow-x: auto; }
 .verdict { padding: 0.9rem 1rem; }
-.verdict .word { font-size: 1.25rem; font-weight: 650; margin-bottom: 0.55rem; }
+.verdict .word { font-size: 1.25rem; font-weight: 650; }
+.verdict .said { margin-bottom: 0.6rem; }
 .verdict .bar { position: relative; height: 14px; border-radius: 7px; }
 .verdict .mark { position: absolute; top: -5px; width: 4px; height: 24px; border-radius: 2px;
   background: currentColor; transform: translateX(-2px); }
-.verdict .line { position: absolute; top: -3px; width: 0; height: 20px;
+.verdict .line { position: absolute; top: -3px; left: 50%; height: 20px;
   border-left: 2px dashed currentColor; opacity: 0.55; }
-.verdict .under { position: relative; height: 1.5rem; font-size: 0.85rem; margin-top: 0.5rem; }
-.verdict .under span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
+.verdict .under { text-align: center; font-size: 0.85rem; margin-top: 0.5rem; opacity: 0.8; }
 footer { opacity: 0.7; }
+footer .divider { display: none; }
 @media (max-width: 640px) {
   .gradio-container { padding: 0.5rem !important; }
   #title h1 { font-size: 1.35rem; }
+  .drawn .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
+  .seen-first { flex-direction: column-reverse; }
 }
 """

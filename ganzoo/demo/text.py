@@ -75,7 +75,7 @@ def page(shelf: Shelf, app: gr.Blocks) -> list[gr.Dropdown]:
     """Lay out the page; the menus of models on it."""
     names = shelf.names(fits)
     some = sentences(shelf.entry(names[0]).spec)
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="seen-first"):
         with gr.Column(scale=1, min_width=280):
             model = gr.Dropdown(names, value=names[0], label="Model", **MENU)
             text = gr.Textbox(
@@ -91,6 +91,7 @@ def page(shelf: Shelf, app: gr.Blocks) -> list[gr.Dropdown]:
         with gr.Column(scale=2, min_width=320):
             shown = gr.Gallery(
                 label="Pictures", columns=4, height="auto", format="png", elem_id="drawn",
+                elem_classes="drawn",
                 buttons=["download", "fullscreen"], object_fit="contain",
             )  # fmt: skip
             stages = gr.Image(

@@ -89,6 +89,7 @@ def page(shelf: Shelf, app: gr.Blocks, examples: Examples) -> list[gr.Dropdown]:
             picture = gr.Image(
                 type="filepath", image_mode=None, label="Picture", height=240,
                 sources=["upload", "clipboard"], elem_id="translate-input",
+                elem_classes="taken",
             )  # fmt: skip
             shown = gr.Gallery(
                 label="Examples", columns=5, height="auto", allow_preview=False, format="png",
@@ -100,9 +101,9 @@ def page(shelf: Shelf, app: gr.Blocks, examples: Examples) -> list[gr.Dropdown]:
                 "interactive": False, "format": "png", "min_width": 96,
                 "elem_classes": "picture", "buttons": ["download", "fullscreen"],
             }  # fmt: skip
-            seen = gr.Image(label="As it is seen", **looks)
+            seen = gr.Image(label="Seen", **looks)
             there = gr.Image(label="There", elem_id="there", **looks)
-            home = gr.Image(label="And back", elem_id="back", **looks)
+            home = gr.Image(label="Back", elem_id="back", **looks)
     checked_inside(model, to)
 
     translated = endpoint(translate, shelf)
