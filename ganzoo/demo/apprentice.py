@@ -19,8 +19,8 @@ from typing import Any
 from ganzoo.atomic import write_text
 
 STATE, STOP, MODEL = "state.json", "stop", "model"
-SHOWN = 48
-"""Samples on the growing sheet."""
+SHOWN, ABREAST = 48, 12
+"""Pictures on the growing sheet, and in a row of it."""
 BETWEEN = 1.0
 """Seconds between pictures at the least; pictures take at most a quarter of the time."""
 
@@ -68,7 +68,7 @@ def _train(folder: Path, seconds: float) -> None:
                 log.write(json.dumps({"step": step.number, "losses": losses}) + "\n")
             _say(folder, state="running", step=step.number, steps=step.total, seconds=now)
         if step.number == 1 or now - shown > max(BETWEEN, 3 * last_picture):
-            _picture(step.model(), folder, step.number)
+            _picture(step.model(), data, folder, step.number)
             shown = time.monotonic() - started
             last_picture = shown - now
         gone = os.getppid() != parent
@@ -80,7 +80,7 @@ def _train(folder: Path, seconds: float) -> None:
     model = step.model()
     if held_out:
         runs.fit_thresholds(model, held_out)
-    _picture(model, folder, step.number)
+    _picture(model, data, folder, step.number)
     store.save(
         model,
         folder / MODEL,
@@ -98,18 +98,40 @@ def _train(folder: Path, seconds: float) -> None:
     _say(folder, state="done", step=step.number, steps=step.total, seconds=now)
 
 
-def _picture(model: Any, folder: Path, number: int) -> None:
-    """A sheet of samples, or of what became of real images where it draws none."""
-    from ganzoo import runs
+def _picture(model: Any, data: Any, folder: Path, number: int) -> None:
+    """What the model can do so far, as one sheet; nothing where there is nothing to see."""
     from ganzoo.demo.outputs import sheet
 
-    if not runs.shown(model.spec):
+    images = _work(model, data)
+    if images is None:
         return
     path = folder / "progress" / f"{number:07d}.png"
     path.parent.mkdir(exist_ok=True)
     draft = path.with_name(f".{path.name}")
-    sheet(runs.samples(model, SHOWN), columns=12).save(draft)
+    sheet(images, columns=ABREAST).save(draft)
     draft.replace(path)
+
+
+def _work(model: Any, data: Any) -> Any:
+    """Samples; or images in rows, and below each row what became of it."""
+    import torch
+
+    from ganzoo import runs
+    from ganzoo.spec.draws import Image
+
+    if model.tasks("generate"):
+        return runs.samples(model, SHOWN) if runs.shown(model.spec) else None
+    for kind in ("reconstruct", "translate"):
+        for task in model.tasks(kind).values():
+            draws = map(model.spec.draws.__getitem__, model.spec.draws_in(task.output))
+            field = next(draw.field for draw in draws if isinstance(draw, Image))
+            some = data.batch(field, torch.arange(min(SHOWN // 2, data.length(field))))
+            some = some.add(1).div(2)
+            to = {"to": task.to} if kind == "translate" else {}
+            made = getattr(model, kind)(some, output="pt", **to)
+            rows = zip(some.split(ABREAST), made.split(ABREAST), strict=True)
+            return torch.cat([part for row in rows for part in row])
+    return None
 
 
 def _say(folder: Path, **facts: Any) -> None:
