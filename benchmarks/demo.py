@@ -42,7 +42,9 @@ async def ask(client: httpx.AsyncClient, name: str, data: list[object]) -> tuple
         kind = "full" if "ueue is full" in posted.text else "error"
         return kind, posted.text
     event = ""
-    async with client.stream("GET", f"/gradio_api/call/{name}/{posted.json()['event_id']}") as lines:
+    async with client.stream(
+        "GET", f"/gradio_api/call/{name}/{posted.json()['event_id']}"
+    ) as lines:
         async for line in lines.aiter_lines():
             if line.startswith("event:"):
                 event = line.removeprefix("event:").strip()

@@ -265,7 +265,7 @@ def test_the_scale_says_on_which_side_a_score_is() -> None:
         said = scale(value, 1.0)
         places.append(float(re.findall(r'class="mark" style="left:([\d.]+)%', said)[0]))
         assert ("Strange" in said) == (value > 1)
-    assert places == sorted(places) and places[2] == 50 and 0 <= places[0] and places[-1] <= 100
+    assert places == sorted(places) and places[2] == 50 and places[0] >= 0 and places[-1] <= 100
     assert "no threshold" in scale(3.0, None)
 
 
@@ -444,9 +444,7 @@ def test_examples_are_drawn_where_the_data_are_not_at_hand(monkeypatch) -> None:
     entry = shelf.entry("ganomaly-fashion-mnist")
     found = examples.of(entry, ImageDraw((1, 28, 28)))
     assert found.shape == (10, 1, 28, 28) and found.std() > 0.1
-    strange = ganzoo.from_pretrained("ganomaly-fashion-mnist").score(
-        found.transpose(0, 2, 3, 1)
-    )
+    strange = ganzoo.from_pretrained("ganomaly-fashion-mnist").score(found.transpose(0, 2, 3, 1))
     assert strange.values[8] > np.median(strange.values), "the class that was left out"
 
 
@@ -566,7 +564,9 @@ def bad_requests(tmp_path: Path) -> list[tuple[str, list[Any], str]]:
     cut.write_bytes(good.read_bytes()[:60])
     page.write_text("<html><script>alert(1)</script></html>")
     svg = tmp_path / "e.svg"
-    svg.write_text('<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>')
+    svg.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
+    )
     huge = tmp_path / "huge.png"  # a small file of very many pixels
     Image.new("1", (12_000, 12_000)).save(huge)
     thin = tmp_path / "thin.png"

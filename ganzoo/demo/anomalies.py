@@ -14,7 +14,7 @@ from PIL import Image as pil
 
 from ganzoo import pictures
 from ganzoo.demo import inputs, outputs
-from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, then
+from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import Examples
 from ganzoo.demo.shelf import Shelf
 from ganzoo.errors import DataError, GanzooError
@@ -193,9 +193,7 @@ def scale(value: float, threshold: float | None) -> str:
     ratio = value / threshold if threshold > 0 else float(strange) + 0.5
     word = "Strange" if strange else "Normal"
     colour = "#dc2626" if strange else "#0f766e"
-    said = (
-        f"{ratio:.1f} times the threshold" if ratio >= 10 else f"{ratio:.2f} times the threshold"
-    )
+    said = f"{ratio:.1f} times the threshold" if ratio >= 10 else f"{ratio:.2f} times the threshold"
     place = 100 * ratio / (1 + ratio)  # the threshold stands in the middle, infinity at the end
     return f"""
 <div class="verdict"><div class="word"><span style="color:{colour}">●</span> {word}</div>
@@ -271,8 +269,8 @@ CLEAR = """() => { const canvas = document.querySelector('#drawing canvas');
   canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height); }"""
 
 
-def page(shelf: Shelf, app: gr.Blocks, examples: Examples) -> list[gr.Dropdown]:
-    """Lay out the page; the menus of models on it."""
+def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
+    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
     names = shelf.names(fits)
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
@@ -346,9 +344,16 @@ def page(shelf: Shelf, app: gr.Blocks, examples: Examples) -> list[gr.Dropdown]:
         some = examples.of(entry, image_of(entry.spec, _task(entry.spec) or ""))
         paths = outputs.each(some)
         first = _judged(shelf.model(name), inputs.picture(paths[0])) if paths else [None] * 5
-        return (_facts(entry.spec, entry.data, shelf.model(name)), gr.Gallery(paths), paths[0] if paths else None, *first)
+        return (
+            _facts(entry.spec, entry.data, shelf.model(name)),
+            gr.Gallery(paths),
+            paths[0] if paths else None,
+            *first,
+        )
 
-    on([app.load, model.change], endpoint(told), [model], [about, shown, picture, *found])
+    all_ = [about, shown, picture, *found]
+    once(opened, endpoint(told), [model], all_)
+    on(model.change, endpoint(told), [model], all_)
 
     def taken(name: Any, event: gr.SelectData) -> Any:
         entry = shelf.entry(name, fits)
@@ -368,7 +373,9 @@ def _facts(spec: Spec, data: str, model: Model) -> str:
     task = spec.tasks[name]
     base, _, left = data.partition(",without=")
     learnt = f"It learnt from **{base}**" if base else "It says not what it learnt from"
-    without = f", without class {left.replace('+', ' and ')}: that one is strange to it" if left else ""
+    without = (
+        f", without class {left.replace('+', ' and ')}: that one is strange to it" if left else ""
+    )
     passes = (
         f" {task.quantile:.0%} of normal pictures stay below its threshold, "
         f"{model.thresholds[name]:.4g}."

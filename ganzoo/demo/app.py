@@ -65,12 +65,12 @@ def build(
     ) as app:
         gr.Markdown(HEAD, elem_id="title")
         with gr.Tabs():
-            for module in PAGES:
-                if shelf.names(module.fits):
-                    more = [examples] if module in WITH_EXAMPLES else []
-                    with gr.Tab(module.TITLE, id=module.TITLE):
-                        made = module.page(shelf, app, *more)
-                    menus += [(menu, module.fits) for menu in made]
+            for module in (page for page in PAGES if shelf.names(page.fits)):
+                more = [examples] if module in WITH_EXAMPLES else []
+                with gr.Tab(module.TITLE, id=module.TITLE) as tab:
+                    # the first page is open when somebody comes, the others are filled on demand
+                    made = module.page(shelf, tab.select if menus else app.load, *more)
+                menus += [(menu, module.fits) for menu in made]
             if studio.offered:
                 with gr.Tab(live.TITLE, id=live.TITLE):
                     live.page(shelf, app, studio, menus)

@@ -8,7 +8,7 @@ import gradio as gr
 import numpy as np
 
 from ganzoo.demo import inputs, outputs
-from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, then
+from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import Examples
 from ganzoo.demo.generate import between
 from ganzoo.demo.shelf import Shelf
@@ -68,9 +68,7 @@ def reconstruct(shelf: Shelf, model: Any, picture: Any) -> tuple[tuple[str, str]
     return (pair[0], pair[1]), facts
 
 
-def mix(
-    shelf: Shelf, model: Any, picture_a: Any, picture_b: Any, position: Any
-) -> tuple[str, str]:
+def mix(shelf: Shelf, model: Any, picture_a: Any, picture_b: Any, position: Any) -> tuple[str, str]:
     """What lies between two pictures in latent space.
 
     model: a name of /models with the tasks reconstruct and encode. picture_a, picture_b: files.
@@ -100,8 +98,8 @@ def _seen(model: Model, picture: Any, what: str = "picture") -> Any:
 # ------------------------------------------------------------------------------------ page
 
 
-def page(shelf: Shelf, app: gr.Blocks, examples: Examples) -> list[gr.Dropdown]:
-    """Lay out the page; the menus of models on it."""
+def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
+    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
     names = shelf.names(fits)
     looks: dict[str, Any] = {
         "interactive": False, "format": "png", "elem_classes": "picture",
@@ -163,10 +161,9 @@ def page(shelf: Shelf, app: gr.Blocks, examples: Examples) -> list[gr.Dropdown]:
         between_ = mix(shelf, name, *ends, 0.5) if shelf.model(name).latent else (None, None)
         return gr.Gallery(paths), paths[0], *ends, *reconstruct(shelf, name, paths[0]), *between_
 
-    on(
-        [app.load, model.change], endpoint(told), [model],
-        [shown, picture, first, second, pair, facts, mixture, way],
-    )  # fmt: skip
+    all_ = [shown, picture, first, second, pair, facts, mixture, way]
+    once(opened, endpoint(told), [model], all_)
+    on(model.change, endpoint(told), [model], all_)
 
     def example(name: Any, event: gr.SelectData) -> Any:
         entry = shelf.entry(name, fits)

@@ -21,7 +21,7 @@ log = logging.getLogger("ganzoo.demo")
 
 AT_ONCE = 2
 """Requests that compute at the same time; the others wait in the queue."""
-WAITING = 100
+WAITING = 200
 """Requests that may wait; the next ones are told that the queue is full."""
 MODELS = "models"
 """The queue of all that computes with models."""
@@ -142,6 +142,22 @@ def then(
 ) -> Any:
     """Call `function` once an event of `on` is over; for the page alone."""
     return event.then(function, [*inputs], [*outputs], **_options("", options))
+
+
+def once(
+    opened: Any, function: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]
+) -> Any:
+    """Fill a page when it is first opened, and leave it as it is when somebody comes back."""
+    filled = gr.State(False)
+
+    def fill(*values: Any) -> Any:
+        *given, done = values
+        if done:
+            return [*(gr.skip() for _ in outputs), True]
+        found = function(*given)
+        return [*(found if isinstance(found, tuple) else (found,)), True]
+
+    return on(opened, fill, [*inputs, filled], [*outputs, filled])
 
 
 def _options(name: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -172,17 +172,15 @@ def _drawn(
     for name, kind in _noises(model.spec).items():
         if isinstance(kind, Uniform):
             noise[name] = noise[name].clip(kind.low, kind.high)
-    images = model.generate(
-        count, noise=noise, task=_task(model.spec), output="pt", **given
-    )
+    images = model.generate(count, noise=noise, task=_task(model.spec), output="pt", **given)
     return images, columns
 
 
 # ------------------------------------------------------------------------------------ page
 
 
-def page(shelf: Shelf, app: gr.Blocks) -> list[gr.Dropdown]:
-    """Lay out the page; the menus of models on it."""
+def page(shelf: Shelf, opened: Any) -> list[gr.Dropdown]:
+    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
     names = shelf.names(fits)
     first = shelf.entry(names[0]).spec
     with gr.Row(equal_height=False, elem_classes="seen-first"):
@@ -264,7 +262,7 @@ def page(shelf: Shelf, app: gr.Blocks) -> list[gr.Dropdown]:
     told = on(model.change, endpoint(chosen), [model], [label], queue=False)
     for drawn, values, place in ((draw, wanted, sheet), (walk, path, way)):
         then(told, drawn, values, [place])
-        on([app.load, label.input, truncation.release], drawn, values, [place])
+        on([opened, label.input, truncation.release], drawn, values, [place])
     on(count.release, draw, wanted, [sheet])
     on(seed.submit, draw, wanted, [sheet])
     another = on(again.click, lambda: int(np.random.default_rng().integers(100_000)), [], [seed])

@@ -103,9 +103,13 @@ def figures(shelf: Shelf, model: Any) -> tuple[str, list[tuple[str, str]]]:
         way = {"lower": " (lower is better)", "higher": " (higher is better)", "": ""}
         beside = ", ".join(f"{word} {value:.4g}" for word, value in figure.references.items())
         said = _text(figure.about) + way[figure.better]
-        rows.append(f"| {_text(key.replace('_', ' '))} | **{figure.value:.4g}** | {_text(beside)} | {said} |")
-    table = "\n".join(rows) if found else (
-        f"Not measured yet: `ganzoo eval {_text(entry.name)}` would."
+        rows.append(
+            f"| {_text(key.replace('_', ' '))} | **{figure.value:.4g}** | {_text(beside)} | {said} |"
+        )
+    table = (
+        "\n".join(rows)
+        if found
+        else (f"Not measured yet: `ganzoo eval {_text(entry.name)}` would.")
     )
     return table, list(_pictures(entry))
 
@@ -193,8 +197,8 @@ def _text(text: str) -> str:
 # ------------------------------------------------------------------------------------ page
 
 
-def page(shelf: Shelf, app: gr.Blocks) -> list[gr.Dropdown]:
-    """Lay out the page; the menus of models on it."""
+def page(shelf: Shelf, opened: Any) -> list[gr.Dropdown]:
+    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
     names = shelf.names(fits)
     model = gr.Dropdown(names, value=names[0], label="Model", elem_id="learn-model", **MENU)
     with gr.Tabs():
@@ -226,6 +230,6 @@ def page(shelf: Shelf, app: gr.Blocks) -> list[gr.Dropdown]:
         ("figures", figures, [table, shown]),
         ("card", card_of, [words]),
     ):
-        on([app.load, model.change], endpoint(function, shelf), [model], places, name=name,
+        on([opened, model.change], endpoint(function, shelf), [model], places, name=name,
            show_progress="hidden")  # fmt: skip
     return [model]

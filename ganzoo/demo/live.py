@@ -118,7 +118,9 @@ class Studio:
 
         return [name for name, _ in sorted(self.offered.get(data, {}).items(), key=plain)]
 
-    def start(self, variant: str, data: str, rounds: int, settings: Mapping[str, str], seed: int) -> str:
+    def start(
+        self, variant: str, data: str, rounds: int, settings: Mapping[str, str], seed: int
+    ) -> str:
         """Begin a training; its secret word.
 
         Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ import numpy as np
 from PIL import Image
 
 from ganzoo import pictures
-from ganzoo.atomic import write_bytes, write_text
 
 WIDTH = 1000
 """Pixels that a sheet is wide, about."""
@@ -35,24 +35,25 @@ def folder() -> Path:
 def keep(content: bytes, ending: str) -> str:
     """Write a file unless it is there; its path."""
     path = folder() / hashlib.sha256(content).hexdigest()[:32] / f"ganzoo{ending}"
-    if not path.exists():
-        write_bytes(path, content)
-    else:
+    if path.exists():
         os.utime(path)  # it is in use again, and not old
+    else:
+        _appear(path, content)
     return str(path)
+
+
+def _appear(path: Path, content: bytes) -> None:
+    """Write a file that is whole at once; unlike `ganzoo.atomic`, it need not outlive a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{threading.get_ident()}-{path.name}")
+    draft.write_bytes(content)
+    draft.replace(path)
 
 
 def png(image: Image.Image) -> str:
     content = io.BytesIO()
     image.save(content, "PNG", compress_level=3)
     return keep(content.getvalue(), ".png")
-
-
-def text(content: str, ending: str) -> str:
-    """Write a text file."""
-    path = folder() / hashlib.sha256(content.encode()).hexdigest()[:32] / f"ganzoo{ending}"
-    write_text(path, content)
-    return str(path)
 
 
 def sheet(images: Any, columns: int | None = None, width: int = WIDTH) -> Image.Image:

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from ganzoo.demo import inputs, outputs
-from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, then
+from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.shelf import Shelf
 from ganzoo.spec.draws import Normal, Text, Uniform
 from ganzoo.spec.spec import Spec
@@ -71,8 +71,8 @@ def text_to_image(
 # ------------------------------------------------------------------------------------ page
 
 
-def page(shelf: Shelf, app: gr.Blocks) -> list[gr.Dropdown]:
-    """Lay out the page; the menus of models on it."""
+def page(shelf: Shelf, opened: Any) -> list[gr.Dropdown]:
+    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
     names = shelf.names(fits)
     some = sentences(shelf.entry(names[0]).spec)
     with gr.Row(equal_height=False, elem_classes="seen-first"):
@@ -102,7 +102,7 @@ def page(shelf: Shelf, app: gr.Blocks) -> list[gr.Dropdown]:
 
     draw, wanted = endpoint(text_to_image, shelf), [model, text, count, seed]
     on([go.click, text.submit], draw, wanted, [shown, stages], name="text_to_image")
-    on(app.load, draw, wanted, [shown, stages])
+    once(opened, draw, wanted, [shown, stages])
     another = on(again.click, lambda: int(np.random.default_rng().integers(100_000)), [], [seed])
     then(another, draw, wanted, [shown, stages])
 

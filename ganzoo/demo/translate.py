@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from ganzoo.demo import inputs, outputs
-from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, then
+from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import Examples
 from ganzoo.demo.shelf import Shelf
 from ganzoo.model import image_tensor
@@ -77,8 +77,8 @@ def _png(images: Any) -> str:
 # ------------------------------------------------------------------------------------ page
 
 
-def page(shelf: Shelf, app: gr.Blocks, examples: Examples) -> list[gr.Dropdown]:
-    """Lay out the page; the menus of models on it."""
+def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
+    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
     names = shelf.names(fits)
     offered = domains(shelf.entry(names[0]).spec)
     start = _ahead(offered)
@@ -133,7 +133,8 @@ def page(shelf: Shelf, app: gr.Blocks, examples: Examples) -> list[gr.Dropdown]:
 
     tell, told_ = endpoint(told), [shown, picture, *found]
     then(on(model.change, endpoint(changed), [model], [to]), tell, [model, to], told_)
-    on([app.load, to.input], tell, [model, to], told_)
+    once(opened, tell, [model, to], told_)
+    on(to.input, tell, [model, to], told_)
     chosen = on(shown.select, example, [model, to], [picture])
     then(chosen, translated, [model, picture, to], found)
     return [model]
