@@ -153,7 +153,7 @@ class Model:
         return self._images(torch.cat(parts), output)
 
     def _goes_through(self, encoding: Task) -> bool:
-        """Whether the code of that task is all of the data that the first reconstruct task needs."""
+        """Whether its code is all of the data that the first reconstruct task needs."""
         code, seen = self.spec.meaning(encoding.output), False
         pending, visited = [self.spec.meaning(self.task("reconstruct").output)], set[Any]()
         while pending:

@@ -373,9 +373,8 @@ def _facts(spec: Spec, data: str, model: Model) -> str:
     task = spec.tasks[name]
     base, _, left = data.partition(",without=")
     learnt = f"It learnt from **{base}**" if base else "It says not what it learnt from"
-    without = (
-        f", without class {left.replace('+', ' and ')}: that one is strange to it" if left else ""
-    )
+    classes = left.replace("+", " and ")
+    without = f", without class {classes}, which is strange to it" if left else ""
     passes = (
         f" {task.quantile:.0%} of normal pictures stay below its threshold, "
         f"{model.thresholds[name]:.4g}."

@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,8 @@ BETWEEN = 1.0
 
 def main(folder: Path, seconds: float) -> None:
     """Train the run in `folder`; whatever goes wrong stands in its state.json."""
-    try:
+    with suppress(OSError):  # as polite as the system lets it be
         os.nice(10)
-    except OSError:
-        pass  # as polite as the system lets it be
     try:
         _train(folder, seconds)
     except Exception as error:

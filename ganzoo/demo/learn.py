@@ -103,9 +103,8 @@ def figures(shelf: Shelf, model: Any) -> tuple[str, list[tuple[str, str]]]:
         way = {"lower": " (lower is better)", "higher": " (higher is better)", "": ""}
         beside = ", ".join(f"{word} {value:.4g}" for word, value in figure.references.items())
         said = _text(figure.about) + way[figure.better]
-        rows.append(
-            f"| {_text(key.replace('_', ' '))} | **{figure.value:.4g}** | {_text(beside)} | {said} |"
-        )
+        name = _text(key.replace("_", " "))
+        rows.append(f"| {name} | **{figure.value:.4g}** | {_text(beside)} | {said} |")
     table = (
         "\n".join(rows)
         if found

@@ -233,8 +233,8 @@ def _bounded(spec: Spec) -> None:
     cost = max(item.flops for item in explain(spec))
     if cost > MOST_FLOPS:
         raise TrainingError(
-            f"{cost / 1e9:,.0f} GFLOP a round; at most {MOST_FLOPS / 1e9:,.0f} here. Take a smaller "
-            "width or batch, or train it with `ganzoo train`"
+            f"{cost / 1e9:,.0f} GFLOP a round; at most {MOST_FLOPS / 1e9:,.0f} here. Take a "
+            "smaller width or batch, or train it with `ganzoo train`"
         )
 
 

@@ -48,7 +48,8 @@ def theme() -> gr.themes.Base:
 
 
 CSS = """
-.gradio-container { max-width: 1180px !important; width: 100% !important; margin: 0 auto !important; }
+.gradio-container { max-width: 1180px !important; width: 100% !important;
+  margin: 0 auto !important; }
 #title { padding: 0.4rem 0.2rem 0; }
 #title h1 { font-size: 1.7rem; margin: 0; letter-spacing: -0.02em; }
 #title p { margin: 0.15rem 0 0; opacity: 0.75; }
