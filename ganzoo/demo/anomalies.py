@@ -302,7 +302,11 @@ def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
                         )
                 with gr.Tab("Many pictures"):
                     files = gr.File(
-                        file_count="multiple", file_types=["image"], label="Pictures", height=200
+                        file_count="multiple",
+                        file_types=["image"],
+                        label="Pictures",
+                        height=200,
+                        elem_id="strange-files",
                     )
                     many = gr.Button("Score them", variant="primary", elem_id="score-many")
         with gr.Column(scale=2, min_width=320):

@@ -16,6 +16,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import gradio as gr
 import torch
+from gradio.events import api
 
 from ganzoo.demo import anomalies, encode, generate, learn, live, look, text, translate
 from ganzoo.demo.endpoints import WAITING, guard
@@ -75,11 +76,11 @@ def build(
                 with gr.Tab(live.TITLE, id=live.TITLE):
                     live.page(shelf, app, studio, menus)
 
-        def models() -> dict[str, Any]:
+        def known() -> dict[str, Any]:
             """The models by what they can do, and what may be trained on what."""
             return listing(shelf, studio)
 
-        gr.api(models, api_name="models", concurrency_id="watch", concurrency_limit=8)
+        api(known, api_name="models", concurrency_id=live.WATCH, concurrency_limit=8)
     app.queue(max_size=WAITING, default_concurrency_limit=2)
     return guard(app)
 

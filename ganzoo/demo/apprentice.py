@@ -29,7 +29,7 @@ BETWEEN = 1.0
 def main(folder: Path, seconds: float) -> None:
     """Train the run in `folder`; whatever goes wrong stands in its state.json."""
     with suppress(OSError):  # as polite as the system lets it be
-        os.nice(10)
+        os.nice(5)
     try:
         _train(folder, seconds)
     except Exception as error:

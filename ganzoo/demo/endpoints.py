@@ -25,7 +25,7 @@ WAITING = 200
 """Requests that may wait; the next ones are told that the queue is full."""
 MODELS = "models"
 """The queue of all that computes with models."""
-MENU = {"filterable": False}
+MENU: dict[str, Any] = {"filterable": False}
 """Menus are chosen from, not typed into: no keyboard comes up on a phone."""
 
 

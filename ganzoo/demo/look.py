@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gradio as gr
+from gradio import themes
 
 SANS = (
     "system-ui",
@@ -16,13 +16,13 @@ SANS = (
 MONO = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 
 
-def theme() -> gr.themes.Base:
+def theme() -> themes.Base:
     """Base with a quiet teal, thin lines, and no shadows."""
-    made = gr.themes.Base(
-        primary_hue=gr.themes.colors.teal,
-        secondary_hue=gr.themes.colors.teal,
-        neutral_hue=gr.themes.colors.slate,
-        radius_size=gr.themes.sizes.radius_md,
+    made = themes.Base(
+        primary_hue=themes.colors.teal,
+        secondary_hue=themes.colors.teal,
+        neutral_hue=themes.colors.slate,
+        radius_size=themes.sizes.radius_md,
         font=SANS,
         font_mono=MONO,
     )

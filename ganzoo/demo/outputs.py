@@ -52,7 +52,7 @@ def _appear(path: Path, content: bytes) -> None:
 
 def png(image: Image.Image) -> str:
     content = io.BytesIO()
-    image.save(content, "PNG", compress_level=3)
+    image.save(content, "PNG", compress_level=1)
     return keep(content.getvalue(), ".png")
 
 
