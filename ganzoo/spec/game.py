@@ -132,7 +132,10 @@ class _Same:
         self._lets: dict[str, int] = {}
 
     def distinct(self, calls: Iterator[ex.Call]) -> list[ex.Call]:
-        return [*{self.number(call): call for call in reversed([*calls])}.values()][::-1]
+        found: dict[int, ex.Call] = {}
+        for call in calls:
+            found.setdefault(self.number(call), call)
+        return [*found.values()]
 
     def number(self, node: ex.Expression) -> int:
         match node:

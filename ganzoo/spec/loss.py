@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -40,7 +41,7 @@ class Loss(Frozen):
         summary: one sentence. source: where it comes from (arXiv id).
     """
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$", strict=True)]
+    name: Annotated[str, StringConstraints(strict=True)]
     discriminator: Annotated[Named[ExpressionText], Field(min_length=1, max_length=32)]
     generator: Annotated[Named[ExpressionText], Field(min_length=1, max_length=32)]
     numbers: Named[float] = Field(default_factory=FrozenDict)
@@ -77,6 +78,12 @@ class Loss(Frozen):
         return self
 
     def _problems(self) -> Iterator[tuple[str, str]]:
+        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", self.name):
+            yield (
+                "name",
+                f"{self.name!r} is no name of a loss: a small letter, then small letters, digits, "
+                "- or _, 40 characters at most",
+            )
         for name in self.numbers:
             if name in WORDS:
                 yield f"numbers.{name}", f"the words {choices(WORDS)} have a meaning already"
