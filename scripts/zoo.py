@@ -158,7 +158,7 @@ ZOO = (
         "mnist",
         "The conditional GAN, fully connected: say which digit, and it draws one.",
         digits("some are speckled", TOLD),
-        "--set width=950 --steps 10000",
+        "--set width=1000 --steps 20000",
     ),
     Published(
         "dcgan-mnist",
@@ -273,7 +273,7 @@ ZOO = (
         "It redraws emoji of 64x64 pixels on white, more or less blurred; what it makes of other "
         "pictures means nothing. What it draws is derived from Twemoji (CC BY 4.0) and Noto "
         "Emoji (Apache-2.0): name them. It is for learning and teaching.",
-        "--set skip=true --batch 32 --steps 9000",
+        "--set skip=true --set steps=5000 --batch 32",
     ),
     Published(
         "stackgan-fashion",
@@ -284,7 +284,7 @@ ZOO = (
         "It draws ten garments in twelve colours before twelve others, as thumbnails of 32x32 "
         "pixels. Any sentence gives a picture, and of one that speaks of something else it makes "
         "the nearest that it knows. It is for learning and teaching.",
-        "--set kl=0.5 --set lr=0.0005 --set steps_small=20000 --set steps_large=12000",
+        "--set kl=0.5 --set lr=0.0005 --set steps_small=16000 --set steps_large=8000",
     ),
     Published(
         "stackgan-emoji",
@@ -294,8 +294,8 @@ ZOO = (
         "It knows the emoji that it learnt, and mixes them for other sentences, often into "
         "nothing that can be recognised. What it draws is derived from Twemoji (CC BY 4.0) and "
         "Noto Emoji (Apache-2.0): name them. It is for learning and teaching.",
-        "--set width=24 --set kl=0.5 --set lr=0.0005 --set steps_small=15000 "
-        "--set steps_large=10000",
+        "--set width=24 --set kl=0.5 --set lr=0.0005 --set steps_small=9000 "
+        "--set steps_large=4000",
     ),
 )
 
