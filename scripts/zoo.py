@@ -158,7 +158,7 @@ ZOO = (
         "mnist",
         "The conditional GAN, fully connected: say which digit, and it draws one.",
         digits("some are speckled", TOLD),
-        "--set width=1000 --steps 20000",
+        "--steps 20000",
     ),
     Published(
         "dcgan-mnist",
@@ -222,7 +222,7 @@ ZOO = (
         "mnist",
         "The bidirectional GAN: it draws digits, and finds the code of a digit it is shown.",
         digits("some are no clear digits"),
-        "--set width=640 --set final=0.01 --steps 40000",
+        "--set width=640 --set final=0.01 --steps 30000",
     ),
     Published(
         "ali-mnist",
@@ -244,7 +244,7 @@ ZOO = (
         "The Wasserstein BiGAN: it draws digits and encodes them, taught by a critic with a "
         "gradient penalty.",
         digits("some are no clear digits"),
-        "--steps 2400 --snapshots",
+        "--set width=16 --steps 8000 --snapshots",
     ),
     Published(
         "ganomaly-mnist",
