@@ -49,21 +49,32 @@ def data() -> None:
 
 @app.command()
 def plugins() -> None:
-    """List the plugins: what each brings, and what is broken."""
-    from ganzoo.host import default
+    """List the plugins: what each brings, what is broken or slow, and why."""
+    from ganzoo.host import CHOICE, WAY_OUT, default
 
+    host = default()
     table = columns("plugin", "version", "brings")
-    for plugin in default().plugins:
-        brings = "; ".join(f"{word}: {', '.join(names)}" for word, names in plugin.brings.items())
-        state = (
-            f"[bold red]broken:[/] {escape(plugin.problem)}" if plugin.problem else escape(brings)
-        )
-        table.add_row(plugin.distribution, plugin.version, state or "nothing")
+    for plugin in host.plugins:
+        if plugin.problem:
+            state = f"[bold red]broken:[/] {escape(plugin.problem)}"
+        elif plugin.left_out:
+            state = f"[yellow]left out:[/] {CHOICE} does not name it"
+        else:
+            state = "; ".join(
+                f"{word}: {escape(', '.join(names))}" for word, names in plugin.brings.items()
+            )
+        if plugin.slow:
+            state += f" [yellow]({plugin.seconds:.1f} s to import)[/]"
+        table.add_row(escape(plugin.distribution), plugin.version, state or "nothing")
     out.print(table)
+    if host.broken:
+        out.print(f"\n{WAY_OUT}", style="dim", markup=False)
 
 
 def mention_broken(host: Any) -> None:
     for plugin in host.broken:
-        err.print(
-            f"not loaded: {plugin.distribution} ({plugin.problem})", style="yellow", markup=False
-        )
+        err.print(f"not loaded: {plugin} ({plugin.problem})", style="yellow", markup=False)
+    if host.broken:
+        from ganzoo.host import WAY_OUT
+
+        err.print(WAY_OUT, style="dim", markup=False)
