@@ -33,8 +33,8 @@ LAYERS_INTRO = """\
 
 What networks are made of. Only what leaves a layer has sizes; what arrives is inferred. Shapes are
 of one sample: `(features,)`, `(channels, height, width)`, and `()` for a label. In formulas `v` is
-what arrives. `ganzoo layers` lists them, those of plugins too, and `ganzoo layers NAME` shows one. In
-Python they come from `ganzoo.spec`; in a YAML or JSON file the kind is said beside the settings,
+what arrives. `ganzoo layers` lists them, those of plugins too, and `ganzoo layers NAME` shows one.
+In Python they come from `ganzoo.spec`; in a YAML or JSON file the kind is said beside the settings,
 `{kind: conv, channels: 64}`, and a layer that needs none is its kind alone, `relu`.
 
 A plugin adds its own: [plugins.md](plugins.md#a-layer-of-your-own).

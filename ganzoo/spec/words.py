@@ -1,4 +1,4 @@
-"""Functions and layers as people read about them: one form for both, read off what declares them."""
+"""Functions and layers as people read about them: one form for both, from what declares them."""
 
 from __future__ import annotations
 
