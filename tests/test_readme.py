@@ -106,7 +106,7 @@ def test_commands_and_files_exist() -> None:
     from ganzoo.cli import app
 
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
-    named = set(re.findall(r"^\s+(?:\.venv/bin/)?ganzoo (\w+)", README, re.MULTILINE))
+    named = set(re.findall(r"^\s+(?:\.venv/bin/)?ganzoo ([\w-]+)", README, re.MULTILINE))
     assert named and named <= known
     assert known <= {*named, "variants", "models", "data", "plugins"}, "a command is not shown"
     for link in re.findall(r"\]\(([^)#]+)\)", README):
