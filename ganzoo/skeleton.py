@@ -34,6 +34,9 @@ $module = "$module"
 [dependency-groups]
 test = ["pytest>=8"]
 
+[tool.hatch.build]
+dev-mode-dirs = ["."]  # what pip install -e adds to the path
+
 [tool.hatch.build.targets.wheel]
 include = ["$module.py"]
 """,
@@ -94,7 +97,7 @@ def test_conforms(check: str) -> None:
     "README.md": """\
 # $name
 
-$title, a variant for [ganzoo](https://pypi.org/project/ganzoo/).
+$title, a variant for ganzoo.
 
     pip install -e .             # then it is in `ganzoo variants`
     ganzoo check-plugin $name    # is it what a variant should be?
