@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
-from typing import Any, Literal
+from types import ModuleType
+from typing import Any, ClassVar, Literal
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from ganzoo import Fields, Function, Layer, Source, Spec, Variant, hookimpl
+from ganzoo import DataSet, Fields, Function, Layer, Source, Spec, Variant, cli, hookimpl, testing
 from ganzoo.errors import (
     GanzooError,
     NonFiniteError,
@@ -19,7 +21,7 @@ from ganzoo.errors import (
     SpecError,
     UnknownNameError,
 )
-from ganzoo.host import Host
+from ganzoo.host import Host, Plugin
 from ganzoo.spec import (
     Flatten,
     Image,
@@ -436,3 +438,159 @@ def test_a_model_that_comes_back_as_another() -> None:
 def test_a_buffer_that_no_folder_would_hold() -> None:
     text = fails(with_layer(Unsaved(), "G"), "dry_run", PluginError)
     assert "layer 'unsaved': Scales has a buffer with persistent=False ('scale')" in text
+
+
+# --------------------------------------------------------------------------- whole plugins
+
+
+def plugin(**hooks: Any) -> ModuleType:
+    module = ModuleType("a_plugin")
+    for hook, brought in hooks.items():
+        setattr(module, f"ganzoo_{hook}", hookimpl(lambda brought=brought: brought))
+    return module
+
+
+def findings(**hooks: Any) -> dict[tuple[str, str], str]:
+    host = Host()
+    found = host.register(plugin(**hooks))
+    return {(item.of, item.check): item.problem for item in testing.check_plugin(found, host)}
+
+
+def test_all_that_a_plugin_brings_is_checked() -> None:
+    unlearning = spoilt(
+        lambda parts: parts["round"].__setitem__(1, Update("G", {"fool": "0 * bce(D(fake), 1)"}))
+    )
+    found = findings(variants=[Sound, unlearning])
+    assert {check for of, check in found if of == "sound"} == set(CHECKS)
+    assert [key for key, problem in found.items() if problem] == [("spoilt", "gradients")]
+
+
+def test_whatever_a_plugin_raises_is_a_line_of_its_own() -> None:
+    class Raises(Sound):
+        """Fails in its own way."""
+
+        def spec(self, data: Fields) -> Spec:
+            raise ZeroDivisionError("division of nothing")
+
+    class Strict(Sound):
+        """Has no default."""
+
+        name = "strict"
+        width: int
+
+    found = findings(variants=[Raises, Strict])
+    assert set(found.values()) == {
+        "ZeroDivisionError: division of nothing",
+        found["strict", "settings"],
+    }
+    assert "strict.width: this key is required" in found["strict", "settings"]
+
+
+def double(values: Tensor) -> Tensor:
+    """Twice."""
+    return 2 * values
+
+
+@pytest.mark.parametrize(
+    "declared, problem",
+    [
+        ({"formula": "2v", "example": "mean(double(x))"}, ""),
+        ({"formula": "2v"}, "it has no example"),
+        ({"summary": ""}, "it has no summary and no formula and no example"),
+        ({"formula": "2v", "example": "mean(x)"}, "its example 'mean(x)' does not call double"),
+        ({"formula": "2v", "example": "double("}, "its example: 'double(' is no expression"),
+        ({"formula": "2v", "example": "double(x, 2)"}, "gives 2 arguments to double(values)"),
+    ],
+)
+def test_functions_are_checked_for_what_readers_need(declared: Any, problem: str) -> None:
+    found = findings(functions=[Function.of(double, **declared)])["double", "function"]
+    assert problem in found and bool(problem) == bool(found)
+
+
+def test_layers_are_checked_for_what_readers_need() -> None:
+    assert findings(layers=[Gain])["bare_gain", "layer"] == "it has no formula and no example"
+
+    class Good(Gain):
+        """A learned gain."""
+
+        kind: Literal["good_gain"] = "good_gain"
+        formula: ClassVar[str] = "g v"
+        example: ClassVar[str] = "Good()  # (3,) to (3,)"
+
+    assert findings(layers=[Good])["good_gain", "layer"] == ""
+
+
+@pytest.mark.parametrize(
+    "given, problem",
+    [
+        ({}, ""),
+        ({"licence": ""}, "it has no licence"),
+        ({"load": "json:nothing"}, "its loader 'json:nothing' cannot be imported (AttributeError"),
+        ({"load": "nowhere_at_all:load"}, "cannot be imported (ModuleNotFoundError"),
+        ({"load": "sys:path"}, "its loader 'sys:path' cannot be called"),
+    ],
+)
+def test_data_sets_are_checked_for_whom_to_thank(given: Any, problem: str) -> None:
+    facts = {"name": "dots", "fields": Fields({"image": Image(PIXELS)}), "summary": "Dots.",
+             "size": 1, "licence": "CC0-1.0", "source": "here", "load": "json:loads"}  # fmt: skip
+    found = findings(data=[DataSet(**{**facts, **given})])["dots", "data"]
+    assert problem in found and bool(problem) == bool(found)
+
+
+# -------------------------------------------------------------------- ganzoo check-plugin
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """`ganzoo ...` in this process, with plugins that stand in for installed ones."""
+    host = Host()
+    host.register(plugin(variants=[Sound]), "sound-zoo")
+    host.register(
+        plugin(variants=[spoilt(lambda parts: parts.pop("title"))], layers=[Gain]), "spoilt_zoo"
+    )
+    host.plugins.append(Plugin("broken", "broken-zoo", "2.0", problem="RuntimeError: no licence"))
+    host.plugins.append(Plugin("out", "out-zoo", "2.0", left_out=True))
+    monkeypatch.setattr("ganzoo.host.default", lambda: host)
+    monkeypatch.setattr("ganzoo.testing.default", lambda: host)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def tell(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(stop.value.code or 0), captured.out, captured.err
+
+    return tell
+
+
+def test_a_plugin_that_conforms(told: Any, tmp_path: Any) -> None:
+    project = tmp_path / "some-folder"
+    project.mkdir()
+    (project / "pyproject.toml").write_text('[project]\nname = "Sound_Zoo"\n')
+    for name in ("sound-zoo", "sound", "sound_zoo", project):
+        code, out, _ = told("check-plugin", name, "--set", "width=3")
+        assert code == 0 and f"sound-zoo conforms: {len(CHECKS)} checks" in out
+        assert "Gradients reach what is trained and nothing else." in out
+        assert "fails" not in out
+
+
+def test_a_plugin_that_fails(told: Any) -> None:
+    code, out, _ = told("check-plugin", "spoilt-zoo")
+    assert code == 1 and f"2 of {len(CHECKS) + 1} checks fail" in out
+    rows = [line.split()[:3] for line in out.splitlines() if "fails" in line]
+    assert rows == [["spoilt", "spec", "fails"], ["bare_gain", "layer", "fails"]]
+    assert "the Spec has no title" in out
+
+
+def test_plugins_that_cannot_be_checked(told: Any, tmp_path: Any) -> None:
+    code, _, err = told("check-plugin", "broken")
+    assert code == 1 and "broken-zoo 2.0 fails: RuntimeError: no licence" in err
+    code, _, err = told("check-plugin", "out-zoo")
+    assert code == 2 and "out-zoo 2.0 is left out: GANZOO_PLUGINS does not name it" in err
+    code, _, err = told("check-plugin", "sund-zoo")
+    assert code == 2 and "no plugin 'sund-zoo'; did you mean 'sound-zoo'?" in err
+    code, _, err = told("check-plugin", tmp_path)
+    assert code == 2 and f"pip install -e {tmp_path}" in err.replace("\n", "")
+    code, out, _ = told("check-plugin", "sound", "--set", "widht=3")
+    assert code == 1 and "did you mean 'width'?" in out
