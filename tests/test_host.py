@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -15,11 +16,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganzoo import DataSet, Fields, Function, Layer, Source, Spec, Variant, hookimpl, store
+from ganzoo import DataSet, Fields, Function, Layer, Source, Spec, Variant, cli, hookimpl, store
 from ganzoo.build import build, initialize
 from ganzoo.engine import train
 from ganzoo.errors import PluginError, SpecError, UnknownNameError
-from ganzoo.host import Host, discover
+from ganzoo.host import Host, default, discover
 from ganzoo.spec import Flatten, Image, Linear, Network, Normal, Reshape, Tanh, Update, vocabulary
 
 
@@ -367,6 +368,43 @@ def test_a_plugin_that_is_slow_to_import(installed: Any, monkeypatch) -> None:
     assert found(host, "slow-and-broken").slow and found(host, "slow-and-broken").problem
     assert 0.31 <= found(host, "slow-zoo").seconds < 3
     assert not found(host, "ganzoo-gan").slow
+
+
+def test_the_command_line_tells_and_gets_people_out_of_trouble(
+    installed: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ganzoo.host.SLOW", 0.3)
+    monkeypatch.setenv("COLUMNS", "200")
+    installed("slow-zoo", code="import time\ntime.sleep(0.31)")
+    installed("broken-zoo", code="raise RuntimeError('no licence [yet]')")
+
+    def tell(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ganzoo", *words])
+        default.cache_clear()
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(stop.value.code or 0), captured.out, captured.err
+
+    try:
+        _, out, _ = tell("plugins")
+        assert "broken: RuntimeError: no licence [yet]" in out
+        assert re.search(r"slow-zoo .*data: slow-zoo \(0\.\d s to import\)", out)
+        assert out.count("s to import") == 1 and "`ganzoo --no-plugins ...` does without all" in out
+        code, out, err = tell("variants")
+        assert code == 0 and "dcgan" in out
+        assert "not loaded: broken-zoo 1.0 (RuntimeError: no licence [yet])" in err
+        assert "ganzoo --no-plugins" in err
+        monkeypatch.setenv("GANZOO_PLUGINS", "ganzoo-gan")
+        _, out, _ = tell("plugins")
+        assert "left out: GANZOO_PLUGINS does not name it" in out and "broken:" not in out
+        code, out, err = tell("--no-plugins", "variants")
+        assert code == 0 and "gan" not in out.split("\n\n")[0] and not err
+        code, _, err = tell("--no-plugins", "show", "gan")
+        assert code == 2 and "no variant 'gan'" in err and "ganzoo-gan" in err
+    finally:
+        monkeypatch.undo()
+        default.cache_clear()
 
 
 # ------------------------------------------------------------------------------- in use
