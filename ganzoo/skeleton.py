@@ -156,7 +156,8 @@ def check_name(name: str) -> None:
             f"there is a variant {name!r} already, of {host.providers['variants', name]}; "
             "choose another name"
         )
-    if find_spec(module) is not None:
+    found = find_spec(module)
+    if found is not None and found.origin:  # a mere folder of that name has none
         raise PluginError(
             f"there is a Python package {module!r} already, which the plugin's module would "
             "hide; choose another name"

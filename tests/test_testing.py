@@ -577,7 +577,7 @@ def test_a_plugin_that_conforms(told: Any, tmp_path: Any) -> None:
 
 def test_a_plugin_that_fails(told: Any) -> None:
     code, out, _ = told("check-plugin", "spoilt-zoo")
-    assert code == 1 and f"2 of {len(CHECKS) + 1} checks fail" in out
+    assert code == 1 and f"2 of {len(CHECKS) + 1} checks failed" in out
     rows = [line.split()[:3] for line in out.splitlines() if "fails" in line]
     assert rows == [["spoilt", "spec", "fails"], ["bare_gain", "layer", "fails"]]
     assert "the Spec has no title" in out

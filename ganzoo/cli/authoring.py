@@ -68,10 +68,12 @@ def check_plugin(
             text = finding.problem or finding.about
             table.add_row(finding.of, finding.check.replace("_", " "), state, escape(text))
     out.print(table)
+    number = table.row_count
+    checks = "1 check" if number == 1 else f"{number} checks"
     if failed:
-        out.print(f"\n{failed} of {table.row_count} checks fail", style="bold red")
+        out.print(f"\n{failed} of {checks} failed", style="bold red")
         raise typer.Exit(1)
-    out.print(f"\n{plugin} conforms: {table.row_count} checks", style="green", markup=False)
+    out.print(f"\n{plugin} conforms: {checks}", style="green", markup=False)
 
 
 def _plugin(name: str, host: Host) -> Plugin:
