@@ -14,6 +14,7 @@ check-plugin` runs the same for all that a plugin brings.
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ import torch
 from torch import Tensor
 
 from ganzoo import store
+from ganzoo.build import build
 from ganzoo.data.catalog import DataSet
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint
@@ -37,13 +39,16 @@ from ganzoo.host import Host, Plugin, default
 from ganzoo.model import Model
 from ganzoo.plan import Plan
 from ganzoo.spec import expression
-from ganzoo.spec.draws import Image, Label, Text
+from ganzoo.spec.draws import Image, Label, Text, Vector
+from ganzoo.spec.layers import Conv, Flatten, Inject, Layer, Linear, OneHot
+from ganzoo.spec.network import Network
+from ganzoo.spec.schedule import Update
 from ganzoo.spec.spec import Spec, Task
 from ganzoo.spec.variant import Fields, Variant
 from ganzoo.spec.vocabulary import Function
 from ganzoo.spec.words import Word, of_function, of_layer
 
-__all__ = ["CHECKS", "NotConforming", "conforms", "noise"]
+__all__ = ["CHECKS", "NotConforming", "conforms", "noise", "shape_after"]
 
 BATCH = 8
 ROWS = 24
@@ -142,8 +147,9 @@ def check_plugin(
         problem = _undocumented(word) or _misleading(host.functions[name])
         yield Finding(name, "function", "It is documented, with a formula and an example.", problem)
     for name in plugin.brings.get("layers", []):
-        problem = _undocumented(of_layer(host.layers[name]))
-        yield Finding(name, "layer", "It is documented, with a formula and an example.", problem)
+        about = "It is documented, with a formula, and its example gives the shape that it says."
+        problem = _undocumented(of_layer(host.layers[name])) or _misshapen(host.layers[name], host)
+        yield Finding(name, "layer", about, problem)
     for name in plugin.brings.get("data", []):
         about = "Its loader is there, and it is said what it is and whom to thank."
         yield Finding(name, "data", about, _unattributed(host.data[name]))
@@ -169,6 +175,49 @@ def _misleading(function: Function) -> str:
         ):
             return f"its example gives {number} arguments to {function.signature}"
     return ""
+
+
+def _misshapen(kind: type[Layer], host: Host) -> str:
+    """What is wrong with the example of a layer, which says what arrives and what leaves."""
+    code, _, comment = kind.example.partition("#")
+    classes = {layer.__name__: layer for layer in host.layers.values()}
+    try:
+        layer = eval(
+            code, {**classes, kind.__name__: kind}
+        )  # the plugin's own code, as is its module
+        arrives, leaves = (tuple(ast.literal_eval(text)) for text in comment.split(" to "))
+    except Exception as error:
+        return f"its example {kind.example!r} is not of the form {Conv.example!r} ({_text(error)})"
+    if not isinstance(layer, kind):
+        return f"its example {kind.example!r} makes no {kind.__name__}"
+    try:
+        found = shape_after(layer, arrives)
+    except Exception as error:
+        return f"its example {kind.example!r}: {_text(error)}"
+    return "" if found == leaves else f"its example {kind.example!r} leaves {found}"
+
+
+def shape_after(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of what leaves a layer when `shape` arrives, both of one sample; () is a label."""
+    match shape:
+        case ():
+            draw: Any = Label(10)
+        case (size,):
+            draw = Vector(size)
+        case _:
+            draw = Image(shape)  # type: ignore[arg-type]
+    inputs: dict[str, Any] = {"v": ()}
+    draws: dict[str, Any] = {"v": draw}
+    if isinstance(layer, Inject):
+        inputs[layer.input], draws[layer.input] = (OneHot(10),), Label(10)
+    networks = {
+        "N": Network(inputs, (layer,)),
+        "Head": Network({"w": (Flatten(),)}, (Linear(1),)),
+    }
+    # the head learns, for a layer without weights
+    loss = {"loss": f"mean(Head(N({', '.join(draws)})))"}
+    spec = Spec(draws=draws, networks=networks, round=[Update(("N", "Head"), loss)])
+    return build(spec)["N"].leaves[""]
 
 
 def _unattributed(declared: DataSet) -> str:

@@ -510,14 +510,39 @@ def test_functions_are_checked_for_what_readers_need(declared: Any, problem: str
 def test_layers_are_checked_for_what_readers_need() -> None:
     assert findings(layers=[Gain])["bare_gain", "layer"] == "it has no formula and no example"
 
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("Good()  # (3,) to (3,)", ""),
+        ("Residual((Good(), Good()))  # (3,) to (3,)", "makes no Good"),
+        ("Good()  # (3, 8, 8) to (3, 8, 9)", "leaves (3, 8, 8)"),
+        ("Good(4)  # (3,) to (3,)", "Good takes at most 0 positional arguments"),
+        ("Good()", "is not of the form 'Conv(64, 4, 2)  # (3, 32, 32) to (64, 16, 16)'"),
+        ("Good(  # (3,) to (3,)", "is not of the form"),
+        ("Raises()  # (3,) to (3,)", "cannot take 3: nothing fits"),
+    ],
+)
+def test_examples_of_layers_are_run(text: str, problem: str) -> None:
     class Good(Gain):
         """A learned gain."""
 
         kind: Literal["good_gain"] = "good_gain"
         formula: ClassVar[str] = "g v"
-        example: ClassVar[str] = "Good()  # (3,) to (3,)"
+        example: ClassVar[str] = text
 
-    assert findings(layers=[Good])["good_gain", "layer"] == ""
+    class Raises(Good):
+        """Takes nothing."""
+
+        kind: Literal["raises"] = "raises"
+
+        def module(self, shape: tuple[int, ...]) -> nn.Module:
+            raise ValueError("nothing fits")
+
+    kind: type[Layer] = Raises if text.startswith("Raises") else Good
+    name = "raises" if kind is Raises else "good_gain"
+    found = findings(layers=[kind])[name, "layer"]
+    assert problem in found and bool(problem) == bool(found)
 
 
 @pytest.mark.parametrize(

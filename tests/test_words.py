@@ -21,7 +21,6 @@ from ganzoo.spec import (
     Linear,
     Network,
     Normal,
-    OneHot,
     Reshape,
     Spec,
     Tap,
@@ -33,6 +32,7 @@ from ganzoo.spec import expression as ex
 from ganzoo.spec.layers import LAYERS, Conv, Layer
 from ganzoo.spec.vocabulary import FUNCTIONS
 from ganzoo.spec.words import of_function, of_layer
+from ganzoo.testing import shape_after
 from scripts import reference
 
 PIXELS = (1, 8, 8)
@@ -120,38 +120,18 @@ def shapes(example: str) -> tuple[Layer, tuple[int, ...], tuple[int, ...]]:
     return eval(code, vars(spec)), arrives, leaves
 
 
-def leaves(layer: Layer, arrives: tuple[int, ...]) -> tuple[int, ...]:
-    """What leaves a layer, by a dry run of a network of it."""
-    draw = {0: Label(10), 1: Vector(arrives[0] if arrives else 1)}.get(len(arrives))
-    draw = draw or Image(arrives)  # type: ignore[arg-type]
-    inputs: dict[str, Any] = {"v": ()}
-    draws: dict[str, Any] = {"v": draw}
-    if layer.kind == "inject":
-        inputs["y"], draws["y"] = (OneHot(10),), Label(10)
-    network = Network(inputs, (layer,))
-    head = Network({"w": (Flatten(),)}, (Linear(1),))
-    made = build(
-        Spec(
-            draws=draws,
-            networks={"N": network, "H": head},
-            round=[Update(("N", "H"), {"loss": f"mean(H(N({', '.join(draws)})))"})],
-        )
-    )
-    return made["N"].leaves[""]
-
-
 @pytest.mark.parametrize("kind", LAYERS)
 def test_the_example_of_every_layer_runs_and_its_shapes_are_right(kind: str) -> None:
     layer, before, after = shapes(LAYERS[kind].example)
     assert layer.kind == kind
-    assert leaves(layer, before) == after
+    assert shape_after(layer, before) == after
 
 
 def test_a_wrong_shape_would_be_seen() -> None:
     layer, before, after = shapes("Conv(64, 4, 2)  # (3, 32, 32) to (64, 32, 32)")
-    assert leaves(layer, before) != after
+    assert shape_after(layer, before) != after
     with pytest.raises(ShapeError):
-        leaves(Conv(64), (6272,))
+        shape_after(Conv(64), (6272,))
 
 
 @pytest.mark.parametrize(
