@@ -32,6 +32,7 @@ from ganzoo.data.catalog import DATASETS, DataSet
 from ganzoo.errors import PluginError, UnknownNameError, choices, nearest
 from ganzoo.spec import vocabulary as words
 from ganzoo.spec.layers import LAYERS, Layer
+from ganzoo.spec.loss import LOSSES, Loss
 from ganzoo.spec.variant import Variant
 from ganzoo.spec.vocabulary import Function, Vocabulary
 
@@ -40,6 +41,7 @@ CHOICE = "GANZOO_PLUGINS"
 SLOW = 1.0
 """Seconds that a plugin may take to import before `ganzoo plugins` says so."""
 WAY_OUT = f"`ganzoo --no-plugins ...` does without all, {CHOICE}=NAME,NAME loads these alone"
+_SINGULAR = {"variants": "variant", "functions": "function", "losses": "loss", "layers": "layer"}
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Plugin:
 
 
 class Host:
-    """All plugins and what they bring, by name: `variants`, `functions`, `layers`, `data`.
+    """All plugins and what they bring by name: variants, functions, losses, layers and data.
 
     Args:
         entry_points: each with the distribution that it is of, in the order of loading.
@@ -82,6 +84,7 @@ class Host:
         self.plugins: list[Plugin] = []
         self.variants: dict[str, type[Variant]] = {}
         self.functions: dict[str, Function] = dict(words.FUNCTIONS)
+        self.losses: dict[str, Loss] = dict(LOSSES)
         self.layers: dict[str, type[Layer]] = dict(LAYERS)
         self.data: dict[str, DataSet] = dict(DATASETS)
         self.providers: dict[tuple[str, str], str] = {}
@@ -152,6 +155,7 @@ class Host:
         rooms: list[tuple[str, dict[str, Any], type, Any]] = [
             ("variants", self.variants, Variant, doors.ganzoo_variants),
             ("functions", self.functions, Function, doors.ganzoo_functions),
+            ("losses", self.losses, Loss, doors.ganzoo_losses),
             ("layers", self.layers, Layer, doors.ganzoo_layers),
             ("data", self.data, DataSet, doors.ganzoo_data),
         ]
@@ -163,8 +167,9 @@ class Host:
                 taken = any(w == word and n == name for w, _, n, _ in found)
                 if name in room or taken:
                     owner = self.providers.get((word, name), "this plugin" if taken else "ganzoo")
+                    what = _SINGULAR.get(word, word)
                     raise PluginError(
-                        f"it brings {word.rstrip('s')} {name!r}, and {owner} has one of that name; "
+                        f"it brings {what} {name!r}, and {owner} has one of that name; "
                         "uninstall one of them, or rename it"
                     )
                 found.append((word, room, name, item))
@@ -189,6 +194,15 @@ class Host:
                 f"{choices(self.variants)}{self._not_loaded()}"
             )
         return self.variants[name]
+
+    def loss(self, name: str) -> Loss:
+        """The loss of that name; UnknownNameError with the nearest match and broken plugins."""
+        if name not in self.losses:
+            raise UnknownNameError(
+                f"no loss {name!r}{nearest(name, self.losses)} there is: "
+                f"{choices(self.losses)}{self._not_loaded()}"
+            )
+        return self.losses[name]
 
     def _not_loaded(self) -> str:
         """Lines for an error: which plugins are broken, and which were left out."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,8 +40,19 @@ from ganzoo.host import Host, Plugin, default
 from ganzoo.model import Model
 from ganzoo.plan import Plan
 from ganzoo.spec import expression
-from ganzoo.spec.draws import Image, Label, Text, Vector
-from ganzoo.spec.layers import Conv, Flatten, Inject, Layer, Linear, OneHot
+from ganzoo.spec.draws import Image, Label, Normal, Text, Vector
+from ganzoo.spec.layers import (
+    Conv,
+    Flatten,
+    Inject,
+    Layer,
+    LeakyReLU,
+    Linear,
+    OneHot,
+    Reshape,
+    Tanh,
+)
+from ganzoo.spec.loss import Loss
 from ganzoo.spec.network import Network
 from ganzoo.spec.schedule import Update
 from ganzoo.spec.spec import Spec, Task
@@ -146,6 +158,9 @@ def check_plugin(
         word = of_function(host.functions[name])
         problem = _undocumented(word) or _misleading(host.functions[name])
         yield Finding(name, "function", "It is documented, with a formula and an example.", problem)
+    for name in plugin.brings.get("losses", []):
+        about = "It is said what it is, and a small GAN learns with it."
+        yield Finding(name, "loss", about, _unlearnable(host.losses[name]))
     for name in plugin.brings.get("layers", []):
         about = "It is documented, with a formula, and its example gives the shape that it says."
         problem = _undocumented(of_layer(host.layers[name])) or _misshapen(host.layers[name], host)
@@ -175,6 +190,40 @@ def _misleading(function: Function) -> str:
         ):
             return f"its example gives {number} arguments to {function.signature}"
     return ""
+
+
+def _unlearnable(loss: Loss) -> str:
+    """What is wrong with a loss, or goes wrong with a small GAN that has it."""
+    if not loss.summary:
+        return "it has no summary"
+
+    class Pair(Variant):
+        """A generator and a discriminator of two layers each."""
+
+        name = "pair"
+
+        def spec(self, data: Fields) -> Spec:
+            shape = data.image.shape
+            paint = (Linear(16), LeakyReLU(), Linear(math.prod(shape)), Reshape(shape), Tanh())
+            judge = (Linear(16), LeakyReLU(), Linear(1))
+            plain = Spec(
+                title="Pair",
+                draws={"x": data.image, "z": Normal(4)},
+                networks={
+                    "G": Network({"z": ()}, paint),
+                    "D": Network({"x": (Flatten(),)}, judge),
+                },
+                round=[
+                    Update("D", {"real": "mean(D(x))", "fake": "-mean(D(G(z)))"}),
+                    Update("G", {"fool": "mean(D(G(z)))"}),
+                ],
+                tasks={"generate": "G(z)"},
+            )
+            return loss.apply(plain)
+
+    failed = (found for found in _results(_Subject(Pair(), noise())) if found[1])
+    name, problem = next(failed, ("", ""))
+    return f"a small GAN with it fails the check {name}: {problem}" if problem else ""
 
 
 def _misshapen(kind: type[Layer], host: Host) -> str:

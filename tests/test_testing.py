@@ -12,7 +12,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganzoo import DataSet, Fields, Function, Layer, Source, Spec, Variant, cli, hookimpl, testing
+from ganzoo import (
+    DataSet,
+    Fields,
+    Function,
+    Layer,
+    Loss,
+    Source,
+    Spec,
+    Variant,
+    cli,
+    hookimpl,
+    testing,
+)
 from ganzoo.errors import (
     GanzooError,
     NonFiniteError,
@@ -504,6 +516,25 @@ def double(values: Tensor) -> Tensor:
 )
 def test_functions_are_checked_for_what_readers_need(declared: Any, problem: str) -> None:
     found = findings(functions=[Function.of(double, **declared)])["double", "function"]
+    assert problem in found and bool(problem) == bool(found)
+
+
+@pytest.mark.parametrize(
+    "fool, more, problem",
+    [
+        ("-mean(D(fake))", {"summary": "A gap."}, ""),
+        ("-mean(D(fake))", {}, "it has no summary"),
+        (
+            "-mean(log(D(fake) - D(fake)))",
+            {"summary": "A gap."},
+            "fails the check round: loss term",
+        ),
+        ("-mean(detach(D(fake)))", {"summary": "A gap."}, "a small GAN with it fails the check"),
+    ],
+)
+def test_losses_are_tried_on_a_small_gan(fool: str, more: Any, problem: str) -> None:
+    gap = Loss("gap", {"gap": "mean(D(fake)) - mean(D(x))"}, {"fool": fool}, **more)
+    found = findings(losses=[gap])["gap", "loss"]
     assert problem in found and bool(problem) == bool(found)
 
 

@@ -140,7 +140,7 @@ def test_a_wrong_shape_would_be_seen() -> None:
 )  # fmt: skip
 def test_every_word_is_documented(word: Any) -> None:
     assert not word.lacks
-    assert word.summary.endswith(".") and len(word.summary) < 160
+    assert word.summary.endswith(".") and len(word.summary) < 180
     assert word.formula.count("{") == word.formula.count("}")
     assert word.formula.count(r"\left") == word.formula.count(r"\right")
 
