@@ -317,6 +317,7 @@ def test_from_clipping_to_a_penalty_and_back() -> None:
         "its rate of 5e-05 stays" in changes
     )
     back = ganzoo.with_loss(spec, "wgan")
+    assert (spec.title, back.title) == ("WGAN with wgan-gp loss", "WGAN with wgan loss")
     assert update(back, "C") == update(tiny("wgan"), "C")
     assert isinstance(update(back, "G").optimizer, RMSprop)
 

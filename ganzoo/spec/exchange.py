@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -59,7 +60,7 @@ class _Exchange:
         network = self._network(spec.networks[judge])
         draft = spec.model_copy(
             update={
-                "title": f"{spec.title} with {loss.name} loss" if spec.title else "",
+                "title": f"{_own(spec.title)} with {loss.name} loss" if spec.title else "",
                 "source": "; ".join(dict.fromkeys(filter(None, (spec.source, loss.source)))),
                 "networks": {**spec.networks, judge: network},
                 "stages": (Stage(updates, stage.steps, stage.freeze, stage.name),),
@@ -250,6 +251,11 @@ class _Exchange:
                 self.changes.append(f"nothing needs {', '.join(unused)} any more ({room})")
             data[room] = {name: value for name, value in data[room].items() if name in used}
         return data
+
+
+def _own(title: str) -> str:
+    """A title without the loss that was exchanged before."""
+    return re.sub(r" with [a-z][a-z0-9_-]* loss$", "", title)
 
 
 def _unmixed(layers: tuple[Layer, ...], refused: Mapping[str, str]) -> tuple[Layer, ...]:
