@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo.errors import PluginError, ShapeError
+from ganzoo.errors import PluginError, ShapeError, choices
 from ganzoo.spec import layers as L
 from ganzoo.spec.mathematics import layer_text
 from ganzoo.spec.network import Network
@@ -499,6 +499,11 @@ def _strange(layer: L.Layer, shape: Shape) -> nn.Module:
             raise PluginError(
                 f"layer {layer.kind!r}: {type(part).__name__} has weights or buffers, and no "
                 "reset_parameters() that gives them their first values"
+            )
+        if part._non_persistent_buffers_set:
+            raise PluginError(
+                f"layer {layer.kind!r}: {type(part).__name__} has a buffer with persistent=False "
+                f"({choices(part._non_persistent_buffers_set)}), which no model folder would hold"
             )
     return module
 

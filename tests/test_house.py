@@ -16,9 +16,8 @@ HOUSE = ROOT / "ganzoo"
 ORDER = [
     "errors", "atomic", "seed", "spec", "data.catalog", "hookspecs", "host", "losses",
     "functions", "modules", "evaluate", "build", "data", "text", "pictures", "plan", "explain",
-    "scores",
-    "model", "files", "engine", "store", "hub", "metrics", "card", "runs", "compare", "demo", "cli",
-    "quickstart",
+    "scores", "model", "files", "engine", "store", "hub", "metrics", "card", "runs", "compare",
+    "testing", "skeleton", "demo", "cli", "quickstart",
 ]  # fmt: skip
 """Downwards. `data.catalog` declares data sets without torch, so it stands above the host.
 
