@@ -30,7 +30,10 @@ def build(spec: Spec, *, published: bool = False) -> dict[str, Net]:
 
     Raises:
         ShapeError: with the path of the layer or of the expression at fault.
+        PluginError: nobody here knows a word of the Spec.
     """
+    if not published:
+        spec.complete()
     networks: dict[str, Net] = {}
 
     def call(name: str, values: Sequence[Tensor], output: str | None) -> Tensor:

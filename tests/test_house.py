@@ -16,7 +16,8 @@ HOUSE = ROOT / "ganzoo"
 ORDER = [
     "errors", "atomic", "seed", "spec", "data.catalog", "hookspecs", "host", "functions",
     "modules", "evaluate", "build", "data", "text", "pictures", "plan", "explain", "scores",
-    "model", "files", "engine", "store", "hub", "metrics", "card", "runs", "compare", "demo", "cli",
+    "model", "files", "engine", "store", "hub", "metrics", "card", "hub.publish",
+    "hub.verify", "runs", "compare", "demo", "cli",
     "quickstart",
 ]  # fmt: skip
 """Downwards. `data.catalog` declares data sets without torch, so it stands above the host.
@@ -26,6 +27,7 @@ Inside a package, modules may import each other as they like.
 
 UPWARD = {
     ("model", "store"): "Model.save_pretrained is a word for store.save",
+    ("model", "hub.publish"): "and Model.push_to_hub one for hub.publish.push_model",
     ("cli", "quickstart"): "the command that starts it",
 }
 """Imports inside functions that go against the order, and why."""
