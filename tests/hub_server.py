@@ -321,7 +321,9 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def batch(self, id: str, body: bytes) -> None:
-        self._repo(id, write=True)
+        self._repo(id)  # whoever proposes a change uploads, too
+        if not self.token:
+            raise _Refused(401, "Invalid username or password.")
         hub = self.server_hub
         objects = []
         for one in json.loads(body)["objects"]:

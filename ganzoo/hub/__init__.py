@@ -1,9 +1,9 @@
 """Models by name: folders, bundled ones, and those of the Hugging Face Hub.
 
-    names.py    what a name means     errors.py   the hub's errors in ganzoo's words
-    local.py    what is here          remote.py   what the hub tells
-    fetch.py    from the hub, checked
-    publish.py  to the hub            verify.py   measured again      (these need torch)
+names.py    what a name means     errors.py   the hub's errors in ganzoo's words
+local.py    what is here          remote.py   what the hub tells
+fetch.py    from the hub, checked
+publish.py  to the hub            verify.py   measured again      (these need torch)
 """
 
 from __future__ import annotations

@@ -49,12 +49,12 @@ def scrubbed(text: object, token: str | bool | None = None) -> str:
     return _TOKEN.sub("***", shown)
 
 
-def _translate(
-    error: Exception, what: str, endpoint: str, token: str | bool | None
-) -> GanzooError:
+def _translate(error: Exception, what: str, endpoint: str, token: str | bool | None) -> GanzooError:
     import httpx2
     from huggingface_hub import errors as hf
 
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # the client's "Error while uploading" says nothing itself
     said = plain(scrubbed(getattr(error, "server_message", None) or _last_line(error), token))
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
@@ -144,7 +144,9 @@ def _refused(status: int, what: str, endpoint: str, said: str) -> HubError:
                 f"new with `ganzoo hub pull {what}`, then push again"
             )
         case 429:
-            return HubError(f"{endpoint} gets too many requests ({said}); wait a while, or {LOG_IN}")
+            return HubError(
+                f"{endpoint} gets too many requests ({said}); wait a while, or {LOG_IN}"
+            )
         case _ if status >= 500:
             return UnreachableError(f"{endpoint} has trouble ({status}: {said}); try again later")
         case _:

@@ -96,7 +96,7 @@ def _fetched(
                     file.name,
                     revision=info.commit,
                     cache_dir=cache,
-                    endpoint=endpoint,
+                    endpoint=remote.address(endpoint),
                     token=token,
                     force_download=again,
                     etag_timeout=remote.ANSWER,

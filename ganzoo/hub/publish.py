@@ -12,7 +12,14 @@ import torch
 from torch import Tensor
 
 from ganzoo import card, store
-from ganzoo.errors import HubError, MovedError, NotFoundError, StoreError, TaskError, UnknownNameError
+from ganzoo.errors import (
+    HubError,
+    MovedError,
+    NotFoundError,
+    StoreError,
+    TaskError,
+    UnknownNameError,
+)
 from ganzoo.hub import remote
 from ganzoo.hub.errors import scrubbed
 from ganzoo.hub.local import CONFIG
@@ -83,9 +90,7 @@ def push(
     where = _repository(repo, revision, create_pr)
     with tempfile.TemporaryDirectory(prefix="ganzoo-push-") as made:
         staged = stage(Path(folder), Path(made) / "model", called=where.id, licence=licence)
-        return _send(
-            staged, where, private, create_pr, parent, message, token, endpoint, dry_run
-        )
+        return _send(staged, where, private, create_pr, parent, message, token, endpoint, dry_run)
 
 
 def push_model(
@@ -174,8 +179,8 @@ def check_alike(model: Model, other: Model, tolerance: float) -> None:
             gap = float((mine - theirs).norm() / mine.norm().clamp_min(1e-12))
             if mine.shape != theirs.shape or not gap <= tolerance:
                 raise StoreError(
-                    f"{model.title}: saved and loaded back, the task {name!r} answers otherwise, by "
-                    f"{gap:.1%}. Nothing was sent; save it as float32, or see which layer does "
+                    f"{model.title}: saved and loaded back, the task {name!r} answers otherwise, "
+                    f"by {gap:.1%}. Nothing was sent; save it as float32, or see which layer does "
                     "not keep its state in weights and buffers"
                 )
 

@@ -76,9 +76,7 @@ def address(endpoint: str | None) -> str:
 def client(endpoint: str | None, token: str | bool | None) -> HfApi:
     from huggingface_hub import HfApi
 
-    return HfApi(
-        endpoint=endpoint, token=token, library_name="ganzoo", library_version=_version()
-    )
+    return HfApi(endpoint=endpoint, token=token, library_name="ganzoo", library_version=_version())
 
 
 @contextmanager
@@ -107,13 +105,10 @@ def info(repository: Repository, *, endpoint: str | None, token: str | bool | No
     Raises:
         HubError: of one kind or another, within `PATIENCE` seconds.
     """
-    import httpx2
-
-    timeout: Any = httpx2.Timeout(ANSWER, connect=CONNECT)
     with asking(str(repository), endpoint, token) as api:
         found = _soon(
             lambda: api.model_info(
-                repository.id, revision=repository.revision, files_metadata=True, timeout=timeout
+                repository.id, revision=repository.revision, files_metadata=True, timeout=_timeout()
             ),
             str(repository),
             address(endpoint),
@@ -152,12 +147,19 @@ def listed(
     Raises:
         HubError: as `info`.
     """
+    from huggingface_hub.utils import get_session
+
     where = f"the models of {author}" if author else "a list of models"
     with asking(where, endpoint, token) as api:
+        # the client lists with many retries, and so is asked once somebody is known to be there
+        path = f"{address(endpoint)}/api/models"
+        _soon(
+            lambda: get_session().get(path, params={"limit": 1}, timeout=_timeout()),
+            where,
+            address(endpoint),
+        )
         found = _soon(
-            lambda: list(
-                api.list_models(filter="ganzoo", author=author, search=search, limit=200)
-            ),
+            lambda: list(api.list_models(filter="ganzoo", author=author, search=search, limit=200)),
             where,
             address(endpoint),
         )
@@ -170,6 +172,12 @@ def listed(
             )
             for one in found
         ]
+
+
+def _timeout() -> Any:
+    import httpx2
+
+    return httpx2.Timeout(ANSWER, connect=CONNECT)
 
 
 def _soon(call: Callable[[], T], what: str, endpoint: str) -> T:

@@ -62,7 +62,9 @@ def verify(
     note("hashes")
     model = store.load(folder)  # compares the weights with config.json
     weights = model.config["weights"]["sha256"]
-    hashed = {local.WEIGHTS: local.CONFIG} | _by_record(folder, name, revision, where)
+    hashed = {local.WEIGHTS: local.CONFIG}
+    for file, record in _by_record(folder, name, revision, where).items():
+        hashed[file] = f"{hashed[file]}, {record}" if file in hashed else record
     said = report.read(folder)
     if said is not None:
         if said.weights != weights:

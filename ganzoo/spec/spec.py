@@ -212,9 +212,7 @@ class Spec(Frozen):
             and (
                 vocabulary.function(node.name) is None
                 if node.name not in self.networks
-                else any(
-                    isinstance(layer, Foreign) for _, layer in self.networks[node.name].walk()
-                )
+                else any(isinstance(layer, Foreign) for _, layer in self.networks[node.name].walk())
             )
             for node in ex.walk(tree)
         )
@@ -392,10 +390,10 @@ class Spec(Frozen):
                 if isinstance(layer, Foreign):
                     yield f"networks.{name}.{path}", "layers", layer.kind
         for path, text in self.expressions():
-            for node in ex.walk(ex.parse(text)):
-                if isinstance(node, ex.Call) and node.name not in self.networks:
-                    if vocabulary.function(node.name) is None:
-                        yield path, "functions", node.name
+            calls = (node.name for node in ex.walk(ex.parse(text)) if isinstance(node, ex.Call))
+            for name in calls:
+                if name not in self.networks and vocabulary.function(name) is None:
+                    yield path, "functions", name
 
     def complete(self) -> None:
         """PluginError where a word is foreign, and so nothing can be trained by this Spec."""
@@ -544,9 +542,7 @@ def strict_json(text: str) -> Any:
         return number if math.isfinite(number) else refuse(digits)
 
     try:
-        return json.loads(
-            text, object_pairs_hook=pairs, parse_constant=refuse, parse_float=finite
-        )
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=refuse, parse_float=finite)
     except SpecError:
         raise
     except (ValueError, RecursionError) as error:
