@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganzoo.build import parameter_count
 from ganzoo.metrics.report import Report
@@ -13,6 +13,9 @@ from ganzoo.spec import mathematics
 from ganzoo.spec.draws import Image, Label, Text
 from ganzoo.spec.schedule import updates_of
 from ganzoo.spec.spec import Spec, Task
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
 
 CAPTIONS = {
     "samples.png": "Samples of {name}: 64 of one seed, none picked",
@@ -89,7 +92,7 @@ def card(
 
 def _metadata(model: Model, name: str, report: Report | None, licence: str) -> str:
     """The head of the card, in YAML, by the conventions of the hub."""
-    from huggingface_hub import EvalResult, ModelCardData
+    from huggingface_hub import ModelCardData
 
     spec, data = model.spec, model.config.get("data", {}).get("name", "")
     pipeline = _pipeline(spec)
@@ -97,27 +100,7 @@ def _metadata(model: Model, name: str, report: Report | None, licence: str) -> s
     title = re.sub(r"[^a-z0-9]+", "-", spec.title.lower()).strip("-")
     tags = ["ganzoo", "gan", title, "anomaly-detection" if anomalies else ""]
     there = _on_the_hub(data)
-    judge = report.judge["name"] if report and report.judge else "the judge"
-    results = [
-        EvalResult(
-            task_type=pipeline or "anomaly-detection",
-            dataset_type=_on_the_hub(report.data) or report.data,
-            dataset_name=report.data,
-            dataset_split=report.split,
-            metric_type=key,
-            metric_name=f"{key.replace('_', ' ')}: {figure.about.replace('the judge', judge)}",
-            metric_value=figure.value,
-            # the protocol, without which the number means nothing
-            metric_args={
-                "real": figure.real,
-                "generated": figure.generated,
-                "seed": report.seed,
-                **({"judge": f"{judge}, sha256 {report.judge['sha256']}"} if report.judge else {}),
-                **({"references": dict(figure.references)} if figure.references else {}),
-            },
-        )
-        for key, figure in (report.figures.items() if report else ())
-    ]
+    results = _results(report, pipeline or "anomaly-detection") if report else []
     about = ModelCardData(
         library_name="ganzoo",
         license=licence or None,
@@ -128,6 +111,33 @@ def _metadata(model: Model, name: str, report: Report | None, licence: str) -> s
         eval_results=results or None,
     )
     return f"---\n{about.to_yaml().strip()}\n---"
+
+
+def _results(report: Report, task: str) -> list[EvalResult]:
+    """Each figure with its protocol, without which a number means nothing."""
+    from huggingface_hub import EvalResult
+
+    judge = report.judge["name"] if report.judge else "the judge"
+    by = {"judge": f"{judge}, sha256 {report.judge['sha256']}"} if report.judge else {}
+    return [
+        EvalResult(
+            task_type=task,
+            dataset_type=_on_the_hub(report.data) or report.data,
+            dataset_name=report.data,
+            dataset_split=report.split,
+            metric_type=key,
+            metric_name=f"{key.replace('_', ' ')}: {figure.about.replace('the judge', judge)}",
+            metric_value=figure.value,
+            metric_args={
+                "real": figure.real,
+                "generated": figure.generated,
+                "seed": report.seed,
+                **by,
+                **({"references": dict(figure.references)} if figure.references else {}),
+            },
+        )
+        for key, figure in report.figures.items()
+    ]
 
 
 def _pipeline(spec: Spec) -> str:

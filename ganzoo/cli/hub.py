@@ -207,20 +207,21 @@ def _described(entry: Any) -> None:
     from ganzoo.metrics import report
 
     config = local.read_json(entry.folder / local.CONFIG)
-    weights = config.get("weights") if isinstance(config.get("weights"), dict) else {}
+    said = config.get("weights")
+    sha256 = said.get("sha256", "") if isinstance(said, dict) else ""
     rows = {
         "model": entry.name,
         "what it is": entry.title,
         "trained on": entry.data,
         "it can": ", ".join(entry.tasks),
-        "weights": f"{_size(entry.size)}, sha256 {weights.get('sha256', '')}",
+        "weights": f"{_size(entry.size)}, sha256 {sha256}",
         "folder": str(entry.folder),
         "commit": entry.folder.name if entry.folder.parent.name == "snapshots" else "",
         "command": config.get("command", ""),
     }
-    said = report.read(entry.folder) if (entry.folder / report.FILE).is_file() else None
-    if said:
-        figures = (f"{name} {figure.value:.4g}" for name, figure in said.figures.items())
+    measured = report.read(entry.folder)
+    if measured:
+        figures = (f"{name} {figure.value:.4g}" for name, figure in measured.figures.items())
         rows["figures"] = ", ".join(figures)
     _rows(rows)
 

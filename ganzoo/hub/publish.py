@@ -107,7 +107,8 @@ def push_model(
     """
     said = model.config.get("weights")
     kept = said.get("dtype") if isinstance(said, dict) else None
-    kind: store.Dtype = dtype or (kept if kept in get_args(store.Dtype) else "float32")
+    same = [known for known in get_args(store.Dtype) if known == kept]
+    kind: store.Dtype = dtype or next(iter(same), "float32")
     with tempfile.TemporaryDirectory(prefix="ganzoo-save-") as made:
         folder = store.save(model, Path(made) / "model", dtype=kind)
         check_alike(model, store.load(folder), TOLERANCES[kind])
@@ -126,9 +127,13 @@ def stage(folder: Path, target: Path, *, called: str, licence: str = "") -> Path
             shutil.copyfile(path, target / path.name)
     _leave_paths_out(model, target)
     copied = store.load(target)
+    figures = report.read(target)
+    if figures is not None and figures.weights != model.config["weights"]["sha256"]:
+        raise StoreError(
+            f"{folder / report.FILE} speaks of other weights; measure again: ganzoo eval {folder}"
+        )
     if not (target / CARD).is_file():
         pictures = tuple(name for name in card.CAPTIONS if (target / name).is_file())
-        figures = report.read(target) if _has_report(target) else None
         text = card.card(copied, called=called, pictures=pictures, report=figures, licence=licence)
         (target / CARD).write_text(text, "utf-8")
     check_alike(model, copied, TOLERANCES["float32"])
@@ -140,10 +145,6 @@ def stage(folder: Path, target: Path, *, called: str, licence: str = "") -> Path
                 f"more than {most:,}; make it smaller, or take it out"
             )
     return target
-
-
-def _has_report(folder: Path) -> bool:
-    return (folder / report.FILE).is_file()
 
 
 def _leave_paths_out(model: Model, folder: Path) -> None:
