@@ -26,6 +26,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MANY, LONG = 20, 2000
+"""Problems of a Spec that are shown, and characters of each: one made by hand has fewer."""
+
 
 class GanzooError(Exception):
     """Root of all errors that ganzoo raises on purpose."""
@@ -42,9 +45,11 @@ class SpecError(GanzooError, ValueError):
         self.problems: list[tuple[str, str]] = (
             [("", problems)] if isinstance(problems, str) else list(problems)
         )
-        super().__init__(
-            "\n".join(f"{path}: {message}" if path else message for path, message in self.problems)
-        )
+        lines = [f"{path}: {message}" if path else message for path, message in self.problems]
+        shown = [line if len(line) <= LONG else f"{line[:LONG]} ..." for line in lines[:MANY]]
+        if len(lines) > MANY:
+            shown.append(f"... and {len(lines) - MANY:,} more")
+        super().__init__("\n".join(shown))
 
 
 class ShapeError(SpecError):
@@ -128,7 +133,7 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 
     More follows in every message: what is allowed, or what to do next.
     """
-    close = get_close_matches(str(name), list(allowed), n=1, cutoff=0.6)
+    close = get_close_matches(str(name)[:100], list(allowed), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ";"
 
 

@@ -26,14 +26,14 @@ from ganzoo.atomic import write_bytes, write_text
 from ganzoo.build import build
 from ganzoo.errors import IntegrityError, PluginError, SpecError, StoreError, choices, plain
 from ganzoo.model import Model
+from ganzoo.spec import vocabulary
 from ganzoo.spec.layers import LAYERS
 from ganzoo.spec.spec import Spec, pretty_json, strict_json
-from ganzoo.spec.vocabulary import FUNCTIONS
 
 FORMAT = 1
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 MAX_PARAMETERS = 2_000_000_000
-MAX_CONFIG, MAX_VALUES, MAX_DEPTH = 1_000_000, 50_000, 100
+MAX_CONFIG, MAX_VALUES, MAX_DEPTH = 1_000_000, 20_000, 100
 """Bytes of config.json, and how many values it may hold, and how deep in each other."""
 Dtype = Literal["float32", "float16", "bfloat16"]
 
@@ -100,18 +100,18 @@ def requirements(spec: Spec, config: Mapping[str, Any] | None = None) -> dict[st
     Args:
         config: of the folder that the Spec was read from; it knows words that nobody here does.
     """
-    from ganzoo.host import default
-
     said = _named_requirements(config or {})
     foreign = {(word, name) for _, word, name in spec.foreign()}
     used = {("layers", layer.kind) for net in spec.networks.values() for _, layer in net.walk()}
     for _, text in spec.expressions():
         used |= {("functions", name) for name in spec.names_in(text) - set(spec.networks)}
-    core = {("layers", kind) for kind in LAYERS} | {("functions", name) for name in FUNCTIONS}
+    core = {("layers", kind) for kind in LAYERS} | {
+        ("functions", name) for name in vocabulary.FUNCTIONS
+    }
     found: dict[str, dict[str, Any]] = {}
     for word, name in sorted(used - core):
         provider = said.get((word, name)) if (word, name) in foreign else None
-        provider = provider or default().providers.get((word, name))
+        provider = provider or vocabulary.current().providers.get((word, name))
         if provider:
             found.setdefault(provider, {}).setdefault(word, []).append(name)
     return found

@@ -306,7 +306,7 @@ def test_an_unreachable_hub_is_one_error_within_seconds() -> None:
         ganzoo.from_pretrained("me/tiny", endpoint=endpoint)
     with pytest.raises(UnreachableError, match="cannot reach"):
         model_of("gan").push_to_hub("me/tiny", endpoint=endpoint, token=WRITER)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 10
 
 
 def test_a_hub_that_says_nothing_is_left_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,7 +320,7 @@ def test_a_hub_that_says_nothing_is_left_within_seconds(monkeypatch: pytest.Monk
             ganzoo.from_pretrained("me/tiny", endpoint=endpoint)
         with pytest.raises(UnreachableError, match="no answer within"):
             remote.listed(None, None, endpoint=endpoint, token=None)
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 10
 
 
 def test_something_else_at_that_address(server: HubServer, monkeypatch: Any) -> None:
@@ -346,7 +346,7 @@ try:
     ganzoo.from_pretrained(other, endpoint=endpoint)
 except UnreachableError as error:
     print(error)
-assert time.monotonic() - start < 2
+assert time.monotonic() - start < 5
 """
 
 
@@ -562,6 +562,28 @@ def test_paths_of_this_machine_stay_here(server: HubServer, tmp_path: Path) -> N
     assert not [name for name, content in sent.items() if b"somebody" in content]
     assert json.loads(sent["config.json"])["data"]["name"] == "folder:photos,size=16"
     assert b"somebody" in (folder / "config.json").read_bytes()
+
+
+def test_the_whole_zoo_is_published_and_a_second_time_is_idle(
+    server: HubServer, tmp_path: Path
+) -> None:
+    def publishing(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "scripts/publish.py", "org", "--endpoint", server.url, *words],
+            capture_output=True, text=True, cwd=ROOT,
+            env={**os.environ, "HF_TOKEN": WRITER, "HF_HOME": str(tmp_path)},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert publishing().count("nothing sent") == len(hub.bundled())
+    assert server.asked == []
+    publishing("--for-real")
+    assert set(server.repos) == {f"org/{name}" for name in hub.bundled()}
+    commits = {id: repo.refs["main"] for id, repo in server.repos.items()}
+    again = publishing("--for-real", "--only", "gan-mnist", "dcgan-mnist")
+    assert again.count("there already") == 2
+    assert commits == {id: repo.refs["main"] for id, repo in server.repos.items()}
 
 
 # ------------------------------------------------------------------------------------- cards
