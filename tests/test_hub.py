@@ -586,6 +586,19 @@ def test_the_whole_zoo_is_published_and_a_second_time_is_idle(
     assert commits == {id: repo.refs["main"] for id, repo in server.repos.items()}
 
 
+def test_the_snippet_of_the_readme(server: HubServer, folder: Path, tmp_path: Path) -> None:
+    """As a user without a word of configuration but the hub's own."""
+    from tests.test_readme import block
+
+    server.add("someone/their-gan", contents(folder))
+    done = python(
+        block("python", "push_to_hub"), HF_ENDPOINT=server.url, HF_TOKEN=WRITER,
+        HF_HOME=str(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert server.repos["me/my-gan"].private
+
+
 # ------------------------------------------------------------------------------------- cards
 
 
