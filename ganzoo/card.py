@@ -256,8 +256,13 @@ def _figures(report: Report, name: str) -> str:
 
 
 def _source(source: str) -> str:
-    word, _, number = source.partition(":")
-    return f"[{source}](https://arxiv.org/abs/{number})" if word == "arXiv" else source
+    parts = [part.partition(":") for part in source.split("; ")]  # a loss has a source of its own
+    return ", ".join(
+        f"[{word}:{number}](https://arxiv.org/abs/{number})"
+        if word == "arXiv"
+        else word + colon + number
+        for word, colon, number in parts
+    )
 
 
 def _definitions(spec: Spec) -> str:
@@ -310,9 +315,16 @@ def _training(config: Mapping[str, Any], spec: Spec) -> str:
         "batch statistics estimated anew."
         for name, decay in spec.ema.items()
     )
+    loss = made.get("loss", {})
+    exchanged = (
+        f"\n\nIts loss is `{loss['name']}` ({_source(loss['source'])}), in place of its own:\n\n"
+        + "\n".join(f"- {change}" for change in loss["changes"])
+        if loss
+        else ""
+    )
     command = config.get("command", "")
     again = f"\n\nTo make it again:\n\n```\n{command}\n```" if command else ""
-    return f"{table}\n\n{optimizers}{average}{again}"
+    return f"{table}\n\n{optimizers}{average}{exchanged}{again}"
 
 
 def _optimizer(optimizer: Any) -> str:

@@ -21,10 +21,12 @@ from ganzoo.data.catalog import DATASETS, DataSet
 from ganzoo.errors import PluginError, UnknownNameError, choices, nearest
 from ganzoo.spec import vocabulary as words
 from ganzoo.spec.layers import LAYERS, Layer
+from ganzoo.spec.loss import LOSSES, Loss
 from ganzoo.spec.variant import Variant
 from ganzoo.spec.vocabulary import Function, Vocabulary
 
 GROUP = "ganzoo"
+_SINGULAR = {"variants": "variant", "functions": "function", "losses": "loss", "layers": "layer"}
 
 
 @dataclass
@@ -39,12 +41,13 @@ class Plugin:
 
 
 class Host:
-    """All plugins and what they bring, by name: `variants`, `functions`, `layers`, `data`."""
+    """All plugins and what they bring by name: variants, functions, losses, layers and data."""
 
     def __init__(self, entry_points: Iterable[tuple[Distribution | None, EntryPoint]] = ()) -> None:
         self.plugins: list[Plugin] = []
         self.variants: dict[str, type[Variant]] = {}
         self.functions: dict[str, Function] = dict(words.FUNCTIONS)
+        self.losses: dict[str, Loss] = dict(LOSSES)
         self.layers: dict[str, type[Layer]] = dict(LAYERS)
         self.data: dict[str, DataSet] = dict(DATASETS)
         self.providers: dict[tuple[str, str], str] = {}
@@ -91,6 +94,7 @@ class Host:
         rooms: list[tuple[str, dict[str, Any], type, Any]] = [
             ("variants", self.variants, Variant, doors.ganzoo_variants),
             ("functions", self.functions, Function, doors.ganzoo_functions),
+            ("losses", self.losses, Loss, doors.ganzoo_losses),
             ("layers", self.layers, Layer, doors.ganzoo_layers),
             ("data", self.data, DataSet, doors.ganzoo_data),
         ]
@@ -102,8 +106,9 @@ class Host:
                 taken = any(w == word and n == name for w, _, n, _ in found)
                 if name in room or taken:
                     owner = self.providers.get((word, name), "this plugin" if taken else "ganzoo")
+                    what = _SINGULAR.get(word, word)
                     raise PluginError(
-                        f"it brings {word.rstrip('s')} {name!r}, and {owner} has one of that name; "
+                        f"it brings {what} {name!r}, and {owner} has one of that name; "
                         "uninstall one of them, or rename it"
                     )
                 found.append((word, room, name, item))
@@ -128,6 +133,15 @@ class Host:
                 f"{choices(self.variants)}{self._not_loaded()}"
             )
         return self.variants[name]
+
+    def loss(self, name: str) -> Loss:
+        """The loss of that name; UnknownNameError with the nearest match and broken plugins."""
+        if name not in self.losses:
+            raise UnknownNameError(
+                f"no loss {name!r}{nearest(name, self.losses)} there is: "
+                f"{choices(self.losses)}{self._not_loaded()}"
+            )
+        return self.losses[name]
 
     def _not_loaded(self) -> str:
         if not self.broken:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganzoo import DataSet, Fields, Function, Layer, Source, Spec, Variant, hookimpl, store
+from ganzoo import DataSet, Fields, Function, Layer, Loss, Source, Spec, Variant, hookimpl, store
 from ganzoo.build import build, initialize
 from ganzoo.engine import train
 from ganzoo.errors import PluginError, SpecError, UnknownNameError
@@ -127,10 +127,11 @@ def test_the_first_party_variants_enter_by_the_same_door() -> None:
 
 def refused(module: Any, host: Host | None = None) -> str:
     host = host or Host()
-    before = (dict(host.variants), dict(host.functions), dict(host.layers), dict(host.data))
+    rooms = (host.variants, host.functions, host.losses, host.layers, host.data)
+    before = tuple(map(dict, rooms))
     with pytest.raises(PluginError) as caught:
         host.register(module)
-    assert before == (host.variants, host.functions, host.layers, host.data)
+    assert before == rooms
     return str(caught.value)
 
 
@@ -150,6 +151,8 @@ def test_a_name_of_the_core_is_taken() -> None:
         kind: Literal["conv"] = "conv"
 
     assert "layer 'conv', and ganzoo has one" in refused(plugin(layers=[Other]))
+    hinge = Loss("hinge", {"d": "mean(D(x))"}, {"g": "mean(D(fake))"})
+    assert "loss 'hinge', and ganzoo has one" in refused(plugin(losses=[hinge]))
     digits = DataSet("digits", Fields(fields={}), "", 1, "", "", load="nowhere:at_all")
     assert "data 'digits', and ganzoo has one" in refused(plugin(data=[digits]))
 
@@ -164,7 +167,8 @@ def test_one_plugin_with_the_same_name_twice() -> None:
 def test_a_misspelt_hook(hook: str, nearest: str) -> None:
     text = refused(plugin(**{hook: []}))
     assert f"no hook 'ganzoo_{hook}'; did you mean 'ganzoo_{nearest}'?" in text
-    assert "'ganzoo_data', 'ganzoo_functions', 'ganzoo_layers', 'ganzoo_variants'" in text
+    hooks = "'ganzoo_data', 'ganzoo_functions', 'ganzoo_layers', 'ganzoo_losses', 'ganzoo_variants'"
+    assert hooks in text
 
 
 def test_a_hook_with_arguments_that_there_are_not() -> None:
@@ -185,6 +189,7 @@ def test_things_that_are_not_what_they_should_be() -> None:
         ("variants", int, "a subclass of Variant"),
         ("layers", Tiny, "a subclass of Layer"),
         ("functions", lsgan, "a Function"),
+        ("losses", "hinge", "a Loss"),
         ("data", "mnist", "a DataSet"),
     ):
         assert f"ganzoo_{hook} must give {text}, not {thing!r}" in refused(

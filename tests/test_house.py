@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[1]
 HOUSE = ROOT / "ganzoo"
 
 ORDER = [
-    "errors", "atomic", "seed", "spec", "data.catalog", "hookspecs", "host", "functions",
-    "modules", "evaluate", "build", "data", "text", "pictures", "plan", "explain", "scores",
-    "model", "files", "engine", "store", "hub", "metrics", "card", "hub.publish",
+    "errors", "atomic", "seed", "spec", "data.catalog", "hookspecs", "host", "losses",
+    "functions", "modules", "evaluate", "build", "data", "text", "pictures", "plan", "explain",
+    "scores", "model", "files", "engine", "store", "hub", "metrics", "card", "hub.publish",
     "hub.verify", "runs", "compare", "demo", "cli",
     "quickstart",
 ]  # fmt: skip
@@ -136,7 +136,8 @@ def test_the_modules_above_the_line_come_without_torch() -> None:
     light = [
         *(name for name in MODULES if name.startswith("ganzoo.spec")),
         "ganzoo.errors", "ganzoo.atomic", "ganzoo.data", "ganzoo.data.catalog", "ganzoo.hookspecs",
-        "ganzoo.host", "ganzoo.hub", "ganzoo.hub.remote", "ganzoo.hub.fetch", "ganzoo.cli",
+        "ganzoo.host", "ganzoo.losses", "ganzoo.hub", "ganzoo.hub.remote", "ganzoo.hub.fetch",
+        "ganzoo.cli",
     ]  # fmt: skip
     code = (
         "import sys\nfrom importlib import import_module\n"

@@ -22,6 +22,31 @@ def variants() -> None:
 
 
 @app.command()
+def losses() -> None:
+    """List the losses that `--loss` takes, for one generator and one discriminator."""
+    from ganzoo.host import default
+
+    host = default()
+    for name, loss in host.losses.items():
+        plugin = host.providers.get(("losses", name), "ganzoo")
+        known = f"{loss.source}, from {plugin}" if loss.source else f"from {plugin}"
+        out.print(f"[bold]{name}[/]  {escape(loss.summary)} [dim]({escape(known)})[/]")
+        for player, terms in (("D", loss.discriminator), ("G", loss.generator)):
+            for index, (term, text) in enumerate(terms.items()):
+                head = f"  {player} minimizes  " if not index else " " * 15
+                out.print(f"{head}{term}: {text}", markup=False)
+        settings = {**loss.numbers, "repeat": loss.repeat, "clip_weights": loss.clip_weights}
+        listed = ", ".join(f"{key}={value:g}" for key, value in settings.items() if value)
+        out.print(f"  {'settings':<13}{listed}\n", style="dim", markup=False)
+    mention_broken(host)
+    out.print(
+        "ganzoo show NAME --loss LOSS for the mathematics, ganzoo train NAME --loss LOSS to "
+        "train it",
+        style="dim",
+    )
+
+
+@app.command()
 def models() -> None:
     """List the models that come with ganzoo, ready to use."""
     from ganzoo.hub import entries

@@ -167,7 +167,8 @@ def expression_latex(spec: Spec, value: str) -> str:
         function = None if node.name in spec.networks else vocabulary.function(node.name)
         if function is None:
             return None
-        if function.latex is None:
+        # a template has places for what every call says
+        if function.latex is None or len(parts) > function.required:
             return rf"\operatorname{{{ex.escape(node.name)}}}\left({', '.join(parts)}\right)"
         # a sum after the minus sign of a template, as in |a - b|, needs its parentheses
         sums = [isinstance(part, ex.Negative | ex.Binary) for part in node.arguments]
