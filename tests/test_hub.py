@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from huggingface_hub import constants
+from huggingface_hub import constants, get_token
 
 import ganzoo
 from ganzoo import hub, store
@@ -47,6 +47,8 @@ from tests.test_model import model_of
 ROOT = Path(__file__).parents[1]
 # how huggingface_hub hands its HTTP client a file; its own matter
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+# whoever is logged in as the tests begin; the fixture below hides it from all but one
+TOKEN = get_token() if "GANZOO_HUB_LIVE" in os.environ else None
 WRITER, READER = "hf_writer", "hf_reader"
 
 
@@ -459,6 +461,24 @@ def test_a_commit_replaces_what_is_there_and_leaves_other_files(
     assert len(repo.commits) == 3
 
 
+def test_a_card_that_somebody_wrote_stays(
+    server: HubServer, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    theirs = {"README.md": b"by hand", "samples.png": b"shown there", "metrics.json": b"{}"}
+    server.add("me/tiny", {**contents(folder), **theirs})
+    model = model_of("gan")
+    done = model.push_to_hub("me/tiny", endpoint=server.url, token=WRITER)
+    sent = server.repos["me/tiny"].commits[done.commit]
+    assert sent["README.md"] == b"by hand" and "samples.png" in sent
+    assert "metrics.json" not in sent  # figures of other weights
+    assert "README.md stays as it is there" in capfd.readouterr().err
+    made = store.save(model, folder.parent / "own")
+    (made / "README.md").write_text("---\nlibrary_name: ganzoo\n---\nmine")
+    done = publish.push(made, "me/tiny", endpoint=server.url, token=WRITER)
+    sent = server.repos["me/tiny"].commits[done.commit]
+    assert sent["README.md"].endswith(b"mine") and "samples.png" not in sent
+
+
 def test_refused_where_somebody_was_faster(server: HubServer, folder: Path) -> None:
     repo = server.add("me/tiny", contents(folder))
     looked_at = repo.refs["main"]
@@ -844,22 +864,25 @@ def test_a_stranger_cannot_paint_the_terminal(
 
 @pytest.mark.skipif("GANZOO_HUB_LIVE" not in os.environ, reason="GANZOO_HUB_LIVE is not set")
 def test_there_and_back_on_the_real_hub(tmp_path: Path) -> None:
-    """With HF_TOKEN, under GANZOO_HUB_LIVE=name: a private repository that is deleted again."""
+    """For who is logged in: a private repository, made, fetched, changed and deleted again."""
     from huggingface_hub import HfApi
 
-    owner = os.environ["GANZOO_HUB_LIVE"]
-    token = os.environ.get("GANZOO_HUB_TOKEN")
-    api = HfApi(token=token)
-    owner = api.whoami()["name"] if owner == "1" else owner
+    api = HfApi(token=TOKEN)
+    owner = api.whoami()["name"]
     name = f"{owner}/ganzoo-test-{hashlib.sha256(os.urandom(8)).hexdigest()[:8]}"
     model = model_of("dcgan")
     try:
-        done = model.push_to_hub(name, private=True, token=token)
+        done = model.push_to_hub(name, private=True, token=TOKEN)
         pinned = ganzoo.from_pretrained(
-            name, revision=done.commit, token=token, cache_dir=tmp_path / "cache"
+            name, revision=done.commit, token=TOKEN, cache_dir=tmp_path / "cache"
         )
         assert np.array_equal(drawn(pinned), drawn(model))
-        again = model.push_to_hub(name, token=token, parent=done.commit)
-        assert again.commit
+        other = model_of("gan")
+        later = other.push_to_hub(name, token=TOKEN, parent=done.commit)
+        assert later.commit != done.commit
+        with pytest.raises(MovedError):
+            model.push_to_hub(name, token=TOKEN, parent=done.commit)
+        newest = ganzoo.from_pretrained(name, token=TOKEN, cache_dir=tmp_path / "cache")
+        assert np.array_equal(drawn(newest), drawn(other))
     finally:
         api.delete_repo(name, missing_ok=True)

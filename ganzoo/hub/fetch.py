@@ -101,7 +101,7 @@ def _fetched(
                     force_download=again,
                     etag_timeout=remote.ANSWER,
                     library_name="ganzoo",
-                    library_version=remote._version(),
+                    library_version=remote.version(),
                 )
             )
         problem = differs(path, file)

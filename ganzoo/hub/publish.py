@@ -24,7 +24,7 @@ from ganzoo.hub import remote
 from ganzoo.hub.errors import scrubbed
 from ganzoo.hub.local import CONFIG
 from ganzoo.hub.names import MAIN, Repository, repository
-from ganzoo.metrics import report
+from ganzoo.metrics import history, report
 from ganzoo.model import Model, sample_noise
 from ganzoo.spec.draws import Image, Label, Normal, Uniform
 
@@ -71,7 +71,8 @@ def push(
     It is copied, loaded, and its answers compared with those of the original before the hub is
     asked for anything. A repository that is not there is made. All goes in one commit on top
     of what is there now, and what the folder does not have is deleted of what ganzoo publishes;
-    other files stay. A folder without a card gets one.
+    other files stay. A folder without a card gets one, unless there is one in the repository:
+    somebody may have written it, and so it stays, with the pictures that it shows.
 
     Args:
         repo: `org/name`. private: of a repository that is made here.
@@ -90,7 +91,10 @@ def push(
     where = _repository(repo, revision, create_pr)
     with tempfile.TemporaryDirectory(prefix="ganzoo-push-") as made:
         staged = stage(Path(folder), Path(made) / "model", called=where.id, licence=licence)
-        return _send(staged, where, private, create_pr, parent, message, token, endpoint, dry_run)
+        made_card = not (Path(folder) / CARD).is_file()
+        return _send(
+            staged, where, private, create_pr, parent, message, token, endpoint, dry_run, made_card
+        )
 
 
 def push_model(
@@ -227,6 +231,7 @@ def _send(
     token: str | bool | None,
     endpoint: str | None,
     dry_run: bool,
+    made_card: bool,
 ) -> Published:
     files = tuple((path.name, path.stat().st_size) for path in sorted(folder.iterdir()))
     url = f"{scrubbed(remote.address(endpoint))}/{where.id}"
@@ -242,7 +247,7 @@ def _send(
     with remote.asking(str(where), endpoint, token) as api:
         done = api.create_commit(
             where.id,
-            _operations(folder, theirs),
+            _operations(folder, theirs, keep_card=made_card and CARD in theirs),
             commit_message=message or f"{store.read_config(folder).get('name') or where.id}",
             revision=where.revision,
             create_pr=create_pr,
@@ -253,14 +258,19 @@ def _send(
         )
 
 
-def _operations(folder: Path, theirs: list[str]) -> list[Any]:
+def _operations(folder: Path, theirs: list[str], keep_card: bool) -> list[Any]:
+    """What makes the repository hold what the folder holds."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    names = {path.name for path in folder.iterdir()}
-    gone = [name for name in theirs if remote.is_fetched(name) and name not in names]
+    ours = {path.name: path for path in sorted(folder.iterdir())}
+    stale = [name for name in theirs if remote.is_fetched(name) and name not in ours]
+    if keep_card:
+        remote.say(f"{CARD} stays as it is there; see whether it is still true of this model")
+        del ours[CARD]
+        stale = [name for name in stale if name in (report.FILE, history.FILE)]
     return [
-        *(CommitOperationAdd(path.name, path) for path in sorted(folder.iterdir())),
-        *(CommitOperationDelete(name) for name in gone),
+        *(CommitOperationAdd(name, path) for name, path in ours.items()),
+        *(CommitOperationDelete(name) for name in stale),
     ]
 
 

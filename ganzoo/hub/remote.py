@@ -76,7 +76,7 @@ def address(endpoint: str | None) -> str:
 def client(endpoint: str | None, token: str | bool | None) -> HfApi:
     from huggingface_hub import HfApi
 
-    return HfApi(endpoint=endpoint, token=token, library_name="ganzoo", library_version=_version())
+    return HfApi(endpoint=endpoint, token=token, library_name="ganzoo", library_version=version())
 
 
 @contextmanager
@@ -201,7 +201,7 @@ def _soon(call: Callable[[], T], what: str, endpoint: str) -> T:
     return value
 
 
-def _version() -> str:
+def version() -> str:
     try:
         return metadata.version("ganzoo")
     except metadata.PackageNotFoundError:
