@@ -98,7 +98,8 @@ def _metadata(model: Model, name: str, report: Report | None, licence: str) -> s
     pipeline = _pipeline(spec)
     anomalies = any(task.quantile for task in spec.tasks.values())
     title = re.sub(r"[^a-z0-9]+", "-", spec.title.lower()).strip("-")
-    tags = ["ganzoo", "gan", title, "anomaly-detection" if anomalies else ""]
+    kind = "" if {"classes", "words"} & set(spec.tasks) else "gan"  # judges are none
+    tags = ["ganzoo", kind, title, "anomaly-detection" if anomalies else ""]
     there = _on_the_hub(data)
     results = _results(report, pipeline or "anomaly-detection") if report else []
     about = ModelCardData(

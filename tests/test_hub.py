@@ -664,12 +664,13 @@ def test_heads_of_published_cards_follow_the_conventions(name: str) -> None:
     assert facts.get("pipeline_tag") == tasks.get(kind)
     assert ("anomaly-detection" in facts["tags"]) == (kind == "score")
     data = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist"}
-    assert facts["datasets"] == [data[config["data"]["name"].split(",")[0]]]
+    there = data.get(config["data"]["name"].split(",")[0])
+    assert facts.get("datasets") == ([there] if there else None)
     (index,) = facts["model-index"]
     assert index["name"] == name
     (results,) = index["results"]
     assert results["dataset"] == {
-        "type": facts["datasets"][0], "name": said.data, "split": said.split
+        "type": there or said.data, "name": said.data, "split": said.split
     }  # fmt: skip
     for metric, (key, figure) in zip(results["metrics"], said.figures.items(), strict=True):
         assert (metric["type"], metric["value"]) == (key, figure.value)
