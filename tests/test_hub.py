@@ -816,8 +816,11 @@ def test_the_commands(
     commit = server.repos["me/tiny"].refs["main"]
     assert f"published: {server.url}/me/tiny" in text and f"commit: {commit}" in text
     assert "was there already" in said("push", folder, "me/tiny", *there)
-    proposed = said("push", folder, "me/tiny", "--create-pr", "--licence", "mit", *there)
-    assert "proposed: " in proposed
+    other = store.save(model_of("gan"), folder.parent / "other")
+    assert "proposed: " in said("push", other, "me/tiny", "--create-pr", *there)
+    said("push", other, "me/licensed", "--licence", "mit", *there)
+    sent = server.repos["me/licensed"].commits[server.repos["me/licensed"].refs["main"]]
+    assert head(sent["README.md"].decode())["license"] == "mit"
     server.add("me/new", contents(folder))
     for number in range(3):
         server.add(f"them/gan-{number}", server.repos["me/tiny"].commits[commit])
