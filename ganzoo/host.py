@@ -180,7 +180,7 @@ class Host:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        return Vocabulary(self.functions, self.layers)
+        return Vocabulary(self.functions, self.layers, self.providers)
 
     @property
     def broken(self) -> list[Plugin]:

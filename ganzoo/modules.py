@@ -24,6 +24,8 @@ from ganzoo.spec.network import Network
 Shape = tuple[int, ...]
 DRY_BATCH = 4
 """Samples in a dry run: more than one, for batch norm."""
+MAX_NUMBERS = 100_000_000
+"""In one sample, anywhere in a network: 400 MB, where a picture of 1024x1024 has 3 million."""
 SHAPE_FAULTS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError)
 """What torch, in one version or another, raises for tensors that do not fit together."""
 
@@ -399,6 +401,9 @@ class _Assembler:
             if any(size < 1 for size in x.shape):
                 what = f"{layer_text(layer)} leaves nothing of {shape_text(shape)}"
                 raise ShapeError([(here, what)])
+            if math.prod(x.shape[1:]) > MAX_NUMBERS:
+                what = f"{layer_text(layer)} makes {shape_text(x.shape[1:])} of each sample"
+                raise ShapeError([(here, f"{what}; at most {MAX_NUMBERS:,} numbers are computed")])
             if isinstance(module, nn.ReLU | nn.LeakyReLU) and isinstance(before, _OVERWRITABLE):
                 module.inplace = True
             modules.append(module)

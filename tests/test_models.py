@@ -222,7 +222,7 @@ def test_history_is_where_the_figure_comes_from() -> None:
 @every
 def test_card_says_how_to_load_how_good_and_how_to_make_it(name: str) -> None:
     card = (MODELS[name] / "README.md").read_text("utf-8")
-    assert card.startswith("---\nlibrary_name: ganzoo\n")
+    assert card.startswith("---\n") and "\nlibrary_name: ganzoo\n" in card
     assert f'ganzoo.from_pretrained("{name}")' in card
     assert f"`ganzoo eval {name}`" in card
     assert re.search(r"^ganzoo train \S+ --data ", card, re.MULTILINE)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import (
     BeforeValidator,
+    ConfigDict,
     Field,
     GetJsonSchemaHandler,
     SerializeAsAny,
@@ -47,6 +48,24 @@ class Layer(Frozen):
         raise NotImplementedError(f"layer {self.kind!r} has no module(shape)")
 
 
+class Foreign(Layer):
+    """A layer of a plugin that is not here: kept as it was written, and never made.
+
+    Only Specs that are read with strangers allowed have any.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    kind: str = ""
+
+    @classmethod
+    def _accepts(cls, key: str) -> bool:
+        return True
+
+
+STRANGERS = "strangers"
+"""The context of pydantic in which words that nobody here knows may stand in a Spec."""
+
+
 def _known_kind(value: Any, info: ValidationInfo) -> Any:
     """Replace a mapping by the layer of its kind, so that a mistake gives one error."""
     if isinstance(value, Layer):
@@ -60,6 +79,8 @@ def _known_kind(value: Any, info: ValidationInfo) -> Any:
     data = cast("dict[str, Any]", value)
     kind = data.get("kind")
     found = LAYERS.get(str(kind)) or current().layers.get(str(kind))
+    if found is None and info.context == STRANGERS and _is_word(kind):
+        return Foreign.model_validate(data)
     if found is None:
         kinds = list(current().layers)
         raise PydanticCustomError(
@@ -74,7 +95,11 @@ def _known_kind(value: Any, info: ValidationInfo) -> Any:
                 )
             },
         )
-    return found.model_validate(data)
+    return found.model_validate(data, context=info.context)
+
+
+def _is_word(kind: Any) -> bool:
+    return isinstance(kind, str) and kind.isidentifier() and len(kind) <= 40
 
 
 _describing: ContextVar[bool] = ContextVar("_describing", default=False)
