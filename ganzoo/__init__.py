@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from ganzoo.engine import Step, train
     from ganzoo.hookspecs import hookimpl
     from ganzoo.hub import from_pretrained
+    from ganzoo.losses import with_loss
     from ganzoo.model import Model
     from ganzoo.scores import Scores
     from ganzoo.spec.layers import Layer
+    from ganzoo.spec.loss import Loss
     from ganzoo.spec.spec import Spec, Task
     from ganzoo.spec.variant import Fields, Variant
     from ganzoo.spec.vocabulary import Function
@@ -33,6 +35,7 @@ _PUBLIC = {
     "Fields": "ganzoo.spec.variant",
     "Function": "ganzoo.spec.vocabulary",
     "Layer": "ganzoo.spec.layers",
+    "Loss": "ganzoo.spec.loss",
     "Model": "ganzoo.model",
     "Scores": "ganzoo.scores",
     "Source": "ganzoo.data.source",
@@ -45,6 +48,7 @@ _PUBLIC = {
     "hookimpl": "ganzoo.hookspecs",
     "load_data": "ganzoo.data:load",
     "train": "ganzoo.engine",
+    "with_loss": "ganzoo.losses",
 }
 
 __all__ = [
@@ -53,6 +57,7 @@ __all__ = [
     "Function",
     "GanzooError",
     "Layer",
+    "Loss",
     "Model",
     "Scores",
     "Source",
@@ -65,6 +70,7 @@ __all__ = [
     "hookimpl",
     "load_data",
     "train",
+    "with_loss",
 ]
 
 

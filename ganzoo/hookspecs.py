@@ -10,6 +10,7 @@ import pluggy
 if TYPE_CHECKING:
     from ganzoo.data.catalog import DataSet
     from ganzoo.spec.layers import Layer
+    from ganzoo.spec.loss import Loss
     from ganzoo.spec.variant import Variant
     from ganzoo.spec.vocabulary import Function
 
@@ -25,6 +26,11 @@ def ganzoo_variants() -> Iterable[type[Variant]]:  # type: ignore[empty-body]
 @hookspec
 def ganzoo_functions() -> Iterable[Function]:  # type: ignore[empty-body]
     """Functions that expressions can call: `ganzoo.Function.of(my_loss, formula=...)`."""
+
+
+@hookspec
+def ganzoo_losses() -> Iterable[Loss]:  # type: ignore[empty-body]
+    """Losses for `--loss`: `ganzoo.Loss("name", {"real": "hinge(D(x), 1)", ...}, {...})`."""
 
 
 @hookspec

@@ -64,7 +64,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
     raise AssertionError("the command line always exits")
 
 
-@pytest.mark.parametrize("command", ["variants", "models", "data", "plugins"])
+@pytest.mark.parametrize("command", ["variants", "models", "data", "plugins", "losses"])
 def test_listings_import_no_torch(command: str) -> None:
     code = (
         f"import sys; sys.argv = ['ganzoo', {command!r}]\n"
@@ -74,9 +74,10 @@ def test_listings_import_no_torch(command: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert {"variants": "dcgan", "models": "size", "data": "mnist", "plugins": "ganzoo-gan"}[
-        command
-    ] in done.stdout
+    assert {
+        "variants": "dcgan", "models": "size", "data": "mnist", "plugins": "ganzoo-gan",
+        "losses": "D minimizes  real: hinge(D(x), 1)",
+    }[command] in done.stdout  # fmt: skip
 
 
 def test_version(monkeypatch, capsys) -> None:
@@ -94,6 +95,41 @@ def test_show_says_the_mathematics(monkeypatch, capsys) -> None:
     assert spec["networks"]["D"]["layers"][0]["channels"] == 16
     assert run(monkeypatch, "show", "--schema") == 0
     assert json.loads(capsys.readouterr().out)["title"] == "Spec"
+
+
+def test_another_loss_is_shown_checked_explained_and_said(monkeypatch, capsys, tiny: Path) -> None:
+    assert run(monkeypatch, "show", "dcgan", "--loss", "hinge") == 0
+    said = capsys.readouterr()
+    assert "real: hinge(D(x), 1)" in said.out and "DCGAN with hinge loss" in said.out
+    assert "with loss hinge:\n  D minimizes real: hinge(D(x), 1)" in said.err
+    assert run(monkeypatch, "show", "dcgan", "--json", "--loss", "wgan-gp,penalty=3") == 0
+    said = capsys.readouterr()
+    [critic, _] = json.loads(said.out)["stages"][0]["round"]
+    assert critic["minimize"]["penalty"] == "3 * gradient_penalty(D, x, fake)"
+    assert "D has layer norm in place of batch norm" in said.err
+    assert run(monkeypatch, "check", tiny, "--loss", "rpgan") == 0
+    assert "sound" in capsys.readouterr().out
+    assert run(monkeypatch, "explain", tiny, "--loss", "rpgan") == 0
+    # of pairs: four passes that share fakes, and one in each penalty
+    assert re.search(r"^D\s+6\s+6\s+2\s+1\s+1\s+2\s*$", capsys.readouterr().out, re.MULTILINE)
+    assert run(monkeypatch, "explain", tiny, "--loss", "wgan", "--code") == 0
+    assert "for k in range(0, 4):" in capsys.readouterr().out
+
+
+def test_a_run_remembers_its_loss(monkeypatch, capsys, photos, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--steps", 2, "--batch", 4, "--set", "width=4", "--loss", "rpgan,gamma=2"]
+    assert run(monkeypatch, "train", "dcgan", "--data", f"folder:{photos},size=16", *words) == 0
+    folder = Path("runs/dcgan-rpgan-photos")
+    config = json.loads((folder / "model" / "config.json").read_text())
+    assert config["made_by"]["variant"] == "dcgan"
+    loss = config["made_by"]["loss"]
+    assert (loss["name"], loss["plugin"]) == ("rpgan", "ganzoo")
+    assert loss["settings"] == {"gamma": 2.0, "repeat": 1}
+    assert any("layer norm in place of batch norm" in change for change in loss["changes"])
+    [judge, _] = config["spec"]["stages"][0]["round"]
+    assert judge["minimize"]["r1"] == "1 * r1(D, x)"
+    assert run(monkeypatch, "sample", folder, "-o", "samples.png") == 0
 
 
 def test_explain_counts_and_shows_code(monkeypatch, capsys, tiny: Path) -> None:
@@ -356,6 +392,11 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tiny: Path, photos: Path, tmp_path: 
         (["train", "gan", "--set", "width=wide"], "gan.width"),
         (["train", "gan", "--data", "minst"], "did you mean 'mnist'?"),
         (["train", "gan", "--data", "folder:/does/not/exist"], "no folder"),
+        (["train", "gan", "--loss", "hnige"], "no loss 'hnige'; did you mean 'hinge'?"),
+        (["show", "gan", "--loss", "rpgan,gama=2"], "did you mean 'gamma'?"),
+        (["show", "gan", "--loss", "missing.yaml"], "missing.yaml cannot be read"),
+        (["train", "bigan", "--loss", "hinge"], "BiGAN trains 3 networks (G, E, D)"),
+        (["train", "--resume", "x", "--loss", "hinge"], "give only --resume"),
         (["train", "gan", "--precision", "fp8"], "auto, fp32 or bf16"),
         (["train", "missing.yaml"], "cannot be read"),
         (["train", "--resume", "/does/not/exist"], "no run in"),

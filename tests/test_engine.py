@@ -18,7 +18,7 @@ from ganzoo.engine import train
 from ganzoo.engine.draws import Draws
 from ganzoo.engine.training import Training
 from ganzoo.errors import DataError, NonFiniteError, ShapeError, TrainingError
-from ganzoo.functions.penalties import gradient_penalty
+from ganzoo.functions.penalties import gradient_penalty, r1
 from ganzoo.spec import (
     SGD,
     Adam,
@@ -297,6 +297,58 @@ class TestGradientPenalty:
         loss = gradient_penalty(lambda v: v @ w, x, y, mix=torch.rand(6, dtype=torch.float64))
         loss.backward()
         assert torch.isfinite(w.grad).all()
+
+    def test_what_is_given_is_neither_mixed_nor_part_of_the_norm(self) -> None:
+        """A critic x @ w[y]: its slope at a sample is the row of the label, and no other."""
+        rows = torch.tensor([[3.0, 4.0], [0.0, 1.0]], dtype=torch.float64)
+        label = torch.tensor([0, 0, 1, 1, 1, 0])
+        scale = torch.full((6, 1), 2.0, dtype=torch.float64)
+
+        def critic(v: Tensor, y: Tensor, s: Tensor) -> Tensor:
+            return (v * rows[y] * s).sum(1)
+
+        x, y = self.points(2, 2)
+        mix = torch.rand(6, dtype=torch.float64)
+        found = gradient_penalty(critic, x, y, (label, scale), mix=mix)
+        assert found.item() == pytest.approx(((10 - 1) ** 2 + (2 - 1) ** 2) / 2, rel=1e-9)
+
+
+class TestR1:
+    """Closed forms of the zero-centred penalty."""
+
+    def test_of_a_linear_critic_is_its_squared_weight_wherever_it_is_taken(self) -> None:
+        w = torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64)
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randn(6, 3, generator=generator, dtype=torch.float64)
+        for at in (x, 100 * x, x[:1]):
+            assert r1(lambda v: v @ w, at).item() == pytest.approx(14, rel=1e-9)
+
+    def test_of_a_square_is_the_mean_squared_slope_in_any_order(self) -> None:
+        x = torch.tensor([[1.0], [-2.0], [3.0]], dtype=torch.float64)
+        wanted = (2**2 + 4**2 + 6**2) / 3
+        for order in ([0, 1, 2], [2, 0, 1]):
+            found = r1(lambda v: v.square().sum(1), x[order])
+            assert found.item() == pytest.approx(wanted, rel=1e-9)
+
+    def test_of_two_inputs_is_one_norm_and_what_is_given_counts_for_nothing(self) -> None:
+        x = torch.ones(4, 2, dtype=torch.float64)
+        both = r1(lambda v, w: 3 * v.sum(1) + w.sum(1), (x, x))
+        first = r1(lambda v, w: 3 * v.sum(1) + w.sum(1), x, x)
+        assert both.item() == pytest.approx(2 * 9 + 2, rel=1e-9)
+        assert first.item() == pytest.approx(2 * 9, rel=1e-9)
+
+    def test_a_label_chooses_the_slope(self) -> None:
+        rows = torch.tensor([1.0, 5.0], dtype=torch.float64)
+        x, label = torch.ones(4, 1, dtype=torch.float64), torch.tensor([0, 1, 1, 1])
+        found = r1(lambda v, y: v[:, 0] * rows[y], x, label)
+        assert found.item() == pytest.approx((1 + 3 * 25) / 4, rel=1e-9)
+
+    def test_its_gradient_reaches_the_critic_and_not_the_samples(self) -> None:
+        w = torch.tensor([1.0, -2.0], dtype=torch.float64, requires_grad=True)
+        x = torch.ones(3, 2, dtype=torch.float64, requires_grad=True)
+        r1(lambda v: v @ w, x).backward()
+        assert w.grad is not None and x.grad is None
+        torch.testing.assert_close(w.grad, 2 * w.detach())
 
 
 # -------------------------------------------------------------------------------- draws

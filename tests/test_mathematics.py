@@ -161,6 +161,12 @@ def test_a_layer_in_a_few_characters(layer: Layer, shown: str) -> None:
             "10 * gradient_penalty(C, x, fake)",
             r"10 \, \mathrm{GP}_{C}\left(x, \mathrm{fake}\right)",
         ),
+        # what is given has no place in the template, and is not left out
+        (
+            "wgan_gp",
+            "gradient_penalty(C, x, fake, y)",
+            r"\operatorname{gradient\_penalty}\left(C, x, \mathrm{fake}, y\right)",
+        ),
         (
             "wbigan",
             "gradient_penalty(C, (x, code), (fake, z))",

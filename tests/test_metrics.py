@@ -171,6 +171,16 @@ def test_gradient_norm_of_a_linear_critic_is_its_weight() -> None:
     np.testing.assert_allclose(norms, (w.norm() ** 2 + v.norm() ** 2).sqrt(), rtol=1e-5)
 
 
+def test_what_a_critic_is_given_stays_with_its_sample_and_has_no_slope() -> None:
+    slopes = torch.tensor([1.0, 10.0])
+    label = torch.arange(30) % 2
+    images = torch.randn(30, 1)
+    norms = critics.gradient_norms(
+        lambda x, y: x[:, 0] * slopes[y], [images], [-images], [label], batch=7
+    )
+    np.testing.assert_allclose(norms, slopes[label], rtol=1e-6)
+
+
 def test_gradient_is_taken_between_the_two() -> None:
     """|x|^2 has gradient 2x: between 0 and 1 in every coordinate, another share each time."""
     real, fake = torch.ones(200, 1), torch.zeros(200, 1)

@@ -32,6 +32,14 @@ Setting = Annotated[
     list[str] | None,
     typer.Option("--set", help="A hyper-parameter, such as width=32; may be given again."),
 ]
+LossName = Annotated[
+    str | None,
+    typer.Option(
+        "--loss",
+        help="Another loss (`ganzoo losses`), rpgan,gamma=2 to set its numbers, or a YAML or "
+        "JSON file; for one generator and one discriminator.",
+    ),
+]
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 """Endings of the pictures that can be written."""
 DATA_HELP = (
@@ -41,9 +49,23 @@ DATA_HELP = (
 
 
 def declared(
-    target: str, data: str | None, settings: list[str] | None
+    target: str, data: str | None, settings: list[str] | None, loss: str | None = None
 ) -> tuple[Spec, dict[str, Any]]:
-    """The Spec of a variant or of a file, and what config.json says of its making."""
+    """The Spec of a variant or of a file, and what config.json says of its making.
+
+    With a loss of another name, what it changes is said on the error stream.
+    """
+    spec, made_by = _own(target, data, settings)
+    if loss is None:
+        return spec, made_by
+    from ganzoo.losses import composed
+
+    spec, facts = composed(spec, loss)
+    err.print(f"with loss {loss}:", *facts["changes"], sep="\n  ", style="dim", markup=False)
+    return spec, {**made_by, "loss": facts}
+
+
+def _own(target: str, data: str | None, settings: list[str] | None) -> tuple[Spec, dict[str, Any]]:
     from ganzoo.host import default
     from ganzoo.spec import files
 
@@ -53,13 +75,7 @@ def declared(
         return files.read(target), {"variant": "", "file": Path(target).name}
     host = default()
     variant = host.variant(target)
-    given: dict[str, str] = {}
-    for item in settings or []:
-        name, equals, value = item.partition("=")
-        if not equals:
-            raise SpecError(f"--set {item}: write name=value, such as width=32")
-        given[name] = value
-    made = variant.parse(given)
+    made = variant.parse(given(settings))
     plugin = host.providers["variants", target]
     version = next((p.version for p in host.plugins if p.distribution == plugin), "")
     spec = made.spec(_fields(data or "mnist"))
@@ -68,6 +84,17 @@ def declared(
         "plugin": plugin, "plugin_version": version,
     }  # fmt: skip
     return spec, made_by
+
+
+def given(settings: list[str] | None) -> dict[str, str]:
+    """What `--set` says, by name."""
+    found: dict[str, str] = {}
+    for item in settings or []:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise SpecError(f"--set {item}: write name=value, such as width=32")
+        found[name] = value
+    return found
 
 
 def _fields(data: str) -> Fields:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ganzoo.cli.console import DATA_HELP, Setting, Target, app, columns, declared, out
+from ganzoo.cli.console import DATA_HELP, LossName, Setting, Target, app, columns, declared, out
 from ganzoo.errors import UnknownNameError
 
 
@@ -15,6 +15,7 @@ def show(
     target: Annotated[str | None, typer.Argument(help="A variant or a Spec file.")] = None,
     data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
     set: Setting = None,
+    loss: LossName = None,
     json: Annotated[bool, typer.Option("--json", help="The Spec as JSON.")] = False,
     latex: Annotated[bool, typer.Option("--latex", help="The losses as LaTeX.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="The JSON Schema of all Specs.")] = False,
@@ -28,7 +29,7 @@ def show(
         return
     if target is None:
         raise UnknownNameError("show what? Give a variant (`ganzoo variants`) or a Spec file")
-    spec, _ = declared(target, data, set)
+    spec, _ = declared(target, data, set, loss)
     if json:
         print(spec.to_json())
     elif latex:
@@ -42,11 +43,12 @@ def check(
     target: Target,
     data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
     set: Setting = None,
+    loss: LossName = None,
 ) -> None:
     """Validate a Spec and dry-run it, without training."""
     from ganzoo.explain import explain as explain_
 
-    spec, _ = declared(target, data, set)
+    spec, _ = declared(target, data, set, loss)
     rounds = explain_(spec)
     from ganzoo.build import build, parameter_count
 
@@ -68,12 +70,13 @@ def explain(
     target: Target,
     data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
     set: Setting = None,
+    loss: LossName = None,
     code: Annotated[bool, typer.Option("--code", help="The Python that a round runs.")] = False,
 ) -> None:
     """Show what a training round runs, shares and costs."""
     from ganzoo.explain import explain as explain_
 
-    spec, _ = declared(target, data, set)
+    spec, _ = declared(target, data, set, loss)
     for item in explain_(spec):
         title = ", ".join(filter(None, (f"stage {item.stage}", item.pattern)))
         if code:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.cli.console import DATA_HELP, Setting, app, declared, err, out
+from ganzoo.cli.console import DATA_HELP, LossName, Setting, app, declared, err, out
 from ganzoo.errors import SpecError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Rounds; the Spec's by default.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Samples in a batch.")] = None,
     set: Setting = None,
+    loss: LossName = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     out_: Annotated[Path | None, typer.Option("--out", help="Folder of the run.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
@@ -37,7 +38,7 @@ def train(
     from ganzoo import runs
 
     if resume is not None:
-        if target or data or batch or set or out_ or compile or snapshots:
+        if target or data or batch or set or loss or out_ or compile or snapshots:
             raise SpecError(
                 "--resume takes everything from the run; give only --resume FOLDER, and --steps to "
                 "make it longer"
@@ -53,9 +54,10 @@ def train(
         if precision not in ("auto", "fp32", "bf16"):
             raise SpecError(f"--precision is auto, fp32 or bf16, not {precision!r}")
         data = data or "mnist"
-        spec, made_by = declared(target, data, set)
+        spec, made_by = declared(target, data, set, loss)
         data = _folder_for(spec, data)
         name = Path(target).stem if made_by["variant"] == "" else made_by["variant"]
+        name += f"-{made_by['loss']['name']}" if loss else ""
         settings = runs.Settings(
             name=f"{name}-{_plain(data)}", spec=spec, data=data,
             steps=steps or spec.steps, batch=batch or spec.batch, seed=seed,

@@ -67,9 +67,9 @@ class Examples:
             if entry.data.partition(",")[0] == base and draw.shape in shapes:
                 model = self.shelf.model(name)
                 classes = generate.classes(entry.spec)
-                given: dict[str, Any] = (
-                    {"label": [i % classes.classes for i in range(NUMBER)]} if classes else {}
-                )
+                given: dict[str, Any] = {}
+                if classes:
+                    given["label"] = [index % classes.classes for index in range(NUMBER)]
                 return model.generate(NUMBER, seed=7, output="pt", **given).numpy()
         return np.zeros((0, *draw.shape), np.float32)
 

@@ -1,4 +1,8 @@
-"""Penalties on the gradient of a critic with respect to its inputs."""
+"""Penalties on the gradient of a critic with respect to its inputs.
+
+`given` are further inputs of the critic, such as labels: they follow the others in its call, and
+no gradient is taken with respect to them.
+"""
 
 from __future__ import annotations
 
@@ -11,28 +15,29 @@ Values = Tensor | tuple[Tensor, ...]
 
 
 def gradient_penalty(
-    critic: Callable[..., Tensor], real: Values, fake: Values, *, mix: Tensor
+    critic: Callable[..., Tensor], real: Values, fake: Values, given: Values = (), *, mix: Tensor
 ) -> Tensor:
     """`mix` (batch,) in [0, 1): one random point a sample, the same for all its inputs."""
     points = [
         torch.lerp(b.detach(), a.detach(), mix.view(-1, *[1] * (a.ndim - 1))).requires_grad_()
         for a, b in zip(_several(real), _several(fake), strict=True)
     ]
-    return (_norms(critic, points).sqrt() - 1).square().mean()
+    return (_norms(critic, points, given).sqrt() - 1).square().mean()
 
 
-def r1(critic: Callable[..., Tensor], inputs: Values) -> Tensor:
-    return _norms(critic, [a.detach().requires_grad_() for a in _several(inputs)]).mean()
+def r1(critic: Callable[..., Tensor], inputs: Values, given: Values = ()) -> Tensor:
+    points = [a.detach().requires_grad_() for a in _several(inputs)]
+    return _norms(critic, points, given).mean()
 
 
 def _several(values: Values) -> tuple[Tensor, ...]:
     return values if isinstance(values, tuple) else (values,)
 
 
-def _norms(critic: Callable[..., Tensor], points: list[Tensor]) -> Tensor:
-    """The squared gradient norm of each sample, over all inputs together: (batch,)."""
+def _norms(critic: Callable[..., Tensor], points: list[Tensor], given: Values) -> Tensor:
+    """The squared gradient norm of each sample, over all points together: (batch,)."""
     with torch.enable_grad():
-        scores = critic(*points)
+        scores = critic(*points, *(a.detach() for a in _several(given)))
         # the sum: samples do not touch each other, so each gets its own gradient
         gradients = torch.autograd.grad(scores.sum(), points, create_graph=True)
     squares = [gradient.flatten(1).square().sum(1) for gradient in gradients]

@@ -38,14 +38,15 @@ def gradient_norms(
     critic: Callable[..., Tensor],
     real: Sequence[Tensor],
     fake: Sequence[Tensor],
+    given: Sequence[Tensor] = (),
     *,
     seed: int = 0,
     batch: int = 500,
 ) -> np.ndarray:
     """The norm of the critic's gradient at one random point between each real and fake sample.
 
-    One norm over all inputs of the critic together, (n,); with a gradient penalty it is
-    trained to be 1 (arXiv:1704.00028).
+    One norm over all inputs of the critic together but those given, (n,); with a gradient
+    penalty it is trained to be 1 (arXiv:1704.00028).
     """
     generator = torch.Generator().manual_seed(seed)
     found: list[Tensor] = []
@@ -56,6 +57,6 @@ def gradient_norms(
             torch.lerp(b[part], a[part], share.view(-1, *[1] * (a.ndim - 1))).requires_grad_()
             for a, b in zip(real, fake, strict=True)
         ]
-        gradients = torch.autograd.grad(critic(*points).sum(), points)
+        gradients = torch.autograd.grad(critic(*points, *(a[part] for a in given)).sum(), points)
         found.append(torch.cat([gradient.flatten(1) for gradient in gradients], 1).norm(dim=1))
     return torch.cat(found).detach().numpy()

@@ -724,7 +724,7 @@ class _Evaluation:
             name = call.arguments[0].name  # type: ignore[attr-defined]
             norms = critics.gradient_norms(
                 self.model.networks[name],
-                *(self._values(argument) for argument in call.arguments[1:3]),
+                *(self._values(argument) for argument in call.arguments[1:]),
                 seed=self.seed,
             )
             found["gradient_norm"] = self.figure(

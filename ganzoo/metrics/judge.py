@@ -23,6 +23,18 @@ PINNED = {
         "classifier-fashion-mnist",
         "c8c215b445bf37b8861d3153ec9372a31b615b7a2e8e32e6e36ee5594a46ab2e",
     ),
+    "fashion-captions": (
+        "classifier-captions",
+        "26e78eae3d49bb7bfd6185217678b6e63e304a0bc979294a0cf52ebdd6434815",
+    ),
+    "emoji": (
+        "classifier-emoji",
+        "550d62efdd3b9df5a6e3f386efe58703da0b70e9e8d74cb229317fcc42430ece",
+    ),
+    "mnist-turned": (
+        "classifier-mnist-turned",
+        "d8f93d205d9c0bc0d66b5c73cecd6eb9a4791265a40e94fb54c2c7c1a9da4e20",
+    ),
 }
 """The judge of each data set, and the sha256 of its weights."""
 

@@ -36,6 +36,7 @@ from ganzoo.spec.layers import (
     Tap,
     Upsample,
 )
+from ganzoo.spec.loss import Loss
 from ganzoo.spec.network import Default, Gaussian, He, Network, Xavier
 from ganzoo.spec.schedule import SGD, Adam, Decay, RMSprop, Stage, Together, Update
 from ganzoo.spec.spec import Spec, Task
@@ -71,6 +72,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "Loss",
     "MaxPool",
     "MINILM",
     "Maxout",

@@ -22,6 +22,11 @@ def read(path: str | Path) -> Spec:
     Raises:
         SpecError: the file cannot be read, is no YAML or JSON, or breaks the language.
     """
+    return Spec.from_dict(plain(path))
+
+
+def plain(path: str | Path) -> Any:
+    """The plain data in a YAML or JSON file; SpecError where it cannot be read."""
     path = Path(path)
     try:
         text = path.read_text("utf-8")
@@ -29,7 +34,7 @@ def read(path: str | Path) -> Spec:
         raise SpecError(f"{path} cannot be read: {error}") from None
     if len(text) > MAX_TEXT:
         raise SpecError(f"{path} has {len(text)} characters; at most {MAX_TEXT} are read")
-    return Spec.from_dict(strict_json(text) if path.suffix.lower() == ".json" else _yaml(text))
+    return strict_json(text) if path.suffix.lower() == ".json" else _yaml(text)
 
 
 def _yaml(text: str) -> Any:

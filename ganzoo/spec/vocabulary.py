@@ -93,10 +93,17 @@ class Function:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The functions by name and the classes of layers by kind."""
+    """The functions by name and the classes of layers by kind.
+
+    `providers` names the distributions that bring them, by ("functions" or "layers", name);
+    the core's own have none.
+    """
 
     functions: Mapping[str, Function]
     layers: Mapping[str, type[Layer]]
+    providers: Mapping[tuple[str, str], str] = field(
+        default_factory=lambda: dict[tuple[str, str], str]()
+    )
 
 
 _BATCH_COUPLED = dict.fromkeys(
@@ -226,9 +233,10 @@ FUNCTIONS: dict[str, Function] = {
         ),
         _core(
             "gradient_penalty",
-            "critic real fake",
+            "critic real fake given?",
             "Two-sided penalty on the gradient norm of a critic between real and fake: one "
-            "random point a sample, one norm over all inputs of a sample.",
+            "random point a sample, one norm over all inputs of a sample but those given, such "
+            "as a label.",
             r"\left(\lVert\nabla_{\hat x} C(\hat x)\rVert_2-1\right)^2,\quad "
             r"\hat x=\alpha x+(1-\alpha)\tilde x",
             latex=r"\mathrm{{GP}}_{{{0}}}\left({1}, {2}\right)",
@@ -242,8 +250,9 @@ FUNCTIONS: dict[str, Function] = {
         ),
         _core(
             "r1",
-            "critic inputs",
-            "Squared gradient norm of a critic at the given samples, mean over the batch.",
+            "critic inputs given?",
+            "Squared gradient norm of a critic at these samples, mean over the batch: R1 at real "
+            "ones, R2 at fakes. What is given, such as a label, counts for nothing in the norm.",
             r"\lVert\nabla_x C(x)\rVert_2^2",
             source="arXiv:1801.04406",
             module="penalties",

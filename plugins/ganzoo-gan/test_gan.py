@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo.spec import Dropout, Image, Label, Linear, Maxout, OneHot, Uniform
+from ganzoo.spec import Dropout, Flatten, Image, Label, Linear, Maxout, OneHot, Uniform
 from ganzoo_gan import CGAN, GAN
 
 
@@ -26,12 +26,21 @@ def test_networks_are_the_papers() -> None:
 
 def test_the_condition_has_a_branch_of_its_own_in_both_networks() -> None:
     """Mirza and Osindero: z to 200 and y to 1,000 units; x to 240 and y to 50 maxout units."""
-    networks = spec(variant=CGAN).networks
+    networks = spec(variant=CGAN, branches=True).networks
     z, y = networks["G"].inputs["z"], networks["G"].inputs["y"]
     assert (z[0], y[1]) == (Linear(200), Linear(1000))
     judge = [layer for _, layer in networks["D"].walk() if isinstance(layer, Maxout)]
     assert judge == [Maxout(240, 5), Maxout(50, 5), Maxout(240, 4)]
     assert y[0] == networks["D"].inputs["y"][0] == OneHot(2)
+
+
+def test_the_class_joins_at_the_entry_by_default() -> None:
+    networks = spec(variant=CGAN).networks
+    assert networks["G"].inputs == {"z": (), "y": (OneHot(2),)}
+    assert networks["D"].inputs == {"x": (Flatten(),), "y": (OneHot(2),)}
+    layers = [*networks["G"].layers, *networks["D"].layers]
+    wide = [layer for layer in layers if isinstance(layer, Linear | Maxout)]
+    assert wide == [*[Linear(1000)] * 2, Linear(64), *[Maxout(240, 5)] * 2, Linear(1)]
 
 
 def test_a_rate_of_zero_is_no_dropout() -> None:

@@ -1,0 +1,156 @@
+"""The game in a Spec: which network draws, which one judges, and what it is shown.
+
+A loss that is exchanged needs to know these, and a Spec does not say them: they are read off its
+updates and expressions, where there are one generator and one discriminator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from ganzoo.errors import SpecError
+from ganzoo.spec import expression as ex
+from ganzoo.spec.schedule import Together, Update
+from ganzoo.spec.spec import Spec
+
+
+@dataclass(frozen=True)
+class Game:
+    """One generator against one discriminator.
+
+    `real` and `fake` are the discriminator's calls, as the Spec writes them; `place` says which
+    of their arguments is the image (all others are conditions, such as a label).
+    """
+
+    generator: str
+    discriminator: str
+    real: ex.Call
+    fake: ex.Call
+    place: int
+
+    @classmethod
+    def of(cls, spec: Spec) -> Game:
+        """The game of a Spec.
+
+        Raises:
+            SpecError: there is none, or one that is about more than this; the message says why.
+        """
+        if len(spec.stages) != 1:
+            names = ", ".join(stage.name for stage in spec.stages)
+            _refuse(spec, f"has {len(spec.stages)} stages ({names}), each with losses of its own")
+        if len(spec.networks) != 2:
+            names = ", ".join(spec.networks)
+            _refuse(spec, f"trains {len(spec.networks)} networks ({names})")
+        stage = spec.stages[0]
+        if any(isinstance(item, Together) for item in stage.round):
+            _refuse(spec, "steps its networks together, from the same forward passes")
+        updates = stage.updates
+        if any(len(update.train) > 1 for update in updates) or len(updates) != 2:
+            learning = "; ".join(", ".join(update.train) for update in updates)
+            _refuse(spec, f"does not give each of its networks one update ({learning})")
+        by_network = {update.train[0]: update for update in updates}
+        one, other = spec.networks
+        judges = [
+            (judge, maker)
+            for judge, maker in ((one, other), (other, one))
+            if any(_depends(spec, call, maker) for call in _calls(spec, by_network[maker], judge))
+        ]
+        if len(judges) != 1:
+            _refuse(spec, f"has no network that judges what the other makes ({one}, {other})")
+        [(judge, maker)] = judges
+        return cls._read(spec, judge, maker, by_network[judge], by_network[maker])
+
+    @classmethod
+    def _read(cls, spec: Spec, judge: str, maker: str, judging: Update, making: Update) -> Game:
+        same = _Same(spec)
+        shown = [*_calls(spec, judging, judge), *_calls(spec, making, judge)]
+        for call in shown:
+            if call.output:
+                _refuse(spec, f"reads {call}, a layer inside of {judge}, and not its verdict alone")
+        fakes = same.distinct(call for call in shown if _depends(spec, call, maker))
+        reals = same.distinct(call for call in shown if not _depends(spec, call, maker))
+        for calls, word in ((reals, "the data"), (fakes, "what is made")):
+            if len(calls) != 1:
+                listed = ", ".join(map(str, calls)) or "none"
+                _refuse(spec, f"shows {judge} {word} in {len(calls)} ways ({listed})")
+        [real], [fake] = reals, fakes
+        places = [
+            index
+            for index, argument in enumerate(fake.arguments)
+            if _depends(spec, argument, maker)
+        ]
+        if len(places) != 1:
+            _refuse(spec, f"has {judge} judge {len(places)} things of {maker} at once ({fake})")
+        return cls(maker, judge, real, fake, places[0])
+
+    @property
+    def conditions(self) -> tuple[tuple[ex.Expression, ...], tuple[ex.Expression, ...]]:
+        """What is judged beside an image of the data, and beside one of the generator."""
+        first, second = (
+            tuple(part for index, part in enumerate(call.arguments) if index != self.place)
+            for call in (self.real, self.fake)
+        )
+        return first, second
+
+
+def _refuse(spec: Spec, why: str) -> NoReturn:
+    raise SpecError(
+        f"another loss needs one generator and one discriminator, and {spec.title or 'this Spec'} "
+        f"{why}; its losses can be changed in its Spec (ganzoo show NAME --json) or in a plugin"
+    )
+
+
+def _depends(spec: Spec, node: ex.Expression, network: str) -> bool:
+    return network in spec.names_in(str(node))
+
+
+def _calls(spec: Spec, update: Update, network: str) -> Iterator[ex.Call]:
+    """The calls of a network in the terms of an update, through lets too."""
+    seen: set[str] = set()
+    pending = list(update.minimize.values())
+    while pending:
+        for node in ex.walk(ex.parse(pending.pop(0))):
+            if isinstance(node, ex.Call) and node.name == network:
+                yield node
+            if isinstance(node, ex.Name) and node.name in spec.let and node.name not in seen:
+                seen.add(node.name)
+                pending.append(spec.let[node.name])
+
+
+class _Same:
+    """Tells whether expressions mean the same, once their lets are written out.
+
+    Equal ones get equal numbers, and each let gets its number once, so that lets which use each
+    other twice do not double the work.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self._lets: dict[str, int] = {}
+
+    def distinct(self, calls: Iterator[ex.Call]) -> list[ex.Call]:
+        found: dict[int, ex.Call] = {}
+        for call in calls:
+            found.setdefault(self.number(call), call)
+        return [*found.values()]
+
+    def number(self, node: ex.Expression) -> int:
+        match node:
+            case ex.Name(name) if name in self._spec.let:
+                if name not in self._lets:
+                    self._lets[name] = self.number(ex.parse(self._spec.let[name]))
+                return self._lets[name]
+            case ex.Negative(operand):
+                key: tuple[object, ...] = ("-", self.number(operand))
+            case ex.Binary(operator, left, right):
+                key = (operator, self.number(left), self.number(right))
+            case ex.Call(name, arguments, output):
+                key = ("call", name, output, *map(self.number, arguments))
+            case ex.Several(items):
+                key = ("several", *map(self.number, items))
+            case _:
+                key = (node,)
+        return self._numbers.setdefault(key, len(self._numbers))
