@@ -210,7 +210,7 @@ def test_anomalies(visit: Open, tmp_path: Path) -> None:
         Image.fromarray(noise).save(path)
         paths.append(path)
     page.locator("#strange-files input[type=file]").set_input_files(paths)
-    page.get_by_text("2.png").first.wait_for()
+    page.locator("#strange-files .file").nth(2).wait_for()
     page.locator("#score-many").click()
     page.locator("#table").get_by_text("strange").first.wait_for()
 

@@ -319,7 +319,7 @@ def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
                 heat = gr.Image(label="Where", elem_id="heat", **looks)
             with gr.Accordion("In numbers", open=False):
                 numbers = gr.JSON(label="Score", show_label=False)
-            with gr.Group(visible=False) as results:
+            with gr.Column(visible=False) as results:
                 table = gr.Dataframe(
                     headers=["picture", "score", "verdict"], interactive=False, wrap=True,
                     label="Scores, the strangest first", elem_id="table",
@@ -340,7 +340,7 @@ def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
         many.click, endpoint(score_many, shelf), [model, files], [table, csv, maps],
         name="score_many",
     )  # fmt: skip
-    then(scored, lambda: gr.Group(visible=True), [], [results])
+    then(scored, lambda: gr.Column(visible=True), [], [results])
 
     def told(name: Any) -> Any:
         """Facts and examples of a model, and the first example judged."""
