@@ -157,7 +157,7 @@ ZOO = (
         "cgan",
         "mnist",
         "The conditional GAN, fully connected: say which digit, and it draws one.",
-        digits("some are speckled", TOLD),
+        digits("about one in ten is unclear, and some are speckled", TOLD),
         "--steps 20000",
     ),
     Published(
