@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PLUGINS := $(sort $(wildcard plugins/*))
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: help quickstart test lint types format zoo clean
+.PHONY: help quickstart test lint types format zoo publish clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -47,6 +47,12 @@ format: $(VENV)/.tested
 # trains every published model anew, one after the other; see scripts/zoo.py
 zoo: $(VENV)/.tested
 	$(BIN)/python scripts/zoo.py
+
+# checks every published model and says where it would go: make publish HUB=my-name; sends
+# them with FOR_REAL=1
+HUB ?= ganzoo
+publish: $(VENV)/.installed
+	$(BIN)/python scripts/publish.py $(HUB) $(if $(FOR_REAL),--for-real)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

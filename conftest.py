@@ -5,6 +5,10 @@ import os
 # before torch loads its thread pool: test processes run side by side
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
+# the hub of the tests has no Xet, and the real one has; huggingface_hub reads this at import
+if "GANZOO_HUB_LIVE" not in os.environ:
+    os.environ["HF_HUB_DISABLE_XET"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 from pathlib import Path
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ganzoo.errors import ShapeError
 from ganzoo.evaluate import Evaluator
-from ganzoo.modules import Net, Shape, example, shape_text
+from ganzoo.modules import MAX_NUMBERS, Net, Shape, example, shape_text
 from ganzoo.spec.draws import Label, tensor_shape
 from ganzoo.spec.network import Default, Gaussian, He, Network, Xavier
 from ganzoo.spec.spec import Spec
@@ -30,7 +30,10 @@ def build(spec: Spec, *, published: bool = False) -> dict[str, Net]:
 
     Raises:
         ShapeError: with the path of the layer or of the expression at fault.
+        PluginError: nobody here knows a word of the Spec.
     """
+    if not published:
+        spec.complete()
     networks: dict[str, Net] = {}
 
     def call(name: str, values: Sequence[Tensor], output: str | None) -> Tensor:
@@ -56,6 +59,10 @@ def build(spec: Spec, *, published: bool = False) -> dict[str, Net]:
             return example(net.leaves[output or ""])
         return net(*values, outputs=(output or "",))
 
+    for name, draw in spec.draws.items():
+        if math.prod(tensor_shape(draw)) > MAX_NUMBERS:
+            size = shape_text(tensor_shape(draw))
+            raise ShapeError([(f"draws.{name}", f"{size}; at most {MAX_NUMBERS:,} numbers")])
     draws = {
         name: example(tensor_shape(draw), isinstance(draw, Label))
         for name, draw in spec.draws.items()

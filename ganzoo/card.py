@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganzoo.build import parameter_count
 from ganzoo.metrics.report import Report
@@ -13,11 +14,9 @@ from ganzoo.spec.draws import Image, Label, Text
 from ganzoo.spec.schedule import updates_of
 from ganzoo.spec.spec import Spec, Task
 
-PIPELINES = {
-    "generate": "unconditional-image-generation",
-    "translate": "image-to-image",
-    "encode": "image-feature-extraction",
-}
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
 CAPTIONS = {
     "samples.png": "Samples of {name}: 64 of one seed, none picked",
     "reconstructions.png": "Test images above, their reconstructions below; the first ones",
@@ -38,6 +37,8 @@ def card(
     pictures: tuple[str, ...] = (),
     report: Report | None = None,
     more: str = "",
+    called: str = "",
+    licence: str = "",
 ) -> str:
     """The card of a model as Markdown, with the metadata that the Hub reads at its head.
 
@@ -45,12 +46,14 @@ def card(
         summary: a sentence or two for people. limits: what it should not be used for.
         pictures: names of pictures in the model's folder: samples.png, losses.png, ...
         report: its figures. more: Markdown that follows them.
+        called: what `from_pretrained` takes for it; by default its name.
+        licence: of the weights, in the hub's words: apache-2.0, cc-by-4.0, ...
     """
-    config, spec, name = model.config, model.spec, model.title
+    config, spec, name = model.config, model.spec, called or model.title
     pictured = {word: f"![{CAPTIONS[word].format(name=name)}]({word})" for word in pictures}
     generates = bool(model.tasks("generate"))
     parts = [
-        _metadata(model),
+        _metadata(model, name, report, licence),
         f"# {name}",
         summary,
         pictured.get("samples.png", ""),
@@ -82,25 +85,85 @@ def card(
         pictured.get("history.png", ""),
         *(["## Limits", limits] if limits else []),
         "## Licence",
-        _licence(config),
+        _licence(config, licence),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _metadata(model: Model) -> str:
-    kinds = [task.kind for task in model.spec.tasks.values()]
-    pipeline = next((PIPELINES[kind] for kind in kinds if kind in PIPELINES), "")
-    if kinds[:1] == ["generate"] and any(isinstance(d, Text) for d in model.spec.draws.values()):
-        pipeline = "text-to-image"
-    data = model.config.get("data", {}).get("name", "")
-    lines = [
-        "library_name: ganzoo",
-        "license: apache-2.0",
-        f"pipeline_tag: {pipeline}" if pipeline else "",
-        "tags:\n- ganzoo\n- gan\n- " + model.spec.title.lower().replace(" ", "-"),
-        f"datasets:\n- {data}" if data else "",
+def _metadata(model: Model, name: str, report: Report | None, licence: str) -> str:
+    """The head of the card, in YAML, by the conventions of the hub."""
+    from huggingface_hub import ModelCardData
+
+    spec, data = model.spec, model.config.get("data", {}).get("name", "")
+    pipeline = _pipeline(spec)
+    anomalies = any(task.quantile for task in spec.tasks.values())
+    title = re.sub(r"[^a-z0-9]+", "-", spec.title.lower()).strip("-")
+    kind = "" if {"classes", "words"} & set(spec.tasks) else "gan"  # judges are none
+    tags = ["ganzoo", kind, title, "anomaly-detection" if anomalies else ""]
+    there = _on_the_hub(data)
+    results = _results(report, pipeline or "anomaly-detection") if report else []
+    about = ModelCardData(
+        library_name="ganzoo",
+        license=licence or None,
+        pipeline_tag=pipeline or None,
+        tags=list(dict.fromkeys(tag for tag in tags if tag)),
+        datasets=[there] if there else None,
+        model_name=name if results else None,
+        eval_results=results or None,
+    )
+    return f"---\n{about.to_yaml().strip()}\n---"
+
+
+def _results(report: Report, task: str) -> list[EvalResult]:
+    """Each figure with its protocol, without which a number means nothing."""
+    from huggingface_hub import EvalResult
+
+    judge = report.judge["name"] if report.judge else "the judge"
+    by = {"judge": f"{judge}, sha256 {report.judge['sha256']}"} if report.judge else {}
+    return [
+        EvalResult(
+            task_type=task,
+            dataset_type=_on_the_hub(report.data) or report.data,
+            dataset_name=report.data,
+            dataset_split=report.split,
+            metric_type=key,
+            metric_name=f"{key.replace('_', ' ')}: {figure.about.replace('the judge', judge)}",
+            metric_value=figure.value,
+            metric_args={
+                "real": figure.real,
+                "generated": figure.generated,
+                "seed": report.seed,
+                **by,
+                **({"references": dict(figure.references)} if figure.references else {}),
+            },
+        )
+        for key, figure in report.figures.items()
     ]
-    return "---\n" + "\n".join(line for line in lines if line) + "\n---"
+
+
+def _pipeline(spec: Spec) -> str:
+    """What the hub calls the first thing that a model can do; it has no word for anomalies."""
+    first = next(iter(spec.tasks.values()), None)
+    match first.kind if first else "":
+        case "generate":
+            told = any(isinstance(draw, Text) for draw in spec.draws.values())
+            return "text-to-image" if told else "unconditional-image-generation"
+        case "translate" | "reconstruct":
+            return "image-to-image"
+        case "encode":
+            verdicts = "classes" in spec.tasks
+            return "image-classification" if verdicts else "image-feature-extraction"
+        case _:
+            return ""
+
+
+def _on_the_hub(data: str) -> str:
+    """The name that a data set has on the hub; nothing where it is not there."""
+    from ganzoo.data.catalog import DATASETS
+    from ganzoo.host import default
+
+    declared = {**default().data, **DATASETS}.get(data.partition(",")[0])
+    return declared.hub if declared else ""
 
 
 def _example(model: Model) -> str:
@@ -278,6 +341,9 @@ def _optimizer(optimizer: Any) -> str:
     return f"{optimizer.kind} with {text}{after}"
 
 
-def _licence(config: Mapping[str, Any]) -> str:
-    licence = config.get("data", {}).get("licence", "")
-    return "The weights are Apache-2.0." + (f" The training data: {licence}." if licence else "")
+def _licence(config: Mapping[str, Any], weights: str) -> str:
+    data = config.get("data", {}).get("licence", "")
+    known = {"apache-2.0": "Apache-2.0", "mit": "MIT"}
+    said = f"The weights are {known.get(weights, weights)}." if weights else ""
+    of_data = f"The training data: {data}." if data else ""
+    return f"{said} {of_data}".strip() or "Not said; ask whoever published it."

@@ -9,7 +9,12 @@
     ├── TrainingError        a run cannot start, go on or resume
     │   └── NonFiniteError   a loss became NaN or infinite
     ├── StoreError           a model folder is incomplete, foreign or of a newer format
-    │   └── IntegrityError   its weights are not the ones that its config.json names
+    │   └── IntegrityError   its files are not those that config.json, or the hub, names
+    ├── HubError             the hub cannot give, or will not take, what is asked
+    │   ├── UnreachableError it does not answer, or shall not be asked
+    │   ├── NotFoundError    no such repository, revision or file, as far as one may see
+    │   ├── AccessError      no token, or one that may not do this
+    │   └── MovedError       the repository has changed since it was looked at
     ├── TaskError            a trained model is asked for something it cannot do
     └── MetricError          a model cannot be measured, or its figures cannot be read
 
@@ -20,6 +25,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+MANY, LONG = 20, 2000
+"""Problems of a Spec that are shown, and characters of each: one made by hand has fewer."""
 
 
 class GanzooError(Exception):
@@ -37,9 +45,11 @@ class SpecError(GanzooError, ValueError):
         self.problems: list[tuple[str, str]] = (
             [("", problems)] if isinstance(problems, str) else list(problems)
         )
-        super().__init__(
-            "\n".join(f"{path}: {message}" if path else message for path, message in self.problems)
-        )
+        lines = [f"{path}: {message}" if path else message for path, message in self.problems]
+        shown = [line if len(line) <= LONG else f"{line[:LONG]} ..." for line in lines[:MANY]]
+        if len(lines) > MANY:
+            shown.append(f"... and {len(lines) - MANY:,} more")
+        super().__init__("\n".join(shown))
 
 
 class ShapeError(SpecError):
@@ -87,7 +97,27 @@ class StoreError(GanzooError):
 
 
 class IntegrityError(StoreError):
-    """Weights that are not the ones their config.json names."""
+    """Files that are not the ones that config.json, or the hub's record, names."""
+
+
+class HubError(GanzooError):
+    """The Hugging Face Hub cannot give, or will not take, what is asked."""
+
+
+class UnreachableError(HubError):
+    """The hub does not answer, or shall not be asked."""
+
+
+class NotFoundError(HubError):
+    """No such repository, revision or file, as far as this token may see."""
+
+
+class AccessError(HubError):
+    """No token, or one that may not do this."""
+
+
+class MovedError(HubError):
+    """The repository has changed since it was looked at."""
 
 
 class TaskError(GanzooError):
@@ -103,7 +133,7 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 
     More follows in every message: what is allowed, or what to do next.
     """
-    close = get_close_matches(str(name), list(allowed), n=1, cutoff=0.6)
+    close = get_close_matches(str(name)[:100], list(allowed), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ";"
 
 
@@ -112,3 +142,10 @@ def choices(allowed: Iterable[str], limit: int = 30) -> str:
     names = sorted(allowed)
     text = ", ".join(repr(name) for name in names[:limit])
     return (text or "none") + (f", ... ({len(names)} in all)" if len(names) > limit else "")
+
+
+def plain(text: object, limit: int = 200) -> str:
+    """A stranger's text on one line of a message: no control characters, not without end."""
+    line = "".join(letter if letter.isprintable() else " " for letter in str(text)[: 4 * limit])
+    line = " ".join(line.split())
+    return line if len(line) <= limit else line[: limit - 3] + "..."

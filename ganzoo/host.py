@@ -1,17 +1,28 @@
 """The host: finds plugins, isolates broken ones, and lists what each brings.
 
 A plugin is a module behind an entry point of the group `ganzoo`. One that raises at
-import, misspells a hook, or brings a name that another plugin brought before it is
-kept out whole, listed with the reason, and disturbs nothing else.
+import, misspells a hook, wants another version of ganzoo, or brings a name that another
+plugin brought before it is kept out whole, listed with the reason, and disturbs nothing else.
+
+The environment variable GANZOO_PLUGINS names the plugins to load, by entry point or by
+distribution, separated by commas; empty, it means none. `ganzoo --no-plugins` sets it so.
 """
 
 from __future__ import annotations
 
 import inspect
+import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import (
+    Distribution,
+    EntryPoint,
+    PackageNotFoundError,
+    distributions,
+    version,
+)
 from typing import Any
 
 import pluggy
@@ -26,24 +37,50 @@ from ganzoo.spec.variant import Variant
 from ganzoo.spec.vocabulary import Function, Vocabulary
 
 GROUP = "ganzoo"
+CHOICE = "GANZOO_PLUGINS"
+SLOW = 1.0
+"""Seconds that a plugin may take to import before `ganzoo plugins` says so."""
+WAY_OUT = f"`ganzoo --no-plugins ...` does without all, {CHOICE}=NAME,NAME loads these alone"
 _SINGULAR = {"variants": "variant", "functions": "function", "losses": "loss", "layers": "layer"}
 
 
 @dataclass
 class Plugin:
-    """A plugin as `ganzoo plugins` lists it. `problem` is empty for one that works."""
+    """A plugin as `ganzoo plugins` lists it.
+
+    `name` is that of its entry point, `problem` why it is not loaded (empty for one that works),
+    `seconds` what its import took. One that GANZOO_PLUGINS does not name is `left_out`.
+    """
 
     name: str
     distribution: str
     version: str
     brings: dict[str, list[str]] = field(default_factory=lambda: dict[str, list[str]]())
     problem: str = ""
+    seconds: float = 0.0
+    left_out: bool = False
+
+    @property
+    def slow(self) -> bool:
+        return self.seconds >= SLOW
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}".strip()
 
 
 class Host:
-    """All plugins and what they bring by name: variants, functions, losses, layers and data."""
+    """All plugins and what they bring by name: variants, functions, losses, layers and data.
 
-    def __init__(self, entry_points: Iterable[tuple[Distribution | None, EntryPoint]] = ()) -> None:
+    Args:
+        entry_points: each with the distribution that it is of, in the order of loading.
+        chosen: names of the plugins to load, of their entry points or distributions; None: all.
+    """
+
+    def __init__(
+        self,
+        entry_points: Iterable[tuple[Distribution | None, EntryPoint]] = (),
+        chosen: Iterable[str] | None = None,
+    ) -> None:
         self.plugins: list[Plugin] = []
         self.variants: dict[str, type[Variant]] = {}
         self.functions: dict[str, Function] = dict(words.FUNCTIONS)
@@ -51,16 +88,40 @@ class Host:
         self.layers: dict[str, type[Layer]] = dict(LAYERS)
         self.data: dict[str, DataSet] = dict(DATASETS)
         self.providers: dict[tuple[str, str], str] = {}
+        chosen = None if chosen is None else {_plain(name): name for name in chosen}
+        named: dict[str, Plugin] = {}
+        known: set[str] = set()
         for distribution, entry_point in entry_points:
             name = distribution.metadata["Name"] if distribution else entry_point.value
-            version = distribution.version if distribution else ""
-            plugin = Plugin(entry_point.name, name, version)
+            plugin = Plugin(entry_point.name, name, distribution.version if distribution else "")
             self.plugins.append(plugin)
+            names = {_plain(plugin.name), _plain(plugin.distribution)}
+            known |= names
+            if chosen is not None and not names & set(chosen):
+                plugin.left_out = True
+                continue
+            other = named.setdefault(plugin.name, plugin)
             try:
-                self._add(plugin, entry_point.load())
+                if other is not plugin:
+                    raise PluginError(
+                        f"{other} has an entry point {plugin.name!r}, too; uninstall one of them, "
+                        f"or name the one to load: {CHOICE}={plugin.distribution}"
+                    )
+                if distribution:
+                    _check_version(distribution)
+                before = time.perf_counter()
+                try:
+                    module = entry_point.load()
+                finally:
+                    plugin.seconds = time.perf_counter() - before
+                self._add(plugin, module)
             # whatever a stranger's module raises at import, SystemExit too, stays its own matter
             except (Exception, SystemExit) as error:
-                plugin.problem = plugin.problem or _reason(error)
+                plugin.problem = _reason(error)
+        for name in (chosen or {}).keys() - known:
+            problem = f"{CHOICE} names it, and no such plugin is installed"
+            near = nearest(name, known).removesuffix(";")
+            self.plugins.append(Plugin(name, (chosen or {})[name], "", problem=problem + near))
 
     def register(self, module: object, name: str = "") -> Plugin:
         """Add a plugin by hand, for tests and notebooks; PluginError where it is broken."""
@@ -119,7 +180,7 @@ class Host:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        return Vocabulary(self.functions, self.layers)
+        return Vocabulary(self.functions, self.layers, self.providers)
 
     @property
     def broken(self) -> list[Plugin]:
@@ -144,10 +205,14 @@ class Host:
         return self.losses[name]
 
     def _not_loaded(self) -> str:
-        if not self.broken:
-            return ""
-        lines = [f"{p.distribution} {p.version} ({p.problem})" for p in self.broken]
-        return f"\n  not loaded: {'; '.join(lines)}; see `ganzoo plugins`"
+        """Lines for an error: which plugins are broken, and which were left out."""
+        lines = ""
+        if self.broken:
+            broken = "; ".join(f"{plugin} ({plugin.problem})" for plugin in self.broken)
+            lines += f"\n  not loaded: {broken}; see `ganzoo plugins`. {WAY_OUT}"
+        if left_out := [plugin.distribution for plugin in self.plugins if plugin.left_out]:
+            lines += f"\n  left out, since {CHOICE} does not name them: {', '.join(left_out)}"
+        return lines
 
 
 def _check_kind(word: str, item: Any, kind: type) -> None:
@@ -184,8 +249,38 @@ def _reason(error: BaseException) -> str:
     return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}"
 
 
+def _plain(name: str) -> str:
+    """A name as it is compared: distributions may be written with -, _ or capitals."""
+    return name.strip().replace("_", "-").replace(".", "-").lower()
+
+
+def _check_version(distribution: Distribution) -> None:
+    """PluginError where what a plugin says of the ganzoo that it needs is not what is here."""
+    requires = distribution.requires or []
+    if not any(_plain(text).startswith("ganzoo") for text in requires):
+        return
+    from packaging.requirements import Requirement  # hundredths of a second, so not for everybody
+
+    try:
+        here = version("ganzoo")
+    except PackageNotFoundError:  # run from a folder, without having been installed
+        return
+    for text in requires:
+        wanted = Requirement(text)
+        if _plain(wanted.name) != "ganzoo" or (wanted.marker and not wanted.marker.evaluate()):
+            continue
+        if not wanted.specifier.contains(here, prereleases=True):
+            raise PluginError(
+                f"it needs ganzoo{wanted.specifier}, and this is {here}; "
+                f"pip install --upgrade ganzoo {distribution.metadata['Name']}"
+            )
+
+
 def discover() -> Host:
-    """The host with every installed plugin, in the order of distribution and entry name."""
+    """The host with every installed plugin, in the order of distribution and entry name.
+
+    Of the plugins alone that GANZOO_PLUGINS names, where it is set.
+    """
     found: dict[tuple[str, str, str], tuple[Distribution, EntryPoint]] = {}
     for distribution in distributions():
         for entry_point in distribution.entry_points:
@@ -194,7 +289,9 @@ def discover() -> Host:
                 found.setdefault(
                     (name.lower(), entry_point.name, entry_point.value), (distribution, entry_point)
                 )
-    return Host(found[key] for key in sorted(found))
+    choice = os.environ.get(CHOICE)
+    chosen = None if choice is None else [name for name in choice.split(",") if name.strip()]
+    return Host((found[key] for key in sorted(found)), chosen)
 
 
 @lru_cache(maxsize=1)

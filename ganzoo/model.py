@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image as Picture
 
+    from ganzoo.hub.publish import Published
+
 Output = Literal["pil", "np", "pt"]
 BATCH = 256
 """Samples that are computed at once."""
@@ -390,6 +392,38 @@ class Model:
         from ganzoo import store
 
         store.save(self, folder, **facts)
+
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        private: bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        token: str | bool | None = None,
+        endpoint: str | None = None,
+        dry_run: bool = False,
+        **options: Any,
+    ) -> Published:
+        """Publish it on the hub, as `org/name`; where it went, and the commit.
+
+        Saved, loaded back and compared first, then sent in one commit, which is refused where
+        the repository moves meanwhile. `ganzoo.hub.publish.push_model` says more, and takes
+        other options: `parent`, `licence`, `message`, `dtype`.
+        """
+        from ganzoo.hub import publish
+
+        return publish.push_model(
+            self,
+            repo,
+            private=private,
+            revision=revision,
+            create_pr=create_pr,
+            token=token,
+            endpoint=endpoint,
+            dry_run=dry_run,
+            **options,
+        )
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {parameter_count(net):,}" for name, net in self.networks.items())

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganzoo.errors import PluginError, ShapeError
+from ganzoo.errors import PluginError, ShapeError, choices
 from ganzoo.spec import layers as L
 from ganzoo.spec.mathematics import layer_text
 from ganzoo.spec.network import Network
@@ -24,6 +24,8 @@ from ganzoo.spec.network import Network
 Shape = tuple[int, ...]
 DRY_BATCH = 4
 """Samples in a dry run: more than one, for batch norm."""
+MAX_NUMBERS = 100_000_000
+"""In one sample, anywhere in a network: 400 MB, where a picture of 1024x1024 has 3 million."""
 SHAPE_FAULTS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError)
 """What torch, in one version or another, raises for tensors that do not fit together."""
 
@@ -399,6 +401,9 @@ class _Assembler:
             if any(size < 1 for size in x.shape):
                 what = f"{layer_text(layer)} leaves nothing of {shape_text(shape)}"
                 raise ShapeError([(here, what)])
+            if math.prod(x.shape[1:]) > MAX_NUMBERS:
+                what = f"{layer_text(layer)} makes {shape_text(x.shape[1:])} of each sample"
+                raise ShapeError([(here, f"{what}; at most {MAX_NUMBERS:,} numbers are computed")])
             if isinstance(module, nn.ReLU | nn.LeakyReLU) and isinstance(before, _OVERWRITABLE):
                 module.inplace = True
             modules.append(module)
@@ -499,6 +504,11 @@ def _strange(layer: L.Layer, shape: Shape) -> nn.Module:
             raise PluginError(
                 f"layer {layer.kind!r}: {type(part).__name__} has weights or buffers, and no "
                 "reset_parameters() that gives them their first values"
+            )
+        if part._non_persistent_buffers_set:
+            raise PluginError(
+                f"layer {layer.kind!r}: {type(part).__name__} has a buffer with persistent=False "
+                f"({choices(part._non_persistent_buffers_set)}), which no model folder would hold"
             )
     return module
 

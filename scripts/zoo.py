@@ -377,6 +377,7 @@ def write_card(model: Published) -> None:
         pictures=pictures,
         report=metrics.read(folder),
         more="\n\n".join(filter(None, (left_out(folder), without(folder)))),
+        licence="apache-2.0",
     )
     (folder / "README.md").write_text(text, "utf-8")
 
@@ -464,6 +465,8 @@ def main() -> None:
                 train(model.command, RUNS / model.name)
             if not arguments.cards_only:
                 publish(model)
+            elif not (CARDS / model.name / "config.json").is_file():
+                continue  # declared, and not trained yet
             write_card(model)
 
 

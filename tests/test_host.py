@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -15,11 +16,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganzoo import DataSet, Fields, Function, Layer, Loss, Source, Spec, Variant, hookimpl, store
+from ganzoo import (
+    DataSet,
+    Fields,
+    Function,
+    Layer,
+    Loss,
+    Source,
+    Spec,
+    Variant,
+    cli,
+    hookimpl,
+    store,
+)
 from ganzoo.build import build, initialize
 from ganzoo.engine import train
 from ganzoo.errors import PluginError, SpecError, UnknownNameError
-from ganzoo.host import Host, discover
+from ganzoo.host import Host, default, discover
 from ganzoo.spec import Flatten, Image, Linear, Network, Normal, Reshape, Tanh, Update, vocabulary
 
 
@@ -255,7 +268,160 @@ def test_an_unknown_variant_names_what_could_not_be_loaded(host: Host) -> None:
         host.variant("tinny")
     text = str(caught.value)
     assert "no variant 'tinny'; did you mean 'tiny'? there is: 'tiny'" in text
-    assert "raises  (RuntimeError: no licence found)" in text and "`ganzoo plugins`" in text
+    assert "raises (RuntimeError: no licence found)" in text and "`ganzoo plugins`" in text
+    assert "`ganzoo --no-plugins ...`" in text and "GANZOO_PLUGINS=" in text
+
+
+# ------------------------------------------------------- installed, chosen, outdated, slow
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Install a distribution with one plugin, as pip would leave it; it brings a data set."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("GANZOO_PLUGINS", raising=False)
+    modules: list[str] = []
+
+    def install(name: str, *requires: str, entry: str = "", code: str = "") -> None:
+        module = f"{name.replace('-', '_')}_of_a_test"
+        modules.append(module)
+        (tmp_path / f"{module}.py").write_text(
+            f"{code}\nimport ganzoo\nfrom ganzoo import DataSet, Fields\n"
+            "@ganzoo.hookimpl\ndef ganzoo_data():\n"
+            f"    return [DataSet({name!r}, Fields(fields={{}}), '', 1, '', '', load='no:where')]\n"
+        )
+        info = tmp_path / f"{name.replace('-', '_')}-1.0.dist-info"
+        info.mkdir()
+        needs = "".join(f"Requires-Dist: {text}\n" for text in requires)
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\n{needs}"
+        )
+        (info / "entry_points.txt").write_text(f"[ganzoo]\n{entry or module} = {module}\n")
+
+    yield install
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
+def found(host: Host, distribution: str) -> Any:
+    [plugin] = [plugin for plugin in host.plugins if plugin.distribution == distribution]
+    return plugin
+
+
+@pytest.mark.parametrize(
+    "needs, problem",
+    [
+        (["ganzoo>=0.1"], ""),
+        (["ganzoo"], ""),
+        (["numpy", "ganzoo-gan>=7"], ""),
+        (["ganzoo>=9; python_version < '3'"], ""),
+        (["ganzoo>=9; extra == 'next'"], ""),
+        (["ganzoo>=900.1"], "it needs ganzoo>=900.1, and this is "),
+        (["Ganzoo[metrics]~=900.0"], "it needs ganzoo~=900.0, and this is "),
+        (["ganzoo<0.0.1"], "it needs ganzoo<0.0.1, and this is "),
+    ],
+)
+def test_a_plugin_for_another_ganzoo(installed: Any, needs: list[str], problem: str) -> None:
+    """It is not even imported, so that what it would trip over is not what is reported."""
+    wrong = "raise RuntimeError('imported')" if problem else ""
+    installed("zoo-of-tomorrow", *needs, code=wrong)
+    host = discover()
+    plugin = found(host, "zoo-of-tomorrow")
+    assert plugin.problem.startswith(problem) and bool(plugin.problem) == bool(problem)
+    assert ("zoo-of-tomorrow" in host.data) == (not problem)
+    assert ("pip install --upgrade ganzoo zoo-of-tomorrow" in plugin.problem) == bool(problem)
+    assert "gan" in host.variants
+
+
+def test_two_distributions_with_an_entry_point_of_one_name(installed: Any, monkeypatch) -> None:
+    installed("one-zoo", entry="zoo")
+    installed("other-zoo", entry="zoo")
+    host = discover()
+    assert "one-zoo" in host.data and "other-zoo" not in host.data
+    assert found(host, "one-zoo").problem == ""
+    assert "one-zoo 1.0 has an entry point 'zoo', too" in found(host, "other-zoo").problem
+    assert "GANZOO_PLUGINS=other-zoo" in found(host, "other-zoo").problem
+    monkeypatch.setenv("GANZOO_PLUGINS", "other-zoo")
+    host = discover()
+    assert "other-zoo" in host.data and "one-zoo" not in host.data and not host.broken
+
+
+@pytest.mark.parametrize(
+    "choice, loaded",
+    [
+        ("", set()),
+        (" , ", set()),
+        ("ganzoo_gan", {"ganzoo-gan"}),
+        ("ganzoo-gan", {"ganzoo-gan"}),
+        ("GanZoo.Gan, chosen-zoo", {"ganzoo-gan", "chosen-zoo"}),
+    ],
+)
+def test_the_plugins_that_are_chosen(installed: Any, monkeypatch, choice: str, loaded: set) -> None:
+    installed("chosen-zoo")
+    installed("broken-zoo", code="raise RuntimeError('imported')")
+    monkeypatch.setenv("GANZOO_PLUGINS", choice)
+    host = discover()
+    assert {plugin.distribution for plugin in host.plugins if plugin.brings} == loaded
+    assert not host.broken and "broken_zoo_of_a_test" not in sys.modules
+    assert {p.distribution for p in host.plugins if not p.left_out} == loaded
+    with pytest.raises(UnknownNameError, match=r"left out, since GANZOO_PLUGINS .* broken-zoo"):
+        host.variant("dcgan")
+
+
+def test_a_choice_of_what_is_not_there(monkeypatch) -> None:
+    monkeypatch.setenv("GANZOO_PLUGINS", "ganzo-gan")
+    host = discover()
+    [broken] = host.broken
+    assert broken.distribution == "ganzo-gan" and "did you mean 'ganzoo-gan'?" in broken.problem
+    assert not host.variants
+
+
+def test_a_plugin_that_is_slow_to_import(installed: Any, monkeypatch) -> None:
+    monkeypatch.setattr("ganzoo.host.SLOW", 0.3)
+    installed("slow-zoo", code="import time\ntime.sleep(0.31)")
+    installed("slow-and-broken", code="import time\ntime.sleep(0.31)\nraise RuntimeError")
+    host = discover()
+    assert found(host, "slow-zoo").slow and "slow-zoo" in host.data
+    assert found(host, "slow-and-broken").slow and found(host, "slow-and-broken").problem
+    assert 0.31 <= found(host, "slow-zoo").seconds < 3
+    assert not found(host, "ganzoo-gan").slow
+
+
+def test_the_command_line_tells_and_gets_people_out_of_trouble(
+    installed: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ganzoo.host.SLOW", 0.3)
+    monkeypatch.setenv("COLUMNS", "200")
+    installed("slow-zoo", code="import time\ntime.sleep(0.31)")
+    installed("broken-zoo", code="raise RuntimeError('no licence [yet]')")
+
+    def tell(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ganzoo", *words])
+        default.cache_clear()
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(stop.value.code or 0), captured.out, captured.err
+
+    try:
+        _, out, _ = tell("plugins")
+        assert "broken: RuntimeError: no licence [yet]" in out
+        assert re.search(r"slow-zoo .*data: slow-zoo \(0\.\d s to import\)", out)
+        assert out.count("s to import") == 1 and "`ganzoo --no-plugins ...` does without all" in out
+        code, out, err = tell("variants")
+        assert code == 0 and "dcgan" in out
+        assert "not loaded: broken-zoo 1.0 (RuntimeError: no licence [yet])" in err
+        assert "ganzoo --no-plugins" in err
+        monkeypatch.setenv("GANZOO_PLUGINS", "ganzoo-gan")
+        _, out, _ = tell("plugins")
+        assert "left out: GANZOO_PLUGINS does not name it" in out and "broken:" not in out
+        code, out, err = tell("--no-plugins", "variants")
+        assert code == 0 and "gan" not in out.split("\n\n")[0] and not err
+        code, _, err = tell("--no-plugins", "show", "gan")
+        assert code == 2 and "no variant 'gan'" in err and "ganzoo-gan" in err
+    finally:
+        monkeypatch.undo()
+        default.cache_clear()
 
 
 # ------------------------------------------------------------------------------- in use

@@ -31,6 +31,7 @@ def test_the_wheel_carries_models_digits_and_types(tmp_path: Path) -> None:
         for path in folder.iterdir():
             assert f"ganzoo/model_cards/{model}/{path.name}" in names
     assert {"ganzoo/data/digits.png", "ganzoo/py.typed", "ganzoo/cli/__init__.py"} <= names
+    names.remove("ganzoo/testing.py")  # the checks that plugin authors run
     assert not [name for name in names if "test" in name.lower() or name.startswith("runs")]
     assert size < 60e6
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -100,6 +101,24 @@ def test_the_python_variant_registers_and_trains() -> None:
         assert set(step.losses()) == {"D.real", "D.fake", "G.fool"}
 
 
+def test_the_test_shown_passes(monkeypatch, tmp_path) -> None:
+    """For what `ganzoo new my-gan` writes."""
+    from ganzoo import skeleton, testing
+
+    folder = skeleton.create("my-gan", tmp_path / "my-gan")
+    module = ModuleType("my_gan")
+    exec((folder / "my_gan.py").read_text(), vars(module))
+    host = Host()
+    host.register(module, "my-gan")
+    monkeypatch.setattr(testing, "default", lambda: host)
+    space: dict = {}
+    exec(block("python", "conforms("), space)
+    [mark] = space["test_conforms"].pytestmark
+    for check in mark.args[1]:
+        space["test_conforms"](check)
+    assert len(mark.args[1]) == len(testing.CHECKS)
+
+
 def test_the_snippet_of_losses_says_what_it_promises(capsys) -> None:
     space: dict = {}
     exec(block("python", "with_loss"), space)
@@ -115,7 +134,7 @@ def test_commands_and_files_exist() -> None:
     from ganzoo.cli import app
 
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
-    named = set(re.findall(r"^\s+(?:\.venv/bin/)?ganzoo (\w+)", README, re.MULTILINE))
+    named = set(re.findall(r"^\s+(?:\.venv/bin/)?ganzoo ([\w-]+)", README, re.MULTILINE))
     assert named and named <= known
     assert known <= {*named, "variants", "models", "data", "plugins", "losses"}, (
         "a command is not shown"

@@ -44,6 +44,7 @@ from ganzoo.spec import (
     Text,
     Together,
 )
+from ganzoo.testing import CHECKS, conforms
 from tests.reference import ROUNDS, Loop, Passes, divergence, sample
 from tests.test_plan import (
     RATE,
@@ -88,6 +89,13 @@ def test_every_variant_that_ships_is_here() -> None:
     ours = {plugin.distribution for plugin in host.plugins if plugin.distribution in SHIPPED}
     assert ours == SHIPPED
     assert {v for v in host.variants if host.providers["variants", v] in SHIPPED} == set(SMALL)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", SMALL)
+def test_every_variant_that_ships_conforms(name: str, check: str) -> None:
+    """What strangers' plugins are held to (`ganzoo check-plugin`)."""
+    conforms(name, check, **SMALL[name])
 
 
 def small(name: str, channels: int = 1, **settings: Any) -> Spec:

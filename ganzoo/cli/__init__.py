@@ -12,7 +12,7 @@ from ganzoo.cli.console import app, err
 from ganzoo.errors import GanzooError
 
 # the commands, in the order of `ganzoo --help`
-from ganzoo.cli import listing, looking, training, using, measuring  # noqa: F401 # isort: skip
+from ganzoo.cli import listing, looking, training, using, measuring, hub, authoring  # noqa: F401 # isort: skip
 
 
 def main() -> None:
@@ -49,5 +49,13 @@ def ganzoo(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and stop.")
     ] = False,
+    no_plugins: Annotated[
+        bool,
+        typer.Option("--no-plugins", help="Load no plugin (GANZOO_PLUGINS=a,b loads these alone)."),
+    ] = False,
 ) -> None:
     """A zoo of GANs in which a model is data: list, explain, train and sample."""
+    if no_plugins:
+        from ganzoo.host import CHOICE
+
+        os.environ[CHOICE] = ""  # for processes that this one starts, too

@@ -75,13 +75,7 @@ def _own(target: str, data: str | None, settings: list[str] | None) -> tuple[Spe
         return files.read(target), {"variant": "", "file": Path(target).name}
     host = default()
     variant = host.variant(target)
-    given: dict[str, str] = {}
-    for item in settings or []:
-        name, equals, value = item.partition("=")
-        if not equals:
-            raise SpecError(f"--set {item}: write name=value, such as width=32")
-        given[name] = value
-    made = variant.parse(given)
+    made = variant.parse(given(settings))
     plugin = host.providers["variants", target]
     version = next((p.version for p in host.plugins if p.distribution == plugin), "")
     spec = made.spec(_fields(data or "mnist"))
@@ -90,6 +84,17 @@ def _own(target: str, data: str | None, settings: list[str] | None) -> tuple[Spe
         "plugin": plugin, "plugin_version": version,
     }  # fmt: skip
     return spec, made_by
+
+
+def given(settings: list[str] | None) -> dict[str, str]:
+    """What `--set` says, by name."""
+    found: dict[str, str] = {}
+    for item in settings or []:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise SpecError(f"--set {item}: write name=value, such as width=32")
+        found[name] = value
+    return found
 
 
 def _fields(data: str) -> Fields:

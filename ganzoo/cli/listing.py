@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from ganzoo.cli.console import app, columns, err, escape, out
+from ganzoo.errors import UnknownNameError, choices, nearest
+
+if TYPE_CHECKING:
+    from ganzoo.spec.words import Word
 
 
 @app.command()
@@ -73,22 +79,84 @@ def data() -> None:
 
 
 @app.command()
-def plugins() -> None:
-    """List the plugins: what each brings, and what is broken."""
+def functions(
+    name: Annotated[str | None, typer.Argument(help="One of them, to show it whole.")] = None,
+) -> None:
+    """List the functions that losses can call, with their formulas."""
+    from ganzoo.host import default
+    from ganzoo.spec.words import of_function
+
+    found = {word: of_function(function) for word, function in default().functions.items()}
+    _words("functions", found, name)
+
+
+@app.command()
+def layers(
+    name: Annotated[str | None, typer.Argument(help="One of them, to show it whole.")] = None,
+) -> None:
+    """List the layers that networks are made of, with their formulas."""
+    from ganzoo.host import default
+    from ganzoo.spec.words import of_layer
+
+    _words("layers", {kind: of_layer(layer) for kind, layer in default().layers.items()}, name)
+
+
+def _words(what: str, found: dict[str, Word], name: str | None) -> None:
+    """All words of a kind in a few lines each, or one whole."""
     from ganzoo.host import default
 
-    table = columns("plugin", "version", "brings")
-    for plugin in default().plugins:
-        brings = "; ".join(f"{word}: {', '.join(names)}" for word, names in plugin.brings.items())
-        state = (
-            f"[bold red]broken:[/] {escape(plugin.problem)}" if plugin.problem else escape(brings)
+    host = default()
+    if name is not None and name not in found:
+        kind = what.removesuffix("s")
+        raise UnknownNameError(
+            f"no {kind} {name!r}{nearest(name, found)} there is: {choices(found, 60)}"
         )
-        table.add_row(plugin.distribution, plugin.version, state or "nothing")
+    for word in found.values() if name is None else [found[name]]:
+        kind = f"  [dim]{word.name}[/]" if what == "layers" else ""
+        out.print(f"[bold]{escape(word.signature)}[/]{kind}")
+        out.print(f"    {word.summary}", markup=False)
+        rows = {"formula": word.formula, "source": word.source}
+        if name is not None:
+            for line in word.more.splitlines():
+                out.print(f"    {line}", markup=False)
+            rows |= {"example": word.example, **word.notes}
+        rows["from"] = host.providers.get((what, word.name), "ganzoo")
+        for label, text in rows.items():
+            if text:
+                out.print(f"    {label}: {text}", style="dim", markup=False)
+    if name is None:
+        mention_broken(host)
+        out.print(f"\nganzoo {what} NAME shows one whole, with an example", style="dim")
+
+
+@app.command()
+def plugins() -> None:
+    """List the plugins: what each brings, what is broken or slow, and why."""
+    from ganzoo.host import CHOICE, WAY_OUT, default
+
+    host = default()
+    table = columns("plugin", "version", "brings")
+    for plugin in host.plugins:
+        if plugin.problem:
+            state = f"[bold red]broken:[/] {escape(plugin.problem)}"
+        elif plugin.left_out:
+            state = f"[yellow]left out:[/] {CHOICE} does not name it"
+        else:
+            state = "; ".join(
+                f"{word}: {escape(', '.join(names))}" for word, names in plugin.brings.items()
+            )
+        if plugin.slow:
+            state += f" [yellow]({plugin.seconds:.1f} s to import)[/]"
+        table.add_row(escape(plugin.distribution), plugin.version, state or "nothing")
     out.print(table)
+    if host.broken:
+        out.print(f"\n{WAY_OUT}", style="dim", markup=False)
 
 
 def mention_broken(host: Any) -> None:
     for plugin in host.broken:
-        err.print(
-            f"not loaded: {plugin.distribution} ({plugin.problem})", style="yellow", markup=False
-        )
+        err.print(f"not loaded: {plugin} ({plugin.problem})", style="yellow", markup=False)
+    if host.broken:
+        from ganzoo.host import WAY_OUT
+
+        err.print(WAY_OUT, style="dim", markup=False)

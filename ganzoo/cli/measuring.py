@@ -48,7 +48,7 @@ def evaluate(
 ) -> None:
     """Measure a model: a table, and metrics.json beside it.
 
-    The figures of a model that came with ganzoo are compared and never written over.
+    The figures of a model that was published are compared and never written over.
     """
     from ganzoo import hub, runs, store
     from ganzoo.metrics import evaluate as evaluate_
@@ -56,7 +56,7 @@ def evaluate(
 
     folder = hub.resolve(model)
     loaded = store.load(folder)
-    bundled = folder in hub.bundled().values() and not Path(model).is_dir()
+    published = not Path(model).is_dir()  # one that came with ganzoo, or from the hub
     with err.status(f"measuring {loaded.title}") as status:
 
         def note(text: str) -> None:
@@ -71,7 +71,7 @@ def evaluate(
     else:
         _figures(found)
     said = report.read(folder)
-    if not bundled:
+    if not published:
         found.write(folder)
         if not json:
             out.print(f"\nkept in {folder / report.FILE}", style="dim", markup=False)

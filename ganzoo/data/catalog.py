@@ -28,6 +28,7 @@ class DataSet:
             first use. `declared` is this declaration; `roots` are folders to look in,
             in order, of which only the last may be written to.
         splits: what `split` may be. flips: training may mirror the images.
+        hub: the name of the same data on the Hugging Face Hub, if they are there.
     """
 
     name: str
@@ -39,6 +40,7 @@ class DataSet:
     load: Callable[[DataSet, str, tuple[Path, ...]], Source] | str = field(repr=False)
     splits: tuple[str, ...] = ("train", "test")
     flips: bool = False
+    hub: str = ""
 
     def loader(self) -> Callable[[DataSet, str, tuple[Path, ...]], Source]:
         """The callable behind `load`; imports torch for the core's."""
@@ -91,6 +93,7 @@ DATASETS: dict[str, DataSet] = {
             licence=_MNIST_LICENCE,
             source=_MNIST_SOURCE,
             load="ganzoo.data.loading:mnist",
+            hub="ylecun/mnist",
         ),
         DataSet(
             name="fashion-mnist",
@@ -100,6 +103,7 @@ DATASETS: dict[str, DataSet] = {
             licence="MIT, Zalando SE",
             source="arXiv:1708.07747",
             load="ganzoo.data.loading:fashion_mnist",
+            hub="zalando-datasets/fashion_mnist",
         ),
     )
 }

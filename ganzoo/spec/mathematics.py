@@ -7,7 +7,7 @@ from typing import Any
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import Image, Label, Normal, Text, Uniform, Vector
-from ganzoo.spec.layers import Conv, Deconv, Inject, Layer, Residual, Skip
+from ganzoo.spec.layers import Conv, Deconv, Foreign, Inject, Layer, Residual, Skip
 from ganzoo.spec.network import Network
 from ganzoo.spec.schedule import Stage, Together, Update, updates_of
 from ganzoo.spec.spec import Spec
@@ -76,6 +76,8 @@ def _network(network: Network) -> str:
 
 def layer_text(layer: Layer) -> str:
     """A layer in a few characters: `conv 64 5x5 /2`."""
+    if isinstance(layer, Foreign):
+        return layer.kind.replace("_", " ")
     values: dict[str, Any] = layer.model_dump(exclude_defaults=True)
     values.pop("kind", None)
     if isinstance(layer, Conv | Deconv):  # their kernels and strides are said even when usual

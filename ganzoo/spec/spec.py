@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import keyword
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
-from ganzoo.errors import SpecError, choices, nearest
+from ganzoo.errors import PluginError, SpecError, choices, nearest
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import DATA, Draw
 from ganzoo.spec.frozen import Count, Frozen, FrozenDict, Identifier, Named, spec_error
+from ganzoo.spec.layers import STRANGERS, Foreign
 from ganzoo.spec.network import Network
 from ganzoo.spec.schedule import ExpressionText, Stage, Together, Update
 
@@ -110,10 +112,15 @@ class Spec(Frozen):
     # ---------------------------------------------------------------- reading and writing
 
     @classmethod
-    def from_dict(cls, data: Any) -> Self:
-        """A Spec from plain data, as read from JSON or YAML."""
+    def from_dict(cls, data: Any, *, strangers: bool = False) -> Self:
+        """A Spec from plain data, as read from JSON or YAML.
+
+        Args:
+            strangers: let layers and functions stand that nobody here knows; `foreign` names
+                them. A trained model is not to fail for a word that only its losses use.
+        """
         try:
-            return cls.model_validate(data)
+            return cls.model_validate(data, context=STRANGERS if strangers else None)
         except ValidationError as error:
             raise spec_error(error, "Spec", _long_form(data)) from None
         except RecursionError:
@@ -156,8 +163,9 @@ class Spec(Frozen):
     # ------------------------------------------------------------------------- validation
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        problems = [*self._name_problems()] or [*self._expression_problems()]
+    def _consistent(self, info: ValidationInfo) -> Self:
+        strangers = info.context == STRANGERS
+        problems = [*self._name_problems()] or [*self._expression_problems(strangers)]
         problems = problems or [*self._schedule_problems()]
         problems = problems or [*self._untrained()] or [*self._unused()]
         if problems:
@@ -183,16 +191,31 @@ class Spec(Frozen):
             if name in stages[:index]:
                 yield f"stages.{index}.name", f"the name {name!r} is taken by another stage"
 
-    def _expression_problems(self) -> Iterator[tuple[str, str]]:
+    def _expression_problems(self, strangers: bool) -> Iterator[tuple[str, str]]:
         for path, text in self.expressions():
             try:
-                self._check(ex.parse(text), path.startswith("let."))
+                tree = ex.parse(text)
+                if strangers and self._strange(tree):
+                    continue
+                self._check(tree, path.startswith("let."))
             except SpecError as error:
                 yield from (
                     (".".join(filter(None, (path, sub))), text) for sub, text in error.problems
                 )
         for name in [*self._cycles()][:1]:  # all names of a cycle are in it; one is enough
             yield f"let.{name}", f"{name!r} is defined by itself"
+
+    def _strange(self, tree: ex.Expression) -> bool:
+        """Whether an expression calls what nobody here knows, so that it cannot be checked."""
+        return any(
+            isinstance(node, ex.Call)
+            and (
+                vocabulary.function(node.name) is None
+                if node.name not in self.networks
+                else any(isinstance(layer, Foreign) for _, layer in self.networks[node.name].walk())
+            )
+            for node in ex.walk(tree)
+        )
 
     def _cycles(self) -> Iterator[str]:
         def reaches(start: str, name: str, seen: set[str]) -> bool:
@@ -360,6 +383,27 @@ class Spec(Frozen):
             for key, text in task.expressions:
                 yield f"tasks.{name}.{key}", text
 
+    def foreign(self) -> Iterator[tuple[str, str, str]]:
+        """Words that nobody here knows: path, `functions` or `layers`, and the word."""
+        for name, network in self.networks.items():
+            for path, layer in network.walk():
+                if isinstance(layer, Foreign):
+                    yield f"networks.{name}.{path}", "layers", layer.kind
+        for path, text in self.expressions():
+            calls = (node.name for node in ex.walk(ex.parse(text)) if isinstance(node, ex.Call))
+            for name in calls:
+                if name not in self.networks and vocabulary.function(name) is None:
+                    yield path, "functions", name
+
+    def complete(self) -> None:
+        """PluginError where a word is foreign, and so nothing can be trained by this Spec."""
+        missing = [f"{word.rstrip('s')} {name!r} ({path})" for path, word, name in self.foreign()]
+        if missing:
+            raise PluginError(
+                f"nobody here knows {', '.join(missing[:5])}: install the plugin that brings it, "
+                "which `requires` in config.json of the model names; see `ganzoo plugins`"
+            )
+
     def names_in(self, text: str) -> set[str]:
         """Draws, lets, networks and functions that an expression needs, through its lets too."""
         found: set[str] = set()
@@ -493,8 +537,12 @@ def strict_json(text: str) -> Any:
     def refuse(word: str) -> Any:
         raise SpecError(f"{word} is not a finite number")
 
+    def finite(digits: str) -> float:
+        number = float(digits)  # 1e999 is infinite, and well-formed JSON
+        return number if math.isfinite(number) else refuse(digits)
+
     try:
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=refuse)
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=refuse, parse_float=finite)
     except SpecError:
         raise
     except (ValueError, RecursionError) as error:

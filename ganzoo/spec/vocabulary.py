@@ -93,10 +93,17 @@ class Function:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The functions by name and the classes of layers by kind."""
+    """The functions by name and the classes of layers by kind.
+
+    `providers` names the distributions that bring them, by ("functions" or "layers", name);
+    the core's own have none.
+    """
 
     functions: Mapping[str, Function]
     layers: Mapping[str, type[Layer]]
+    providers: Mapping[tuple[str, str], str] = field(
+        default_factory=lambda: dict[tuple[str, str], str]()
+    )
 
 
 _BATCH_COUPLED = dict.fromkeys(

@@ -1,0 +1,165 @@
+"""Models by name: folders, bundled ones, and those of the Hugging Face Hub.
+
+names.py    what a name means     errors.py   the hub's errors in ganzoo's words
+local.py    what is here          remote.py   what the hub tells
+fetch.py    from the hub, checked
+publish.py  to the hub            verify.py   measured again      (these need torch)
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganzoo.errors import (
+    IntegrityError,
+    StoreError,
+    UnknownNameError,
+    UnreachableError,
+    choices,
+    nearest,
+)
+from ganzoo.hub.local import CONFIG, Entry, bundled, cache_of, cached, cached_entries, entries
+from ganzoo.hub.names import FORMS, Repository, repository
+
+if TYPE_CHECKING:
+    from ganzoo.model import Model
+
+__all__ = ["CONFIG", "Entry", "bundled", "entries", "from_pretrained", "resolve"]
+
+
+def resolve(
+    name: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    endpoint: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    local_files_only: bool = False,
+) -> Path:
+    """The folder of a model. It looks for, in this order,
+
+    1. a folder of that name: of a model, or of the run that made it;
+    2. a bundled model (`ganzoo models`);
+    3. where the name is that of a repository (`org/name`, `org/name@revision`,
+       `hf://org/name`), the hub's cache;
+    4. the hub itself. One line on standard error says so first.
+
+    What is here is found without waiting for the network, and so without asking whether there
+    is something newer; `ganzoo hub pull` asks.
+
+    Args:
+        revision: a branch, a tag or a commit of a repository; by default main.
+        endpoint: the address of another hub. token: for private repositories.
+        cache_dir: in place of the hub's own cache. local_files_only: never use the network.
+
+    Raises:
+        UnknownNameError: nothing of that name, with the nearest match.
+        StoreError: a folder without a model.
+        HubError: the hub does not give it. IntegrityError: it gives something else.
+    """
+    folder, _ = _found(name, revision, endpoint, cache_dir)
+    if folder is not None:
+        return folder
+    wanted = _wanted(name, revision)
+    if local_files_only:
+        raise UnreachableError(
+            f"{wanted} is not here, and the hub shall not be asked; bring it with "
+            f"`ganzoo hub pull {wanted}` while there is a network"
+        )
+    from ganzoo.hub import fetch
+
+    return fetch.pull(wanted, endpoint=endpoint, token=token, cache_dir=cache_dir)
+
+
+def from_pretrained(
+    name: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    endpoint: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    local_files_only: bool = False,
+    device: str = "cpu",
+) -> Model:
+    """The model of that name, ready to use.
+
+    Nothing of a repository is executed: JSON becomes a Spec, safetensors its weights.
+
+    Args:
+        name: a model folder, the folder of a run, the name of a bundled model, or a repository
+            on the hub; see `ganzoo.hub.resolve`, which takes the other arguments, too.
+        device: where its networks shall live.
+
+    Example: `ganzoo.from_pretrained("dcgan-mnist").generate(16, seed=0)`
+    """
+    from ganzoo import store
+
+    found, is_cached = _found(name, revision, endpoint, cache_dir)
+    folder = found or resolve(
+        name,
+        revision=revision,
+        endpoint=endpoint,
+        token=token,
+        cache_dir=cache_dir,
+        local_files_only=local_files_only,
+    )
+    try:
+        return store.load(folder, device=device)
+    except IntegrityError:
+        if not is_cached or local_files_only:
+            raise
+    # what lies in the cache has been damaged since
+    from ganzoo.hub import fetch
+
+    wanted = _wanted(name, revision)
+    return store.load(
+        fetch.pull(wanted, endpoint=endpoint, token=token, cache_dir=cache_dir), device=device
+    )
+
+
+def _found(
+    name: str | os.PathLike[str],
+    revision: str | None,
+    endpoint: str | None,
+    cache_dir: str | os.PathLike[str] | None,
+) -> tuple[Path | None, bool]:
+    """The folder of a model that is here, if it is, and whether it lies in the hub's cache."""
+    text, path = str(name), Path(name).expanduser()
+    local = next(
+        (folder for folder in (path, path / "model") if (folder / CONFIG).is_file()),
+        bundled().get(text),
+    )
+    if local is not None:
+        if revision is not None:
+            raise UnknownNameError(
+                f"{text!r} is here, and has no revision {revision!r}; leave it out, or say "
+                "hf://org/name for a repository"
+            )
+        return local, False
+    wanted = None if path.is_dir() else repository(text, revision)
+    if wanted is None:
+        return None, False
+    found = cached(wanted, cache_of(endpoint, cache_dir))
+    return found, found is not None
+
+
+def _wanted(name: str | os.PathLike[str], revision: str | None) -> Repository:
+    """The repository that a name means which is not here; an error where it means none."""
+    text, path = str(name), Path(name).expanduser()
+    if path.is_dir():
+        raise StoreError(
+            f"no model in {path}: there is no {CONFIG}. A run has one once it is done; "
+            f"`ganzoo train --resume {path}` goes on with it"
+        )
+    wanted = repository(text, revision)
+    if wanted is not None:
+        return wanted
+    models = [*bundled(), *(entry.name for entry in cached_entries(cache_of(None, None)))]
+    same = [known for known in models if known.rpartition("/")[2] == text]
+    near = f"; did you mean {same[0]!r}?" if same else nearest(text, models)
+    raise UnknownNameError(
+        f"no model {text!r}{near} here: {choices(models)}; the folder of a model or of a run will "
+        f"do, too, and a repository of the hub is written {FORMS}. See `ganzoo hub list`"
+    )

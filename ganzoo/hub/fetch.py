@@ -1,0 +1,160 @@
+"""From the hub into its cache: what ganzoo knows alone, checked before anything is read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from ganzoo.atomic import write_text
+from ganzoo.errors import IntegrityError, StoreError, plain
+from ganzoo.hub import local, remote
+from ganzoo.hub.local import CONFIG, WEIGHTS
+from ganzoo.hub.names import Repository
+from ganzoo.hub.remote import File, Info
+
+
+def pull(
+    repository: Repository,
+    *,
+    endpoint: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Bring a model into the hub's cache, or up to date there; its folder.
+
+    Of a repository only config.json, the weights, card, figures and pictures are fetched,
+    whatever else lies there. Each is compared with the hub's record, and the weights with
+    config.json, too; one that is damaged is fetched once more, then refused. The revision
+    counts as cached only once all is there and right.
+
+    Raises:
+        HubError: the hub does not give it.
+        IntegrityError: a file is not the one that the hub or config.json names.
+        StoreError: there is no model of ganzoo in it, or one of absurd size.
+    """
+    remote.say(f"asking {remote.scrubbed(remote.address(endpoint))} for {repository}")
+    info = remote.info(repository, endpoint=endpoint, token=token)
+    check_listing(info)
+    cache = local.cache_of(endpoint, cache_dir)
+    files = {file.name: file for file in info.files}
+    missing = [file for file in info.files if not _here(repository, info.commit, file, cache)]
+    if missing:
+        size = sum(file.size for file in missing) / 1e6
+        remote.say(f"fetching {len(missing)} files of {repository}, {size:.1f} MB")
+    config = _fetched(repository, info, files.pop(CONFIG), endpoint, token, cache)
+    _check_named(config, files[WEIGHTS], repository)
+    for file in files.values():
+        _fetched(repository, info, file, endpoint, token, cache)
+    if not repository.pinned:
+        home = cache / f"models--{repository.id.replace('/', '--')}"
+        write_text(home / "refs" / repository.revision, info.commit)
+    return config.parent
+
+
+def check_listing(info: Info) -> None:
+    """StoreError unless the listing of a repository is that of a model of ganzoo."""
+    files = {file.name: file for file in info.files}
+    for name in (CONFIG, WEIGHTS):
+        if name not in files:
+            raise StoreError(
+                f"{info.repository} holds no model of ganzoo: there is no {name}; "
+                "`ganzoo hub list --remote` names some that do"
+            )
+    if len(files) > remote.MAX_FILES:
+        raise StoreError(f"{info.repository} holds {len(files)} files; {remote.MAX_FILES} at most")
+    for file in info.files:
+        most = remote.MAX_SIZES.get(file.name, remote.MAX_SIZE)
+        if not 0 <= file.size <= most:
+            raise StoreError(
+                f"{info.repository}: {file.name} has {file.size:,} bytes; at most {most:,} are read"
+            )
+
+
+def _here(repository: Repository, commit: str, file: File, cache: Path) -> bool:
+    home = cache / f"models--{repository.id.replace('/', '--')}"
+    return (home / "snapshots" / commit / file.name).is_file()
+
+
+def _fetched(
+    repository: Repository,
+    info: Info,
+    file: File,
+    endpoint: str | None,
+    token: str | bool | None,
+    cache: Path,
+) -> Path:
+    """One file in the cache, as the hub's record says it is."""
+    from huggingface_hub import hf_hub_download
+
+    for again in (False, True):
+        with remote.asking(str(repository), endpoint, token):
+            path = Path(
+                hf_hub_download(
+                    repository.id,
+                    file.name,
+                    revision=info.commit,
+                    cache_dir=cache,
+                    endpoint=remote.address(endpoint),
+                    token=token,
+                    force_download=again,
+                    etag_timeout=remote.ANSWER,
+                    library_name="ganzoo",
+                    library_version=remote.version(),
+                )
+            )
+        problem = differs(path, file)
+        if not problem:
+            return path
+        # the next to look shall not find it, here or behind the link
+        path.resolve().unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        if not again:
+            remote.say(f"{file.name} of {repository} arrived damaged; fetching it once more")
+    raise IntegrityError(
+        f"{file.name} of {repository} is not what the hub's record says: {problem}. It was fetched "
+        "twice and is refused; try another network, or tell the owner of the repository"
+    )
+
+
+def differs(path: Path, file: File) -> str:
+    """In what a file is not the one of the hub's record; nothing where it is."""
+    size = path.stat().st_size
+    if size != file.size:
+        return f"{size:,} bytes, and not {file.size:,}"
+    found = sha256(path) if len(file.hash) == 64 else git_sha1(path)
+    return "" if found == file.hash else f"hash {found[:12]}..., and not {plain(file.hash, 12)}..."
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def git_sha1(path: Path) -> str:
+    """The name that git gives the content of a file."""
+    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as content:
+        while part := content.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _check_named(config: Path, weights: File, repository: Repository) -> None:
+    """IntegrityError where config.json names other weights than those that lie beside it."""
+    named = local.read_json(config).get("weights")
+    sha256 = named.get("sha256") if isinstance(named, dict) else None
+    if not isinstance(sha256, str):
+        raise StoreError(f"{CONFIG} of {repository} does not name the sha256 of its weights")
+    if len(weights.hash) == 64 and sha256 != weights.hash:
+        raise IntegrityError(
+            f"{CONFIG} of {repository} names weights {plain(sha256, 12)}..., and the hub holds "
+            f"{weights.hash[:12]}...: an upload that was left half done. Nothing was fetched; tell "
+            "its owner, or give an earlier revision"
+        )
+
+
+def at(repository: Repository, commit: str) -> Repository:
+    """The same repository, pinned."""
+    return replace(repository, revision=commit)

@@ -1,0 +1,135 @@
+"""Models that are here already: bundled ones, and those in the hub's cache. No network."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ganzoo.errors import StoreError, plain
+from ganzoo.hub.names import Repository
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+MAX_CONFIG = 1_000_000
+"""Bytes."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model as a list shows it; reading it loads no weights and no torch.
+
+    `commit` is that of a repository in the cache; a bundled model has none.
+    """
+
+    name: str
+    title: str
+    tasks: tuple[str, ...]
+    data: str
+    size: int
+    folder: Path
+    commit: str = ""
+
+
+def bundled() -> dict[str, Path]:
+    """The folders of the models that travel with ganzoo, by name."""
+    here = Path(__file__).parents[1]
+    # in the wheel inside the package, in a checkout beside it
+    for root in (here / "model_cards", here.parent / "model_cards"):
+        if root.is_dir():
+            return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CONFIG}"))}
+    return {}
+
+
+def entries() -> list[Entry]:
+    """The bundled models, sorted by name."""
+    return [entry(name, folder) for name, folder in bundled().items()]
+
+
+def entry(name: str, folder: Path, commit: str = "") -> Entry:
+    """What a list says of a model folder.
+
+    Raises:
+        StoreError: its config.json is none of ganzoo's, or cannot be read.
+    """
+    config = read_json(folder / CONFIG)
+    spec = config.get("spec")
+    if not isinstance(spec, dict):
+        raise StoreError(f"{folder / CONFIG} holds no Spec")
+    data, tasks = config.get("data"), spec.get("tasks")
+    return Entry(
+        name=name,
+        title=plain(spec.get("title", "")),
+        tasks=tuple(plain(task, 40) for task in tasks) if isinstance(tasks, dict) else (),
+        data=plain(data.get("name", "")) if isinstance(data, dict) else "",
+        size=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
+        folder=folder,
+        commit=commit,
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A config.json for a list: an object, and small; StoreError where it is not.
+
+    Loading reads it again, strictly.
+    """
+    try:
+        if path.stat().st_size > MAX_CONFIG:
+            raise StoreError(f"{path} is too long; at most {MAX_CONFIG:,} bytes are read")
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise StoreError(f"{path} cannot be read ({plain(error)})") from None
+    if not isinstance(data, dict) or data.get("library") != "ganzoo":
+        raise StoreError(f"{path} is no config of ganzoo")
+    return data
+
+
+# ------------------------------------------------------------------------ the hub's cache
+
+
+def cache_of(endpoint: str | None, cache_dir: str | os.PathLike[str] | None) -> Path:
+    """The folder of the cache: the given one, or the hub's own.
+
+    The cache tells repositories apart by their names alone, so a hub at another address than
+    the usual one gets a folder of its own; else one hub's model could answer for another's.
+    """
+    if cache_dir is not None:
+        return Path(cache_dir).expanduser()
+    from huggingface_hub import constants
+
+    if endpoint is None or endpoint.rstrip("/") == constants.ENDPOINT:
+        return Path(constants.HF_HUB_CACHE)
+    address = urlsplit(endpoint)
+    port = f"-{address.port}" if address.port else ""
+    return Path(constants.HF_HOME) / f"hub-{address.hostname or 'unnamed'}{port}"
+
+
+def cached(repository: Repository, cache: Path) -> Path | None:
+    """The folder of a repository in the cache, whole and at that revision; None if it is not."""
+    home = cache / f"models--{repository.id.replace('/', '--')}"
+    commit = repository.revision
+    if not repository.pinned:
+        try:
+            commit = (home / "refs" / repository.revision).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+    folder = home / "snapshots" / commit
+    whole = all((folder / name).is_file() for name in (CONFIG, WEIGHTS))
+    return folder if commit and "/" not in commit and whole else None
+
+
+def cached_entries(cache: Path) -> list[Entry]:
+    """ganzoo's models in the hub's cache, at main; what is none of ganzoo's is passed over."""
+    found: list[Entry] = []
+    for home in sorted(cache.glob("models--*--*")):
+        repository = Repository(home.name.removeprefix("models--").replace("--", "/", 1))
+        folder = cached(repository, cache)
+        if folder is None:
+            continue
+        try:
+            found.append(entry(repository.id, folder, commit=folder.name))
+        except StoreError:
+            continue
+    return found

@@ -1,0 +1,425 @@
+"""Models of strangers: words of plugins that are not here, and folders built to do harm."""
+
+from __future__ import annotations
+
+import copy
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ganzoo import Function, Source, Spec, hub, store
+from ganzoo.build import build, initialize
+from ganzoo.engine import train
+from ganzoo.errors import (
+    GanzooError,
+    IntegrityError,
+    PluginError,
+    ShapeError,
+    SpecError,
+    StoreError,
+)
+from ganzoo.host import Host
+from ganzoo.model import Model
+from ganzoo.spec import (
+    Flatten,
+    Image,
+    Linear,
+    Network,
+    Normal,
+    Reshape,
+    Residual,
+    Tanh,
+    Update,
+    mathematics,
+    vocabulary,
+)
+from tests.table import TABLE
+from tests.test_host import Gain, lsgan, plugin
+from tests.test_model import model_of
+
+ROOT = Path(__file__).parents[1]
+
+# ------------------------------------------------------------------- words that are not here
+
+
+@pytest.fixture
+def words() -> Iterator[Host]:
+    """A plugin with a layer and functions, as if a distribution `ganzoo-words` had brought it."""
+    host = Host()
+    twice = Function.of(lambda values: 2 * values, name="twice", parameters=("values",))
+    host.register(plugin("ganzoo-words", layers=[Gain], functions=[Function.of(lsgan), twice]))
+    before = vocabulary.extend_with(lambda: host.vocabulary)
+    yield host
+    vocabulary.extend_with(before)
+
+
+@contextmanager
+def core_alone() -> Iterator[None]:
+    before = vocabulary.extend_with(vocabulary.core)
+    try:
+        yield
+    finally:
+        vocabulary.extend_with(before)
+
+
+def spec_of(generator: bool = False, critic: bool = False, task: str = "G(z)") -> Spec:
+    """A GAN whose losses call `lsgan`; its generator or its critic may have a foreign layer."""
+    gain, deep = ((Gain(),) if there else () for there in (generator, critic))
+    return Spec(
+        draws={"x": Image((1, 4, 4)), "z": Normal(3)},
+        networks={
+            "G": Network({"z": ()}, (Linear(16), *gain, Tanh(), Reshape((1, 4, 4)))),
+            "D": Network({"x": (Flatten(),)}, (Linear(8), Residual((*deep, Linear(8))), Linear(1))),
+        },
+        let={"fake": "G(z)", "image": task},
+        round=[
+            Update("D", {"d": "lsgan(D(x), 1) + lsgan(D(fake), 0)"}),
+            Update("G", {"g": "lsgan(D(fake), 1)"}),
+        ],
+        tasks={"generate": "image"},
+        batch=4,
+    )
+
+
+def saved(spec: Spec, folder: Path) -> Path:
+    nets = build(spec)
+    for name, net in nets.items():
+        initialize(net, spec.networks[name], 1)
+    return store.save(Model(spec, {name: nets[name] for name in spec.published}), folder)
+
+
+def test_config_names_what_brings_foreign_words(words: Host, tmp_path: Path) -> None:
+    folder = saved(spec_of(generator=True), tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    assert config["requires"] == {"ganzoo-words": {"functions": ["lsgan"], "layers": ["gain"]}}
+    plain = store.save(model_of("dcgan"), tmp_path / "plain")
+    assert "requires" not in json.loads((plain / "config.json").read_text())
+
+
+@pytest.mark.parametrize("critic", [False, True])
+def test_words_of_losses_are_not_needed_to_draw(words: Host, tmp_path: Path, critic: bool) -> None:
+    folder = saved(spec_of(critic=critic), tmp_path / "model")
+    drawn = store.load(folder).generate(3, output="np")
+    with core_alone():
+        model = store.load(folder)
+        np.testing.assert_array_equal(model.generate(3, output="np"), drawn)
+        # what it says of its making stays whole, and can be saved and shown
+        again = store.save(model, tmp_path / "again")
+        assert "lsgan" in mathematics.text(model.spec) and "lsgan" in mathematics.latex(model.spec)
+        data = Source.from_arrays("dots", np.zeros((8, 4, 4), np.uint8))
+        with pytest.raises(PluginError, match=r"function 'lsgan' \(stages.0.*`requires`"):
+            next(iter(train(model.spec, data, steps=1)))
+    one, two = (json.loads((path / "config.json").read_text()) for path in (folder, again))
+    assert one["spec"] == two["spec"] and one["requires"] == two["requires"]
+    assert store.load(again).spec == spec_of(critic=critic)
+
+
+@pytest.mark.parametrize(
+    "options, missing",
+    [
+        ({"generator": True}, "layer 'gain'"),
+        ({"task": "twice(G(z))"}, "function 'twice'"),
+        ({"task": "twice(G(z))", "generator": True}, "function 'twice', layer 'gain'"),
+    ],
+)
+def test_words_of_tasks_are_and_the_error_says_what_to_install(
+    words: Host, tmp_path: Path, options: dict[str, Any], missing: str
+) -> None:
+    folder = saved(spec_of(**options), tmp_path / "model")
+    with core_alone(), pytest.raises(PluginError) as caught:
+        store.load(folder)
+    assert f"needs the {missing}, which a plugin brings" in str(caught.value)
+    assert "pip install ganzoo-words\n" in str(caught.value)
+
+
+def test_what_is_to_be_installed_is_a_name_and_nothing_else(words: Host, tmp_path: Path) -> None:
+    """The text ends up in a command that people copy."""
+    folder = saved(spec_of(generator=True), tmp_path / "model")
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    brings = config["requires"]["ganzoo-words"]
+    bad = ("x; rm -rf ~", "--index-url=http://evil", "a b", "https://evil/x.whl", "x\n", "", "é")
+    for name in bad:
+        path.write_text(json.dumps({**config, "requires": {name: brings}}))
+        with core_alone(), pytest.raises(SpecError) as caught:
+            store.load(folder)
+        assert "pip" not in str(caught.value)
+        assert ("spec.networks.G.layers.1", "no layer 'gain' is known here") in (
+            caught.value.problems
+        )
+    for brought in ([], None, {"layers": "gain"}, {"layers": [1, ["gain"]]}, 3):
+        path.write_text(json.dumps({**config, "requires": {"ganzoo-words": brought}}))
+        with core_alone(), pytest.raises(SpecError):
+            store.load(folder)
+
+
+CORE_ALONE = """
+import importlib.metadata as metadata, sys
+import numpy as np
+real = metadata.distributions
+metadata.distributions = lambda **k: (
+    one for one in real(**k) if all(point.group != "ganzoo" for point in one.entry_points)
+)
+
+class Nobody:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("ganzoo_"):
+            raise ImportError(f"{name} was imported")
+
+sys.meta_path.insert(0, Nobody())
+from ganzoo import from_pretrained, host, hub
+assert not host.default().plugins
+for name in hub.bundled():
+    model = from_pretrained(name)
+    given = {"label": 3} if any(d.kind == "label" for d in model.spec.draws.values()) else {}
+    images = np.zeros((2, 28, 28, 1), np.float32)
+    for task, said in model.spec.tasks.items():
+        if said.kind == "generate":
+            assert model.generate(2, task=task, output="np", **given).std() > 0.1
+        elif said.kind == "score":
+            assert model.score(images, task=task).values.shape == (2,)
+        else:
+            getattr(model, said.kind)(images, task=task)
+    print(name)
+"""
+
+
+def test_no_plugin_is_needed_to_use_a_published_model() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CORE_ALONE], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == list(hub.bundled())
+
+
+# --------------------------------------------------------------------- built to do harm
+
+WATCHED = {"os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "pickle.find_class",
+           "socket.connect", "marshal.loads", "ctypes.dlopen"}  # fmt: skip
+seen: list[str] | None = None
+
+
+def _watch(event: str, _: tuple[Any, ...]) -> None:
+    if seen is not None and event in WATCHED:
+        seen.append(event)
+
+
+sys.addaudithook(_watch)
+
+
+@contextmanager
+def costs_nothing(seconds: float, megabytes: float = 150) -> Iterator[None]:
+    """No program, no pickle, no socket; little time and memory."""
+    global seen
+    seen = []
+    start, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        yield
+        used = time.process_time() - start
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        assert seen == []
+        assert used < seconds, f"{used:.1f} s"
+        assert grown < megabytes, f"{grown:.0f} MB"
+    finally:
+        seen = None
+
+
+def configs() -> list[dict[str, Any]]:
+    """Of the published models, and of the table: half of the language stands in them."""
+    found = [json.loads((path / "config.json").read_text()) for path in hub.bundled().values()]
+    base = found[0]
+    return found + [{**base, "name": row, "spec": TABLE[row]().to_dict()} for row in TABLE]
+
+
+CONFIGS = configs()
+EVIL = (
+    None, True, False, 0, -1, 1, 10**6, 10**6 + 1, 10**9, 2**63, 10**400, 1e308, -1e308, 0.5, "",
+    "x", "relu", "G", "D(x)", "G(z)", [], {}, [[]], [{}], {"kind": "conv"}, "../../etc/passwd",
+    "/dev/zero", "a" * 5000, "\x00", "\u202e", "é", "__class__", "__import__('os').system('x')",
+    "G.__class__(z)", "(lambda: 1)()", "[x for x in z]", "9**9**9", "1e999", "-" * 900 + "1",
+    "(" * 500, "G(" * 60 + "z" + ")" * 60, "+".join(["G(z)"] * 190), "G(z) if z else z", "z[0]",
+    "f'{z}'", "x.y.z()", "print(z)", "resize(z, 1000000)", "concatenate(z, z)", "z/0", "1 or z",
+    {"kind": "linear", "units": 10**6}, {"kind": "maxout", "units": 10**6, "pieces": 64},
+    {"kind": "upsample", "factor": 64}, {"kind": "reshape", "shape": [10**6, 10**6, 10**6]},
+    {"kind": "one_hot", "classes": 10**6}, {"kind": "embedding", "classes": 10**6, "units": 10**6},
+    {"kind": "conv", "channels": 10**6, "kernel": 64}, {"kind": "tap", "name": "t"},
+    {"kind": "inject", "input": "z"}, {"kind": "gain", "__class__": 1, "_x": {}, "layers": [[]]},
+    {"kind": "residual", "layers": [{"kind": "skip", "layers": ["relu"]}] * 30},
+    [{"kind": "linear", "units": 10**6}] * 200, ["relu"] * 201, {"a" * 500: 1}, {"": ""},
+    {"kind": "image", "shape": [10**6, 10**6, 10**6]}, {"kind": "normal", "size": 10**6},
+)  # fmt: skip
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of all values in JSON."""
+    yield path
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(inner, (*path, key))
+
+
+PLACES = [[path for path in places(config) if path] for config in CONFIGS]
+LISTS = [[path for path in found if path[-1] == "layers"] for found in PLACES]
+LAYERS = [value for value in EVIL if isinstance(value, dict) and "kind" in value] + ["relu", "tanh"]
+
+
+def spoil(config: dict[str, Any], path: tuple[Any, ...], how: str, value: Any) -> None:
+    """One change at a place that may not be there any more."""
+    *way, last = path
+    here: Any = config
+    try:
+        for key in way:
+            here = here[key]
+        match how:
+            case "replace":
+                here[last] = copy.deepcopy(value)
+            case "remove":
+                del here[last]
+            case "add" if isinstance(here[last], dict):
+                here[last][value if isinstance(value, str) else "x"] = copy.deepcopy(value)
+            case "add" if isinstance(here[last], list):
+                here[last].insert(0, copy.deepcopy(value))
+            case "wrap":
+                here[last] = [here[last]] if isinstance(value, list) else {"kind": here[last]}
+            case "layer" if isinstance(here[last], list):
+                there = here[last]
+                there.insert(len(there) // 2, copy.deepcopy(value))
+            case "double" if isinstance(here[last], list) and len(here[last]) < 1000:
+                here[last] = here[last] * 2
+            case _:
+                here[last] = copy.deepcopy(value)
+    except (KeyError, IndexError, TypeError):
+        pass
+
+
+HOW = ("layer", "layer", "replace", "replace", "remove", "add", "wrap", "double")
+anywhere = st.integers(0, 10**6)
+changes = st.lists(st.tuples(anywhere, st.sampled_from(HOW), anywhere), min_size=1, max_size=4)
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return store.save(model_of("dcgan"), tmp_path_factory.mktemp("hostile") / "model")
+
+
+@settings(
+    max_examples=2500, deadline=None, database=None, derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+@given(which=st.integers(0, len(CONFIGS) - 1), spoilt=changes)
+def fuzz(target: Path, which: int, spoilt: list[tuple[int, str, int]]) -> None:
+    config = copy.deepcopy(CONFIGS[which])
+    for place, how, value in spoilt:
+        paths, values = (LISTS, LAYERS) if how == "layer" else (PLACES, EVIL)
+        path = paths[which][place % len(paths[which])]
+        spoil(config, path, how, values[value % len(values)])
+    (target / "config.json").write_text(json.dumps(config), "utf-8")
+    start = time.process_time()
+    with suppress(GanzooError):
+        hub.local.entry("stranger", target)
+    try:
+        store.load(target)
+    except GanzooError as error:
+        assert len(str(error)) < 50_000
+    assert time.process_time() - start < 2
+
+
+def test_thousands_of_spoilt_configs_cost_nothing(target: Path) -> None:
+    # torch imports a compiler, once, when it first takes exp of a tensor without numbers
+    store.load(hub.bundled()["ali-mnist"])
+    with costs_nothing(60):
+        fuzz(target)
+
+
+def harmful(**spec: Any) -> dict[str, Any]:
+    config = copy.deepcopy(CONFIGS[0])
+    config["spec"] = {**TABLE["dcgan"]().to_dict(), **spec}
+    return config
+
+
+def layers(*inner: Any) -> dict[str, Any]:
+    config = harmful()
+    config["spec"]["networks"]["G"]["layers"] = list(inner)
+    return config
+
+
+def nested(depth: int, kind: str) -> dict[str, Any]:
+    layer: Any = "relu"
+    for _ in range(depth):
+        layer = {"kind": kind, "layers": [layer]}
+    return layers(layer)
+
+
+LET = {f"a{n}": f"a{n - 1} + a{n - 1}" if n else "mean(G(z))" for n in range(64)}
+POINTED: dict[str, tuple[Callable[[], Any], type[GanzooError], str]] = {
+    "a layer of 10**9 units": (lambda: layers({"kind": "linear", "units": 10**9}),
+                               SpecError, "less than or equal to 1000000"),
+    "terabytes of weights": (lambda: layers(*[{"kind": "linear", "units": 10**6}] * 3),
+                             StoreError, "at most 2,000,000,000 are loaded"),
+    "an endless picture": (lambda: layers({"kind": "linear", "units": 4},
+                                          {"kind": "reshape", "shape": [1, 2, 2]},
+                                          *[{"kind": "upsample", "factor": 64}] * 3),
+                           ShapeError, "at most 100,000,000 numbers"),
+    "an endless input": (lambda: harmful(draws={**harmful()["spec"]["draws"],
+                                                "x": {"kind": "image", "shape": [10**6] * 3}}),
+                         GanzooError, "at most 100,000,000 numbers|not used|shape"),
+    "layers nested 30 deep": (lambda: nested(30, "residual"), SpecError, "nested more than 20"),
+    "layers nested 400 deep": (lambda: nested(400, "skip"), GanzooError, "deep"),
+    "a million layers": (lambda: layers(*["relu"] * 100_000), StoreError, "more than 20,000"),
+    "as many layers as may be": (
+        lambda: layers(*[{"kind": "residual", "layers": ["relu"] * 200}] * 90),
+        IntegrityError, "has sha256"),
+    "an expression to run": (lambda: harmful(tasks={"generate": "__import__('os').system('id')"}),
+                             SpecError, "not part of the language"),
+    "an endless number": (lambda: harmful(tasks={"generate": "9" * 900 + "**9"}),
+                          SpecError, "not part of the language|finite"),
+    "expressions that double": (lambda: harmful(let={**harmful()["spec"]["let"], **LET},
+                                                tasks={"generate": "G(z)", "encode": "a63"}),
+                                GanzooError, "."),
+    "a path for a name": (lambda: {**harmful(), "name": ["../../x"]}, StoreError, "name is"),
+    "a name of two lines": (lambda: {**harmful(), "name": "a\nb"}, StoreError, "one line"),
+    "data that are none": (lambda: {**harmful(), "data": [1]}, StoreError, "data is"),
+    "made by nobody": (lambda: {**harmful(), "made_by": "x"}, StoreError, "made_by is"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", POINTED)
+def test_a_hostile_config(name: str, target: Path) -> None:
+    make, kind, message = POINTED[name]
+    (target / "config.json").write_text(json.dumps(make()))
+    with costs_nothing(3), pytest.raises(kind, match=message) as caught:
+        store.load(target)
+    assert len(str(caught.value)) < 5000
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("[" * 10_000 + "]" * 10_000, "not valid JSON|deep"),
+        ('{"library": "ganzoo", "a": ' * 5_000 + "1" + "}" * 5_000, "not valid JSON|deep"),
+        ('{"library": "ganzoo", "format_version": 1, "x": ' + "[" * 300 + "]" * 300 + "}", "deep"),
+        ('{"library": "ganzoo", "x": 1, "x": 2}', "'x' stands twice"),
+        ('{"library": "ganzoo", "x": 1e999}', "1e999 is not a finite number"),
+        ('{"library": "ganzoo", "x": -Infinity}', "-Infinity is not a finite number"),
+        ('{"library": "ganzoo", "x": ' + "9" * 100_000 + "}", "not valid JSON"),
+        ('{"library": "ganzoo"}' + " " * 2_000_000, "at most 1,000,000 are read"),
+    ],
+    ids=["lists", "objects", "300 deep", "twice", "overflow", "infinity", "digits", "spaces"],
+)
+def test_hostile_json(text: str, message: str, target: Path) -> None:
+    (target / "config.json").write_text(text)
+    with costs_nothing(2), pytest.raises(StoreError, match=message):
+        store.load(target)
+    with suppress(StoreError):  # a list may be laxer than loading, and must not break down
+        hub.local.entry("stranger", target)
