@@ -286,8 +286,7 @@ ZOO = (
         "the nearest that it knows. Of combinations that it has not seen the colours are nearly "
         "always right, and the garment in 54 % (85 % was aimed at; the judge finds it in 84 % of "
         "the test images): no sneaker on the sheet above can be recognised, and samples of one "
-        "sentence differ little. It was trained for 24,000 rounds, fewer than its variant would bear. It is "
-        "for learning and teaching.",
+        "sentence differ little. It is for learning and teaching.",
         "--set kl=0.5 --set lr=0.0005 --set steps_small=16000 --set steps_large=8000",
     ),
     Published(
