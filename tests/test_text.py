@@ -266,7 +266,7 @@ def test_a_sheet_shows_the_examples_in_turn(counted: list[list[str]]) -> None:
     wanted = model.generate(text=["a dog", "a horse"] * 2, seed=1, output="pt")
     assert torch.equal(found, wanted)
     assert not torch.equal(runs.samples(model, 4, seed=1, task="dark"), found)
-    assert runs._shown(model.spec) and not runs._shown(painter().spec)
+    assert runs.shown(model.spec) and not runs.shown(painter().spec)
 
 
 def test_the_command_line_takes_sentences(monkeypatch, capsys, counted, tmp_path: Path) -> None:

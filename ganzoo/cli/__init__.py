@@ -12,7 +12,7 @@ from ganzoo.cli.console import app, err
 from ganzoo.errors import GanzooError
 
 # the commands, in the order of `ganzoo --help`
-from ganzoo.cli import listing, looking, training, using, measuring, hub, authoring  # noqa: F401 # isort: skip
+from ganzoo.cli import listing, looking, training, using, measuring, hub, authoring, demo  # noqa: F401 # isort: skip
 
 
 def main() -> None:

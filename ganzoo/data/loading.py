@@ -60,6 +60,11 @@ def roots(root: str | Path | None = None) -> tuple[Path, ...]:
     return (*([Path(given)] if given else []), cache_dir() / "data")
 
 
+def offline() -> bool:
+    """Whether GANZOO_OFFLINE forbids to download anything."""
+    return os.environ.get("GANZOO_OFFLINE", "") not in ("", "0")
+
+
 def digits(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
     """The bundled sheet of 100 x 100 digits, which go 0 to 9 again and again."""
     from PIL import Image
@@ -93,6 +98,12 @@ def _torchvision(kind: str, declared: DataSet, split: str, roots: tuple[Path, ..
 
     root = next(filter(complete, roots), roots[-1])
     fetched = not complete(root)
+    if fetched and offline():
+        raise DataError(
+            f"data set {declared.name!r} is not in {choices(map(str, roots))}, and GANZOO_OFFLINE "
+            "forbids to download it. Put its files there, or use --data digits, which comes with "
+            "ganzoo"
+        )
     try:
         loaded = getattr(datasets, kind)(root, train=split == "train", download=fetched)
         arrays = {"image": loaded.data[:, None], "label": loaded.targets}

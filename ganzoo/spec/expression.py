@@ -168,17 +168,21 @@ def _convert(node: ast.expr, text: str, depth: int) -> Expression:
 def walk(item: Expression) -> Iterator[Expression]:
     """`item` and all that it is made of, outermost first."""
     yield item
+    for part in parts(item):
+        yield from walk(part)
+
+
+def parts(item: Expression) -> tuple[Expression, ...]:
+    """What `item` is made of directly."""
     match item:
         case Negative(operand):
-            yield from walk(operand)
+            return (operand,)
         case Binary(_, left, right):
-            yield from walk(left)
-            yield from walk(right)
-        case Call(_, parts) | Several(parts):
-            for part in parts:
-                yield from walk(part)
+            return (left, right)
+        case Call(_, arguments) | Several(arguments):
+            return arguments
         case _:
-            pass
+            return ()
 
 
 def latex(item: Expression, call: Callable[[Call, tuple[str, ...]], str | None]) -> str:

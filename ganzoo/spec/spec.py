@@ -416,6 +416,13 @@ class Spec(Frozen):
                         pending.append(self.let[node.name])
         return found
 
+    def meaning(self, text: str) -> ex.Expression:
+        """The tree of an expression; of one that is but the name of a let, the let's."""
+        tree = ex.parse(text)
+        while isinstance(tree, ex.Name) and tree.name in self.let:
+            tree = ex.parse(self.let[tree.name])
+        return tree
+
     def networks_in(self, text: str) -> set[str]:
         return self.names_in(text) & set(self.networks)
 

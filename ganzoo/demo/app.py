@@ -1,0 +1,129 @@
+"""The app: a shelf of models, a tab for each kind of page, and how it is served."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any
+
+# before Gradio is imported, which asks other hosts otherwise
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+import gradio as gr
+import torch
+from gradio.events import api
+
+from ganzoo.demo import anomalies, encode, generate, learn, live, look, text, translate
+from ganzoo.demo.endpoints import WAITING, guard
+from ganzoo.demo.examples import Examples
+from ganzoo.demo.live import Studio
+from ganzoo.demo.shelf import Shelf
+
+PAGES: tuple[ModuleType, ...] = (generate, text, anomalies, encode, translate, learn)
+"""The pages that models fill. One that no model of the shelf fits is left out."""
+WITH_EXAMPLES = (anomalies, encode, translate)
+HEAD = (
+    "# ganzoo\nA zoo of GANs in which **a model is data**. Draw with every model, look inside, "
+    "and train one of your own."
+)
+DATA = ("digits",)
+"""What is trained on where nothing else is asked for: it comes with ganzoo."""
+MAX_FILE = "5mb"
+KEPT = 3600
+"""Seconds after which files that the app wrote are removed."""
+
+
+def build(
+    models: Iterable[str] = (),
+    *,
+    data: Iterable[str] = (),
+    bundled: bool = True,
+    seconds: float = live.MOST_SECONDS,
+) -> gr.Blocks:
+    """The app, not yet started.
+
+    Args:
+        models: names or folders of models that come first on their pages.
+        data: names of data sets that may be trained on, beside the bundled digits.
+        bundled: all models that come with ganzoo are there, too.
+        seconds: how long a training may last.
+
+    Raises:
+        UnknownNameError, StoreError, SpecError: one of the models is none.
+    """
+    _own_folder()
+    shelf = Shelf(models, bundled=bundled)
+    examples = Examples(shelf)
+    studio = Studio([*dict.fromkeys([*data, *DATA])], seconds)
+    menus: list[tuple[gr.Dropdown, Callable[..., bool]]] = []
+    with gr.Blocks(
+        title="ganzoo", analytics_enabled=False, delete_cache=(KEPT, KEPT), fill_width=True
+    ) as app:
+        gr.Markdown(HEAD, elem_id="title")
+        with gr.Tabs():
+            for module in (page for page in PAGES if shelf.names(page.fits)):
+                more = [examples] if module in WITH_EXAMPLES else []
+                with gr.Tab(module.TITLE, id=module.TITLE) as tab:
+                    # the first page is open when somebody comes, the others are filled on demand
+                    made = module.page(shelf, tab.select if menus else app.load, *more)
+                menus += [(menu, module.fits) for menu in made]
+            if studio.offered:
+                with gr.Tab(live.TITLE, id=live.TITLE):
+                    live.page(shelf, app, studio, menus)
+
+        def known() -> dict[str, Any]:
+            """The models by what they can do, and what may be trained on what."""
+            return listing(shelf, studio)
+
+        api(known, api_name="models", concurrency_id=live.WATCH, concurrency_limit=8)
+    app.queue(max_size=WAITING, default_concurrency_limit=2)
+    return guard(app)
+
+
+def listing(shelf: Shelf, studio: Studio) -> dict[str, Any]:
+    """The names that endpoints take: under the title of each page, and under "trains" by data."""
+    pages = {module.TITLE: shelf.names(module.fits) for module in PAGES}
+    trains = {data: studio.variants(data) for data in studio.offered}
+    return {**{title: names for title, names in pages.items() if names}, "trains": trains}
+
+
+def launch(
+    app: gr.Blocks, *, host: str = "127.0.0.1", port: int | None = None, **options: Any
+) -> Any:
+    """Start the app, which asks no other host for anything from then on.
+
+    Args:
+        host: of which network; by default only this machine reaches it.
+        port: by default the first free one from 7860 on.
+        options: what else `gradio.Blocks.launch` takes.
+    """
+    os.environ.setdefault("GANZOO_OFFLINE", "1")
+    # two requests at once, and something left for who trains
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    return app.launch(
+        server_name=host,
+        server_port=port,
+        share=False,
+        theme=look.theme(),
+        css=look.CSS,
+        max_file_size=MAX_FILE,
+        footer_links=["api"],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        pwa=False,
+        **options,
+    )
+
+
+def _own_folder() -> None:
+    """A fresh folder for the files of this process, which no other app of Gradio shares."""
+    if os.environ.get("GANZOO_DEMO_PROCESS") != str(os.getpid()):
+        place = tempfile.mkdtemp(prefix="ganzoo-demo-")
+        os.environ |= {"GANZOO_DEMO_PROCESS": str(os.getpid()), "GRADIO_TEMP_DIR": place}
+        atexit.register(shutil.rmtree, place, ignore_errors=True)

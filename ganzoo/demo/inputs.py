@@ -1,0 +1,130 @@
+"""What people and programs send, checked on the server: nothing of it is trusted.
+
+The bounds of sliders and menus in the browser are a convenience; these are the rules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ganzoo.data.folder import opened, upright
+from ganzoo.errors import DataError, TaskError, choices
+from ganzoo.spec.draws import Label
+
+MOST_PIXELS = 25_000_000
+"""Pixels of a picture that is read; more are refused before they are decoded."""
+MOST_LETTERS = 500
+"""Characters of a sentence."""
+MOST_FILES = 100
+"""Pictures that are scored at once."""
+LARGEST_SEED = 2**31 - 1
+
+
+def whole(word: str, value: Any, least: int, most: int) -> int:
+    """A whole number within bounds, or a TaskError that names them."""
+    number = _number(value)
+    if number is None or number != int(number) or not least <= number <= most:
+        raise TaskError(f"{word} is a whole number from {least:,} to {most:,}, not {_said(value)}")
+    return int(number)
+
+
+def number(word: str, value: Any, least: float, most: float) -> float:
+    """A number within bounds, or a TaskError that names them."""
+    found = _number(value)
+    if found is None or not least <= found <= most:
+        raise TaskError(f"{word} is a number from {least:g} to {most:g}, not {_said(value)}")
+    return found
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def seed(value: Any, word: str = "seed") -> int:
+    return whole(word, value, 0, LARGEST_SEED)
+
+
+def sentence(value: Any) -> str:
+    """A sentence to draw, with its white space in order."""
+    if not isinstance(value, str):
+        raise TaskError(f"text is a sentence, not {_said(value)}")
+    if len(value) > MOST_LETTERS:
+        raise TaskError(
+            f"a text of {len(value):,} characters; at most {MOST_LETTERS} are read. One sentence "
+            "that says what is seen works best"
+        )
+    said = " ".join("".join(c if c.isprintable() else " " for c in value).split())
+    if not said:
+        raise TaskError("the text is empty; say what to draw, such as: a red apple")
+    return said
+
+
+def label(draw: Label, value: Any) -> int | None:
+    """The class of a number or a name; None for "" (each in turn)."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and value in draw.names:
+        return draw.names.index(value)
+    digits = isinstance(value, str) and len(value) < 10 and value.isascii() and value.isdigit()
+    found = _number(int(value) if digits else value)
+    if found is None or found != int(found) or not 0 <= found < draw.classes:
+        names = f" or one of {choices(draw.names)}" if draw.names else ""
+        raise TaskError(
+            f"label is a class from 0 to {draw.classes - 1}{names}, or empty for each in turn, "
+            f"not {_said(value)}"
+        )
+    return int(found)
+
+
+def one_of(word: str, value: Any, allowed: Sequence[str]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise TaskError(f"{word} is one of {choices(allowed)}, not {_said(value)}")
+    return value
+
+
+def picture(path: Any, what: str = "picture") -> Image.Image:
+    """The picture in an uploaded file, decoded; RGB, RGBA where it is transparent, or grey.
+
+    Raises:
+        DataError: no file, no picture, or one too large to be read.
+    """
+    if path is None or path == "":
+        raise DataError(f"no {what}; upload one, or take an example")
+    if not isinstance(path, str | Path):
+        raise DataError(f"the {what} is a file, not {_said(path)}")
+    file = Path(path)
+    try:
+        with opened(file) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:
+                raise DataError(
+                    f"the {what} has {width:,} x {height:,} pixels; at most "
+                    f"{MOST_PIXELS // 1_000_000} million are read. Make it smaller"
+                )
+            image.draft(None, (1024, 1024))
+            image.load()
+            found = upright(image, 4 if image.has_transparency_data else 3)
+    except (DataError, OSError) as error:
+        # the path on the server is nobody's business
+        raise DataError(str(error).replace(str(file), file.name)) from None
+    if min(found.size) < 1 or max(found.size) > 200 * min(found.size):
+        raise DataError(f"the {what} is {found.size[0]:,} x {found.size[1]:,}: hardly a picture")
+    found.thumbnail((1024, 1024))
+    return found
+
+
+def _said(value: Any) -> str:
+    """The value as it came, cut short."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."

@@ -1,0 +1,94 @@
+"""How the demo looks: one modest theme, light and dark, with the fonts of the machine."""
+
+from __future__ import annotations
+
+from gradio import themes
+
+SANS = (
+    "system-ui",
+    "-apple-system",
+    "Segoe UI",
+    "Roboto",
+    "Noto Sans",
+    "DejaVu Sans",
+    "sans-serif",
+)
+MONO = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
+
+
+def theme() -> themes.Base:
+    """Base with a quiet teal, thin lines, and no shadows."""
+    made = themes.Base(
+        primary_hue=themes.colors.teal,
+        secondary_hue=themes.colors.teal,
+        neutral_hue=themes.colors.slate,
+        radius_size=themes.sizes.radius_md,
+        font=SANS,
+        font_mono=MONO,
+    )
+    made.name = "ganzoo"
+    return made.set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        block_background_fill="white",
+        block_background_fill_dark="*neutral_900",
+        block_border_width="1px",
+        block_border_color="*neutral_200",
+        block_border_color_dark="*neutral_800",
+        block_shadow="none",
+        block_label_background_fill="white",
+        block_label_background_fill_dark="*neutral_900",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_500",
+        button_primary_text_color="white",
+        slider_color="*primary_600",
+    )
+
+
+CSS = """
+.gradio-container { max-width: 1180px !important; width: 100% !important;
+  margin: 0 auto !important; }
+#title { padding: 0.4rem 0.2rem 0; }
+#title h1 { font-size: 1.7rem; margin: 0; letter-spacing: -0.02em; }
+#title p { margin: 0.15rem 0 0; opacity: 0.75; }
+.part { margin-top: 0.6rem; }
+.note { opacity: 0.8; font-size: 0.92rem; }
+.note p { margin: 0.2rem 0; }
+/* what a picture shows stands above it, and hides nothing of it */
+.picture label[data-testid="block-label"], .examples label[data-testid="block-label"] {
+  position: static; border: none; }
+.picture .image-container, .picture .image-frame { height: auto; position: static; }
+.picture img { object-fit: contain; width: 100%; height: auto; border-radius: 6px; }
+.taken img { object-fit: contain; width: 100%; height: 100%; }
+.gallery-container .grid-wrap, .grid-wrap.fixed-height { min-height: 0 !important; }
+.examples .grid-wrap { height: auto !important; padding: 4px; }
+.examples .thumbnail-item { aspect-ratio: 1; height: auto !important; }
+.examples .grid-container { grid-template-columns: repeat(5, minmax(0, 1fr)) !important; }
+.drawn .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
+.examples .grid-container, .drawn .grid-container { grid-auto-rows: auto !important;
+  grid-template-rows: none !important; height: auto !important; align-content: start; }
+input[type="range"] { --neutral-200: #cbd5e1; }
+.dark input[type="range"] { --neutral-200: #334155; }
+.katex-display { overflow-x: auto; overflow-y: hidden; padding: 0.3rem 0; }
+.prose table { display: block; overflow-x: auto; max-width: 100%; }
+.prose pre { overflow-x: auto; }
+.verdict { padding: 0.9rem 1rem; }
+.verdict .word { font-size: 1.25rem; font-weight: 650; }
+.verdict .said { margin-bottom: 0.6rem; }
+.verdict .bar { position: relative; height: 14px; border-radius: 7px; }
+.verdict .mark { position: absolute; top: -5px; width: 4px; height: 24px; border-radius: 2px;
+  background: currentColor; transform: translateX(-2px); }
+.verdict .line { position: absolute; top: -3px; left: 50%; height: 20px;
+  border-left: 2px dashed currentColor; opacity: 0.55; }
+.verdict .under { text-align: center; font-size: 0.85rem; margin-top: 0.5rem; opacity: 0.8; }
+footer { opacity: 0.7; }
+footer .divider { display: none; }
+@media (max-width: 640px) {
+  .gradio-container { padding: 0.5rem !important; }
+  #title h1 { font-size: 1.35rem; }
+  .drawn .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
+  .seen-first { flex-direction: column-reverse; }
+}
+"""

@@ -1,0 +1,302 @@
+"""The web demo in a real browser: every page is driven, wide and on a phone, light and dark."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import HAS_ENCODER
+from tests.demo_server import Server
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+if find_spec("gradio") is None:
+    pytest.skip("no gradio here: pip install 'ganzoo[demo]'", allow_module_level=True)
+if find_spec("playwright") is None or CHROMIUM is None:
+    pytest.skip(
+        "no browser here: the package playwright and the program chromium", allow_module_level=True
+    )
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+OPTIONS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SECONDS = 120_000
+"""Milliseconds that anything may take on a machine with other work."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield opened
+        opened.close()
+
+
+Open = Callable[..., "Page"]
+
+
+@pytest.fixture
+def visit(browser: Browser, demo_server: Server) -> Iterator[Open]:
+    """Opens the demo; afterwards nothing may have gone wrong, and nothing gone elsewhere."""
+    wrong: list[str] = []
+    contexts: list[Any] = []
+
+    def visit(width: int = 1280, height: int = 900, theme: str = "light") -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(SECONDS)
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on(
+            "request",
+            lambda r: (
+                None
+                if r.url.startswith((demo_server.url, "data:", "blob:"))
+                else wrong.append(f"asked {r.url}")
+            ),
+        )
+        page.on(
+            "response",
+            lambda r: wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None,
+        )
+        page.goto(f"{demo_server.url}/?__theme={theme}")
+        page.locator("#samples img").wait_for()
+        return page
+
+    yield visit
+    for context in contexts:
+        for page in context.pages:
+            # those that are there and have nothing in them; hidden tabs may not have begun
+            broken = page.evaluate(
+                "[...document.images].filter(i => i.complete && !i.naturalWidth && i.offsetWidth)"
+                ".map(i => i.src)"
+            )
+            wrong += [f"broken: {source}" for source in broken]
+        context.close()
+    assert not wrong, "\n".join(wrong)
+
+
+def tab(page: Page, name: str) -> None:
+    """Go to a page, through the menu of more where there is no room for its tab."""
+    found = page.get_by_role("tab", name=name, exact=True)
+    page.get_by_role("tab").first.wait_for()
+    if found.count() and found.first.is_visible():
+        found.first.click()
+        return
+    page.get_by_label("More tabs").first.click()
+    page.locator(".overflow-dropdown button", has_text=name).first.click()
+
+
+def seen(page: Page, place: str) -> np.ndarray:
+    """The picture that stands there, as it is."""
+    source = page.locator(f"{place} img").first.get_attribute("src")
+    assert source
+    with Image.open(io.BytesIO(page.request.get(source).body())) as file:
+        return np.asarray(file.convert("RGB"))
+
+
+def shows(page: Page, place: str, other_than: str | None = None) -> str:
+    """Wait for a picture that is not blank, and not the one before; its address."""
+    image = page.locator(f"{place} img").first
+    image.wait_for()
+    until = time.monotonic() + SECONDS / 1000
+    while time.monotonic() < until:
+        source = image.get_attribute("src")
+        if source and source != other_than and image.evaluate("i => i.complete && i.naturalWidth"):
+            # small models that hardly learnt paint in nearly one colour, and not in one
+            assert seen(page, place).std() > 0.2, f"{place} is blank"
+            return source
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{place} shows nothing new")
+
+
+def choose(page: Page, menu: str, name: str) -> None:
+    """Take an entry of a menu that is on the visible page."""
+    page.get_by_label(menu, exact=True).locator("visible=true").first.click()
+    page.get_by_role("option", name=name, exact=True).first.click()
+
+
+def test_generate(visit: Open) -> None:
+    page = visit()
+    first = shows(page, "#samples")
+    page.get_by_role("button", name="Another seed").locator("visible=true").click()
+    second = shows(page, "#samples", first)
+    choose(page, "Class", "bag")
+    third = shows(page, "#samples", second)
+    choose(page, "Model", "dcgan-mnist")
+    shows(page, "#samples", third)
+    assert not page.get_by_label("Class", exact=True).locator("visible=true").count()
+    before = shows(page, "#way")
+    handle = page.locator("#position input[type=range]")
+    handle.focus()
+    for _ in range(5):
+        handle.press("ArrowRight")
+    shows(page, "#way", before)
+    page.locator("#animate").click()
+    shows(page, "#animation")
+    source = page.locator("#animation img").first.get_attribute("src")
+    assert source and page.request.get(source).body().startswith(b"GIF89a")
+    with page.expect_download() as download:
+        page.locator("#samples a[download]").click()
+    with Image.open(download.value.path()) as file:
+        assert file.format == "PNG" and file.width > 500
+
+
+def test_a_mistake_is_said_and_the_page_goes_on(visit: Open) -> None:
+    page = visit()
+    before = shows(page, "#samples")
+    page.get_by_label("Seed", exact=True).first.fill("-5")
+    page.locator("#generate").click()
+    page.get_by_text("seed is a whole number from 0 to 2,147,483,647, not -5").wait_for()
+    page.get_by_label("Seed", exact=True).first.fill("77")
+    page.locator("#generate").click()
+    shows(page, "#samples", before)
+
+
+@pytest.mark.skipif(not HAS_ENCODER, reason='no text encoder here: pip install "ganzoo[text]"')
+def test_text_to_image(visit: Open) -> None:
+    page = visit()
+    tab(page, "Text to image")
+    first = shows(page, "#drawn")
+    page.locator("#sentence textarea").fill("a blue square")
+    page.locator("#draw").click()
+    second = shows(page, "#drawn", first)
+    shows(page, "#stages")
+    choose(page, "Or one of these", "a yellow square")
+    shows(page, "#drawn", second)
+    assert page.locator("#sentence textarea").input_value() == "a yellow square"
+
+
+def test_anomalies(visit: Open, tmp_path: Path) -> None:
+    page = visit()
+    tab(page, "Anomalies")
+    choose(page, "Model", "ganomaly-mnist")
+    first = shows(page, "#again")
+    page.locator("#strange-examples button.thumbnail-item").nth(4).click()
+    second = shows(page, "#again", first)
+    shows(page, "#heat")
+    page.get_by_text("threshold", exact=False).first.wait_for()
+    page.get_by_role("tab", name="Draw", exact=True).click()
+    box = page.locator("#drawing canvas").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 140, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 240, steps=8)
+    page.mouse.up()
+    page.locator("#score-drawing").click()
+    shows(page, "#again", second)
+    ink = seen(page, "#seen")
+    assert 0.01 < (ink > 128).mean() < 0.4, "white on black, as digits are"
+    page.get_by_role("tab", name="Many pictures").click()
+    paths = []
+    for number in range(3):
+        path = tmp_path / f"{number}.png"
+        noise = np.random.default_rng(number).integers(0, 255, (28, 28), dtype=np.uint8)
+        Image.fromarray(noise).save(path)
+        paths.append(path)
+    page.locator("#strange-files input[type=file]").set_input_files(paths)
+    page.locator("#strange-files .file").nth(2).wait_for()
+    page.locator("#score-many").click()
+    page.locator("#table").get_by_text("strange").first.wait_for()
+
+
+def test_encode(visit: Open) -> None:
+    page = visit()
+    tab(page, "Encode")
+    first = shows(page, "#pair")
+    shows(page, "#mixture")
+    page.locator("#encode-examples button.thumbnail-item").nth(7).click()
+    shows(page, "#pair", first)
+    before = shows(page, "#mix-way")
+    choose(page, "Model", "ganomaly-mnist")
+    shows(page, "#mix-way", before)
+    mixture = shows(page, "#mixture")
+    handle = page.locator("#mix-position input[type=number]")
+    handle.fill("0.9")
+    page.locator("#mix").click()
+    shows(page, "#mixture", mixture)
+
+
+def test_translate(visit: Open) -> None:
+    page = visit()
+    tab(page, "Translate")
+    first = shows(page, "#there")
+    shows(page, "#back")
+    page.locator("#to").get_by_text("a", exact=True).click()
+    shows(page, "#there", first)
+
+
+def test_learn(visit: Open) -> None:
+    page = visit()
+    tab(page, "Learn")
+    choose(page, "Model", "wgan-gp-mnist")
+    page.locator("#mathematics .katex-display").wait_for()
+    page.locator("#mathematics").get_by_text("WGAN-GP").first.wait_for()
+    for name, place, words in (
+        ("A round", "#plan", "GFLOP a round"),
+        ("Networks", "#networks", "parameters"),
+        ("Figures", "#figures", "lower is better"),
+        ("Card", "#card", "How good it is"),
+    ):
+        tab(page, name)
+        page.locator(place).get_by_text(words).first.wait_for()
+    tab(page, "Figures")
+    shows(page, "#figure-pictures")
+    tab(page, "A round")
+    page.locator("#code").get_by_text("update").first.wait_for()
+
+
+def test_train_live_and_use_the_result(visit: Open) -> None:
+    page = visit()
+    tab(page, "Train live")
+    page.locator("#settings textarea, #settings input").first.fill("width=4, batch=8")
+    page.locator("#train-start").click()
+    page.locator("#train-said").get_by_text("Learning").wait_for()
+    first = shows(page, "#train-sheet")
+    shows(page, "#train-sheet", first)
+    page.locator("#train-plot .vega-embed, #train-plot canvas, #train-plot svg").first.wait_for()
+    page.locator("#train-stop").click()
+    page.locator("#train-said").get_by_text("Done").wait_for()
+    page.locator("#train-keep").click()
+    page.locator("#train-kept strong").wait_for()
+    name = page.locator("#train-kept strong").inner_text()
+    tab(page, "Generate")
+    before = shows(page, "#samples")
+    choose(page, "Model", name)
+    shows(page, "#samples", before)
+    # somebody who comes later finds it, too
+    later = visit()
+    choose(later, "Model", name)
+
+
+PAGES = ["Generate", "Anomalies", "Encode", "Translate", "Learn", "Train live"]
+
+
+@pytest.mark.parametrize("width, height", [(1280, 900), (390, 844)])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_fits_its_screen(visit: Open, width: int, height: int, theme: str) -> None:
+    page = visit(width, height, theme)
+    for name in [*PAGES, *(["Text to image"] if HAS_ENCODER else [])]:
+        tab(page, name)
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+    ground = page.locator(".gradio-container").first.evaluate(
+        "e => getComputedStyle(e).backgroundColor"
+    )
+    light = np.mean([int(part) for part in ground.strip("rgba()").split(",")[:3]])
+    assert (light > 128) == (theme == "light"), ground
