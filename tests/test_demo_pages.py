@@ -295,8 +295,6 @@ def test_every_page_fits_its_screen(visit: Open, width: int, height: int, theme:
         tab(page, name)
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-    ground = page.locator(".gradio-container").first.evaluate(
-        "e => getComputedStyle(e).backgroundColor"
-    )
+    ground = page.locator("#samples").evaluate("e => getComputedStyle(e).backgroundColor")
     light = np.mean([int(part) for part in ground.strip("rgba()").split(",")[:3]])
     assert (light > 128) == (theme == "light"), ground
