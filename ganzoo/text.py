@@ -27,7 +27,6 @@ from torch.nn import functional as F
 
 from ganzoo.atomic import write_bytes
 from ganzoo.data.folder import cache_dir
-from ganzoo.data.loading import offline
 from ganzoo.errors import IntegrityError, TaskError, choices, nearest
 from ganzoo.spec.draws import MINILM
 
@@ -216,6 +215,8 @@ def _file(encoder: Encoder, name: str) -> Path:
     for folder in (package and package.submodule_search_locations) or ():
         if (path := Path(folder) / "model" / name).is_file():
             return path
+    from ganzoo.data.loading import offline  # it brings the host, which drawing does without
+
     if offline():
         raise TaskError(
             f"the text encoder {encoder.repository} is not here, and GANZOO_OFFLINE forbids to "

@@ -157,7 +157,7 @@ ZOO = (
         "cgan",
         "mnist",
         "The conditional GAN, fully connected: say which digit, and it draws one.",
-        digits("some are speckled", TOLD),
+        digits("about one in ten is unclear, and some are speckled", TOLD),
         "--steps 20000",
     ),
     Published(
@@ -283,7 +283,10 @@ ZOO = (
         "combinations, too, that it has never seen.",
         "It draws ten garments in twelve colours before twelve others, as thumbnails of 32x32 "
         "pixels. Any sentence gives a picture, and of one that speaks of something else it makes "
-        "the nearest that it knows. It is for learning and teaching.",
+        "the nearest that it knows. Of combinations that it has not seen the colours are nearly "
+        "always right, and the garment in 54 % (85 % was aimed at; the judge finds it in 84 % of "
+        "the test images): no sneaker on the sheet above can be recognised, and samples of one "
+        "sentence differ little. It is for learning and teaching.",
         "--set kl=0.5 --set lr=0.0005 --set steps_small=16000 --set steps_large=8000",
     ),
     Published(

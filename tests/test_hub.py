@@ -661,6 +661,8 @@ def test_heads_of_published_cards_follow_the_conventions(name: str) -> None:
     assert facts["license"] == "apache-2.0"
     kind = next(iter(config["spec"]["tasks"].values()))["kind"]
     tasks = {"generate": "unconditional-image-generation", "encode": "image-classification"}
+    if any(draw["kind"] == "text" for draw in config["spec"]["draws"].values()):
+        tasks["generate"] = "text-to-image"
     assert facts.get("pipeline_tag") == tasks.get(kind)
     assert ("anomaly-detection" in facts["tags"]) == (kind == "score")
     data = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist"}

@@ -117,7 +117,7 @@ def log_sigmoid(v: Tensor) -> Tensor:
     return -torch.log1p(torch.exp(-v))
 
 
-SIZES = {"gan": 2, "dcgan": 1, "cdcgan": 6}
+SIZES = {"gan": 2, "cgan": 2, "dcgan": 1, "cdcgan": 6}
 """Of weights, such that no slope is far from 1: five steps down a steep penalty go anywhere."""
 
 Verdict = Callable[[Tensor, Tensor], Tensor]

@@ -182,13 +182,15 @@ from ganzoo import from_pretrained, host, hub
 assert not host.default().plugins
 for name in hub.bundled():
     model = from_pretrained(name)
-    given = {"label": 3} if any(d.kind == "label" for d in model.spec.draws.values()) else {}
+    draws = {draw.kind: draw for draw in model.spec.draws.values()}
+    given = {"label": 3} if "label" in draws else {}
+    told = {"text": np.ones((2, draws["text"].size), np.float32)} if "text" in draws else {}
     images = np.zeros((2, 28, 28, 1), np.float32)
     for task, said in model.spec.tasks.items():
         if said.kind == "generate":
-            assert model.generate(2, task=task, output="np", **given).std() > 0.1
+            assert model.generate(2, task=task, output="np", **given, **told).std() > 0.1
         elif said.kind == "score":
-            assert model.score(images, task=task).values.shape == (2,)
+            assert model.score(images, task=task, **told).values.shape == (2,)
         else:
             getattr(model, said.kind)(images, task=task)
     print(name)

@@ -74,7 +74,8 @@ class Run:
 
     @property
     def learns(self) -> bool:
-        return self.process.poll() is None
+        """Whether it goes on; a process that has said how it ended is only taking its leave."""
+        return self.state["state"] not in ("done", "failed")
 
 
 class Studio:
