@@ -84,7 +84,7 @@ async def measure(url: str, clients: int, seconds: float, model: str = MODEL) ->
 
         async def one(number: int) -> None:
             turn = number
-            while time.perf_counter() < until:
+            while turn == number or time.perf_counter() < until:  # once at the least
                 seed, started = turn % SEEDS, time.perf_counter()
                 turn += 1
                 try:
