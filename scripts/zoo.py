@@ -222,7 +222,7 @@ ZOO = (
         "mnist",
         "The bidirectional GAN: it draws digits, and finds the code of a digit it is shown.",
         digits("some are no clear digits"),
-        "--set width=640 --set final=0.01 --steps 30000",
+        "--set width=640 --set final=0.01 --steps 60000",
     ),
     Published(
         "ali-mnist",
@@ -244,7 +244,7 @@ ZOO = (
         "The Wasserstein BiGAN: it draws digits and encodes them, taught by a critic with a "
         "gradient penalty.",
         digits("some are no clear digits"),
-        "--set width=16 --steps 8000 --snapshots",
+        "--steps 8000 --snapshots",
     ),
     Published(
         "ganomaly-mnist",
