@@ -57,7 +57,8 @@ CSS = """
 .note { opacity: 0.8; font-size: 0.92rem; }
 .note p { margin: 0.2rem 0; }
 /* what a picture shows stands above it, and hides nothing of it */
-.picture label[data-testid="block-label"], .examples label[data-testid="block-label"] {
+.picture label[data-testid="block-label"], .examples label[data-testid="block-label"],
+.drawn label[data-testid="block-label"] {
   position: static; border: none; }
 .picture .image-container, .picture .image-frame { height: auto; position: static; }
 .picture img { object-fit: contain; width: 100%; height: auto; border-radius: 6px; }
@@ -89,6 +90,6 @@ footer .divider { display: none; }
   .gradio-container { padding: 0.5rem !important; }
   #title h1 { font-size: 1.35rem; }
   .drawn .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
-  .seen-first { flex-direction: column-reverse; }
+  .seen-first { flex-direction: column-reverse; align-items: stretch; }
 }
 """

@@ -99,7 +99,7 @@ def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
         with gr.Column(scale=2, min_width=320), gr.Row():
             looks: dict[str, Any] = {
                 "interactive": False, "format": "png", "min_width": 96,
-                "elem_classes": "picture", "buttons": ["download", "fullscreen"],
+                "elem_classes": "picture", "buttons": ["download"],
             }  # fmt: skip
             seen = gr.Image(label="Seen", **looks)
             there = gr.Image(label="There", elem_id="there", **looks)
