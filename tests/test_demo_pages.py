@@ -264,7 +264,10 @@ def test_learn(visit: Open) -> None:
 def test_train_live_and_use_the_result(visit: Open) -> None:
     page = visit()
     tab(page, "Train live")
-    page.locator("#settings textarea, #settings input").first.fill("width=4, batch=8")
+    page.locator("#settings textarea, #settings input").first.fill("width=8, batch=64")
+    rounds = page.locator("#rounds input[type=number]")
+    rounds.fill("5000")  # so many that it is stopped before it is done, however slow the page
+    rounds.press("Enter")
     page.locator("#train-start").click()
     page.locator("#train-said").get_by_text("Learning").wait_for()
     first = shows(page, "#train-sheet")

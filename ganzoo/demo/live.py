@@ -349,7 +349,7 @@ def page(shelf: Shelf, app: gr.Blocks, studio: Studio, menus: Sequence[tuple[Any
             variant = gr.Dropdown(variants, value=variants[0], label="Variant", **MENU)
             data = gr.Dropdown(sets, value=sets[0], label="Data", visible=len(sets) > 1, **MENU)
             about = gr.Markdown(_about(variants[0]), elem_classes="note")
-            rounds = gr.Slider(10, MOST_ROUNDS, ROUNDS, step=10, label="Rounds")
+            rounds = gr.Slider(10, MOST_ROUNDS, ROUNDS, step=10, label="Rounds", elem_id="rounds")
             settings = gr.Textbox(
                 _said(hasty(variants[0])), label="Settings", elem_id="settings",
                 info="Small and hasty, for a first look; empty is as published.",
