@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ from ganzoo.spec import (
     mathematics,
     vocabulary,
 )
+from ganzoo.spec.vocabulary import FUNCTIONS
 from tests.table import TABLE
 from tests.test_host import Gain, lsgan, plugin
 from tests.test_model import model_of
@@ -338,8 +340,12 @@ def fuzz(target: Path, which: int, spoilt: list[tuple[int, str, int]]) -> None:
 
 
 def test_thousands_of_spoilt_configs_cost_nothing(target: Path) -> None:
-    # torch imports a compiler, once, when it first takes exp of a tensor without numbers
+    # what is imported once, at first need, is no config's doing: torch's compiler, when it first
+    # takes exp of a tensor without numbers; ganzoo's functions; and hypothesis's own search
     store.load(hub.bundled()["ali-mnist"])
+    for function in FUNCTIONS.values():
+        function.load()
+    import_module("hypothesis.internal.conjecture.optimiser")
     with costs_nothing(60):
         fuzz(target)
 
