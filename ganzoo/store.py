@@ -25,16 +25,16 @@ from torch import Tensor
 from ganzoo.atomic import write_bytes, write_text
 from ganzoo.build import build
 from ganzoo.errors import IntegrityError, PluginError, SpecError, StoreError, choices, plain
+from ganzoo.layout import CONFIG, MAX_CONFIG, WEIGHTS
 from ganzoo.model import Model
 from ganzoo.spec import vocabulary
 from ganzoo.spec.layers import LAYERS
 from ganzoo.spec.spec import Spec, pretty_json, strict_json
 
 FORMAT = 1
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 MAX_PARAMETERS = 2_000_000_000
-MAX_CONFIG, MAX_VALUES, MAX_DEPTH = 1_000_000, 20_000, 100
-"""Bytes of config.json, and how many values it may hold, and how deep in each other."""
+MAX_VALUES, MAX_DEPTH = 20_000, 100
+"""How many values config.json may hold, and how deep in each other."""
 Dtype = Literal["float32", "float16", "bfloat16"]
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 HOUSE = ROOT / "ganzoo"
 
 ORDER = [
-    "errors", "atomic", "seed", "spec", "data.catalog", "hookspecs", "host", "losses",
+    "errors", "layout", "atomic", "seed", "spec", "data.catalog", "hookspecs", "host", "losses",
     "functions", "modules", "evaluate", "build", "data", "text", "pictures", "plan", "explain",
     "scores", "model", "files", "engine", "store", "hub", "metrics", "card", "hub.publish",
     "hub.verify", "runs", "compare", "testing", "skeleton", "demo", "cli", "quickstart",

@@ -8,6 +8,7 @@ import typer
 
 from ganzoo.cli.console import app, columns, err, escape, out
 from ganzoo.errors import UnknownNameError
+from ganzoo.layout import CONFIG
 
 hub = typer.Typer(
     name="hub",
@@ -90,7 +91,7 @@ def info(
         "left there": ", ".join(found.others[:20]),
     }
     _rows(rows)
-    if not any(file.name == local.CONFIG for file in found.files):
+    if not any(file.name == CONFIG for file in found.files):
         err.print(f"{wanted} holds no model of ganzoo", style="yellow", markup=False)
 
 
@@ -206,7 +207,7 @@ def _described(entry: Any) -> None:
     from ganzoo.hub import local
     from ganzoo.metrics import report
 
-    config = local.read_json(entry.folder / local.CONFIG)
+    config = local.read_json(entry.folder / CONFIG)
     said = config.get("weights")
     sha256 = said.get("sha256", "") if isinstance(said, dict) else ""
     rows = {

@@ -20,8 +20,9 @@ from ganzoo.errors import (
     choices,
     nearest,
 )
-from ganzoo.hub.local import CONFIG, Entry, bundled, cache_of, cached, cached_entries, entries
+from ganzoo.hub.local import Entry, bundled, cache_of, cached, cached_entries, entries
 from ganzoo.hub.names import FORMS, Repository, repository
+from ganzoo.layout import CONFIG
 
 if TYPE_CHECKING:
     from ganzoo.model import Model

@@ -10,9 +10,9 @@ from pathlib import Path
 from ganzoo.atomic import write_text
 from ganzoo.errors import IntegrityError, StoreError, plain
 from ganzoo.hub import local, remote
-from ganzoo.hub.local import CONFIG, WEIGHTS
 from ganzoo.hub.names import Repository
 from ganzoo.hub.remote import File, Info
+from ganzoo.layout import CONFIG, WEIGHTS
 
 
 def pull(

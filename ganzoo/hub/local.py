@@ -11,10 +11,7 @@ from urllib.parse import urlsplit
 
 from ganzoo.errors import StoreError, plain
 from ganzoo.hub.names import Repository
-
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-MAX_CONFIG = 1_000_000
-"""Bytes."""
+from ganzoo.layout import CONFIG, MAX_CONFIG, WEIGHTS
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from ganzoo.errors import (
 )
 from ganzoo.hub import remote
 from ganzoo.hub.errors import scrubbed
-from ganzoo.hub.local import CONFIG
 from ganzoo.hub.names import MAIN, Repository, repository
+from ganzoo.layout import CONFIG
 from ganzoo.metrics import history, report
 from ganzoo.model import Model, sample_noise
 from ganzoo.spec.draws import Image, Label, Normal, Uniform

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ganzoo.errors import UnreachableError, plain
 from ganzoo.hub.errors import scrubbed, translated, unreachable
-from ganzoo.hub.local import CONFIG, WEIGHTS
 from ganzoo.hub.names import Repository
+from ganzoo.layout import CONFIG, MAX_CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -32,7 +32,7 @@ _FETCHED = re.compile(
     rf"|[A-Za-z0-9][A-Za-z0-9_-]{{0,63}}\.({'|'.join(PICTURES)})",
     re.ASCII,
 )
-MAX_SIZES = {CONFIG: 1_000_000, WEIGHTS: 8_000_000_000}
+MAX_SIZES = {CONFIG: MAX_CONFIG, WEIGHTS: 8_000_000_000}
 MAX_SIZE, MAX_FILES = 20_000_000, 64
 """Bytes of any other file, and how many of them there may be."""
 

@@ -12,6 +12,7 @@ from ganzoo import hub, store
 from ganzoo.errors import IntegrityError, StoreError
 from ganzoo.hub import fetch, local, remote
 from ganzoo.hub.names import repository
+from ganzoo.layout import CONFIG, WEIGHTS
 from ganzoo.metrics import evaluate, history, report
 from ganzoo.metrics.report import Report
 
@@ -62,7 +63,7 @@ def verify(
     note("hashes")
     model = store.load(folder)  # compares the weights with config.json
     weights = model.config["weights"]["sha256"]
-    hashed = {local.WEIGHTS: local.CONFIG}
+    hashed = {WEIGHTS: CONFIG}
     for file, record in _by_record(folder, name, revision, where).items():
         hashed[file] = f"{hashed[file]}, {record}" if file in hashed else record
     said = report.read(folder)
@@ -72,7 +73,7 @@ def verify(
                 f"{folder / report.FILE} speaks of weights {said.weights[:12]}..., and these are "
                 f"{weights[:12]}...: its figures are those of another model"
             )
-        hashed[local.WEIGHTS] += f", {report.FILE}"
+        hashed[WEIGHTS] += f", {report.FILE}"
     if said is None or not figures:
         return Verdict(folder, hashed, said, None, {}, ())
     counts = {max(figure.real, figure.generated) for figure in said.figures.values()}
