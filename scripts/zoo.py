@@ -222,7 +222,7 @@ ZOO = (
         "mnist",
         "The bidirectional GAN: it draws digits, and finds the code of a digit it is shown.",
         digits("some are no clear digits"),
-        "--set width=640 --set final=0.01 --steps 60000",
+        "--set width=640 --steps 60000",
     ),
     Published(
         "ali-mnist",

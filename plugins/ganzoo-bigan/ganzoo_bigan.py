@@ -7,9 +7,12 @@ at once from one forward pass with the encoder's labels flipped too, Adam 2e-4 w
 0.5, L2 of 2.5e-5, batch 128, a 50 number uniform latent. Changed: images in [-1, 1] and tanh,
 fewer rounds, and a moving average of encoder and generator is published. The discriminator
 has dropout in place of batch norm: pairs from the encoder and from the generator are two
-batches, and where each is normalised by itself, nobody sees how large codes are, and they
-grow without end. The authors let the rate fall to 1 % over the second half (`final=0.01`);
-their own log has the codes grow worse meanwhile, so by default it stays.
+batches, and where each is normalised by itself, nobody sees how large codes are, and they grow
+without end. The encoder starts from weights a tenth as large (`start`): behind its batch norm
+their size means nothing, and what it learns soon outweighs what it started with, which
+otherwise fills the features for many thousands of rounds. The authors let the rate fall to 1 %
+over the second half (`final=0.01`); their own log has the codes grow worse meanwhile, so by
+default it stays.
 
 ALI: Dumoulin et al. 2016, arXiv:1606.00704. Kept: the encoder is a Gaussian for each
 image, of which a sample is judged; discriminator with a branch for image and latent each,
@@ -81,6 +84,7 @@ class BiGAN(Variant):
     lr: float = 2e-4
     dropout: float = 0.3
     weight_decay: float = 2.5e-5
+    start: float = 0.002
     final: float = 1.0
     batch: int = 128
     steps: int = 60_000
@@ -119,7 +123,7 @@ class BiGAN(Variant):
             draws={"x": image, "z": Uniform(self.latent)},
             networks={
                 "G": Network({"z": ()}, draw),
-                "E": Network({"x": (Flatten(),)}, encode),
+                "E": Network({"x": (Flatten(),)}, encode, init=Gaussian(self.start)),
                 "D": Network({"x": (Flatten(),), "z": ()}, judge),
             },
             let={"code": "E(x)", "fake": "G(z)"},
