@@ -121,7 +121,7 @@ ZOO = (
     Published(
         "classifier-captions",
         "scripts/classifier-captions.yaml",
-        "fashion-captions",
+        "fashion-colours",
         "No GAN: the small classifier of clothes in colour, which tells the garment, its colour "
         "and the background; the judge of pictures drawn from captions.",
         "It is made to judge generated images of this one kind, 32x32 pixels. Any image gets one "

@@ -24,9 +24,10 @@ class Fields(Frozen):
 
     @property
     def image(self) -> Image:
-        """The field of images; DataError where there is none, or more than one.
+        """The field of images; DataError where there is none.
 
-        Unpaired ones (`independent`) do not count where another is there.
+        Of several it is the one of the name `image`, else the only one that is not unpaired
+        (`independent`); DataError where that leaves more than one. So it is with labels and texts.
         """
         return self._only(Image, "image")
 
@@ -43,7 +44,8 @@ class Fields(Frozen):
     def _only(self, kind: Any, word: str) -> Any:
         found = [draw for draw in self.fields.values() if isinstance(draw, kind)]
         if len(found) > 1:
-            found = [draw for draw in found if not draw.independent] or found
+            named = [draw for draw in found if draw.field == word]
+            found = named or [draw for draw in found if not draw.independent] or found
         if len(found) != 1:
             raise DataError(
                 f"data set {self.name!r} has {len(found)} fields of kind {word!r}, and one is "

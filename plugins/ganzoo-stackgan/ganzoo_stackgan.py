@@ -11,16 +11,18 @@ Changed: a sentence encoder in place of the char-CNN-RNN, and behind it, whereve
 reads a sentence, one more layer with batch norm; few channels; a little noise on what a
 discriminator sees (arXiv:1610.04490), since flat colours give every painted image away; rates
 that fall linearly over the second half of each stage; stage 1 in evaluation mode in stage 2,
-batch norm included. Another's image is the neighbour's in the
-batch (`roll`), as in the authors' PyTorch code. With so many captions it is hardly ever one that
-fits: 1 in 1,056 has the same garment and colours, 1 in some thousands shows the same emoji.
+batch norm included. Where the data has captions that do not fit (a field `mismatched`), those
+are what the discriminator is to refuse; else the neighbour's image in the batch (`roll`), as in
+the authors' PyTorch code. In `fashion-captions` they are wrong in one thing, every other time in
+the garment: of a neighbour the colours give it away, and nothing would ask for the garment. Of
+emoji with so many captions the neighbour is hardly ever the same, once in some thousands.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from hashlib import sha256
-from itertools import permutations
+from itertools import chain, permutations
 from math import ceil, log2
 
 import ganzoo
@@ -84,6 +86,7 @@ class StackGAN(Variant):
             )
         small = Image((image.channels, side, side))
         adam = Adam(lr=self.lr, betas=(0.5, 0.999), decay=Decay())
+        refused = {"wrong": data["mismatched"]} if "mismatched" in data.fields else {}
 
         def network(inputs, layers):
             return Network(inputs, layers, init=Gaussian(0.02))
@@ -107,9 +110,10 @@ class StackGAN(Variant):
         def stage(name: str, d: str, makers: tuple[str, str], real: str, fake: str, h: str):
             adversarial = {"fool": f"bce({d}({fake}, t), 1)"}
             penalty = {"kl": f"{self.kl:g} * kl({h})"} if self.augment else {}
+            mismatch = f"{real}, wrong" if refused else f"roll({real}), t"
             pairs = {
                 "real": f"bce({d}({real}, t), 1)",
-                "wrong": f"0.5 * bce({d}(roll({real}), t), 0)",
+                "wrong": f"0.5 * bce({d}({mismatch}), 0)",
                 "fake": f"0.5 * bce({d}({fake}, t), 0)",
             }
             return [Update(d, pairs, adam), Update(makers, {**adversarial, **penalty}, adam)]
@@ -121,6 +125,7 @@ class StackGAN(Variant):
             draws={
                 "x": image,
                 "t": text,
+                **refused,
                 "z": Normal(self.latent),
                 **(noise if self.augment else {}),
             },
@@ -242,29 +247,60 @@ def _number(*words: object) -> int:
 
 
 @cache
-def pairs(garment: int, split: str) -> tuple[tuple[int, int], ...]:
-    """The pairs of colours (garment, background) of a split: a fifth is left for testing."""
+def pairs(garment: int, split: str = "") -> tuple[tuple[int, int], ...]:
+    """The pairs of colours (garment, background) of a split: a fifth is left for testing.
+
+    Without a split, all of them.
+    """
     everything = sorted(permutations(range(len(COLOURS)), 2), key=lambda p: _number(garment, p))
-    held_out = len(everything) // 5
+    held_out = len(everything) // 5 if split else 0
     return tuple(everything[:held_out] if split == "test" else everything[held_out:])
 
 
+@cache
+def mistakes(garment: int, colour: int, background: int, split: str) -> list[list[tuple]]:
+    """What of the split differs in one thing: in the garment, and in one of the colours."""
+    others = [
+        [(g, colour, background) for g in range(len(GARMENTS)) if g != garment],
+        [(garment, c, b) for c, b in pairs(garment) if (c == colour) != (b == background)],
+    ]
+    known = [[one for one in kind if one[1:] in pairs(one[0], split)] for kind in others]
+    return [kind for kind in known if kind]
+
+
 def _fashion(declared: DataSet, split: str, roots):
+    """Fashion-MNIST painted; where sentences are declared, without the pairs of the other split."""
     import numpy as np
     import torch
 
     base = ganzoo.load_data("fashion-mnist", split, roots[0] if len(roots) == 1 else None)
     garments = base.batch("label", torch.arange(len(base))).numpy()
+    told = "text" in declared.fields.fields
+
+    def chosen(among, *words):
+        return among[_number(split, *words) % len(among)]
+
     colours = np.array(
         [
-            pairs(garment, split)[_number(split, row) % len(pairs(garment, split))]
+            chosen(pairs(garment, split if told else ""), row)
             for row, garment in enumerate(garments.tolist())
         ]
     )
-    captions = [
-        caption(*row, phrasing=_number(split, number, "phrasing") % len(PHRASINGS))
-        for number, row in enumerate(np.column_stack([garments, colours]).tolist())
-    ]
+    shown = np.column_stack([garments, colours]).tolist()
+    sentences = {}
+    if told:
+        phrasings = range(len(PHRASINGS))
+        sentences["text"] = [
+            caption(*row, phrasing=chosen(phrasings, number, "phrasing"))
+            for number, row in enumerate(shown)
+        ]
+        sentences["mismatched"] = [
+            caption(
+                *chosen(chosen(mistakes(*row, split), number, "kind"), number, "mistake"),
+                phrasing=chosen(phrasings, number, "another phrasing"),
+            )
+            for number, row in enumerate(shown)
+        ]
     table = np.array([*COLOURS.values()], np.float32)
     images = np.zeros((len(base), 3, 32, 32), np.uint8)
     for first in range(0, len(base), 1000):  # in parts: as floats all would be a gigabyte
@@ -279,26 +315,30 @@ def _fashion(declared: DataSet, split: str, roots):
         images[rows] = np.clip(opaque * lit + (1 - opaque) * background, 0, 255).round()
     arrays = {
         "image": images,
-        "text": ganzoo.embed(captions, declared.fields["text"].encoder, keep=True),
         "label": garments,
         "colour": colours[:, 0],
         "background": colours[:, 1],
     }
+    if told:
+        encoder = declared.fields["text"].encoder
+        embedded = ganzoo.embed([*chain(*sentences.values())], encoder, keep=True)
+        arrays |= dict(zip(sentences, np.split(embedded, len(sentences)), strict=True))
     return ganzoo.Source(declared.name, declared.fields, arrays)
 
 
-def _fashion_fields() -> Fields:
+def _fashion_fields(name: str, told: bool = True) -> Fields:
     names = tuple(COLOURS)
-    shown = (9, 3, 8, 0, 4, 7, 1, 2)
-    examples = tuple(caption(garment, *pairs(garment, "test")[0]) for garment in shown)
     fields = {
         "image": Image((3, 32, 32)),
-        "text": Text(examples=examples),
         "label": Label(len(GARMENTS), names=GARMENTS),
         "colour": Label(len(names), field="colour", names=names),
         "background": Label(len(names), field="background", names=names),
     }
-    return Fields(fields, "fashion-captions")
+    if told:
+        shown = (9, 3, 8, 0, 4, 7, 1, 2)
+        examples = tuple(caption(garment, *pairs(garment, "test")[0]) for garment in shown)
+        fields |= {"text": Text(examples=examples), "mismatched": Text(field="mismatched")}
+    return Fields(fields, name)
 
 
 # ------------------------------------------------------------------------------------ emoji
@@ -369,9 +409,19 @@ def ganzoo_data():
     return [
         DataSet(
             name="fashion-captions",
-            fields=_fashion_fields(),
+            fields=_fashion_fields("fashion-captions"),
             summary="Fashion-MNIST in twelve colours before twelve, 32x32, with a caption each; a "
             "fifth of the combinations is for testing alone.",
+            size=60_000,
+            licence="MIT, Zalando SE",
+            source="arXiv:1708.07747",
+            load=_fashion,
+        ),
+        DataSet(
+            name="fashion-colours",
+            fields=_fashion_fields("fashion-colours", told=False),
+            summary="The same pictures without captions, of all combinations in both splits: what "
+            "the judge of `fashion-captions` learns from.",
             size=60_000,
             licence="MIT, Zalando SE",
             source="arXiv:1708.07747",
