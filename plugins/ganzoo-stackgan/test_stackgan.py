@@ -23,6 +23,7 @@ from ganzoo_stackgan import (
     StackGAN,
     caption,
     emoji_captions,
+    mistakes,
     pairs,
 )
 
@@ -202,6 +203,35 @@ def test_a_fifth_of_the_combinations_is_held_out() -> None:
             assert {pair[place] for pair in train} == set(range(12))
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_captions_that_do_not_fit_are_wrong_in_one_thing(split: str) -> None:
+    """Of the garment in one list, of a colour in the other, and of the split's combinations."""
+    whole = split == "train"
+    for garment in range(len(GARMENTS)):
+        for pair in pairs(garment, split):
+            found = mistakes(garment, *pair, split)
+            assert len(found) == 2 if whole else found
+            for kind in found:
+                different = [
+                    [one != true for one, true in zip(wrong, (garment, *pair), strict=True)]
+                    for wrong in kind
+                ]
+                assert all(sum(marks) == 1 for marks in different)
+                assert len({marks[0] for marks in different}) == 1
+                assert all(wrong[1:] in pairs(wrong[0], split) for wrong in kind)
+
+
+def test_a_caption_that_does_not_fit_is_what_the_discriminator_refuses() -> None:
+    """Where the data has one; and the sentence of the tasks is still the one that fits."""
+    fields = {"image": Image((3, 16, 16)), "text": Text(5, "none")}
+    told = {**fields, "mismatched": Text(5, "none", field="mismatched")}
+    made = StackGAN(**TINY).spec(ganzoo.Fields(told))
+    for stage, d, real in zip(made.stages, ("D", "D2"), ("small", "x"), strict=True):
+        assert stage.updates[0].minimize["wrong"] == f"0.5 * bce({d}({real}, wrong), 0)"
+    assert made.draws["wrong"] == told["mismatched"] and made.draws["t"] == told["text"]
+    assert not any("wrong" in made.draws_in(task.output) for task in made.tasks.values())
+
+
 def test_the_split_is_everybodys() -> None:
     """Of this machine and of all others: a figure on held-out captions would mean nothing else."""
     assert pairs(9, "test")[:3] == PAIRS
@@ -250,13 +280,33 @@ def test_pictures_show_what_their_captions_say(test_images: ganzoo.Source) -> No
     held_out = [pairs(label, "test") for label in range(10)]
     for label, *pair in torch.stack([labels, colours, grounds], 1).tolist():
         assert tuple(pair) in held_out[label]
-    texts = test_images.batch("text", rows)[:, 0].tolist()
-    for row, (label, colour, ground) in enumerate(
-        torch.stack([labels, colours, grounds], 1).tolist()
-    ):
-        said = {float(np.float32(hash(caption(label, colour, ground, p)) % 2**31))
-                for p in range(6)}  # fmt: skip
-        assert texts[row] in said
+    texts, wrong = (test_images.batch(f, rows)[:, 0].tolist() for f in ("text", "mismatched"))
+    shown = torch.stack([labels, colours, grounds], 1).tolist()
+    for row, one in enumerate(shown):
+        assert texts[row] in said(*one)
+        others = mistakes(*one, "test")
+        assert any(wrong[row] in said(*other) for kind in others for other in kind)
+    garments = sum(
+        any(wrong[row] in said(g, *one[1:]) for g in range(10)) for row, one in enumerate(shown)
+    )
+    assert 180 < garments < 300  # every other one, where there is another garment
+
+
+def said(garment: int, colour: int, background: int) -> set[float]:
+    """What `counted` makes of all ways to say it."""
+    sentences = [caption(garment, colour, background, p) for p in range(len(PHRASINGS))]
+    return {float(np.float32(hash(sentence) % 2**31)) for sentence in sentences}
+
+
+def test_the_judge_learns_from_all_combinations(test_images: ganzoo.Source) -> None:
+    """What lacks some could tell a garment by the colours that it never had."""
+    shown = load("fashion-colours", "test")
+    rows = torch.arange(len(shown))
+    assert "text" not in shown.fields.fields
+    label, colour, ground = (shown.batch(f, rows) for f in ("label", "colour", "background"))
+    combinations = set(zip(label.tolist(), colour.tolist(), ground.tolist(), strict=True))
+    assert len(combinations) > 0.99 * 10 * 132
+    assert torch.equal(label, test_images.batch("label", rows))
 
 
 def test_a_data_set_is_the_same_each_time(test_images: ganzoo.Source) -> None:
@@ -266,7 +316,7 @@ def test_a_data_set_is_the_same_each_time(test_images: ganzoo.Source) -> None:
     for field in ("image", "text", "colour"):
         rows = torch.arange(200)
         assert torch.equal(test_images.batch(field, rows), again.batch(field, rows))
-    assert test_images.nbytes < 10_000 * (3 * 32 * 32 + 4 * 384 + 3 * 8 + 1)
+    assert test_images.nbytes < 10_000 * (3 * 32 * 32 + 2 * 4 * 384 + 3 * 8 + 1)
 
 
 # ------------------------------------------------------------------------------------ emoji
