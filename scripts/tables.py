@@ -30,7 +30,7 @@ def without(folder: Path) -> str:
             "## What a part of it does",
             found["about"],
             "\n".join(table),
-            f"All arms have the same seed and as many rounds, {found['steps']:,}. "
+            "All arms have the same seed, and one run each. "
             f"`python scripts/ablations.py {folder.name}` makes the table again.",
         ]
     )
