@@ -16,6 +16,7 @@ from ganzoo.hub import from_pretrained
 from ganzoo.model import Model
 
 _DIGITS = "e22a852bde404b7a11ff94ef35e3c9c26128ddaa17b9115ca2e4bec70cdfea32"
+_CLOTHES = "15d646179fd2b9659697c53585e446ec56a53f3e852efe7bbfc9ed289ec2bf16"
 PINNED = {
     "mnist": ("classifier-mnist", _DIGITS),
     "digits": ("classifier-mnist", _DIGITS),
@@ -23,13 +24,15 @@ PINNED = {
         "classifier-fashion-mnist",
         "c8c215b445bf37b8861d3153ec9372a31b615b7a2e8e32e6e36ee5594a46ab2e",
     ),
-    "fashion-captions": (
-        "classifier-captions",
-        "26e78eae3d49bb7bfd6185217678b6e63e304a0bc979294a0cf52ebdd6434815",
-    ),
+    "fashion-captions": ("classifier-captions", _CLOTHES),
+    "fashion-colours": ("classifier-captions", _CLOTHES),
     "emoji": (
         "classifier-emoji",
         "550d62efdd3b9df5a6e3f386efe58703da0b70e9e8d74cb229317fcc42430ece",
+    ),
+    "emoji-captions": (
+        "matcher-emoji",
+        "7e8333fd264230913a5ccb263e44eefdbbf5e15d1d5c8e4e499e15e66699bdc0",
     ),
     "mnist-turned": (
         "classifier-mnist-turned",
