@@ -222,7 +222,7 @@ ZOO = (
         "mnist",
         "The bidirectional GAN: it draws digits, and finds the code of a digit it is shown.",
         digits("some are no clear digits"),
-        "--set width=640 --steps 60000",
+        "--set width=640 --steps 30000",
     ),
     Published(
         "ali-mnist",
@@ -273,7 +273,7 @@ ZOO = (
         "It redraws emoji of 64x64 pixels on white, more or less blurred; what it makes of other "
         "pictures means nothing. What it draws is derived from Twemoji (CC BY 4.0) and Noto "
         "Emoji (Apache-2.0): name them. It is for learning and teaching.",
-        "--set skip=true --set steps=5000 --batch 32",
+        "--set skip=true --set noise=0.1 --set start=0.5 --set steps=6000 --batch 32",
     ),
     Published(
         "stackgan-fashion",

@@ -18,8 +18,9 @@ stand so many numbers, 100 in their code. It can move things far, and keeps fewe
 `skip` is not theirs: every map on the way down stands beside its like on the way up, a U-net
 (arXiv:1505.04597). Such a generator begins near leaving things where they are, which is right
 for two styles of one drawing, and wrong where things move. `noise` is not theirs either: a
-little of it on what a discriminator sees (arXiv:1610.04490), for drawings whose flat colours
-give every painted one away.
+little of it on what a network sees in training. A discriminator gets no hold on flat colours,
+which give every painted image away (arXiv:1610.04490), and a generator cannot hide in a pattern
+of pixels what the other needs for the way back (arXiv:1712.02950).
 
 A data set for it has two fields of images, `a` and `b`. In a test split they are pairs, row by
 row; where it has labels of all images, the first half of the classes is of domain `a`, the
@@ -80,7 +81,7 @@ def halve(channels: int, side: int, first: bool) -> list[Layer]:
     return [conv, LEAKY] if first else [conv, BatchNorm(), LEAKY]
 
 
-def generator(image: Image, width: int, code: int, skip: bool) -> Network:
+def generator(image: Image, width: int, code: int, skip: bool, noise: float) -> Network:
     """From an image to another: down to a small map, perhaps to so many numbers, and up again."""
     maps = sides(image)
     last, side = len(maps) - 2, maps[-1]
@@ -101,12 +102,17 @@ def generator(image: Image, width: int, code: int, skip: bool) -> Network:
             *([BatchNorm(), ReLU()] if level else [Tanh()]),
         ]
 
-    return Network({"image": ()}, around(0))
+    return Network({"image": ()}, [*seen(noise), *around(0)])
+
+
+def seen(noise: float) -> list[Layer]:
+    """What a network begins with: in training, noise on what it sees."""
+    return [GaussianNoise(noise)] if noise else []
 
 
 def discriminator(image: Image, width: int, noise: float) -> Network:
     maps = sides(image)
-    layers: list[Layer] = [GaussianNoise(noise)] if noise else []
+    layers = seen(noise)
     for level, side in enumerate(maps[:-1]):
         layers += halve(width * 2**level, side, level == 0)
         layers += [Tap(f"level{level}")] if level in matched(image) else []
@@ -160,8 +166,8 @@ class DiscoGAN(Variant):
             source="arXiv:1703.05192",
             draws={"a": a, "b": b},
             networks={
-                "AB": generator(b, self.width, self.code, self.skip),
-                "BA": generator(a, self.width, self.code, self.skip),
+                "AB": generator(b, self.width, self.code, self.skip, self.noise),
+                "BA": generator(a, self.width, self.code, self.skip, self.noise),
                 "DA": discriminator(a, self.width, self.noise),
                 "DB": discriminator(b, self.width, self.noise),
             },
