@@ -1,7 +1,7 @@
 """What becomes of a model without one of its parts: the tables of ablations in the cards.
 
     python scripts/ablations.py                           all of them
-    python scripts/ablations.py discogan-mnist-turned     this one
+    python scripts/ablations.py discogan-mnist-outlines     this one
 
 All arms are trained alike but for the part, and measured as `ganzoo eval` does; one of them is the
 published model itself. Runs are kept in runs/ablations/ and gone on with where they were stopped.
@@ -40,7 +40,7 @@ class Ablation:
 
 
 ABLATIONS = {
-    "discogan-mnist-turned": Ablation(
+    "discogan-mnist-outlines": Ablation(
         part="reconstruction",
         about="Both generators are trained in each arm. What differs is whether an image must come "
         "back from the other domain: from both, from one (`a` alone), or not at all.",

@@ -100,10 +100,10 @@ ZOO = (
         "--steps 3500",
     ),
     Published(
-        "classifier-mnist-turned",
-        "scripts/classifier-turned.yaml",
-        "mnist-turned",
-        "No GAN: the small classifier that tells digits from turned ones, and which they are; the "
+        "classifier-mnist-outlines",
+        "scripts/classifier-outlines.yaml",
+        "mnist-outlines",
+        "No GAN: the small classifier that tells digits from outlines, and which they are; the "
         "judge of translations between them.",
         JUDGE_ONLY.replace("of ten", "of twenty"),
         "--steps 4000",

@@ -192,7 +192,7 @@ def test_data_without_pairs_have_no_metric(monkeypatch) -> None:
         evaluate(translator(), "unpaired", count=100)
 
 
-@pytest.mark.parametrize("name", ["classifier-emoji", "classifier-mnist-turned"])
+@pytest.mark.parametrize("name", ["classifier-emoji", "classifier-mnist-outlines"])
 def test_the_judges_know_the_domains(name: str) -> None:
     if name not in hub.bundled():
         pytest.skip(f"{name} is not published yet")

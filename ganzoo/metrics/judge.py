@@ -34,10 +34,6 @@ PINNED = {
         "matcher-emoji",
         "7e8333fd264230913a5ccb263e44eefdbbf5e15d1d5c8e4e499e15e66699bdc0",
     ),
-    "mnist-turned": (
-        "classifier-mnist-turned",
-        "d8f93d205d9c0bc0d66b5c73cecd6eb9a4791265a40e94fb54c2c7c1a9da4e20",
-    ),
 }
 """The judge of each data set, and the sha256 of its weights."""
 
