@@ -222,7 +222,7 @@ ZOO = (
         "mnist",
         "The bidirectional GAN: it draws digits, and finds the code of a digit it is shown.",
         digits("some are no clear digits"),
-        "--set width=640 --steps 30000",
+        "--set width=640 --steps 16000",
     ),
     Published(
         "ali-mnist",
@@ -294,8 +294,12 @@ ZOO = (
         "stackgan",
         "emoji-captions",
         "StackGAN for emoji: a sentence in, a picture of 64x64 pixels out.",
-        "It knows the emoji that it learnt, and mixes them for other sentences, often into "
-        "nothing that can be recognised. What it draws is derived from Twemoji (CC BY 4.0) and "
+        "It draws rough, blotched emoji of 64x64 pixels. For forty captions of the training set, "
+        "drawn by a seed, one can tell in about fifteen what kind of thing it is (a face, a flag, "
+        "a button, a person), and in few the thing itself; the judge matches 28 % of such samples "
+        "with their caption among 100, where 50 % was aimed at. Other sentences get a mixture. "
+        "Distances of features say little of it, as the judge knows its training images by heart. "
+        "What it draws is derived from Twemoji (CC BY 4.0) and "
         "Noto Emoji (Apache-2.0): name them. It is for learning and teaching.",
         "--set width=24 --set kl=0.5 --set lr=0.0005 --set steps_small=9000 --set steps_large=4000",
     ),
