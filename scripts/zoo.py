@@ -276,6 +276,16 @@ ZOO = (
         "--set skip=true --set noise=0.1 --set start=0.5 --set steps=6000 --batch 32",
     ),
     Published(
+        "discogan-mnist-outlines",
+        "discogan",
+        "mnist-outlines",
+        "DiscoGAN between digits and their outlines: filled to hollow and back, learnt from halves "
+        "that share no digit.",
+        "It fills outlines of handwritten digits of 28x28 pixels, and draws them; what it makes of "
+        "other pictures means nothing. It is for learning and teaching.",
+        "--set start=0.5 --set steps=3000",
+    ),
+    Published(
         "stackgan-fashion",
         "stackgan",
         "fashion-captions",
