@@ -129,6 +129,7 @@ class DiscoGAN(Variant):
     skip: bool = False
     noise: float = 0.0
     cycle: Literal["both", "one", "none"] = "both"
+    features: float = 0.9
     start: float = 0.01
     rate: float = 0.5
     lr: float = 2e-4
@@ -147,10 +148,10 @@ class DiscoGAN(Variant):
         lets = {"ab": "AB(a)", "ba": "BA(b)", "aba": "BA(ab)", "bab": "AB(ba)"}
 
         def stage(name: str, steps: int, r: float) -> Stage:
-            terms = {
-                "adversarial": f"{0.1 * (1 - r):.6g} * (bce(DA(ba), 1) + bce(DB(ab), 1))",
-                "features": f"{0.9 * (1 - r):.6g} * ({matching})",
-            }
+            fool, match = (1 - self.features) * (1 - r), self.features * (1 - r)
+            terms = {"adversarial": f"{fool:.6g} * (bce(DA(ba), 1) + bce(DB(ab), 1))"}
+            if match:
+                terms["features"] = f"{match:.6g} * ({matching})"
             if back:
                 terms["reconstruction"] = f"{r:.6g} * ({back})"
             judged = {
