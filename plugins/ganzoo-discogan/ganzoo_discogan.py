@@ -4,11 +4,12 @@ Kim et al. 2017, arXiv:1703.05192, the authors' image_translation.py. Kept: gene
 down to a map of 4x4 and up again, batch norm in all but the first and last layers, no biases;
 generators' losses (1 - r) * (0.1 * adversarial + 0.9 * feature matching) + r * reconstruction
 in both directions, r = 0.01 at first and 0.5 later (the paper knows neither the features nor
-the schedule); features are the means over the batch after all activations but the first; of
-three rounds one is the discriminators', two are the generators'; Adam 2e-4 with betas (0.5,
-0.999) and L2 of 1e-5, batch 64. Changed: images in [-1, 1] and tanh in place of [0, 1] and a
-sigmoid, 32 channels in the first layer in place of 64, fewer rounds with a third of them at
-the first r, and a moving average of the generators is published.
+the schedule; `features=0` is the paper's loss); features are the means over the batch after
+all activations but the first; of three rounds one is the discriminators', two are the
+generators'; Adam 2e-4 with betas (0.5, 0.999) and L2 of 1e-5, batch 64. Changed: images in
+[-1, 1] and tanh in place of [0, 1] and a sigmoid, 32 channels in the first layer in place of
+64, fewer rounds with a third of them at the first r, and a moving average of the generators is
+published.
 
 Much public code compares the translation of `a` with the `b` beside it, pixel by pixel. Here
 `a` and `b` are drawn apart, and no term has both but the means of features.
@@ -17,10 +18,12 @@ Much public code compares the translation of `a` with the `b` beside it, pixel b
 stand so many numbers, 100 in their code. It can move things far, and keeps fewer details.
 `skip` is not theirs: every map on the way down stands beside its like on the way up, a U-net
 (arXiv:1505.04597). Such a generator begins near leaving things where they are, which is right
-for two styles of one drawing, and wrong where things move. `noise` is not theirs either: a
-little of it on what a network sees in training. A discriminator gets no hold on flat colours,
-which give every painted image away (arXiv:1610.04490), and a generator cannot hide in a pattern
-of pixels what the other needs for the way back (arXiv:1712.02950).
+for two styles of one drawing, and wrong where things move. Its last layer is a convolution of
+the map made twice as large, for without it the pixels of even and of odd rows differ in flat
+areas. `noise` is not theirs either: a little of it on what a network sees in training. A
+discriminator gets no hold on flat colours, which give every painted image away
+(arXiv:1610.04490), and a generator cannot hide in a pattern of pixels what the other needs for
+the way back (arXiv:1712.02950).
 
 A data set for it has two fields of images, `a` and `b`. In a test split they are pairs, row by
 row; where it has labels of all images, the first half of the classes is of domain `a`, the
@@ -54,6 +57,7 @@ from ganzoo.spec import (
     Tap,
     Task,
     Update,
+    Upsample,
 )
 
 if TYPE_CHECKING:
@@ -97,7 +101,11 @@ def generator(image: Image, width: int, code: int, skip: bool, noise: float) -> 
         return [
             *halve(width * 2**level, maps[level], level == 0),
             *([Skip(tuple(inner))] if skip and inner else inner),
-            Deconv(out, 4, 2, bias=False),
+            *(
+                [Upsample(), Conv(out, bias=False)]
+                if skip and not level
+                else [Deconv(out, 4, 2, bias=False)]
+            ),
             *([Crop(maps[level])] if maps[level] % 2 else []),
             *([BatchNorm(), ReLU()] if level else [Tanh()]),
         ]
