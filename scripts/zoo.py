@@ -295,9 +295,11 @@ ZOO = (
         "It draws ten garments in twelve colours before twelve others, as thumbnails of 32x32 "
         "pixels. Any sentence gives a picture, and of one that speaks of something else it makes "
         "the nearest that it knows. Of combinations that it has not seen the colours are nearly "
-        "always right, and the garment in 54 % (85 % was aimed at; the judge finds it in 84 % of "
-        "the test images): no sneaker on the sheet above can be recognised, and samples of one "
-        "sentence differ little. It is for learning and teaching.",
+        "always right, and the garment in 65 % by the judge (85 % was aimed at; the judge finds it "
+        "in 89 % of the test images). Of combinations that it learnt, it is right in 80 %: for the "
+        "others it leans on what it knows in these colours. Pullovers, coats and shirts are one "
+        "shape to it, sandals come as sneakers, cloth is flat, and samples of one sentence differ "
+        "little. It is for learning and teaching.",
         "--set kl=0.5 --set lr=0.0005 --set steps_small=16000 --set steps_large=8000",
     ),
     Published(
