@@ -30,6 +30,10 @@ PINNED = {
         "classifier-emoji",
         "550d62efdd3b9df5a6e3f386efe58703da0b70e9e8d74cb229317fcc42430ece",
     ),
+    "mnist-outlines": (
+        "classifier-mnist-outlines",
+        "96c66c8601aa60ccaf9d8a7738ad9a05f61835e0593945b7956cf4551540410d",
+    ),
     "emoji-captions": (
         "matcher-emoji",
         "7e8333fd264230913a5ccb263e44eefdbbf5e15d1d5c8e4e499e15e66699bdc0",
