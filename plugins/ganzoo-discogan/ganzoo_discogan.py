@@ -17,13 +17,11 @@ Much public code compares the translation of `a` with the `b` beside it, pixel b
 `code` is the authors' narrow generator for the angles of cars and faces: between down and up
 stand so many numbers, 100 in their code. It can move things far, and keeps fewer details.
 `skip` is not theirs: every map on the way down stands beside its like on the way up, a U-net
-(arXiv:1505.04597). Such a generator begins near leaving things where they are, which is right
-for two styles of one drawing, and wrong where things move. Its last layer is a convolution of
-the map made twice as large, for without it the pixels of even and of odd rows differ in flat
-areas. `noise` is not theirs either: a little of it on what a network sees in training. A
-discriminator gets no hold on flat colours, which give every painted image away
-(arXiv:1610.04490), and a generator cannot hide in a pattern of pixels what the other needs for
-the way back (arXiv:1712.02950).
+(arXiv:1505.04597), and what comes out is added to the image. Such a generator starts near
+leaving things as they are and learns what to change, which is right for two styles of one
+drawing, and wrong where things move. `noise` is not theirs either: in training, a little of it
+on what a discriminator sees, which else would know every painted image by its flat colours
+(arXiv:1610.04490).
 
 A data set for it has two fields of images, `a` and `b`. In a test split they are pairs, row by
 row; where it has labels of all images, the first half of the classes is of domain `a`, the
@@ -35,7 +33,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ganzoo import DataSet, Fields, Spec, Variant, hookimpl
+from ganzoo import DataSet, Fields, GanzooError, Spec, Variant, hookimpl
 from ganzoo.spec import (
     Adam,
     BatchNorm,
@@ -51,6 +49,7 @@ from ganzoo.spec import (
     Network,
     ReLU,
     Reshape,
+    Residual,
     Skip,
     Stage,
     Tanh,
@@ -85,7 +84,7 @@ def halve(channels: int, side: int, first: bool) -> list[Layer]:
     return [conv, LEAKY] if first else [conv, BatchNorm(), LEAKY]
 
 
-def generator(image: Image, width: int, code: int, skip: bool, noise: float) -> Network:
+def generator(image: Image, width: int, code: int, skip: bool) -> Network:
     """From an image to another: down to a small map, perhaps to so many numbers, and up again."""
     maps = sides(image)
     last, side = len(maps) - 2, maps[-1]
@@ -107,20 +106,15 @@ def generator(image: Image, width: int, code: int, skip: bool, noise: float) -> 
                 else [Deconv(out, 4, 2, bias=False)]
             ),
             *([Crop(maps[level])] if maps[level] % 2 else []),
-            *([BatchNorm(), ReLU()] if level else [Tanh()]),
+            *([BatchNorm(), ReLU()] if level else []),
         ]
 
-    return Network({"image": ()}, [*seen(noise), *around(0)])
-
-
-def seen(noise: float) -> list[Layer]:
-    """What a network begins with: in training, noise on what it sees."""
-    return [GaussianNoise(noise)] if noise else []
+    return Network({"image": ()}, [Residual(tuple(around(0)))] if skip else [*around(0), Tanh()])
 
 
 def discriminator(image: Image, width: int, noise: float) -> Network:
     maps = sides(image)
-    layers = seen(noise)
+    layers: list[Layer] = [GaussianNoise(noise)] if noise else []
     for level, side in enumerate(maps[:-1]):
         layers += halve(width * 2**level, side, level == 0)
         layers += [Tap(f"level{level}")] if level in matched(image) else []
@@ -146,6 +140,11 @@ class DiscoGAN(Variant):
 
     def spec(self, data: Fields) -> Spec:
         a, b = data["a"], data["b"]
+        if self.skip and a.shape != b.shape:
+            raise GanzooError(
+                f"skip=true adds to the image, so a and b must be of one shape; data set "
+                f"{data.name!r} has {a.shape} and {b.shape}"
+            )
         adam = Adam(lr=self.lr, betas=(0.5, 0.999), weight_decay=1e-5)
         matching = " + ".join(
             f"feature_matching({judge}.level{level}({real}), {judge}.level{level}({fake}))"
@@ -175,8 +174,8 @@ class DiscoGAN(Variant):
             source="arXiv:1703.05192",
             draws={"a": a, "b": b},
             networks={
-                "AB": generator(b, self.width, self.code, self.skip, self.noise),
-                "BA": generator(a, self.width, self.code, self.skip, self.noise),
+                "AB": generator(b, self.width, self.code, self.skip),
+                "BA": generator(a, self.width, self.code, self.skip),
                 "DA": discriminator(a, self.width, self.noise),
                 "DB": discriminator(b, self.width, self.noise),
             },

@@ -5,7 +5,7 @@ import torch
 
 import ganzoo
 from ganzoo.build import build, initialize, parameter_count
-from ganzoo.spec import Adam, Image, Skip
+from ganzoo.spec import Adam, GaussianNoise, Image, Residual, Skip
 from ganzoo_discogan import DiscoGAN, sides
 
 
@@ -46,8 +46,10 @@ def test_the_networks_are_the_authors_with_half_the_channels() -> None:
 
 
 def test_a_unet_has_every_map_twice() -> None:
-    """All but the smallest map come in beside what was made of the map below."""
-    layers = spec(64, 3, skip=True).networks["AB"].layers
+    """All but the smallest map come in beside what was made of the map below; and the image."""
+    (whole,) = spec(64, 3, skip=True).networks["AB"].layers
+    assert isinstance(whole, Residual) and not whole.shortcut
+    layers = whole.layers
     depth = 0
     while nested := [layer for layer in layers if isinstance(layer, Skip)]:
         (inner,) = nested
@@ -55,6 +57,36 @@ def test_a_unet_has_every_map_twice() -> None:
     assert depth == 3
     nets = build(spec(64, 3, skip=True))
     assert 2 * sum(parameter_count(nets[name]) for name in ("AB", "BA")) < 8e6
+
+
+def test_what_is_added_to_an_image_has_its_shape() -> None:
+    fields = {
+        name: Image((channels, 16, 16), name, True) for name, channels in (("a", 1), ("b", 3))
+    }
+    for skip in (False, True):
+        variant = DiscoGAN(skip=skip)
+        if skip:
+            with pytest.raises(ganzoo.GanzooError, match="must be of one shape"):
+                variant.spec(ganzoo.Fields(fields))
+        else:
+            nets = build(variant.spec(ganzoo.Fields(fields)))
+            assert nets["AB"].leaves[""] == (3, 16, 16)
+
+
+def test_the_paper_knows_no_features() -> None:
+    for stage in spec(features=0).stages:
+        terms = stage.updates[1].minimize
+        assert set(terms) == {"adversarial", "reconstruction"}
+    assert (
+        spec(features=0, start=0.5).stages[0].updates[1].minimize["adversarial"].startswith("0.5 *")
+    )
+
+
+def test_noise_is_for_discriminators_in_training() -> None:
+    made = spec(noise=0.2)
+    for name, net in made.networks.items():
+        noisy = any(isinstance(layer, GaussianNoise) for _, layer in net.walk())
+        assert noisy == (name in ("DA", "DB")), name
 
 
 def test_the_schedule_of_the_authors() -> None:
