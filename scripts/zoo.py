@@ -273,8 +273,8 @@ ZOO = (
         "It redraws emoji of 64x64 pixels on white, more or less blurred; what it makes of other "
         "pictures means nothing. What it draws is derived from Twemoji (CC BY 4.0) and Noto "
         "Emoji (Apache-2.0): name them. It is for learning and teaching.",
-        "--set skip=true --set noise=0.1 --set start=0.5 --set width=16 --set lr=0.0005 "
-        "--set steps=5000 --batch 32",
+        "--set skip=true --set noise=0.1 --set features=0 --set start=0.5 --set width=16 "
+        "--set lr=0.0005 --set steps=5000 --batch 32",
     ),
     Published(
         "discogan-mnist-outlines",
