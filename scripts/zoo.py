@@ -244,7 +244,7 @@ ZOO = (
         "The Wasserstein BiGAN: it draws digits and encodes them, taught by a critic with a "
         "gradient penalty.",
         digits("some are no clear digits"),
-        "--steps 8000 --snapshots",
+        "--set critic_steps=1 --steps 3200 --snapshots",
     ),
     Published(
         "ganomaly-mnist",
