@@ -176,6 +176,7 @@ GOOD = [
     ("wgan-gp-mnist", "gradient_norm", ">=", 0.8),
     ("wgan-gp-mnist", "gradient_norm", "<=", 1.2),
     ("bigan-mnist", "encode_nearest_neighbour", ">=", 0.95),
+    ("bigan-mnist", "features_nearest_neighbour", ">=", 0.955),
     ("bigan-mnist", "reconstruction_ratio", "<=", 0.65),
     ("ali-mnist", "encode_nearest_neighbour", ">=", 0.95),
     ("ali-mnist", "features_nearest_neighbour", ">=", 0.97),

@@ -9,10 +9,9 @@ fewer rounds, and a moving average of encoder and generator is published. The di
 has dropout in place of batch norm: pairs from the encoder and from the generator are two
 batches, and where each is normalised by itself, nobody sees how large codes are, and they grow
 without end. The encoder starts from weights a tenth as large (`start`): behind its batch norm
-their size means nothing, and what it learns soon outweighs what it started with, which
-otherwise fills the features for many thousands of rounds. The authors let the rate fall to 1 %
-over the second half (`final=0.01`); their own log has the codes grow worse meanwhile, so by
-default it stays.
+their size means nothing, and what it learns outweighs what it started with the sooner. The
+authors let the rate fall to 1 % over the second half (`final=0.01`); their own log has the
+codes grow worse meanwhile, so by default it stays.
 
 ALI: Dumoulin et al. 2016, arXiv:1606.00704. Kept: the encoder is a Gaussian for each
 image, of which a sample is judged; discriminator with a branch for image and latent each,
