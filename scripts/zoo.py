@@ -223,10 +223,10 @@ ZOO = (
         "The bidirectional GAN: it draws digits, and finds the code of a digit it is shown.",
         digits(
             "about one in three is no clear digit",
-            more="It encodes better: the nearest neighbour of a code is of the same digit for 95.7 % of "
-            " the test images. That of the layer before is for 95.9 %, where 97.0 % was "
-            "aimed at, which raw pixels nearly reach; a falling rate, 30,000 rounds or a wider "
-            "layer made it no better.",
+            more="It encodes better: the nearest neighbour of a code is of the same digit for 95.7 % "
+            "of the test images. That of the layer before is for 95.9 %, where 97.0 % was aimed at, "
+            "which raw pixels nearly reach; a falling rate, 30,000 rounds or a wider layer made it "
+            "no better.",
         ),
         "--set width=640 --steps 16000",
     ),
@@ -279,8 +279,8 @@ ZOO = (
         "It redraws emoji of 64x64 pixels on white, more or less blurred; what it makes of other "
         "pictures means nothing. What it draws is derived from Twemoji (CC BY 4.0) and Noto "
         "Emoji (Apache-2.0): name them. It is for learning and teaching.",
-        "--set skip=true --set noise=0.1 --set features=0 --set start=0.5 --set width=16 "
-        "--set lr=0.0005 --set steps=5000 --batch 32",
+        "--set skip=true --set noise=0.1 --set start=0.5 --set width=16 --set steps=9000 "
+        "--batch 32",
     ),
     Published(
         "discogan-mnist-outlines",
