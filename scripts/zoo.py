@@ -223,10 +223,10 @@ ZOO = (
         "The bidirectional GAN: it draws digits, and finds the code of a digit it is shown.",
         digits(
             "about one in three is no clear digit",
-            more="It encodes better: the nearest neighbour of a code is of the same digit for 95.7 % "
-            "of the test images. That of the layer before is for 95.9 %, where 97.0 % was aimed at, "
-            "which raw pixels nearly reach; a falling rate, 30,000 rounds or a wider layer made it "
-            "no better.",
+            more="It encodes better: the nearest neighbour of a code is of the same digit for "
+            "95.7 % of the test images. That of the layer before is for 95.9 %, where 97.0 % was "
+            "aimed at, which raw pixels nearly reach; a falling rate, 30,000 rounds or a wider "
+            "layer made it no better.",
         ),
         "--set width=640 --steps 16000",
     ),
