@@ -60,17 +60,10 @@ def test_a_unet_has_every_map_twice() -> None:
 
 
 def test_what_is_added_to_an_image_has_its_shape() -> None:
-    fields = {
-        name: Image((channels, 16, 16), name, True) for name, channels in (("a", 1), ("b", 3))
-    }
-    for skip in (False, True):
-        variant = DiscoGAN(skip=skip)
-        if skip:
-            with pytest.raises(ganzoo.GanzooError, match="must be of one shape"):
-                variant.spec(ganzoo.Fields(fields))
-        else:
-            nets = build(variant.spec(ganzoo.Fields(fields)))
-            assert nets["AB"].leaves[""] == (3, 16, 16)
+    fields = ganzoo.Fields({"a": Image((1, 16, 16), "a", True), "b": Image((3, 16, 16), "b", True)})
+    with pytest.raises(ganzoo.GanzooError, match="must be of one shape"):
+        DiscoGAN(skip=True).spec(fields)
+    assert build(DiscoGAN().spec(fields))["AB"].leaves[""] == (3, 16, 16)
 
 
 def test_the_paper_knows_no_features() -> None:

@@ -225,7 +225,7 @@ def test_a_caption_that_does_not_fit_is_what_the_discriminator_refuses() -> None
     """Where the data has one; and the sentence of the tasks is still the one that fits."""
     fields = {"image": Image((3, 16, 16)), "text": Text(5, "none")}
     told = {**fields, "mismatched": Text(5, "none", field="mismatched")}
-    made = StackGAN(**TINY).spec(ganzoo.Fields(told))
+    made = StackGAN.parse(dict(TINY)).spec(ganzoo.Fields(told))
     for stage, d, real in zip(made.stages, ("D", "D2"), ("small", "x"), strict=True):
         assert stage.updates[0].minimize["wrong"] == f"0.5 * bce({d}({real}, wrong), 0)"
     assert made.draws["wrong"] == told["mismatched"] and made.draws["t"] == told["text"]
