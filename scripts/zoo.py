@@ -249,7 +249,12 @@ ZOO = (
         "mnist",
         "The Wasserstein BiGAN: it draws digits and encodes them, taught by a critic with a "
         "gradient penalty.",
-        digits("some are no clear digits"),
+        digits(
+            "about four in ten are no clear digits",
+            more="The nearest neighbour of a code is of the same digit for 94.8 % of the test "
+            "images, where 95 % was aimed at, and some digits come back as others. One step of the "
+            "critic in each round, in place of five, was chosen on held-out training images.",
+        ),
         "--set critic_steps=1 --steps 3200 --snapshots",
     ),
     Published(
