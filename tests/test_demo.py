@@ -154,7 +154,7 @@ def test_pages_follow_from_tasks(call: Caller) -> None:
     found = call("models")
     bundled = hub.bundled()
     assert set(bundled) <= set(found["Learn"])
-    assert found["Translate"] == ["domains"], "a folder that nobody knew"
+    assert "domains" in found["Translate"], "a folder that nobody knew"
     for name in bundled:
         spec = store.load(bundled[name]).spec
         kinds = {task.kind for task in spec.tasks.values()}
@@ -162,6 +162,7 @@ def test_pages_follow_from_tasks(call: Caller) -> None:
         page = "Text to image" if told else "Generate"
         assert (name in found.get(page, [])) == ("generate" in kinds), name
         assert (name in found.get("Encode", [])) == ("reconstruct" in kinds), name
+        assert (name in found["Translate"]) == ("translate" in kinds), name
     assert {"dcgan", "ganomaly"} <= set(found["trains"]["digits"])
     assert "discogan" not in found["trains"]["digits"], "it needs two domains"
 

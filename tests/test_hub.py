@@ -660,7 +660,13 @@ def test_heads_of_published_cards_follow_the_conventions(name: str) -> None:
     assert facts["library_name"] == "ganzoo" and "ganzoo" in facts["tags"]
     assert facts["license"] == "apache-2.0"
     kind = next(iter(config["spec"]["tasks"].values()))["kind"]
-    tasks = {"generate": "unconditional-image-generation", "encode": "image-classification"}
+    tasks = {
+        "generate": "unconditional-image-generation",
+        "encode": "image-classification",
+        "translate": "image-to-image",
+    }
+    if "classes" not in config["spec"]["tasks"]:
+        tasks["encode"] = "image-feature-extraction"
     if any(draw["kind"] == "text" for draw in config["spec"]["draws"].values()):
         tasks["generate"] = "text-to-image"
     assert facts.get("pipeline_tag") == tasks.get(kind)

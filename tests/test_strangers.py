@@ -193,6 +193,10 @@ for name in hub.bundled():
             assert model.generate(2, task=task, output="np", **given, **told).std() > 0.1
         elif said.kind == "score":
             assert model.score(images, task=task, **told).values.shape == (2,)
+        elif said.kind == "translate":
+            assert model.translate(images, to=said.to, output="np").shape == images.shape
+        elif "t" in model.spec.draws_in(said.output):
+            assert len(model.encode(task=task, **told)) == 2
         else:
             getattr(model, said.kind)(images, task=task)
     print(name)
