@@ -311,7 +311,8 @@ ZOO = (
         "others it leans on what it knows in these colours. Pullovers, coats and shirts are one "
         "shape to it, sandals come as sneakers, cloth is flat, and samples of one sentence differ "
         "little. It is for learning and teaching.",
-        "--set kl=0.5 --set lr=0.0005 --set steps_small=16000 --set steps_large=8000",
+        "--set linear=true --set classify=1 --set kl=0.1 --set lr=0.0005 --set steps_small=12000 "
+        "--set steps_large=8000",
     ),
     Published(
         "stackgan-emoji",

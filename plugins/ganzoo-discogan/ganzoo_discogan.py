@@ -39,9 +39,11 @@ from ganzoo.spec import (
     BatchNorm,
     Conv,
     Crop,
+    Decay,
     Deconv,
     GaussianNoise,
     Image,
+    InstanceNorm,
     Label,
     Layer,
     LeakyReLU,
@@ -78,16 +80,17 @@ def matched(image: Image) -> list[int]:
     return [*range(1, len(sides(image)) - 1)] or [0]
 
 
-def halve(channels: int, side: int, first: bool) -> list[Layer]:
+def halve(channels: int, side: int, norm: Layer | None) -> list[Layer]:
     """From a map of `side` pixels to one of half as many, rounded up."""
     conv = Conv(channels, 4, 2, padding=1 + side % 2, bias=False)
-    return [conv, LEAKY] if first else [conv, BatchNorm(), LEAKY]
+    return [conv, norm, LEAKY] if norm else [conv, LEAKY]
 
 
 def generator(image: Image, width: int, code: int, skip: bool) -> Network:
     """From an image to another: down to a small map, perhaps to so many numbers, and up again."""
     maps = sides(image)
     last, side = len(maps) - 2, maps[-1]
+    norm = InstanceNorm(affine=True) if skip else BatchNorm()
 
     def around(level: int) -> list[Layer]:
         """From the map of a level down, through all that is smaller, and up to it again."""
@@ -98,27 +101,23 @@ def generator(image: Image, width: int, code: int, skip: bool) -> Network:
             inner += [Linear(width * 2**level * side * side, bias=False)]
             inner += [Reshape((width * 2**level, side, side)), BatchNorm(), ReLU()]
         return [
-            *halve(width * 2**level, maps[level], level == 0),
+            *halve(width * 2**level, maps[level], norm if level else None),
             *([Skip(tuple(inner))] if skip and inner else inner),
-            *(
-                [Upsample(), Conv(out, bias=False)]
-                if skip and not level
-                else [Deconv(out, 4, 2, bias=False)]
-            ),
+            *([Upsample(), Conv(out, bias=False)] if skip else [Deconv(out, 4, 2, bias=False)]),
             *([Crop(maps[level])] if maps[level] % 2 else []),
-            *([BatchNorm(), ReLU()] if level else []),
+            *([norm, ReLU()] if level else []),
         ]
 
     return Network({"image": ()}, [Residual(tuple(around(0)))] if skip else [*around(0), Tanh()])
 
 
-def discriminator(image: Image, width: int, noise: float) -> Network:
-    maps = sides(image)
+def discriminator(image: Image, width: int, noise: float, patches: bool, norm: bool) -> Network:
+    maps = sides(image)[:-1]
     layers: list[Layer] = [GaussianNoise(noise)] if noise else []
-    for level, side in enumerate(maps[:-1]):
-        layers += halve(width * 2**level, side, level == 0)
+    for level, side in enumerate(maps[:-1] if patches else maps):
+        layers += halve(width * 2**level, side, BatchNorm() if level and norm else None)
         layers += [Tap(f"level{level}")] if level in matched(image) else []
-    return Network({"image": ()}, [*layers, Linear(1, bias=False)])
+    return Network({"image": ()}, [*layers, Conv(1) if patches else Linear(1, bias=False)])
 
 
 class DiscoGAN(Variant):
@@ -130,11 +129,14 @@ class DiscoGAN(Variant):
     code: int = 0
     skip: bool = False
     noise: float = 0.0
+    patches: bool = False
+    r1: float = 0.0
     cycle: Literal["both", "one", "none"] = "both"
     features: float = 0.9
     start: float = 0.01
     rate: float = 0.5
     lr: float = 2e-4
+    decay: bool = False
     batch: int = 64
     steps: int = 9_000
 
@@ -145,14 +147,24 @@ class DiscoGAN(Variant):
                 f"skip=true adds to the image, so a and b must be of one shape; data set "
                 f"{data.name!r} has {a.shape} and {b.shape}"
             )
-        adam = Adam(lr=self.lr, betas=(0.5, 0.999), weight_decay=1e-5)
+        adam = Adam(
+            lr=self.lr,
+            betas=(0.5, 0.999),
+            weight_decay=1e-5,
+            decay=Decay() if self.decay else None,
+        )
         matching = " + ".join(
             f"feature_matching({judge}.level{level}({real}), {judge}.level{level}({fake}))"
             for judge, real, fake in (("DA", "a", "ba"), ("DB", "b", "ab"))
             for level in matched(a)
         )
         back = {"both": "mse(aba, a) + mse(bab, b)", "one": "mse(aba, a)", "none": ""}[self.cycle]
-        lets = {"ab": "AB(a)", "ba": "BA(b)", "aba": "BA(ab)", "bab": "AB(ba)"}
+        made = {"ab": "AB(a)", "ba": "BA(b)", "aba": "BA(ab)", "bab": "AB(ba)"}
+        # what is added may lead out of [-1, 1], where no image of the data is
+        lets = {
+            name: f"1 - relu(2 - relu(1 + {text}))" if self.skip else text
+            for name, text in made.items()
+        }
 
         def stage(name: str, steps: int, r: float) -> Stage:
             fool, match = (1 - self.features) * (1 - r), self.features * (1 - r)
@@ -165,6 +177,8 @@ class DiscoGAN(Variant):
                 "real": "0.5 * (bce(DA(a), 1) + bce(DB(b), 1))",
                 "fake": "0.5 * (bce(DA(ba), 0) + bce(DB(ab), 0))",
             }
+            if self.r1:
+                judged["penalty"] = f"{self.r1 / 2:.6g} * (r1(DA, a) + r1(DB, b))"
             judges = Update(("DA", "DB"), judged, adam, every=3, on=(0,), name="D")
             makers = Update(("AB", "BA"), terms, adam, every=3, on=(1, 2), name="G")
             return Stage([judges, makers], steps, name=name)
@@ -176,8 +190,8 @@ class DiscoGAN(Variant):
             networks={
                 "AB": generator(b, self.width, self.code, self.skip),
                 "BA": generator(a, self.width, self.code, self.skip),
-                "DA": discriminator(a, self.width, self.noise),
-                "DB": discriminator(b, self.width, self.noise),
+                "DA": discriminator(a, self.width, self.noise, self.patches, not self.r1),
+                "DB": discriminator(b, self.width, self.noise, self.patches, not self.r1),
             },
             let={name: text for name, text in lets.items() if name in ("ab", "ba") or name in back},
             stages=[

@@ -175,7 +175,7 @@ def test_it_brings_images_to_the_other_domain_and_back() -> None:
     source = ganzoo.Source("bars", fields(), {"a": bars[:7], "b": 255 - bars[5:]})
     models = [
         step.model()
-        for step in ganzoo.train(spec(width=8, batch=16, lr=2e-3), source, steps=180)
+        for step in ganzoo.train(spec(width=8, batch=16, lr=2e-3, start=0.5), source, steps=400)
         if step.number in (1, step.total)
     ]
     images = bars.float() / 255

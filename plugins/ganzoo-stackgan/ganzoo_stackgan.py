@@ -16,6 +16,15 @@ are what the discriminator is to refuse; else the neighbour's image in the batch
 the authors' PyTorch code. In `fashion-captions` they are wrong in one thing, every other time in
 the garment: of a neighbour the colours give it away, and nothing would ask for the garment. Of
 emoji with so many captions the neighbour is hardly ever the same, once in some thousands.
+
+Three settings are not theirs, and off unless they are asked for:
+- `linear`: the condition is a linear function of the sentence's vector. That vector is nearly a sum
+  of its things, so that what is linear carries over to combinations that were never seen, where a
+  net with a hidden layer leans on those that it knows.
+- `classify`: the discriminators name all labels of the data, too, and the generators are asked for
+  images of which the names are right, with this weight (TAC-GAN, arXiv:1703.06412).
+- `pixels`: the weight of the absolute difference to the caption's own image (arXiv:1611.07004), for
+  data in which a caption has one picture. Samples of one sentence then differ little.
 """
 
 from __future__ import annotations
@@ -47,6 +56,7 @@ from ganzoo.spec import (
     Residual,
     Stage,
     Tanh,
+    Tap,
     Task,
     Text,
     Update,
@@ -70,6 +80,9 @@ class StackGAN(Variant):
     augment: bool = True
     kl: float = 2.0
     noise: float = 0.1
+    linear: bool = False
+    classify: float = 0.0
+    pixels: float = 0.0
     lr: float = 2e-4
     batch: int = 64
     steps_small: int = 10_000
@@ -93,30 +106,54 @@ class StackGAN(Variant):
 
         # whose colour is which changes a sentence's vector by a hundredth; without the norm,
         # thousands of rounds pass before anything learns of it
-        read = (Linear(self.reading, bias=False), NORM, SOFT)
+        read = (Linear(self.reading, bias=False), NORM)
 
         def condition():
             units = 2 * self.condition if self.augment else self.condition
-            return network({"t": read}, [Linear(units), SOFT])
+            if self.linear:
+                return network({"t": (NORM, *read)}, [Linear(units)])
+            return network({"t": (*read, SOFT)}, [Linear(units), SOFT])
 
         def judge(size: Image):
             seen = [GaussianNoise(self.noise)] if self.noise else []
             maps = [*seen, *conv_stack(size, self.width, norm=NORM)]
             channels = max(layer.channels for layer in maps if isinstance(layer, Conv))
             join = [Inject("t"), Conv(channels, 1, bias=False), NORM, SOFT, Linear(1)]
-            told = (*read, Linear(2 * self.condition), SOFT)
-            return network({"x": (), "t": told}, [*maps, *join])
+            told = (*read, SOFT, Linear(2 * self.condition), SOFT)
+            return network({"x": (), "t": told}, [*maps, *seen_in, *join])
+
+        labels = {
+            field: draw
+            for field, draw in data.fields.items()
+            if self.classify and isinstance(draw, Label) and not draw.independent
+        }
+        seen_in = [Tap("maps")] if labels else []
 
         def stage(name: str, d: str, makers: tuple[str, str], real: str, fake: str, h: str):
-            adversarial = {"fool": f"bce({d}({fake}, t), 1)"}
-            penalty = {"kl": f"{self.kl:g} * kl({h})"} if self.augment else {}
+            terms = {"fool": f"bce({d}({fake}, t), 1)"}
+            if self.augment:
+                terms["kl"] = f"{self.kl:g} * kl({h})"
             mismatch = f"{real}, wrong" if refused else f"roll({real}), t"
             pairs = {
                 "real": f"bce({d}({real}, t), 1)",
                 "wrong": f"0.5 * bce({d}({mismatch}), 0)",
                 "fake": f"0.5 * bce({d}({fake}, t), 0)",
             }
-            return [Update(d, pairs, adam), Update(makers, {**adversarial, **penalty}, adam)]
+            for field in labels:
+                error = (
+                    f"{self.classify:g} * cross_entropy({d}_{field}({d}.maps({{}}, t)), {field})"
+                )
+                pairs[field], terms[field] = error.format(real), error.format(fake)
+            if self.pixels:
+                terms["pixels"] = f"{self.pixels:g} * l1({fake}, {real})"
+            judges = (d, *(f"{d}_{field}" for field in labels))
+            return [Update(judges, pairs, adam, name=d), Update(makers, terms, adam)]
+
+        def namers(d: str):
+            return {
+                f"{d}_{field}": network({"maps": ()}, [Linear(label.classes)])
+                for field, label in labels.items()
+            }
 
         noise = {"e": Normal(self.condition), "e2": Normal(self.condition)}
         return Spec(
@@ -126,6 +163,7 @@ class StackGAN(Variant):
                 "x": image,
                 "t": text,
                 **refused,
+                **labels,
                 "z": Normal(self.latent),
                 **(noise if self.augment else {}),
             },
@@ -133,9 +171,11 @@ class StackGAN(Variant):
                 "CA": condition(),
                 "G": network({"z": (), "c": ()}, _drawing(small, self.width)),
                 "D": judge(small),
+                **namers("D"),
                 "CA2": condition(),
                 "G2": network({"image": (), "c": ()}, self._enlarge(image, downs)),
                 "D2": judge(image),
+                **namers("D2"),
             },
             let={
                 "small": f"resize(x, {side})",

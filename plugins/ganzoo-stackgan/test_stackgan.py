@@ -10,12 +10,22 @@ import torch
 
 import ganzoo
 import ganzoo_stackgan
-from ganzoo.build import build, parameter_count
+from ganzoo.build import build, initialize, parameter_count
 from ganzoo.data import load
 from ganzoo.engine.training import Training
 from ganzoo.functions.distributions import kl, reparameterize
 from ganzoo.host import default
-from ganzoo.spec import Adam, BatchNorm, Decay, GaussianNoise, Image, LeakyReLU, Linear, Text
+from ganzoo.spec import (
+    Adam,
+    BatchNorm,
+    Decay,
+    GaussianNoise,
+    Image,
+    Label,
+    LeakyReLU,
+    Linear,
+    Text,
+)
 from ganzoo_stackgan import (
     COLOURS,
     GARMENTS,
@@ -76,6 +86,55 @@ def test_without_augmentation_there_is_no_chance_in_the_condition() -> None:
     nets, augmented = build(plain), build(spec())
     assert nets["CA"].leaves[""] == (3,) and augmented["CA"].leaves[""] == (6,)
     assert "reparameterize" not in plain.to_json()
+
+
+def labelled(**settings) -> ganzoo.Spec:
+    fields = {
+        "image": Image((3, 16, 16)),
+        "text": Text(5, "none"),
+        "label": Label(4),
+        "colour": Label(7, field="colour"),
+    }
+    return StackGAN(**{**TINY, **settings}).spec(ganzoo.Fields(fields))
+
+
+def test_labels_are_named_where_that_is_asked_for() -> None:
+    """Real images teach the names; fakes are asked for them, by maps that know no sentence."""
+    assert set(labelled().draws) == set(spec().draws)
+    made = labelled(classify=0.5)
+    nets = build(made)
+    for stage, d, real, fake in zip(
+        made.stages, ("D", "D2"), ("small", "x"), ("sketch", "fake"), strict=True
+    ):
+        judges, makers = stage.updates
+        assert judges.train == (d, f"{d}_label", f"{d}_colour") and judges.name == d
+        for field, classes in (("label", 4), ("colour", 7)):
+            for update, image in ((judges, real), (makers, fake)):
+                term = f"0.5 * cross_entropy({d}_{field}({d}.maps({image}, t)), {field})"
+                assert update.minimize[field] == term
+            assert nets[f"{d}_{field}"].leaves[""] == (classes,)
+    assert not set(made.published) & {"D_label", "D2_label", "D_colour", "D2_colour"}
+    initialize(nets["D"], made.networks["D"], 0)
+    images, sentences = torch.rand(2, 3, 8, 8), torch.randn(2, 2, 5)
+    maps = [nets["D"].eval()(images, told, outputs=("maps",)) for told in sentences]
+    assert torch.equal(*maps)
+
+
+def test_a_linear_condition_is_linear() -> None:
+    """Of sentences whose vectors add up, the conditions add up; with a hidden layer not."""
+    for linear in (True, False):
+        run = training(spec(linear=linear))
+        read = run.networks["CA"].eval()
+        a, b, c = torch.randn(3, 50, 5)
+        whole, parts = read(a + b - c), read(a) + read(b) - read(c)
+        assert torch.allclose(whole, parts, atol=1e-4) == linear
+
+
+def test_pixels_are_those_of_the_captions_own_image() -> None:
+    small, large = spec(pixels=30).stages
+    assert small.updates[1].minimize["pixels"] == "30 * l1(sketch, small)"
+    assert large.updates[1].minimize["pixels"] == "30 * l1(fake, x)"
+    assert not any("pixels" in update.minimize for s in spec().stages for update in s.updates)
 
 
 def test_a_published_model_fits_into_8_megabytes() -> None:
