@@ -17,11 +17,14 @@ Much public code compares the translation of `a` with the `b` beside it, pixel b
 `code` is the authors' narrow generator for the angles of cars and faces: between down and up
 stand so many numbers, 100 in their code. It can move things far, and keeps fewer details.
 `skip` is not theirs: every map on the way down stands beside its like on the way up, a U-net
-(arXiv:1505.04597), and what comes out is added to the image. Such a generator starts near
-leaving things as they are and learns what to change, which is right for two styles of one
-drawing, and wrong where things move. `noise` is not theirs either: in training, a little of it
-on what a discriminator sees, which else would know every painted image by its flat colours
-(arXiv:1610.04490).
+(arXiv:1505.04597), and what comes out is added to the image, cut off at black and white. Such a
+generator starts near leaving things as they are and learns what to change, which is right for
+two styles of one drawing, and wrong where things move. It has instance norm (arXiv:1607.08022),
+and convolutions of enlarged maps in place of transposed ones, which leave a grid. Three more are
+not theirs: `patches`, discriminators that judge a map of patches and not the image as a whole
+(arXiv:1611.07004), since strokes and shades make a style; `noise`, in training, on what a
+discriminator sees, which else would know every painted image by its flat colours
+(arXiv:1610.04490); `decay`, a rate that falls to 0 over the last third of all rounds.
 
 A data set for it has two fields of images, `a` and `b`. In a test split they are pairs, row by
 row; where it has labels of all images, the first half of the classes is of domain `a`, the
@@ -75,9 +78,15 @@ def sides(image: Image) -> list[int]:
     return found
 
 
-def matched(image: Image) -> list[int]:
+def halved(image: Image, patches: bool) -> list[int]:
+    """The sides of the maps that a discriminator halves, down to 3 or 4 pixels or twice as many."""
+    maps = sides(image)[:-1]
+    return maps[:-1] or maps if patches else maps
+
+
+def matched(image: Image, patches: bool) -> list[int]:
     """The levels of a discriminator whose features are compared: all but the first."""
-    return [*range(1, len(sides(image)) - 1)] or [0]
+    return [*range(1, len(halved(image, patches)))] or [0]
 
 
 def halve(channels: int, side: int, norm: Layer | None) -> list[Layer]:
@@ -111,12 +120,11 @@ def generator(image: Image, width: int, code: int, skip: bool) -> Network:
     return Network({"image": ()}, [Residual(tuple(around(0)))] if skip else [*around(0), Tanh()])
 
 
-def discriminator(image: Image, width: int, noise: float, patches: bool, norm: bool) -> Network:
-    maps = sides(image)[:-1]
+def discriminator(image: Image, width: int, noise: float, patches: bool) -> Network:
     layers: list[Layer] = [GaussianNoise(noise)] if noise else []
-    for level, side in enumerate(maps[:-1] if patches else maps):
-        layers += halve(width * 2**level, side, BatchNorm() if level and norm else None)
-        layers += [Tap(f"level{level}")] if level in matched(image) else []
+    for level, side in enumerate(halved(image, patches)):
+        layers += halve(width * 2**level, side, BatchNorm() if level else None)
+        layers += [Tap(f"level{level}")] if level in matched(image, patches) else []
     return Network({"image": ()}, [*layers, Conv(1) if patches else Linear(1, bias=False)])
 
 
@@ -130,7 +138,6 @@ class DiscoGAN(Variant):
     skip: bool = False
     noise: float = 0.0
     patches: bool = False
-    r1: float = 0.0
     cycle: Literal["both", "one", "none"] = "both"
     features: float = 0.9
     start: float = 0.01
@@ -147,16 +154,10 @@ class DiscoGAN(Variant):
                 f"skip=true adds to the image, so a and b must be of one shape; data set "
                 f"{data.name!r} has {a.shape} and {b.shape}"
             )
-        adam = Adam(
-            lr=self.lr,
-            betas=(0.5, 0.999),
-            weight_decay=1e-5,
-            decay=Decay() if self.decay else None,
-        )
         matching = " + ".join(
             f"feature_matching({judge}.level{level}({real}), {judge}.level{level}({fake}))"
             for judge, real, fake in (("DA", "a", "ba"), ("DB", "b", "ab"))
-            for level in matched(a)
+            for level in matched(a, self.patches)
         )
         back = {"both": "mse(aba, a) + mse(bab, b)", "one": "mse(aba, a)", "none": ""}[self.cycle]
         made = {"ab": "AB(a)", "ba": "BA(b)", "aba": "BA(ab)", "bab": "AB(ba)"}
@@ -166,7 +167,9 @@ class DiscoGAN(Variant):
             for name, text in made.items()
         }
 
-        def stage(name: str, steps: int, r: float) -> Stage:
+        falling = Decay() if self.decay else None
+
+        def stage(name: str, steps: int, r: float, decay: Decay | None) -> Stage:
             fool, match = (1 - self.features) * (1 - r), self.features * (1 - r)
             terms = {"adversarial": f"{fool:.6g} * (bce(DA(ba), 1) + bce(DB(ab), 1))"}
             if match:
@@ -177,8 +180,7 @@ class DiscoGAN(Variant):
                 "real": "0.5 * (bce(DA(a), 1) + bce(DB(b), 1))",
                 "fake": "0.5 * (bce(DA(ba), 0) + bce(DB(ab), 0))",
             }
-            if self.r1:
-                judged["penalty"] = f"{self.r1 / 2:.6g} * (r1(DA, a) + r1(DB, b))"
+            adam = Adam(self.lr, (0.5, 0.999), weight_decay=1e-5, decay=decay)
             judges = Update(("DA", "DB"), judged, adam, every=3, on=(0,), name="D")
             makers = Update(("AB", "BA"), terms, adam, every=3, on=(1, 2), name="G")
             return Stage([judges, makers], steps, name=name)
@@ -190,13 +192,13 @@ class DiscoGAN(Variant):
             networks={
                 "AB": generator(b, self.width, self.code, self.skip),
                 "BA": generator(a, self.width, self.code, self.skip),
-                "DA": discriminator(a, self.width, self.noise, self.patches, not self.r1),
-                "DB": discriminator(b, self.width, self.noise, self.patches, not self.r1),
+                "DA": discriminator(a, self.width, self.noise, self.patches),
+                "DB": discriminator(b, self.width, self.noise, self.patches),
             },
             let={name: text for name, text in lets.items() if name in ("ab", "ba") or name in back},
             stages=[
-                stage("start", self.steps // 3, self.start),
-                stage("rest", self.steps - self.steps // 3, self.rate),
+                stage("start", self.steps // 3, self.start, None),
+                stage("rest", self.steps - self.steps // 3, self.rate, falling),
             ],
             ema={"AB": 0.999, "BA": 0.999},
             tasks={

@@ -5,7 +5,7 @@ import torch
 
 import ganzoo
 from ganzoo.build import build, initialize, parameter_count
-from ganzoo.spec import Adam, GaussianNoise, Image, Residual, Skip
+from ganzoo.spec import Adam, Decay, GaussianNoise, Image, Residual, Skip
 from ganzoo_discogan import DiscoGAN, sides
 
 
@@ -64,6 +64,49 @@ def test_what_is_added_to_an_image_has_its_shape() -> None:
     with pytest.raises(ganzoo.GanzooError, match="must be of one shape"):
         DiscoGAN(skip=True).spec(fields)
     assert build(DiscoGAN().spec(fields))["AB"].leaves[""] == (3, 16, 16)
+
+
+def test_what_is_added_ends_at_black_and_white() -> None:
+    made = spec(skip=True, width=4)
+    nets = build(made)
+    for name, net in nets.items():
+        initialize(net, made.networks[name], 0)
+    images = torch.rand(8, 1, 16, 16) * 2 - 1
+    added = nets["AB"](images)
+    assert added.max() > 1 and added.min() < -1
+    values = {"a": images, "b": images}
+    for name in ("ab", "aba"):
+        assert ganzoo.Model(made, nets).evaluate(name, values).abs().max() <= 1
+    torch.testing.assert_close(
+        ganzoo.Model(made, nets).evaluate("ab", values), nets["AB"](images).clamp(-1, 1)
+    )
+
+
+@pytest.mark.parametrize("channels, size", SIZES)
+def test_patches_are_judged_one_by_one(channels: int, size: int) -> None:
+    made = spec(size, channels, width=4, patches=True)
+    nets = build(made)
+    side = 4 if size == 8 else sides(Image((channels, size, size)))[-2]
+    assert nets["DA"].leaves[""] == nets["DB"].leaves[""] == (1, side, side)
+
+
+def test_a_patch_is_not_the_image() -> None:
+    made = spec(64, 3, width=4, patches=True, noise=0)
+    net = build(made)["DA"]
+    initialize(net, made.networks["DA"], 0)
+    image = torch.rand(1, 3, 64, 64)  # what is far from a patch says nothing of it
+    other = image.clone()
+    other[..., 56:] = 0
+    before, after = net.eval()(image), net.eval()(other)
+    assert torch.equal(before[..., :4], after[..., :4])
+    assert not torch.equal(before[..., 4:], after[..., 4:])
+
+
+def test_the_rate_falls_at_the_end_where_that_is_asked_for() -> None:
+    for decay in (False, True):
+        start, rest = spec(decay=decay).stages
+        assert all(update.optimizer.decay is None for update in start.updates)
+        assert all((update.optimizer.decay == Decay()) == decay for update in rest.updates)
 
 
 def test_the_paper_knows_no_features() -> None:
