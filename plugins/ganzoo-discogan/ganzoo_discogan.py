@@ -24,7 +24,8 @@ and convolutions of enlarged maps in place of transposed ones, which leave a gri
 not theirs: `patches`, discriminators that judge a map of patches and not the image as a whole
 (arXiv:1611.07004), since strokes and shades make a style; `noise`, in training, on what a
 discriminator sees, which else would know every painted image by its flat colours
-(arXiv:1610.04490); `decay`, a rate that falls to 0 over the last third of all rounds.
+(arXiv:1610.04490); `decay`, a rate that falls to 0 over the last third of all rounds. `identity`
+is the weight of leaving alone what is of the domain already (arXiv:1703.10593, section 5.2).
 
 A data set for it has two fields of images, `a` and `b`. In a test split they are pairs, row by
 row; where it has labels of all images, the first half of the classes is of domain `a`, the
@@ -140,6 +141,7 @@ class DiscoGAN(Variant):
     patches: bool = False
     cycle: Literal["both", "one", "none"] = "both"
     features: float = 0.9
+    identity: float = 0.0
     start: float = 0.01
     rate: float = 0.5
     lr: float = 2e-4
@@ -149,10 +151,11 @@ class DiscoGAN(Variant):
 
     def spec(self, data: Fields) -> Spec:
         a, b = data["a"], data["b"]
-        if self.skip and a.shape != b.shape:
+        if a.shape != b.shape and (self.skip or self.identity):
+            why = "skip adds to the image" if self.skip else "identity shows b to what takes a"
             raise GanzooError(
-                f"skip=true adds to the image, so a and b must be of one shape; data set "
-                f"{data.name!r} has {a.shape} and {b.shape}"
+                f"{why}, so a and b must be of one shape; data set {data.name!r} has {a.shape} "
+                f"and {b.shape}"
             )
         matching = " + ".join(
             f"feature_matching({judge}.level{level}({real}), {judge}.level{level}({fake}))"
@@ -160,6 +163,7 @@ class DiscoGAN(Variant):
             for level in matched(a, self.patches)
         )
         back = {"both": "mse(aba, a) + mse(bab, b)", "one": "mse(aba, a)", "none": ""}[self.cycle]
+        same = "l1(AB(b), b) + l1(BA(a), a)"
         made = {"ab": "AB(a)", "ba": "BA(b)", "aba": "BA(ab)", "bab": "AB(ba)"}
         # what is added may lead out of [-1, 1], where no image of the data is
         lets = {
@@ -174,6 +178,8 @@ class DiscoGAN(Variant):
             terms = {"adversarial": f"{fool:.6g} * (bce(DA(ba), 1) + bce(DB(ab), 1))"}
             if match:
                 terms["features"] = f"{match:.6g} * ({matching})"
+            if self.identity:
+                terms["identity"] = f"{self.identity:.6g} * ({same})"
             if back:
                 terms["reconstruction"] = f"{r:.6g} * ({back})"
             judged = {

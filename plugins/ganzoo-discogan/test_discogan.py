@@ -61,8 +61,9 @@ def test_a_unet_has_every_map_twice() -> None:
 
 def test_what_is_added_to_an_image_has_its_shape() -> None:
     fields = ganzoo.Fields({"a": Image((1, 16, 16), "a", True), "b": Image((3, 16, 16), "b", True)})
-    with pytest.raises(ganzoo.GanzooError, match="must be of one shape"):
-        DiscoGAN(skip=True).spec(fields)
+    for setting, value in (("skip", True), ("identity", 0.3)):
+        with pytest.raises(ganzoo.GanzooError, match=f"{setting} .* must be of one shape"):
+            DiscoGAN(**{setting: value}).spec(fields)
     assert build(DiscoGAN().spec(fields))["AB"].leaves[""] == (3, 16, 16)
 
 
@@ -116,6 +117,14 @@ def test_the_paper_knows_no_features() -> None:
     assert (
         spec(features=0, start=0.5).stages[0].updates[1].minimize["adversarial"].startswith("0.5 *")
     )
+
+
+def test_what_is_of_the_domain_already_may_be_left_alone() -> None:
+    """What translates to `b` is shown images of `b`, and the other way round; still no pair."""
+    for stage in spec(identity=0.3).stages:
+        assert stage.updates[1].minimize["identity"] == "0.3 * (l1(AB(b), b) + l1(BA(a), a))"
+    assert changed_by_shuffling(spec(width=4, identity=0.3)) == set()
+    assert not any("identity" in stage.updates[1].minimize for stage in spec().stages)
 
 
 def test_noise_is_for_discriminators_in_training() -> None:
