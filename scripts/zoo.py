@@ -284,8 +284,8 @@ ZOO = (
         "It redraws emoji of 64x64 pixels on white, more or less blurred; what it makes of other "
         "pictures means nothing. What it draws is derived from Twemoji (CC BY 4.0) and Noto "
         "Emoji (Apache-2.0): name them. It is for learning and teaching.",
-        "--set skip=true --set noise=0.1 --set start=0.5 --set width=16 --set steps=9000 "
-        "--batch 32",
+        "--set skip=true --set patches=true --set noise=0.03 --set features=0 --set start=0.9 "
+        "--set rate=0.9 --set width=16 --set decay=true --set steps=6000 --batch 32",
     ),
     Published(
         "discogan-mnist-outlines",
@@ -311,8 +311,8 @@ ZOO = (
         "others it leans on what it knows in these colours. Pullovers, coats and shirts are one "
         "shape to it, sandals come as sneakers, cloth is flat, and samples of one sentence differ "
         "little. It is for learning and teaching.",
-        "--set linear=true --set classify=1 --set kl=0.1 --set lr=0.0005 --set steps_small=12000 "
-        "--set steps_large=8000",
+        "--set linear=true --set classify=1 --set diversity=0.1 --set kl=0.1 --set lr=0.0005 "
+        "--set steps_small=12000 --set steps_large=6000",
     ),
     Published(
         "stackgan-emoji",
@@ -326,7 +326,8 @@ ZOO = (
         "Distances of features say little of it, as the judge knows its training images by heart. "
         "What it draws is derived from Twemoji (CC BY 4.0) and "
         "Noto Emoji (Apache-2.0): name them. It is for learning and teaching.",
-        "--set width=24 --set kl=0.5 --set lr=0.0005 --set steps_small=9000 --set steps_large=4000",
+        "--set condition=128 --set reading=384 --set kl=0.005 --set pixels=30 --set lr=0.0005 "
+        "--set steps_small=9000 --set steps_large=4000",
     ),
 )
 

@@ -17,12 +17,14 @@ the authors' PyTorch code. In `fashion-captions` they are wrong in one thing, ev
 the garment: of a neighbour the colours give it away, and nothing would ask for the garment. Of
 emoji with so many captions the neighbour is hardly ever the same, once in some thousands.
 
-Three settings are not theirs, and off unless they are asked for:
+Four settings are not theirs, and off unless they are asked for:
 - `linear`: the condition is a linear function of the sentence's vector. That vector is nearly a sum
   of its things, so that what is linear carries over to combinations that were never seen, where a
   net with a hidden layer leans on those that it knows.
 - `classify`: the discriminators name all labels of the data, too, and the generators are asked for
   images of which the names are right, with this weight (TAC-GAN, arXiv:1703.06412).
+- `diversity`: the weight of a term of stage 1 that is large where other noise makes the same image
+  of a condition (mode seeking, arXiv:1903.05628). Without it `classify` soon does away with noise.
 - `pixels`: the weight of the absolute difference to the caption's own image (arXiv:1611.07004), for
   data in which a caption has one picture. Samples of one sentence then differ little.
 """
@@ -82,6 +84,7 @@ class StackGAN(Variant):
     noise: float = 0.1
     linear: bool = False
     classify: float = 0.0
+    diversity: float = 0.0
     pixels: float = 0.0
     lr: float = 2e-4
     batch: int = 64
@@ -144,6 +147,10 @@ class StackGAN(Variant):
                     f"{self.classify:g} * cross_entropy({d}_{field}({d}.maps({{}}, t)), {field})"
                 )
                 pairs[field], terms[field] = error.format(real), error.format(fake)
+            if self.diversity and fake == "sketch":
+                terms["alike"] = (
+                    f"{self.diversity:g} * l1(z, roll(z)) / (l1(sketch, G(roll(z), c)) + 1e-5)"
+                )
             if self.pixels:
                 terms["pixels"] = f"{self.pixels:g} * l1({fake}, {real})"
             judges = (d, *(f"{d}_{field}" for field in labels))

@@ -130,6 +130,30 @@ def test_a_linear_condition_is_linear() -> None:
         assert torch.allclose(whole, parts, atol=1e-4) == linear
 
 
+def test_diversity_asks_for_other_images_of_other_noise() -> None:
+    """Large where two latents give one image, and small where they give two."""
+    small, large = spec(diversity=0.1).stages
+    term = small.updates[1].minimize["alike"]
+    assert not any("alike" in update.minimize for update in large.updates)
+    made = spec(diversity=0.1)
+    nets = build(made)
+    for name, net in nets.items():
+        initialize(net, made.networks[name], 0)
+    model = ganzoo.Model(made, nets)
+    values = {"z": torch.randn(6, 4), "t": torch.randn(6, 5), "e": torch.randn(6, 3)}
+    with torch.no_grad():
+        sketch = model.evaluate("sketch", values)
+        rolled = {**values, "z": values["z"].roll(1, 0)}
+        apart = (sketch - model.evaluate("sketch", rolled)).abs().mean()
+        moved = (values["z"] - rolled["z"]).abs().mean()
+        found = model.evaluate(term, values)
+        torch.testing.assert_close(found, 0.1 * moved / (apart + 1e-5), rtol=1e-3, atol=0)
+        for weight in nets["G"].parameters():
+            if weight.ndim == 2:
+                weight[:, :4] = 0  # the latent is not looked at
+        assert model.evaluate(term, values) > 10 * found
+
+
 def test_pixels_are_those_of_the_captions_own_image() -> None:
     small, large = spec(pixels=30).stages
     assert small.updates[1].minimize["pixels"] == "30 * l1(sketch, small)"
