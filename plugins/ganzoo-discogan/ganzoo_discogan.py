@@ -16,16 +16,21 @@ Much public code compares the translation of `a` with the `b` beside it, pixel b
 
 `code` is the authors' narrow generator for the angles of cars and faces: between down and up
 stand so many numbers, 100 in their code. It can move things far, and keeps fewer details.
-`skip` is not theirs: every map on the way down stands beside its like on the way up, a U-net
-(arXiv:1505.04597), and what comes out is added to the image, cut off at black and white. Such a
-generator starts near leaving things as they are and learns what to change, which is right for
-two styles of one drawing, and wrong where things move. It has instance norm (arXiv:1607.08022),
-and convolutions of enlarged maps in place of transposed ones, which leave a grid. Three more are
-not theirs: `patches`, discriminators that judge a map of patches and not the image as a whole
-(arXiv:1611.07004), since strokes and shades make a style; `noise`, in training, on what a
-discriminator sees, which else would know every painted image by its flat colours
-(arXiv:1610.04490); `decay`, a rate that falls to 0 over the last third of all rounds. `identity`
-is the weight of leaving alone what is of the domain already (arXiv:1703.10593, section 5.2).
+
+The other settings are not theirs, and off unless they are asked for:
+- `skip`: every map on the way down stands beside its like on the way up, a U-net
+  (arXiv:1505.04597), and what comes out is added to the image, cut off at black and white. Such a
+  generator starts near leaving things as they are and learns what to change, which is right for
+  two styles of one drawing, and wrong where things move. It has instance norm (arXiv:1607.08022),
+  and convolutions of enlarged maps in place of transposed ones, which leave a grid.
+- `patches`: discriminators judge a map of patches and not the image as a whole (arXiv:1611.07004),
+  since strokes and shades make a style. They have layer norm (arXiv:1607.06450): batch norm, taken
+  of real and of painted images apart, hides what all that are painted have in common.
+- `judges`: the channels of the discriminators' first layer, where not as many as the generators'.
+- `noise`: in training, on what a discriminator sees, which else would know every painted image by
+  its flat colours (arXiv:1610.04490).
+- `identity`: the weight of leaving alone what is of the domain already (arXiv:1703.10593, 5.2).
+- `decay`: the rate falls to 0 over the last third of all rounds.
 
 A data set for it has two fields of images, `a` and `b`. In a test split they are pairs, row by
 row; where it has labels of all images, the first half of the classes is of domain `a`, the
@@ -50,6 +55,7 @@ from ganzoo.spec import (
     InstanceNorm,
     Label,
     Layer,
+    LayerNorm,
     LeakyReLU,
     Linear,
     Network,
@@ -123,8 +129,9 @@ def generator(image: Image, width: int, code: int, skip: bool) -> Network:
 
 def discriminator(image: Image, width: int, noise: float, patches: bool) -> Network:
     layers: list[Layer] = [GaussianNoise(noise)] if noise else []
+    norm = LayerNorm() if patches else BatchNorm()
     for level, side in enumerate(halved(image, patches)):
-        layers += halve(width * 2**level, side, BatchNorm() if level else None)
+        layers += halve(width * 2**level, side, norm if level else None)
         layers += [Tap(f"level{level}")] if level in matched(image, patches) else []
     return Network({"image": ()}, [*layers, Conv(1) if patches else Linear(1, bias=False)])
 
@@ -139,6 +146,7 @@ class DiscoGAN(Variant):
     skip: bool = False
     noise: float = 0.0
     patches: bool = False
+    judges: int = 0
     cycle: Literal["both", "one", "none"] = "both"
     features: float = 0.9
     identity: float = 0.0
@@ -198,8 +206,8 @@ class DiscoGAN(Variant):
             networks={
                 "AB": generator(b, self.width, self.code, self.skip),
                 "BA": generator(a, self.width, self.code, self.skip),
-                "DA": discriminator(a, self.width, self.noise, self.patches),
-                "DB": discriminator(b, self.width, self.noise, self.patches),
+                "DA": discriminator(a, self.judges or self.width, self.noise, self.patches),
+                "DB": discriminator(b, self.judges or self.width, self.noise, self.patches),
             },
             let={name: text for name, text in lets.items() if name in ("ab", "ba") or name in back},
             stages=[

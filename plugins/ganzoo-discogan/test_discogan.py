@@ -5,7 +5,7 @@ import torch
 
 import ganzoo
 from ganzoo.build import build, initialize, parameter_count
-from ganzoo.spec import Adam, Decay, GaussianNoise, Image, Residual, Skip
+from ganzoo.spec import Adam, Conv, Decay, GaussianNoise, Image, Residual, Skip
 from ganzoo_discogan import DiscoGAN, sides
 
 
@@ -89,6 +89,26 @@ def test_patches_are_judged_one_by_one(channels: int, size: int) -> None:
     nets = build(made)
     side = 4 if size == 8 else sides(Image((channels, size, size)))[-2]
     assert nets["DA"].leaves[""] == nets["DB"].leaves[""] == (1, side, side)
+
+
+def test_judges_of_patches_compare_no_images() -> None:
+    """Batch norm would hide from them what all painted images have in common."""
+    for patches in (False, True):
+        kinds = {
+            layer.kind
+            for name in ("DA", "DB")
+            for _, layer in spec(64, 3, width=4, patches=patches).networks[name].walk()
+        }
+        assert ("layer_norm" in kinds, "batch_norm" in kinds) == (patches, not patches)
+
+
+def test_judges_may_be_wider_than_generators() -> None:
+    def first(name: str, **settings) -> int:
+        layers = [layer for _, layer in spec(width=4, **settings).networks[name].walk()]
+        return next(layer.channels for layer in layers if isinstance(layer, Conv))
+
+    assert [first(name) for name in ("AB", "BA", "DA", "DB")] == [4] * 4
+    assert [first(name, judges=6) for name in ("AB", "BA", "DA", "DB")] == [4, 4, 6, 6]
 
 
 def test_a_patch_is_not_the_image() -> None:
