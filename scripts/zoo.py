@@ -305,11 +305,12 @@ ZOO = (
         "combinations, too, that it has never seen.",
         "It draws ten garments in twelve colours before twelve others, as thumbnails of 32x32 "
         "pixels. Any sentence gives a picture, and of one that speaks of something else it makes "
-        "the nearest that it knows. Combinations that it has not seen come out like those that it "
-        "has: the garment is right in 93 % by the judge, which finds it in 89 % of the test images, "
-        "since the model was taught to draw what can be told. Cloth is flat, edges have stray "
-        "pixels, sandals and sneakers are often mere patches, and samples of one sentence differ "
-        "in shape about as much as real ones and in nothing else. It is for learning and teaching.",
+        "the nearest that it knows. In combinations that it has not seen the garment is right in "
+        "93 % by the judge, which finds it in 89 % of the test images: the model was taught to "
+        "draw what can be told, and draws few of the doubtful ones that people wear. Cloth is "
+        "flat, edges have stray pixels, sneakers are often mere patches, and samples of one "
+        "sentence differ in shape, less than real ones do, and in nothing else. It is for "
+        "learning and teaching.",
         "--set linear=true --set classify=1 --set diversity=0.1 --set kl=0.1 --set lr=0.0005 "
         "--set steps_small=12000 --set steps_large=6000",
     ),
@@ -320,14 +321,13 @@ ZOO = (
         "StackGAN for emoji: a sentence in, a picture of 64x64 pixels out.",
         "It draws rough emoji of 64x64 pixels that it has by heart: each of its captions has one "
         "picture, to which it was held pixel by pixel, so samples of one sentence are nearly the "
-        "same. For forty captions of the training set, drawn by a seed, one can tell the subject in "
-        "about twenty-five, best flags, faces, people, buttons and hearts; small figures, animals "
-        "and vehicles are blots. Sentences that it has not seen get a mixture of what is near. "
-        "The discriminator, published for scores, hardly knows which captions of new pictures fit "
-        "(55 %). Distances of features say little, as the judge, too, knows its training images by "
-        "heart. "
-        "What it draws is derived from Twemoji (CC BY 4.0) and "
-        "Noto Emoji (Apache-2.0): name them. It is for learning and teaching.",
+        "same. For forty captions of the training set, drawn by a seed, one can tell the subject "
+        "in about twenty-five, best flags, faces, people, buttons and hearts; small figures, "
+        "animals and vehicles are blots. Sentences that it has not seen get a mixture of what is "
+        "near. The discriminator, published for scores, hardly knows which captions of new "
+        "pictures fit (55 %). Distances of features say little, as the judge, too, knows its "
+        "training images by heart. What it draws is derived from Twemoji (CC BY 4.0) and Noto "
+        "Emoji (Apache-2.0): name them. It is for learning and teaching.",
         "--set condition=128 --set reading=384 --set kl=0.005 --set pixels=30 --set lr=0.0005 "
         "--set steps_small=9000 --set steps_large=4000",
     ),
