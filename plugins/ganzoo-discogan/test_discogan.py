@@ -61,9 +61,9 @@ def test_a_unet_has_every_map_twice() -> None:
 
 def test_what_is_added_to_an_image_has_its_shape() -> None:
     fields = ganzoo.Fields({"a": Image((1, 16, 16), "a", True), "b": Image((3, 16, 16), "b", True)})
-    for setting, value in (("skip", True), ("identity", 0.3)):
-        with pytest.raises(ganzoo.GanzooError, match=f"{setting} .* must be of one shape"):
-            DiscoGAN(**{setting: value}).spec(fields)
+    for variant, word in ((DiscoGAN(skip=True), "skip"), (DiscoGAN(identity=0.3), "identity")):
+        with pytest.raises(ganzoo.GanzooError, match=f"{word} .* must be of one shape"):
+            variant.spec(fields)
     assert build(DiscoGAN().spec(fields))["AB"].leaves[""] == (3, 16, 16)
 
 
