@@ -190,6 +190,8 @@ GOOD = [
         for way in ("to_a", "to_b")
         for figure, bound in (("retrieval_1", 0.8), ("class_kept", 0.9), ("taken", 0.9))
     ),
+    ("discogan-emoji", "to_b_taken", ">=", 0.84),
+    ("discogan-emoji", "to_a_taken", ">=", 0.9),
     ("stackgan-fashion", "colour_accuracy", ">=", 0.95),
     ("stackgan-fashion", "background_accuracy", ">=", 0.95),
     ("stackgan-fashion", "class_accuracy", ">=", 0.85),
@@ -225,6 +227,15 @@ def test_a_later_stage_is_no_worse_than_the_one_before() -> None:
         if before := said.figures.get("class_accuracy"):
             assert before.value >= before.references.get("stage1", 0), folder.name
     assert seen == 2
+
+
+def test_translations_find_their_partners_better_than_what_is_left_as_it_was() -> None:
+    for name, folder in MODELS.items():
+        said = metrics.read(folder)
+        assert said
+        for figure, found in said.figures.items():
+            if "_retrieval_" in figure:
+                assert found.value > found.references["doing nothing"], (name, figure)
 
 
 @generators
