@@ -102,6 +102,16 @@ class StackGAN(Variant):
             )
         small = Image((image.channels, side, side))
         adam = Adam(lr=self.lr, betas=(0.5, 0.999), decay=Decay())
+        labels = {
+            field: draw
+            for field, draw in data.fields.items()
+            if self.classify and isinstance(draw, Label) and not draw.independent
+        }
+        if self.classify and not labels:
+            raise ganzoo.GanzooError(
+                f"classify names the labels of the data, and data set {data.name!r} has none; "
+                "leave it at 0"
+            )
         refused = {"wrong": data["mismatched"]} if "mismatched" in data.fields else {}
 
         def network(inputs, layers):
@@ -123,14 +133,7 @@ class StackGAN(Variant):
             channels = max(layer.channels for layer in maps if isinstance(layer, Conv))
             join = [Inject("t"), Conv(channels, 1, bias=False), NORM, SOFT, Linear(1)]
             told = (*read, SOFT, Linear(2 * self.condition), SOFT)
-            return network({"x": (), "t": told}, [*maps, *seen_in, *join])
-
-        labels = {
-            field: draw
-            for field, draw in data.fields.items()
-            if self.classify and isinstance(draw, Label) and not draw.independent
-        }
-        seen_in = [Tap("maps")] if labels else []
+            return network({"x": (), "t": told}, [*maps, *([Tap("maps")] if labels else []), *join])
 
         def stage(name: str, d: str, makers: tuple[str, str], real: str, fake: str, h: str):
             terms = {"fool": f"bce({d}({fake}, t), 1)"}

@@ -120,6 +120,11 @@ def test_labels_are_named_where_that_is_asked_for() -> None:
     assert torch.equal(*maps)
 
 
+def test_without_labels_there_is_nothing_to_name() -> None:
+    with pytest.raises(ganzoo.GanzooError, match="classify names the labels of the data"):
+        spec(classify=1)
+
+
 def test_a_linear_condition_is_linear() -> None:
     """Of sentences whose vectors add up, the conditions add up; with a hidden layer not."""
     for linear in (True, False):
@@ -415,6 +420,7 @@ def test_captions_of_an_emoji_name_it_and_its_style() -> None:
 
 
 def test_emoji_come_from_a_plugin_of_their_own(monkeypatch) -> None:
+    default()  # all plugins are found before one is taken away, for the tests that come after
     monkeypatch.setitem(sys.modules, "ganzoo_emoji", None)
     with pytest.raises(ganzoo.GanzooError, match="pip install ganzoo-emoji"):
         load("emoji-captions")
