@@ -115,12 +115,12 @@ def test_a_patch_is_not_the_image() -> None:
     made = spec(64, 3, width=4, patches=True, noise=0)
     net = build(made)["DA"]
     initialize(net, made.networks["DA"], 0)
-    image = torch.rand(1, 3, 64, 64)  # what is far from a patch says nothing of it
+    image = torch.rand(1, 3, 64, 64)
     other = image.clone()
     other[..., 56:] = 0
-    before, after = net.eval()(image), net.eval()(other)
-    assert torch.equal(before[..., :4], after[..., :4])
-    assert not torch.equal(before[..., 4:], after[..., 4:])
+    # layer norm lets the mean and the spread of what is far off be felt, and nothing else does
+    moved = (net.eval()(image) - net.eval()(other)).abs().mean((0, 1, 2))
+    assert moved[:4].max() < 0.2 * moved[5:].min()
 
 
 def test_the_rate_falls_at_the_end_where_that_is_asked_for() -> None:
