@@ -11,6 +11,8 @@ from ganzoo.metrics.report import Report
 from ganzoo.model import Model
 from ganzoo.spec import mathematics
 from ganzoo.spec.draws import Image, Label, Text
+from ganzoo.spec.layers import BatchNorm
+from ganzoo.spec.network import Network
 from ganzoo.spec.schedule import updates_of
 from ganzoo.spec.spec import Spec, Task
 
@@ -251,8 +253,8 @@ def _figures(report: Report, name: str) -> str:
         "\n".join(rows)
         + f"\n\nMeasured on the {report.split} split of {report.data}: {real:,} real images"
         + (f", up to {generated:,} generated ones" if generated else "")
-        + f", rounded to 8 bits, seed {report.seed}.{judge} Nothing was chosen by test images. "
-        f"`ganzoo eval {name}` measures all of it again."
+        + f", rounded to 8 bits, seed {report.seed}.{judge} The measuring chooses "
+        f"nothing by test images. `ganzoo eval {name}` measures all of it again."
     )
 
 
@@ -306,14 +308,19 @@ def _training(config: Mapping[str, Any], spec: Spec) -> str:
         f"| {key} | {value} |" for key, value in rows.items()
     )
     optimizers = "\n".join(
-        f"- `{update.name}`: {_optimizer(update.optimizer)}"
+        f"- {f'{stage.name}, ' if len(spec.stages) > 1 else ''}`{update.name}`: "
+        f"{_optimizer(update.optimizer)}"
         for stage in spec.stages
         for item in stage.round
         for update in updates_of(item)
     )
     average = "".join(
-        f"\n\nPublished is the moving average of `{name}` (decay {decay:g} a round), with its "
-        "batch statistics estimated anew."
+        f"\n\nPublished is the moving average of `{name}` (decay {decay:g} a round)"
+        + (
+            ", with its batch statistics estimated anew."
+            if _in_batches(spec.networks[name])
+            else "."
+        )
         for name, decay in spec.ema.items()
     )
     loss = made.get("loss", {})
@@ -326,6 +333,11 @@ def _training(config: Mapping[str, Any], spec: Spec) -> str:
     command = config.get("command", "")
     again = f"\n\nTo make it again:\n\n```\n{command}\n```" if command else ""
     return f"{table}\n\n{optimizers}{average}{exchanged}{again}"
+
+
+def _in_batches(network: Network) -> bool:
+    """Whether it has batch statistics."""
+    return any(isinstance(layer, BatchNorm) for _, layer in network.walk())
 
 
 def _optimizer(optimizer: Any) -> str:

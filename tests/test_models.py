@@ -279,6 +279,25 @@ def test_card_says_how_to_load_how_good_and_how_to_make_it(name: str) -> None:
         assert (MODELS[name] / picture).is_file()
 
 
+@every
+def test_card_says_which_averages_have_batch_statistics(name: str) -> None:
+    card = (MODELS[name] / "README.md").read_text("utf-8")
+    spec = store.read_config(MODELS[name])["_spec"]
+    for average, decay in spec.ema.items():
+        kinds = {layer.kind for _, layer in spec.networks[average].walk()}
+        said = f"moving average of `{average}` (decay {decay:g} a round)"
+        ending = ", with its batch statistics estimated anew.\n" if "batch_norm" in kinds else ".\n"
+        assert said + ending in card
+
+
+@every
+def test_card_tells_the_optimizers_of_stages_apart(name: str) -> None:
+    """Two lines of the same name, with another rate each, would leave open which is whose."""
+    card = (MODELS[name] / "README.md").read_text("utf-8")
+    lines = re.findall(r"^- (.*): (?:adam|rmsprop|sgd) with", card, re.MULTILINE)
+    assert lines and len(lines) == len(set(lines))
+
+
 def test_every_line_of_the_examples_runs() -> None:
     for name in MODELS:
         card = (MODELS[name] / "README.md").read_text("utf-8")
