@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import ganzoo
-from ganzoo.host import default
+from ganzoo.plugins.host import default
 
 SAMPLES = 4000
 COMPONENTS = 64

@@ -30,7 +30,8 @@ print(json.dumps([time.perf_counter() - wall, time.process_time() - work]))
 
 SAVE = """
 import sys, torch, ganzoo
-from ganzoo import host, store
+from ganzoo.plugins import host
+from ganzoo.models import store
 from ganzoo.engine.training import Training
 data = ganzoo.load_data("digits")
 spec = host.default().variant("dcgan")().spec(data.fields)

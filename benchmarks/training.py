@@ -39,8 +39,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import datasets, transforms
 
 import ganzoo
-from ganzoo import host
 from ganzoo.engine.training import Training
+from ganzoo.plugins import host
 
 BATCH = 128
 UNCOUNTED = 6

@@ -17,38 +17,38 @@ if TYPE_CHECKING:
     from ganzoo.data import load as load_data
     from ganzoo.data.catalog import DataSet
     from ganzoo.data.source import Source
+    from ganzoo.data.text_encoder import embed
     from ganzoo.engine import Step, train
-    from ganzoo.hookspecs import hookimpl
     from ganzoo.hub import from_pretrained
-    from ganzoo.losses import with_loss
-    from ganzoo.model import Model
-    from ganzoo.scores import Scores
+    from ganzoo.models.model import Model
+    from ganzoo.models.scores import Scores
+    from ganzoo.plugins.hookspecs import hookimpl
+    from ganzoo.plugins.named import with_loss
     from ganzoo.spec.layers import Layer
-    from ganzoo.spec.loss import Loss
+    from ganzoo.spec.losses.loss import Loss
     from ganzoo.spec.spec import Spec, Task
     from ganzoo.spec.variant import Fields, Variant
     from ganzoo.spec.vocabulary import Function
-    from ganzoo.text import embed
 
 _PUBLIC = {
     "DataSet": "ganzoo.data.catalog",
     "Fields": "ganzoo.spec.variant",
     "Function": "ganzoo.spec.vocabulary",
     "Layer": "ganzoo.spec.layers",
-    "Loss": "ganzoo.spec.loss",
-    "Model": "ganzoo.model",
-    "Scores": "ganzoo.scores",
+    "Loss": "ganzoo.spec.losses.loss",
+    "Model": "ganzoo.models.model",
+    "Scores": "ganzoo.models.scores",
     "Source": "ganzoo.data.source",
     "Spec": "ganzoo.spec.spec",
     "Step": "ganzoo.engine",
     "Task": "ganzoo.spec.spec",
     "Variant": "ganzoo.spec.variant",
-    "embed": "ganzoo.text",
+    "embed": "ganzoo.data.text_encoder",
     "from_pretrained": "ganzoo.hub",
-    "hookimpl": "ganzoo.hookspecs",
+    "hookimpl": "ganzoo.plugins.hookspecs",
     "load_data": "ganzoo.data:load",
     "train": "ganzoo.engine",
-    "with_loss": "ganzoo.losses",
+    "with_loss": "ganzoo.plugins.named",
 }
 
 __all__ = [

@@ -14,15 +14,16 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo import pictures, store
+from ganzoo import pictures
 from ganzoo.atomic import write_text
-from ganzoo.build import parameter_count
 from ganzoo.errors import TaskError, choices
 from ganzoo.hub import resolve
 from ganzoo.metrics.report import Figure, Report, read
-from ganzoo.model import Model
+from ganzoo.models import store
+from ganzoo.models.model import Model
+from ganzoo.nn.build import parameter_count
 from ganzoo.runs import SHEET, samples
-from ganzoo.spec import mathematics
+from ganzoo.spec import latex
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -138,7 +139,7 @@ def column(name: str) -> Column:
         data=str(data.get("name", "")) if isinstance(data, dict) else "",
         parameters={key: parameter_count(net) for key, net in model.networks.items()},
         size=(folder / store.WEIGHTS).stat().st_size,
-        mathematics=mathematics.text(model.spec),
+        mathematics=latex.text(model.spec),
         sheet=sheet,
         reason=reason,
         report=None if stale else report,

@@ -23,13 +23,14 @@ from typing import Any
 
 import torch
 
-from ganzoo import pictures, store
+from ganzoo import pictures
 from ganzoo.atomic import write_text
 from ganzoo.data.source import Source
 from ganzoo.engine import Step, train
 from ganzoo.errors import StoreError, TrainingError
 from ganzoo.metrics import history
-from ganzoo.model import Model
+from ganzoo.models import store
+from ganzoo.models.model import Model
 from ganzoo.seed import key
 from ganzoo.spec.draws import Image, Label, Text
 from ganzoo.spec.spec import Spec, pretty_json, strict_json

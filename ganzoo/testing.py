@@ -27,18 +27,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo import store
-from ganzoo.build import build
 from ganzoo.data.catalog import DataSet
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint
 from ganzoo.engine.draws import Draws
+from ganzoo.engine.explain import explain
+from ganzoo.engine.plan import Plan
 from ganzoo.engine.training import Training
 from ganzoo.errors import DataError, UnknownNameError, choices, nearest
-from ganzoo.explain import explain
-from ganzoo.host import Host, Plugin, default
-from ganzoo.model import Model
-from ganzoo.plan import Plan
+from ganzoo.models import store
+from ganzoo.models.model import Model
+from ganzoo.nn.build import build
+from ganzoo.plugins.host import Host, Plugin, default
 from ganzoo.spec import expression
 from ganzoo.spec.draws import Image, Label, Normal, Text, Vector
 from ganzoo.spec.layers import (
@@ -52,13 +52,13 @@ from ganzoo.spec.layers import (
     Reshape,
     Tanh,
 )
-from ganzoo.spec.loss import Loss
+from ganzoo.spec.losses.loss import Loss
 from ganzoo.spec.network import Network
+from ganzoo.spec.reference import Word, of_function, of_layer
 from ganzoo.spec.schedule import Update
 from ganzoo.spec.spec import Spec, Task
 from ganzoo.spec.variant import Fields, Variant
 from ganzoo.spec.vocabulary import Function
-from ganzoo.spec.words import Word, of_function, of_layer
 
 __all__ = ["CHECKS", "NotConforming", "conforms", "noise", "shape_after"]
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from zoo import CARDS, ROOT, ZOO, train
 
-from ganzoo import store
 from ganzoo.atomic import write_text
 from ganzoo.metrics import evaluate
+from ganzoo.models import store
 
 RUNS = ROOT / "runs" / "ablations"
 

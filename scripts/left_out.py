@@ -21,12 +21,12 @@ import torch
 from zoo import CARDS, ROOT, train
 
 import ganzoo
-from ganzoo import store
 from ganzoo.atomic import write_text
 from ganzoo.metrics.critics import auroc, lost_in_components
 from ganzoo.metrics.evaluation import COMPONENTS, untrained
-from ganzoo.metrics.judge import rounded
-from ganzoo.model import Model
+from ganzoo.metrics.feature_extractors import rounded
+from ganzoo.models import store
+from ganzoo.models.model import Model
 
 RUNS = ROOT / "runs" / "left_out"
 TABLE = CARDS / "ganomaly-mnist" / "left_out.json"

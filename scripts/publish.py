@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from ganzoo.errors import GanzooError
-from ganzoo.hub.publish import push
+from ganzoo.publish.push import push
 
 ROOT = Path(__file__).parent.parent
 CARDS = ROOT / "model_cards"

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ganzoo.spec.layers import LAYERS
+from ganzoo.spec.reference import Word, of_function, of_layer
 from ganzoo.spec.vocabulary import FUNCTIONS
-from ganzoo.spec.words import Word, of_function, of_layer
 
 DOCS = Path(__file__).parents[1] / "docs"
 

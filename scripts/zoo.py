@@ -7,7 +7,7 @@
     python scripts/zoo.py --table         nothing but the table for README.md, on standard output
 
 A run that was stopped goes on where it was. The judges come first: the figures of all others
-are theirs, and ganzoo/metrics/judge.py pins their hashes.
+are theirs, and ganzoo/metrics/feature_extractors.py pins their hashes.
 """
 
 from __future__ import annotations
@@ -357,10 +357,11 @@ def publish(model: Published) -> None:
     import torch
 
     import ganzoo
-    from ganzoo import pictures, runs, store
+    from ganzoo import pictures, runs
     from ganzoo.data.catalog import find
-    from ganzoo.host import default
     from ganzoo.metrics import evaluate, history
+    from ganzoo.models import store
+    from ganzoo.plugins.host import default
 
     run, folder = RUNS / model.name, CARDS / model.name
     trained = store.load(run / "model")
@@ -403,12 +404,15 @@ def publish(model: Published) -> None:
     size = (folder / "model.safetensors").stat().st_size
     print(f"{model.name}: {size / 1e6:.1f} MB in {folder.relative_to(ROOT)}")
     if "classes" in published.tasks("encode"):
-        print(f"pin it in ganzoo/metrics/judge.py: {published.config['weights']['sha256']}")
+        sha256 = published.config["weights"]["sha256"]
+        print(f"pin it in ganzoo/metrics/feature_extractors.py: {sha256}")
 
 
 def write_card(model: Published) -> None:
     """Write README.md of a published model, from what lies beside it."""
-    from ganzoo import card, metrics, store
+    from ganzoo import metrics
+    from ganzoo.models import store
+    from ganzoo.publish import card
 
     folder = CARDS / model.name
     pictures = tuple(name for name in card.CAPTIONS if (folder / name).is_file())
@@ -442,7 +446,8 @@ SHOWN = {
 
 def table() -> str:
     """README's table of the published models."""
-    from ganzoo import metrics, store
+    from ganzoo import metrics
+    from ganzoo.models import store
 
     rows = [
         "| model | what it is | trained on | figures | size |",

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from ganzoo.build import build, initialize, parameter_count
 from ganzoo.errors import ShapeError
-from ganzoo.modules import Net, join
+from ganzoo.nn.build import build, initialize, parameter_count
+from ganzoo.nn.modules import Net, join
 from ganzoo.spec import (
     ELU,
     GELU,
@@ -385,7 +385,7 @@ def test_closed_form_of_joins(join: str) -> None:
 
 def test_linear_reads_maps_of_either_layout_alike() -> None:
     """Where the map is the larger, a channels-last one is read through permuted weights."""
-    from ganzoo.modules import Linear as Module
+    from ganzoo.nn.modules import Linear as Module
 
     layer = Module(3 * 4 * 5, 2).double()
     maps = torch.randn(64, 3, 4, 5, dtype=torch.float64)
@@ -401,7 +401,7 @@ def test_linear_reads_maps_of_either_layout_alike() -> None:
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.5, 0.9, 0.999999])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate: float, dtype: torch.dtype) -> None:
-    from ganzoo.modules import Dropout as Module
+    from ganzoo.nn.modules import Dropout as Module
 
     layer, ones = Module(rate), torch.ones(300, 301, dtype=dtype)  # not a multiple of four
     torch.manual_seed(0)

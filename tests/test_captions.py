@@ -9,12 +9,12 @@ from torch.nn import functional as F
 
 import ganzoo
 from ganzoo.data.catalog import DataSet
-from ganzoo.functions.losses import contrastive
-from ganzoo.host import default
 from ganzoo.metrics import evaluate, evaluation
-from ganzoo.metrics import judge as judges
+from ganzoo.metrics import feature_extractors as judges
 from ganzoo.metrics.captions import prefers, r_precision
-from ganzoo.model import Model
+from ganzoo.models.model import Model
+from ganzoo.nn.functions.losses import contrastive
+from ganzoo.plugins.host import default
 from ganzoo.spec import Fields, Image, Label, Spec, Text
 
 # ------------------------------------------------------------------------------ closed forms

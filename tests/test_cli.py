@@ -15,9 +15,10 @@ import pytest
 import torch
 from PIL import Image as Picture
 
-from ganzoo import cli, hub, runs, store
+from ganzoo import cli, hub, runs
 from ganzoo.engine import checkpoint
 from ganzoo.metrics import report
+from ganzoo.models import store
 from tests.test_model import model_of
 
 TINY = """

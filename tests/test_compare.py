@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from ganzoo import compare, pictures, store
+from ganzoo import compare, pictures
 from ganzoo.compare import Column, column, page, picture, rows, save
 from ganzoo.errors import MetricError
+from ganzoo.models import store
 from ganzoo.runs import samples
-from ganzoo.spec import mathematics
+from ganzoo.spec import latex
 from tests.test_model import model_of
 
 HOSTILE = """</h2><script>alert("x")</script>&'<img src=//evil.example/x>"""
@@ -94,7 +95,7 @@ def test_a_column_says_what_the_folder_says(tmp_path: Path) -> None:
     count = {n: sum(p.numel() for p in net.parameters()) for n, net in model.networks.items()}
     assert one.parameters == count and set(count) == {"G", "E"}
     assert one.facts["parameters"].startswith(f"{sum(count.values()):,} (G {count['G']}")
-    assert one.mathematics == mathematics.text(model.spec)
+    assert one.mathematics == latex.text(model.spec)
     assert one.sheet is not None
     assert one.sheet.tobytes() == pictures.sheet(samples(model, 64, 0)).tobytes()
     assert one.report is None and not one.stale

@@ -22,8 +22,9 @@ import torch
 from PIL import Image
 
 import ganzoo
-from ganzoo import demo, hub, store
+from ganzoo import demo, hub
 from ganzoo.errors import PluginError, TaskError, UnknownNameError
+from ganzoo.models import store
 from ganzoo.spec import Image as ImageDraw
 from ganzoo.spec import Text
 from tests.conftest import HAS_ENCODER
@@ -246,7 +247,7 @@ def test_the_way_between_two_seeds_ends_at_both(call: Caller) -> None:
 
 
 def test_noise_on_the_way_keeps_its_length() -> None:
-    from ganzoo.demo.generate import between
+    from ganzoo.demo.pages.generate import between
 
     generator = np.random.default_rng(0)
     a, b = generator.standard_normal((2, 200, 100)).astype(np.float32)
@@ -294,7 +295,7 @@ def test_a_score_is_the_models(call: Caller, tmp_path: Path) -> None:
 
 
 def test_the_scale_says_on_which_side_a_score_is() -> None:
-    from ganzoo.demo.anomalies import scale
+    from ganzoo.demo.pages.anomalies import scale
 
     places = []
     for value in (0.0, 0.5, 1.0, 2.0, 1e6):
@@ -334,7 +335,7 @@ def drawing(lines: list[list[tuple[int, int]]], size: int = 280) -> str:
 
 
 def test_a_drawing_is_centred_and_sized_like_a_digit(call: Caller) -> None:
-    from ganzoo.demo.anomalies import _inked
+    from ganzoo.demo.pages.anomalies import _inked
 
     ink = np.asarray(_inked(drawing([[(20, 20), (20, 90)]]), 28, dark=True), float)
     rows, columns = np.nonzero(ink > 50)
@@ -416,8 +417,8 @@ def test_every_model_can_be_learnt_about(call: Caller) -> None:
 
 
 def test_a_card_brings_no_picture_from_elsewhere(tmp_path: Path) -> None:
-    from ganzoo.demo import learn
-    from ganzoo.demo.shelf import Shelf
+    from ganzoo.demo.model_registry import Shelf
+    from ganzoo.demo.pages import inspect
 
     folder = store.save(model_of("gan"), tmp_path / "model", name="a <b>model</b>")
     (folder / "README.md").write_text(
@@ -425,7 +426,7 @@ def test_a_card_brings_no_picture_from_elsewhere(tmp_path: Path) -> None:
         "<img src='http://x.org/z.png'><script>alert(1)</script>\nwords"
     )
     shelf = Shelf([str(folder)], bundled=False)
-    card = learn.card_of(shelf, "a <b>model</b>")
+    card = inspect.card_of(shelf, "a <b>model</b>")
     assert "x.org/y" not in card and "<img" not in card and "<script" not in card
     assert "# Card" in card and "words" in card and "tags" not in card
 
@@ -434,7 +435,7 @@ def test_a_card_brings_no_picture_from_elsewhere(tmp_path: Path) -> None:
 
 
 def test_models_load_once_and_memory_is_bounded(monkeypatch, tmp_path: Path) -> None:
-    from ganzoo.demo import shelf as shelves
+    from ganzoo.demo import model_registry as shelves
 
     names = [str(store.save(model_of("gan"), tmp_path / f"m{i}", name=f"m{i}")) for i in range(5)]
     shelf = shelves.Shelf(names, bundled=False)
@@ -466,7 +467,7 @@ def test_models_load_once_and_memory_is_bounded(monkeypatch, tmp_path: Path) -> 
 
 
 def test_two_models_of_one_name_are_two(tmp_path: Path) -> None:
-    from ganzoo.demo.shelf import Shelf
+    from ganzoo.demo.model_registry import Shelf
 
     names = [str(store.save(model_of("gan"), tmp_path / f"m{i}", name="same")) for i in range(2)]
     assert Shelf(names, bundled=False).names(lambda spec: True) == ["same", "same-2"]
@@ -474,7 +475,7 @@ def test_two_models_of_one_name_are_two(tmp_path: Path) -> None:
 
 def test_examples_are_drawn_where_the_data_are_not_at_hand(monkeypatch) -> None:
     from ganzoo.demo.examples import Examples
-    from ganzoo.demo.shelf import Shelf
+    from ganzoo.demo.model_registry import Shelf
 
     monkeypatch.delenv("GANZOO_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/nowhere")
@@ -549,10 +550,10 @@ def test_training_ends_after_its_rounds_and_failures_are_said(call: Caller) -> N
 
 
 def test_a_training_ends_when_its_time_is_over(tmp_path: Path) -> None:
-    from ganzoo.demo import live
+    from ganzoo.demo.pages import train
 
     (fields := ganzoo.load_data("digits").fields)
-    studio = live.Studio(["digits"], seconds=0.5)
+    studio = train.Studio(["digits"], seconds=0.5)
     assert studio.variants("digits")[0] == "dcgan", "the plainest that sees pictures"
     assert fields
     word = studio.start("gan", "digits", 5000, {"width": "8", "batch": "8"}, 0)
@@ -570,7 +571,7 @@ def test_a_training_ends_with_its_app() -> None:
     """A killed app leaves no process behind that learns for nobody."""
     code = (
         "import os, sys\nfrom ganzoo.demo import live\n"
-        "studio = live.Studio(['digits'], seconds=300)\n"
+        "studio = train.Studio(['digits'], seconds=300)\n"
         "word = studio.start('gan', 'digits', 5000, {'width': '8', 'batch': '8'}, 0)\n"
         "run = studio.run(word)\n"
         "import time\n"

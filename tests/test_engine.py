@@ -18,7 +18,7 @@ from ganzoo.engine import train
 from ganzoo.engine.draws import Draws
 from ganzoo.engine.training import Training
 from ganzoo.errors import DataError, NonFiniteError, ShapeError, TrainingError
-from ganzoo.functions.penalties import gradient_penalty, r1
+from ganzoo.nn.functions.penalties import gradient_penalty, r1
 from ganzoo.spec import (
     SGD,
     Adam,

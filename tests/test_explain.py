@@ -2,7 +2,7 @@
 
 import pytest
 
-from ganzoo.explain import explain
+from ganzoo.engine.explain import explain
 from ganzoo.spec import Adam, Linear, Network, Normal, Spec, Update, Vector
 from tests.table import TABLE
 

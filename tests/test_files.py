@@ -12,8 +12,8 @@ import torch
 from PIL import Image as Picture
 
 from ganzoo.errors import DataError, TaskError
-from ganzoo.files import reconstructions, save_heat_map, scored, translations, write_csv
-from ganzoo.model import Model
+from ganzoo.models.inference import reconstructions, save_heat_map, scored, translations, write_csv
+from ganzoo.models.model import Model
 from ganzoo.spec import Spec
 from tests.test_model import model_of
 

@@ -16,23 +16,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganzoo import (
-    DataSet,
-    Fields,
-    Function,
-    Layer,
-    Loss,
-    Source,
-    Spec,
-    Variant,
-    cli,
-    hookimpl,
-    store,
-)
-from ganzoo.build import build, initialize
+from ganzoo import DataSet, Fields, Function, Layer, Loss, Source, Spec, Variant, cli, hookimpl
 from ganzoo.engine import train
 from ganzoo.errors import PluginError, SpecError, UnknownNameError
-from ganzoo.host import Host, default, discover
+from ganzoo.models import store
+from ganzoo.nn.build import build, initialize
+from ganzoo.plugins.host import Host, default, discover
 from ganzoo.spec import Flatten, Image, Linear, Network, Normal, Reshape, Tanh, Update, vocabulary
 
 
@@ -377,7 +366,7 @@ def test_a_choice_of_what_is_not_there(monkeypatch) -> None:
 
 
 def test_a_plugin_that_is_slow_to_import(installed: Any, monkeypatch) -> None:
-    monkeypatch.setattr("ganzoo.host.SLOW", 0.3)
+    monkeypatch.setattr("ganzoo.plugins.host.SLOW", 0.3)
     installed("slow-zoo", code="import time\ntime.sleep(0.31)")
     installed("slow-and-broken", code="import time\ntime.sleep(0.31)\nraise RuntimeError")
     host = discover()
@@ -390,7 +379,7 @@ def test_a_plugin_that_is_slow_to_import(installed: Any, monkeypatch) -> None:
 def test_the_command_line_tells_and_gets_people_out_of_trouble(
     installed: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ganzoo.host.SLOW", 0.3)
+    monkeypatch.setattr("ganzoo.plugins.host.SLOW", 0.3)
     monkeypatch.setenv("COLUMNS", "200")
     installed("slow-zoo", code="import time\ntime.sleep(0.31)")
     installed("broken-zoo", code="raise RuntimeError('no licence [yet]')")

@@ -22,7 +22,7 @@ import yaml
 from huggingface_hub import constants, get_token
 
 import ganzoo
-from ganzoo import hub, store
+from ganzoo import hub
 from ganzoo.errors import (
     AccessError,
     GanzooError,
@@ -35,11 +35,13 @@ from ganzoo.errors import (
     UnknownNameError,
     UnreachableError,
 )
-from ganzoo.hub import fetch, local, publish, remote
+from ganzoo.hub import fetch, local, remote
 from ganzoo.hub.errors import scrubbed, translated
 from ganzoo.hub.names import Repository, repository
-from ganzoo.hub.verify import verify
-from ganzoo.model import Model
+from ganzoo.models import store
+from ganzoo.models.model import Model
+from ganzoo.publish import push
+from ganzoo.publish.verify import verify
 from tests.hub_server import HubServer
 from tests.test_cli import run
 from tests.test_model import model_of
@@ -434,12 +436,12 @@ def test_a_folder_with_all_that_goes_with_it(
     server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = hub.bundled()["dcgan-mnist"]
-    done = publish.push(folder, "org/dcgan", endpoint=server.url, token=WRITER)
+    done = push.push(folder, "org/dcgan", endpoint=server.url, token=WRITER)
     sent = server.repos["org/dcgan"].commits[done.commit]
     sent.pop(".gitattributes")
     assert sent == contents(folder)
     # as published, and nothing to do
-    again = publish.push(folder, "org/dcgan", endpoint=server.url, token=WRITER)
+    again = push.push(folder, "org/dcgan", endpoint=server.url, token=WRITER)
     assert again.unchanged and again.commit == done.commit
     fetched = hub.resolve("org/dcgan", endpoint=server.url)
     assert contents(fetched) == sent
@@ -452,7 +454,7 @@ def test_a_commit_replaces_what_is_there_and_leaves_other_files(
     other = store.save(model_of("gan"), folder.parent / "other")
     (other / "losses.png").write_bytes(b"new")
     (other / "secret.pkl").write_bytes(b"not for anybody")
-    done = publish.push(other, "me/tiny", endpoint=server.url, token=WRITER)
+    done = push.push(other, "me/tiny", endpoint=server.url, token=WRITER)
     repo = server.repos["me/tiny"]
     assert set(repo.commits[done.commit]) == {
         ".gitattributes", "notes.txt", "config.json", "model.safetensors", "README.md",
@@ -474,7 +476,7 @@ def test_a_card_that_somebody_wrote_stays(
     assert "README.md stays as it is there" in capfd.readouterr().err
     made = store.save(model, folder.parent / "own")
     (made / "README.md").write_text("---\nlibrary_name: ganzoo\n---\nmine")
-    done = publish.push(made, "me/tiny", endpoint=server.url, token=WRITER)
+    done = push.push(made, "me/tiny", endpoint=server.url, token=WRITER)
     sent = server.repos["me/tiny"].commits[done.commit]
     assert sent["README.md"].endswith(b"mine") and "samples.png" not in sent
 
@@ -490,12 +492,12 @@ def test_refused_where_somebody_was_faster(server: HubServer, folder: Path) -> N
     server.before_commit = meanwhile
     other = store.save(model_of("gan"), folder.parent / "other")
     with pytest.raises(MovedError, match="ganzoo hub pull me/tiny"):
-        publish.push(other, "me/tiny", endpoint=server.url, token=WRITER)
+        push.push(other, "me/tiny", endpoint=server.url, token=WRITER)
     assert repo.refs["main"] == theirs[0]
     server.before_commit = None
     with pytest.raises(MovedError, match=f"rests on {looked_at[:12]}"):
-        publish.push(other, "me/tiny", endpoint=server.url, token=WRITER, parent=looked_at)
-    publish.push(other, "me/tiny", endpoint=server.url, token=WRITER, parent=theirs[0])
+        push.push(other, "me/tiny", endpoint=server.url, token=WRITER, parent=looked_at)
+    push.push(other, "me/tiny", endpoint=server.url, token=WRITER, parent=theirs[0])
 
 
 def test_branches_and_pull_requests(server: HubServer, folder: Path) -> None:
@@ -560,15 +562,15 @@ def test_weights_keep_the_type_they_had(server: HubServer, tmp_path: Path) -> No
 
 
 def test_a_dry_run_checks_all_and_asks_nobody(folder: Path) -> None:
-    done = publish.push(folder, "me/tiny", endpoint=closed_port(), dry_run=True)
+    done = push.push(folder, "me/tiny", endpoint=closed_port(), dry_run=True)
     assert done.commit == "" and dict(done.files).keys() == {
         "README.md", "config.json", "model.safetensors"
     }  # fmt: skip
     (folder / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(IntegrityError):
-        publish.push(folder, "me/tiny", endpoint=closed_port(), dry_run=True)
+        push.push(folder, "me/tiny", endpoint=closed_port(), dry_run=True)
     with pytest.raises(UnknownNameError, match="write org/name"):
-        publish.push(folder, "tiny", dry_run=True)
+        push.push(folder, "tiny", dry_run=True)
 
 
 def test_paths_of_this_machine_stay_here(server: HubServer, tmp_path: Path) -> None:
@@ -577,7 +579,7 @@ def test_paths_of_this_machine_stay_here(server: HubServer, tmp_path: Path) -> N
         model_of("dcgan"), tmp_path / "m", name="mine", data={"name": name, "size": 9},
         command=f"ganzoo train dcgan --data {name}",
     )  # fmt: skip
-    done = publish.push(folder, "me/mine", endpoint=server.url, token=WRITER)
+    done = push.push(folder, "me/mine", endpoint=server.url, token=WRITER)
     sent = server.repos["me/mine"].commits[done.commit]
     assert not [name for name, content in sent.items() if b"somebody" in content]
     assert json.loads(sent["config.json"])["data"]["name"] == "folder:photos,size=16"
@@ -634,7 +636,7 @@ def test_a_card_is_made_where_there_is_none(server: HubServer, tmp_path: Path) -
     folder.mkdir()
     for name in ("config.json", "model.safetensors", "metrics.json", "samples.png"):
         (folder / name).write_bytes((source / name).read_bytes())
-    done = publish.push(folder, "me/mine", endpoint=server.url, token=WRITER, licence="cc-by-4.0")
+    done = push.push(folder, "me/mine", endpoint=server.url, token=WRITER, licence="cc-by-4.0")
     text = server.repos["me/mine"].commits[done.commit]["README.md"].decode()
     assert 'ganzoo.from_pretrained("me/mine")' in text and "![Samples of" in text
     assert not (folder / "README.md").exists()
@@ -642,7 +644,7 @@ def test_a_card_is_made_where_there_is_none(server: HubServer, tmp_path: Path) -
     assert facts["license"] == "cc-by-4.0" and "The weights are cc-by-4.0." in text
     (index,) = facts["model-index"]
     assert index["name"] == "me/mine"
-    bare = publish.push(folder, "me/bare", endpoint=server.url, token=WRITER)
+    bare = push.push(folder, "me/bare", endpoint=server.url, token=WRITER)
     text = server.repos["me/bare"].commits[bare.commit]["README.md"].decode()
     assert "license" not in head(text) and "The weights are" not in text
 
@@ -771,7 +773,7 @@ def test_figures_of_a_card_are_measured_again(
     model = store.load(folder)
     report = evaluate(model, count=300)
     report.write(folder)
-    publish.push(folder, "me/gan", endpoint=server.url, token=WRITER)
+    push.push(folder, "me/gan", endpoint=server.url, token=WRITER)
     found = verify("me/gan", endpoint=server.url)
     assert found.holds and found.found and set(found.found.figures) == set(report.figures)
     assert found.hashed["model.safetensors"] == "config.json, the hub's record, metrics.json"

@@ -14,14 +14,14 @@ from torch import Tensor
 
 import ganzoo
 from ganzoo import Function, Loss, Spec
-from ganzoo.build import build
-from ganzoo.card import card
+from ganzoo.engine.explain import explain
+from ganzoo.engine.plan import Plan
 from ganzoo.errors import SpecError, UnknownNameError
-from ganzoo.explain import explain
-from ganzoo.host import Host, default
-from ganzoo.losses import composed, named
-from ganzoo.model import Model
-from ganzoo.plan import Plan
+from ganzoo.models.model import Model
+from ganzoo.nn.build import build
+from ganzoo.plugins.host import Host, default
+from ganzoo.plugins.named import composed, named
+from ganzoo.publish.card import card
 from ganzoo.spec import (
     Adam,
     BatchNorm,
@@ -41,8 +41,8 @@ from ganzoo.spec import (
     Update,
     vocabulary,
 )
-from ganzoo.spec.game import Game
-from ganzoo.spec.loss import LOSSES
+from ganzoo.spec.losses.loss import LOSSES
+from ganzoo.spec.losses.roles import Game
 from ganzoo.spec.schedule import updates_of
 from tests.reference import Loop, penalty
 from tests.test_host import plugin
@@ -657,7 +657,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     )  # fmt: skip
     host.register(plugin("a_plugin", losses=[away], functions=[Function.of(lower), flat]))
     before = vocabulary.extend_with(lambda: host.vocabulary)
-    monkeypatch.setattr("ganzoo.losses.default", lambda: host)
+    monkeypatch.setattr("ganzoo.plugins.named.default", lambda: host)
     yield host
     vocabulary.extend_with(before)
 

@@ -25,8 +25,8 @@ from ganzoo.spec import (
     Tap,
     Update,
 )
+from ganzoo.spec.latex import expression_latex, latex, layer_text, text
 from ganzoo.spec.layers import Layer
-from ganzoo.spec.mathematics import expression_latex, latex, layer_text, text
 from ganzoo.spec.schedule import updates_of
 from tests.table import TABLE
 

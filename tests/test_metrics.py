@@ -12,22 +12,23 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo import hub, store
+from ganzoo import hub
 from ganzoo.errors import DataError, IntegrityError, MetricError
-from ganzoo.host import default
 from ganzoo.metrics import (
     classes,
     codes,
     critics,
     distributions,
     evaluate,
+    feature_extractors,
     history,
-    judge,
     likelihood,
     report,
 )
 from ganzoo.metrics.evaluation import untrained
-from ganzoo.model import Model
+from ganzoo.models import store
+from ganzoo.models.model import Model
+from ganzoo.plugins.host import default
 
 random = np.random.default_rng(0)
 
@@ -249,7 +250,9 @@ def test_a_conditional_model(conditional: report.Report) -> None:
     assert figures["class_entropy"].value == pytest.approx(math.log(10), abs=0.05)
     assert figures["fid"].real == figures["fid"].generated == 500
     assert figures["nearest_neighbour_error"].generated == 9_500, "the rest stands for the test"
-    assert conditional.judge and conditional.judge["sha256"] == judge.PINNED["mnist"][1]
+    assert (
+        conditional.judge and conditional.judge["sha256"] == feature_extractors.PINNED["mnist"][1]
+    )
 
 
 def test_measuring_again_gives_the_same(conditional: report.Report) -> None:
@@ -341,23 +344,23 @@ def test_missing_libraries_are_named(monkeypatch) -> None:
 
 
 def test_the_judge_is_pinned(monkeypatch) -> None:
-    for data, (name, sha256) in judge.PINNED.items():
-        assert judge.judge_of(data).name == name
+    for data, (name, sha256) in feature_extractors.PINNED.items():
+        assert feature_extractors.judge_of(data).name == name
         config = json.loads((hub.bundled()[name] / "config.json").read_text())
         assert config["weights"]["sha256"] == sha256
-    monkeypatch.setitem(judge.PINNED, "mnist", ("classifier-mnist", "0" * 64))
+    monkeypatch.setitem(feature_extractors.PINNED, "mnist", ("classifier-mnist", "0" * 64))
     with pytest.raises(IntegrityError, match="would not compare"):
-        judge.judge_of("mnist")
+        feature_extractors.judge_of("mnist")
 
 
 def test_colour_images_need_the_inception_net(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     with pytest.raises(MetricError, match="pip install torch-fidelity"):
-        judge.judge_of("folder:somewhere")
+        feature_extractors.judge_of("folder:somewhere")
 
 
 def test_images_are_judged_as_a_file_holds_them() -> None:
-    values = judge.rounded(torch.tensor([0.0, 0.0019, 0.002, 0.5, 1.0]))
+    values = feature_extractors.rounded(torch.tensor([0.0, 0.0019, 0.002, 0.5, 1.0]))
     assert (values * 255).tolist() == pytest.approx([0, 0, 1, 128, 255])
 
 
@@ -372,7 +375,7 @@ def test_the_judges_know_their_classes(name: str, bar: float) -> None:
         pytest.skip(f"{data} is not at hand: GANZOO_DATA")
     everything = torch.arange(len(test))
     images = test.batch("image", everything).add(1).div(2)
-    seen = judge.judge_of(data).classes(images)
+    seen = feature_extractors.judge_of(data).classes(images)
     assert classes.accuracy(seen, test.batch("label", everything).numpy()) >= bar
 
 

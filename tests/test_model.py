@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image as pil
 
-from ganzoo.build import build, initialize
 from ganzoo.errors import TaskError
-from ganzoo.model import Model, image_tensor, sample_noise
+from ganzoo.models.model import Model, image_tensor, sample_noise
+from ganzoo.nn.build import build, initialize
 from ganzoo.spec import Image, Normal, Spec, Uniform
 from tests.table import TABLE
 

@@ -12,12 +12,13 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo import hub, metrics, store
+from ganzoo import hub, metrics
 from ganzoo.data.catalog import find
 from ganzoo.errors import DataError
-from ganzoo.host import default
 from ganzoo.metrics import history, report
-from ganzoo.metrics.judge import PINNED, judge_of, rounded
+from ganzoo.metrics.feature_extractors import PINNED, judge_of, rounded
+from ganzoo.models import store
+from ganzoo.plugins.host import default
 from ganzoo.runs import samples
 from ganzoo.spec import Image, Text
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ganzoo import Source, hub
 from ganzoo.errors import MetricError
-from ganzoo.metrics import evaluate, evaluation, judge, pairs, report
+from ganzoo.metrics import evaluate, evaluation, feature_extractors, pairs, report
 from ganzoo.metrics.evaluation import untrained
-from ganzoo.model import Model
+from ganzoo.models.model import Model
 from ganzoo.spec import Fields, Image, Label
 from tests.table import discogan
 
@@ -127,8 +127,8 @@ def measured(
     monkeypatch.setattr(evaluation, "load", lambda *_: source)
     monkeypatch.setattr(evaluation, "_splits", lambda _: ("train", "test"))
     if judged:
-        monkeypatch.setitem(judge.PINNED, "negatives", ("by hand", "0" * 64))
-        monkeypatch.setattr(judge, "judge_of", lambda _: Brightness())
+        monkeypatch.setitem(feature_extractors.PINNED, "negatives", ("by hand", "0" * 64))
+        monkeypatch.setattr(feature_extractors, "judge_of", lambda _: Brightness())
     monkeypatch.setattr(Model, "translate", lambda self, images, **_: translate(images))
     return evaluate(translator(), "negatives", count=120)
 
@@ -205,6 +205,6 @@ def test_the_judges_know_the_domains(name: str) -> None:
         pytest.skip(f"{data} is not at hand: GANZOO_DATA")
     everything = torch.arange(len(test))
     images = test.batch("image", everything).add(1).div(2)
-    seen = judge.judge_of(data).classes(images)
+    seen = feature_extractors.judge_of(data).classes(images)
     assert seen is not None
     assert (seen == test.batch("label", everything).numpy()).mean() > 0.95

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganzoo.build import build, initialize
-from ganzoo.modules import Net
-from ganzoo.plan import Plan, Round
+from ganzoo.engine.plan import Plan, Round
+from ganzoo.nn.build import build, initialize
+from ganzoo.nn.modules import Net
 from ganzoo.spec import (
     Adam,
     Flatten,

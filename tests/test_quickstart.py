@@ -3,7 +3,8 @@
 import pytest
 from PIL import Image as Picture
 
-from ganzoo import hub, quickstart
+from ganzoo import hub
+from ganzoo.cli import quickstart
 from ganzoo.errors import StoreError
 
 

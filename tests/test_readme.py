@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 import ganzoo
-from ganzoo.host import Host
+from ganzoo.plugins.host import Host
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -80,8 +80,8 @@ def test_the_error_shown_is_the_error_given(tmp_path) -> None:
 
 
 def test_the_code_shown_is_the_code_that_runs() -> None:
-    from ganzoo.host import default
-    from ganzoo.plan import Plan
+    from ganzoo.engine.plan import Plan
+    from ganzoo.plugins.host import default
     from ganzoo.spec import Image
 
     spec = default().variant("dcgan")().spec(ganzoo.Fields({"image": Image((1, 28, 28))}))
@@ -103,9 +103,10 @@ def test_the_python_variant_registers_and_trains() -> None:
 
 def test_the_test_shown_passes(monkeypatch, tmp_path) -> None:
     """For what `ganzoo new my-gan` writes."""
-    from ganzoo import skeleton, testing
+    from ganzoo import testing
+    from ganzoo.plugins import scaffold
 
-    folder = skeleton.create("my-gan", tmp_path / "my-gan")
+    folder = scaffold.create("my-gan", tmp_path / "my-gan")
     module = ModuleType("my_gan")
     exec((folder / "my_gan.py").read_text(), vars(module))
     host = Host()

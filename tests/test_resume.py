@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import torch
 
-from ganzoo import store
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint, train
+from ganzoo.models import store
 from tests.table import TABLE, arrays, fields
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -24,7 +24,12 @@ CHECKPOINT = "checkpoint.safetensors"
 # processes are forked from one that has done no more than import: torch takes seconds
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["torch._dynamo", "torch.fx.experimental.symbolic_shapes", "ganzoo.engine", "ganzoo.store"]
+    [
+        "torch._dynamo",
+        "torch.fx.experimental.symbolic_shapes",
+        "ganzoo.engine",
+        "ganzoo.models.store",
+    ]
 )
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganzoo import runs, store
+from ganzoo import runs
 from ganzoo.data.source import Source
 from ganzoo.errors import SpecError, TrainingError
+from ganzoo.models import store
 from ganzoo.spec import Image, Spec, Task
 from tests.table import TABLE
 

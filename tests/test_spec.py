@@ -876,7 +876,7 @@ def test_a_layer_of_a_plugin_is_in_the_schema_and_in_the_language(
 
 def test_the_language_needs_no_torch() -> None:
     code = (
-        "import sys, ganzoo.spec, ganzoo.spec.mathematics as m\n"
+        "import sys, ganzoo.spec, ganzoo.spec.latex as m\n"
         "from ganzoo.spec import *\n"
         "spec = Spec(draws={'x': Image((1, 8, 8))},"
         " networks={'D': Network({'x': ()}, (Linear(1),))},"

@@ -8,8 +8,8 @@ from math import prod
 import pytest
 
 import ganzoo.spec as s
-from ganzoo.build import build
-from ganzoo.modules import Net
+from ganzoo.nn.build import build
+from ganzoo.nn.modules import Net
 from ganzoo.spec import BatchNorm, Image, Inject, Linear, Network, Normal, Spec, Update
 
 SIZES = [8, 12, 16, 20, 27, 28, 31, 32, 33, 48, 50, 63, 64, 96, 100, 127, 128]

@@ -19,8 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ganzoo import Function, Source, Spec, hub, store
-from ganzoo.build import build, initialize
+from ganzoo import Function, Source, Spec, hub
 from ganzoo.engine import train
 from ganzoo.errors import (
     GanzooError,
@@ -30,8 +29,10 @@ from ganzoo.errors import (
     SpecError,
     StoreError,
 )
-from ganzoo.host import Host
-from ganzoo.model import Model
+from ganzoo.models import store
+from ganzoo.models.model import Model
+from ganzoo.nn.build import build, initialize
+from ganzoo.plugins.host import Host
 from ganzoo.spec import (
     Flatten,
     Image,
@@ -42,7 +43,7 @@ from ganzoo.spec import (
     Residual,
     Tanh,
     Update,
-    mathematics,
+    latex,
     vocabulary,
 )
 from ganzoo.spec.vocabulary import FUNCTIONS
@@ -118,7 +119,7 @@ def test_words_of_losses_are_not_needed_to_draw(words: Host, tmp_path: Path, cri
         np.testing.assert_array_equal(model.generate(3, output="np"), drawn)
         # what it says of its making stays whole, and can be saved and shown
         again = store.save(model, tmp_path / "again")
-        assert "lsgan" in mathematics.text(model.spec) and "lsgan" in mathematics.latex(model.spec)
+        assert "lsgan" in latex.text(model.spec) and "lsgan" in latex.latex(model.spec)
         data = Source.from_arrays("dots", np.zeros((8, 4, 4), np.uint8))
         with pytest.raises(PluginError, match=r"function 'lsgan' \(stages.0.*`requires`"):
             next(iter(train(model.spec, data, steps=1)))
@@ -180,7 +181,8 @@ class Nobody:
             raise ImportError(f"{name} was imported")
 
 sys.meta_path.insert(0, Nobody())
-from ganzoo import from_pretrained, host, hub
+from ganzoo import from_pretrained, hub
+from ganzoo.plugins import host
 assert not host.default().plugins
 for name in hub.bundled():
     model = from_pretrained(name)

@@ -33,7 +33,7 @@ from ganzoo.errors import (
     SpecError,
     UnknownNameError,
 )
-from ganzoo.host import Host, Plugin
+from ganzoo.plugins.host import Host, Plugin
 from ganzoo.spec import (
     Flatten,
     Image,
@@ -606,7 +606,7 @@ def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     )
     host.plugins.append(Plugin("broken", "broken-zoo", "2.0", problem="RuntimeError: no licence"))
     host.plugins.append(Plugin("out", "out-zoo", "2.0", left_out=True))
-    monkeypatch.setattr("ganzoo.host.default", lambda: host)
+    monkeypatch.setattr("ganzoo.plugins.host.default", lambda: host)
     monkeypatch.setattr("ganzoo.testing.default", lambda: host)
     monkeypatch.setenv("COLUMNS", "200")
 

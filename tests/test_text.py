@@ -13,10 +13,12 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo import cli, pictures, runs, store, text
-from ganzoo.build import build, initialize
+from ganzoo import cli, pictures, runs
+from ganzoo.data import text_encoder
 from ganzoo.errors import IntegrityError, TaskError
-from ganzoo.model import Model
+from ganzoo.models import store
+from ganzoo.models.model import Model
+from ganzoo.nn.build import build, initialize
 from ganzoo.spec import MINILM, Network, Normal, Spec, Task, Text, Update
 from ganzoo.spec.draws import Image
 from ganzoo.spec.layers import Linear, Reshape, Tanh
@@ -121,7 +123,7 @@ def test_only_known_encoders_are_loaded(monkeypatch, name: str) -> None:
     def never(*_: object, **__: object) -> None:
         raise AssertionError("something was looked for")
 
-    monkeypatch.setattr(text, "_file", never)
+    monkeypatch.setattr(text_encoder, "_file", never)
     model = painter(name)
     before = set(sys.modules)
     with pytest.raises(TaskError, match=r"no text encoder .*known: 'sentence-transformers/all-M"):
@@ -133,19 +135,19 @@ def test_only_known_encoders_are_loaded(monkeypatch, name: str) -> None:
 
 @needs_encoder
 def test_files_that_are_not_the_pinned_ones_are_refused(monkeypatch) -> None:
-    known = text.ENCODERS[MINILM]
+    known = text_encoder.ENCODERS[MINILM]
     for name in known.sha256:
         forged = replace(known, sha256={**known.sha256, name: hashlib.sha256(b"").hexdigest()})
-        monkeypatch.setitem(text.ENCODERS, MINILM, forged)
-        text._loaded.cache_clear()
+        monkeypatch.setitem(text_encoder.ENCODERS, MINILM, forged)
+        text_encoder._loaded.cache_clear()
         with pytest.raises(IntegrityError, match=f"{name} has sha256 .*damaged or another one"):
             ganzoo.embed(["a dog"])
-    text._loaded.cache_clear()
+    text_encoder._loaded.cache_clear()
 
 
 def test_without_the_extra_it_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    text._loaded.cache_clear()
+    text_encoder._loaded.cache_clear()
     with pytest.raises(TaskError, match=r'pip install "ganzoo\[text\]".*float \(n, 384\)'):
         ganzoo.embed(["a dog"])
     # numbers need no encoder
@@ -154,8 +156,8 @@ def test_without_the_extra_it_is_named(monkeypatch) -> None:
 
 @pytest.mark.skipif(not find_spec("tokenizers"), reason="no tokenizers here")
 def test_without_package_and_hub_the_way_out_is_named(monkeypatch) -> None:
-    monkeypatch.setattr(text, "find_spec", lambda name: None)
-    text._loaded.cache_clear()
+    monkeypatch.setattr(text_encoder, "find_spec", lambda name: None)
+    text_encoder._loaded.cache_clear()
     with pytest.raises(TaskError, match=r'could not be downloaded .*pip install "ganzoo\[text\]"'):
         ganzoo.embed(["a dog"])
 
@@ -167,10 +169,10 @@ def test_the_hub_is_asked_for_the_pinned_revision(monkeypatch, tmp_path: Path) -
         asked.append((repository, name, revision))
         return str(tmp_path / name)
 
-    monkeypatch.setattr(text, "find_spec", lambda name: None)
+    monkeypatch.setattr(text_encoder, "find_spec", lambda name: None)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
-    known = text.ENCODERS[MINILM]
-    assert text._file(known, "model.safetensors") == tmp_path / "model.safetensors"
+    known = text_encoder.ENCODERS[MINILM]
+    assert text_encoder._file(known, "model.safetensors") == tmp_path / "model.safetensors"
     assert asked == [(known.repository, "model.safetensors", known.revision)]
     assert f"{known.repository}@{known.revision}" == MINILM and len(known.revision) == 40
 
@@ -183,11 +185,11 @@ def counted(monkeypatch) -> list[list[str]]:
     """An encoder that counts letters, and what it was asked."""
     asked: list[list[str]] = []
 
-    def encode(encoder: text.Encoder, sentences: list[str]) -> np.ndarray:
+    def encode(encoder: text_encoder.Encoder, sentences: list[str]) -> np.ndarray:
         asked.append(list(sentences))
         return np.array([[len(s)] * encoder.size for s in sentences], np.float32)
 
-    monkeypatch.setattr(text, "_encode", encode)
+    monkeypatch.setattr(text_encoder, "_encode", encode)
     return asked
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ganzoo import store
 from ganzoo.errors import PluginError
-from ganzoo.skeleton import FILES, check_name, create, title
+from ganzoo.models import store
+from ganzoo.plugins.scaffold import FILES, check_name, create, title
 from tests.fresh import ROOT, Fresh
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import ganzoo
-from ganzoo import hookspecs
-from ganzoo.host import Host
+from ganzoo.plugins import hookspecs
+from ganzoo.plugins.host import Host
 from tests.fresh import ROOT, Fresh
 
 PAGE = (ROOT / "docs" / "plugins.md").read_text("utf-8")

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganzoo.build import build
 from ganzoo.data.source import Source
+from ganzoo.engine.plan import Plan
 from ganzoo.engine.training import Training
 from ganzoo.errors import SpecError
-from ganzoo.host import default
-from ganzoo.plan import Plan
+from ganzoo.nn.build import build
+from ganzoo.plugins.host import default
 from ganzoo.spec import (
     BatchNorm,
     Conv,

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ganzoo import Function, cli, hookimpl, spec
-from ganzoo.build import build
 from ganzoo.errors import ShapeError, SpecError
-from ganzoo.host import Host
+from ganzoo.nn.build import build
+from ganzoo.plugins.host import Host
 from ganzoo.spec import (
     Flatten,
     Image,
@@ -30,8 +30,8 @@ from ganzoo.spec import (
 )
 from ganzoo.spec import expression as ex
 from ganzoo.spec.layers import LAYERS, Conv, Layer
+from ganzoo.spec.reference import of_function, of_layer
 from ganzoo.spec.vocabulary import FUNCTIONS
-from ganzoo.spec.words import of_function, of_layer
 from ganzoo.testing import shape_after
 from scripts import reference
 
@@ -205,7 +205,7 @@ def test_those_of_a_plugin_are_listed_with_who_brings_them(monkeypatch: Any, cap
 
     host = Host()
     host.register(Its(), "some-zoo")
-    monkeypatch.setattr("ganzoo.host.default", lambda: host)
+    monkeypatch.setattr("ganzoo.plugins.host.default", lambda: host)
     _, out, _ = said(monkeypatch, capsys, "functions")
     assert "lsgan(scores, target)\n    Least squares [against] a target.\n" in out
     assert "formula: (s-t)^2" in out and "from: some-zoo" in out

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 import ganzoo
-from ganzoo import store
-from ganzoo.host import default
+from ganzoo.models import store
+from ganzoo.plugins.host import default
 from ganzoo.spec import Image, Text
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 160, 0), "blue": (0, 0, 255), "yellow": (250, 220, 0)}

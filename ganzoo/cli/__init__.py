@@ -12,7 +12,7 @@ from ganzoo.cli.console import app, err
 from ganzoo.errors import GanzooError
 
 # the commands, in the order of `ganzoo --help`
-from ganzoo.cli import listing, looking, training, using, measuring, hub, authoring, demo  # noqa: F401 # isort: skip
+from ganzoo.cli import listing, inspect, training, infer, evaluate, hub, authoring, demo  # noqa: F401 # isort: skip
 
 
 def main() -> None:
@@ -56,6 +56,6 @@ def ganzoo(
 ) -> None:
     """A zoo of GANs in which a model is data: list, explain, train and sample."""
     if no_plugins:
-        from ganzoo.host import CHOICE
+        from ganzoo.plugins.host import CHOICE
 
         os.environ[CHOICE] = ""  # for processes that this one starts, too

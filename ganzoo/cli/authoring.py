@@ -11,7 +11,7 @@ from ganzoo.cli.console import DATA_HELP, Setting, app, columns, err, escape, gi
 from ganzoo.errors import PluginError, UnknownNameError, choices, nearest
 
 if TYPE_CHECKING:
-    from ganzoo.host import Host, Plugin
+    from ganzoo.plugins.host import Host, Plugin
 
 
 @app.command()
@@ -22,7 +22,7 @@ def new(
     ] = None,
 ) -> None:
     """Write a plugin: a variant that trains, its test, and what pip needs."""
-    from ganzoo.skeleton import create
+    from ganzoo.plugins.scaffold import create
 
     made = create(name, folder)
     for path in sorted(made.iterdir()):
@@ -45,7 +45,7 @@ def check_plugin(
 
     The checks are those of ganzoo.testing. The exit code is 1 where one fails.
     """
-    from ganzoo.host import CHOICE, default
+    from ganzoo.plugins.host import CHOICE, default
 
     host = default()
     plugin = _plugin(name, host)

@@ -58,7 +58,7 @@ def declared(
     spec, made_by = _own(target, data, settings)
     if loss is None:
         return spec, made_by
-    from ganzoo.losses import composed
+    from ganzoo.plugins.named import composed
 
     spec, facts = composed(spec, loss)
     err.print(f"with loss {loss}:", *facts["changes"], sep="\n  ", style="dim", markup=False)
@@ -66,7 +66,7 @@ def declared(
 
 
 def _own(target: str, data: str | None, settings: list[str] | None) -> tuple[Spec, dict[str, Any]]:
-    from ganzoo.host import default
+    from ganzoo.plugins.host import default
     from ganzoo.spec import files
 
     if files.is_file_name(target):
@@ -99,7 +99,7 @@ def given(settings: list[str] | None) -> dict[str, str]:
 
 def _fields(data: str) -> Fields:
     from ganzoo.data.catalog import fields_of
-    from ganzoo.host import default
+    from ganzoo.plugins.host import default
 
     return fields_of(data, default().data)
 

@@ -8,7 +8,7 @@ import typer
 
 from ganzoo.cli.console import app, columns, err, escape, out
 from ganzoo.errors import UnknownNameError
-from ganzoo.layout import CONFIG
+from ganzoo.models.layout import CONFIG
 
 hub = typer.Typer(
     name="hub",
@@ -127,9 +127,10 @@ def push(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all, send nothing.")] = False,
 ) -> None:
     """Publish a model: loaded back and compared, then sent in one commit."""
-    from ganzoo.hub import publish, resolve
+    from ganzoo.hub import resolve
+    from ganzoo.publish import push
 
-    done = publish.push(
+    done = push.push(
         resolve(folder, local_files_only=True), repo,
         private=private or None, revision=revision, create_pr=create_pr, parent=parent,
         licence=licence, message=message, endpoint=endpoint, dry_run=dry_run,
@@ -162,7 +163,7 @@ def verify(
     ] = True,
 ) -> None:
     """Take a model at its word: hashes first, then every figure of its card measured again."""
-    from ganzoo.hub.verify import verify as verify_
+    from ganzoo.publish.verify import verify as verify_
 
     with err.status(f"verifying {name}") as status:
         found = verify_(

@@ -10,13 +10,13 @@ from ganzoo.cli.console import app, columns, err, escape, out
 from ganzoo.errors import UnknownNameError, choices, nearest
 
 if TYPE_CHECKING:
-    from ganzoo.spec.words import Word
+    from ganzoo.spec.reference import Word
 
 
 @app.command()
 def variants() -> None:
     """List the variants that the installed plugins bring."""
-    from ganzoo.host import default
+    from ganzoo.plugins.host import default
 
     host = default()
     table = columns("variant", "what it is", "from")
@@ -30,7 +30,7 @@ def variants() -> None:
 @app.command()
 def losses() -> None:
     """List the losses that `--loss` takes, for one generator and one discriminator."""
-    from ganzoo.host import default
+    from ganzoo.plugins.host import default
 
     host = default()
     for name, loss in host.losses.items():
@@ -68,7 +68,7 @@ def models() -> None:
 @app.command()
 def data() -> None:
     """List the data sets that can be trained on."""
-    from ganzoo.host import default
+    from ganzoo.plugins.host import default
 
     table = columns("data set", "images", "fields", "what it is")
     for name, declared in default().data.items():
@@ -83,8 +83,8 @@ def functions(
     name: Annotated[str | None, typer.Argument(help="One of them, to show it whole.")] = None,
 ) -> None:
     """List the functions that losses can call, with their formulas."""
-    from ganzoo.host import default
-    from ganzoo.spec.words import of_function
+    from ganzoo.plugins.host import default
+    from ganzoo.spec.reference import of_function
 
     found = {word: of_function(function) for word, function in default().functions.items()}
     _words("functions", found, name)
@@ -95,15 +95,15 @@ def layers(
     name: Annotated[str | None, typer.Argument(help="One of them, to show it whole.")] = None,
 ) -> None:
     """List the layers that networks are made of, with their formulas."""
-    from ganzoo.host import default
-    from ganzoo.spec.words import of_layer
+    from ganzoo.plugins.host import default
+    from ganzoo.spec.reference import of_layer
 
     _words("layers", {kind: of_layer(layer) for kind, layer in default().layers.items()}, name)
 
 
 def _words(what: str, found: dict[str, Word], name: str | None) -> None:
     """All words of a kind in a few lines each, or one whole."""
-    from ganzoo.host import default
+    from ganzoo.plugins.host import default
 
     host = default()
     if name is not None and name not in found:
@@ -132,7 +132,7 @@ def _words(what: str, found: dict[str, Word], name: str | None) -> None:
 @app.command()
 def plugins() -> None:
     """List the plugins: what each brings, what is broken or slow, and why."""
-    from ganzoo.host import CHOICE, WAY_OUT, default
+    from ganzoo.plugins.host import CHOICE, WAY_OUT, default
 
     host = default()
     table = columns("plugin", "version", "brings")
@@ -157,6 +157,6 @@ def mention_broken(host: Any) -> None:
     for plugin in host.broken:
         err.print(f"not loaded: {plugin} ({plugin.problem})", style="yellow", markup=False)
     if host.broken:
-        from ganzoo.host import WAY_OUT
+        from ganzoo.plugins.host import WAY_OUT
 
         err.print(WAY_OUT, style="dim", markup=False)

@@ -144,7 +144,7 @@ def quickstart(
     seconds: Annotated[float, typer.Option(min=1, help="About how long to train.")] = 60.0,
 ) -> None:
     """A trained model draws, then a small one learns."""
-    from ganzoo.quickstart import run
+    from ganzoo.cli.quickstart import run
 
     run(folder, seconds)
 

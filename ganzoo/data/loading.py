@@ -15,7 +15,7 @@ from ganzoo.data.catalog import DataSet, find
 from ganzoo.data.folder import cache_dir
 from ganzoo.data.source import Source
 from ganzoo.errors import DataError, choices
-from ganzoo.host import default
+from ganzoo.plugins.host import default
 
 MEMORY_LIMIT = 2**30
 """Bytes of samples that are kept in memory; larger sets are read from disk as they go."""

@@ -18,13 +18,14 @@ import gradio as gr
 import torch
 from gradio.events import api
 
-from ganzoo.demo import anomalies, encode, generate, learn, live, look, text, translate
+from ganzoo.demo import theme
 from ganzoo.demo.endpoints import WAITING, guard
 from ganzoo.demo.examples import Examples
-from ganzoo.demo.live import Studio
-from ganzoo.demo.shelf import Shelf
+from ganzoo.demo.model_registry import Shelf
+from ganzoo.demo.pages import anomalies, encode, generate, inspect, text, train, translate
+from ganzoo.demo.pages.train import Studio
 
-PAGES: tuple[ModuleType, ...] = (generate, text, anomalies, encode, translate, learn)
+PAGES: tuple[ModuleType, ...] = (generate, text, anomalies, encode, translate, inspect)
 """The pages that models fill. One that no model of the shelf fits is left out."""
 WITH_EXAMPLES = (anomalies, encode, translate)
 HEAD = (
@@ -43,7 +44,7 @@ def build(
     *,
     data: Iterable[str] = (),
     bundled: bool = True,
-    seconds: float = live.MOST_SECONDS,
+    seconds: float = train.MOST_SECONDS,
 ) -> gr.Blocks:
     """The app, not yet started.
 
@@ -73,14 +74,14 @@ def build(
                     made = module.page(shelf, tab.select if menus else app.load, *more)
                 menus += [(menu, module.fits) for menu in made]
             if studio.offered:
-                with gr.Tab(live.TITLE, id=live.TITLE):
-                    live.page(shelf, app, studio, menus)
+                with gr.Tab(train.TITLE, id=train.TITLE):
+                    train.page(shelf, app, studio, menus)
 
         def known() -> dict[str, Any]:
             """The models by what they can do, and what may be trained on what."""
             return listing(shelf, studio)
 
-        api(known, api_name="models", concurrency_id=live.WATCH, concurrency_limit=8)
+        api(known, api_name="models", concurrency_id=train.WATCH, concurrency_limit=8)
     app.queue(max_size=WAITING, default_concurrency_limit=2)
     return guard(app)
 
@@ -109,8 +110,8 @@ def launch(
         server_name=host,
         server_port=port,
         share=False,
-        theme=look.theme(),
-        css=look.CSS,
+        theme=theme.theme(),
+        css=theme.CSS,
         max_file_size=MAX_FILE,
         footer_links=["api"],
         run_history=False,

@@ -14,11 +14,11 @@ import torch
 
 from ganzoo.data import load
 from ganzoo.data.catalog import find
-from ganzoo.demo import generate
-from ganzoo.demo.shelf import Entry, Shelf
+from ganzoo.demo.model_registry import Entry, Shelf
+from ganzoo.demo.pages import generate
 from ganzoo.errors import GanzooError
-from ganzoo.host import default
-from ganzoo.model import image_tensor
+from ganzoo.models.model import image_tensor
+from ganzoo.plugins.host import default
 from ganzoo.spec.draws import Image, Label, Text
 
 NUMBER = 10

@@ -10,7 +10,7 @@ import torch
 
 from ganzoo.data.source import Source
 from ganzoo.engine.training import Precision, Training
-from ganzoo.model import Model
+from ganzoo.models.model import Model
 from ganzoo.spec.spec import Spec
 
 

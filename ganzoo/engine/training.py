@@ -10,14 +10,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ganzoo.build import build, initialize
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint, distribution
 from ganzoo.engine.draws import Draws
+from ganzoo.engine.plan import Plan
 from ganzoo.engine.updates import Updater
 from ganzoo.errors import NonFiniteError, TrainingError
-from ganzoo.model import Model
-from ganzoo.plan import Plan
+from ganzoo.models.model import Model
+from ganzoo.nn.build import build, initialize
 from ganzoo.seed import key
 from ganzoo.spec.schedule import Update
 from ganzoo.spec.spec import Spec

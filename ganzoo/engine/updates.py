@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.engine import distribution
-from ganzoo.modules import Net
+from ganzoo.nn.modules import Net
 from ganzoo.spec.schedule import SGD, Adam, RMSprop, Update
 
 

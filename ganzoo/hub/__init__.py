@@ -22,10 +22,10 @@ from ganzoo.errors import (
 )
 from ganzoo.hub.local import Entry, bundled, cache_of, cached, cached_entries, entries
 from ganzoo.hub.names import FORMS, Repository, repository
-from ganzoo.layout import CONFIG
+from ganzoo.models.layout import CONFIG
 
 if TYPE_CHECKING:
-    from ganzoo.model import Model
+    from ganzoo.models.model import Model
 
 __all__ = ["CONFIG", "Entry", "bundled", "entries", "from_pretrained", "resolve"]
 
@@ -95,7 +95,7 @@ def from_pretrained(
 
     Example: `ganzoo.from_pretrained("dcgan-mnist").generate(16, seed=0)`
     """
-    from ganzoo import store
+    from ganzoo.models import store
 
     found, is_cached = _found(name, revision, endpoint, cache_dir)
     folder = found or resolve(

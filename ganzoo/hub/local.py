@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ganzoo.errors import StoreError, plain
 from ganzoo.hub.names import Repository
-from ganzoo.layout import CONFIG, MAX_CONFIG, WEIGHTS
+from ganzoo.models.layout import CONFIG, MAX_CONFIG, WEIGHTS
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ganzoo.errors import UnreachableError, plain
 from ganzoo.hub.errors import scrubbed, translated, unreachable
 from ganzoo.hub.names import Repository
-from ganzoo.layout import CONFIG, MAX_CONFIG, WEIGHTS
+from ganzoo.models.layout import CONFIG, MAX_CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

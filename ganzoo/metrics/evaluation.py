@@ -26,12 +26,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganzoo.build import build, initialize
 from ganzoo.data import load
 from ganzoo.data.source import Source
 from ganzoo.errors import MetricError
 from ganzoo.metrics.report import Better, Figure, Report
-from ganzoo.model import Model, image_tensor, sample_noise
+from ganzoo.models.model import Model, image_tensor, sample_noise
+from ganzoo.nn.build import build, initialize
 from ganzoo.seed import key
 from ganzoo.spec import expression as ex
 from ganzoo.spec.draws import Image, Label, Normal, Text
@@ -216,7 +216,7 @@ class _Evaluation:
         return self.test.batch(text.field, torch.arange(self.count)).numpy()
 
     def _generate(self, n: int, **given: Any) -> Tensor:
-        from ganzoo.metrics.judge import rounded
+        from ganzoo.metrics.feature_extractors import rounded
 
         return rounded(self.model.generate(n, seed=self.seed, output="pt", **given))
 
@@ -224,7 +224,7 @@ class _Evaluation:
 
     @cached_property
     def judge(self) -> Any:
-        from ganzoo.metrics.judge import judge_of
+        from ganzoo.metrics.feature_extractors import judge_of
 
         return judge_of(self.data)
 
@@ -386,7 +386,7 @@ class _Evaluation:
         """Whether images are what their captions say, and what the last stage adds."""
         from ganzoo.metrics import classes, distributions
         from ganzoo.metrics.captions import prefers, r_precision
-        from ganzoo.metrics.judge import Matcher, rounded
+        from ganzoo.metrics.feature_extractors import Matcher, rounded
 
         assert self.told
         text, found = self._captions(self.told), dict[str, Figure]()
@@ -568,7 +568,7 @@ class _Evaluation:
 
     def reconstructions(self) -> dict[str, Figure]:
         from ganzoo.metrics.codes import reconstruction_ratio
-        from ganzoo.metrics.judge import rounded
+        from ganzoo.metrics.feature_extractors import rounded
 
         def ratio(model: Model) -> float:
             again = model.reconstruct(self.real, seed=self.seed, output="pt")
@@ -609,7 +609,7 @@ class _Evaluation:
         """The figures of one direction; each stands beside what doing nothing would get."""
         from ganzoo.metrics import pairs
         from ganzoo.metrics.codes import reconstruction_ratio
-        from ganzoo.metrics.judge import PINNED, rounded
+        from ganzoo.metrics.feature_extractors import PINNED, rounded
 
         number = min(self.count, pairs.CANDIDATES, self.test.length(to))
         rows = torch.arange(number)
@@ -808,7 +808,7 @@ def _images(source: Source, indices: Tensor, field: str = "image") -> Tensor:
 
 def _splits(data: str) -> tuple[str, ...]:
     from ganzoo.data.catalog import find
-    from ganzoo.host import default
+    from ganzoo.plugins.host import default
 
     return find(data, default().data).splits
 

@@ -43,10 +43,10 @@ def follow(
     """
     import torch
 
-    from ganzoo import store
     from ganzoo.data import load
     from ganzoo.metrics.distributions import frechet_distance
-    from ganzoo.metrics.judge import judge_of
+    from ganzoo.metrics.feature_extractors import judge_of
+    from ganzoo.models import store
 
     judge, train = judge_of(data), load(data)
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:count]

@@ -36,7 +36,7 @@ from ganzoo.spec.layers import (
     Tap,
     Upsample,
 )
-from ganzoo.spec.loss import Loss
+from ganzoo.spec.losses.loss import Loss
 from ganzoo.spec.network import Default, Gaussian, He, Network, Xavier
 from ganzoo.spec.schedule import SGD, Adam, Decay, RMSprop, Stage, Together, Update
 from ganzoo.spec.spec import Spec, Task

@@ -51,8 +51,8 @@ MINILM = "sentence-transformers/all-MiniLM-L6-v2@c9745ed1d9f207416be6d2e6f8de32d
 class Text(Frozen):
     """Sentences of the data, as the frozen `encoder` embeds them: float (batch, size).
 
-    `encoder` is a repository and its revision; `ganzoo.text` loads the ones that it knows, and
-    nothing else. `examples` are sentences of the data, for sample sheets.
+    `encoder` is a repository and its revision; `ganzoo.data.text_encoder` loads the ones that
+    it knows, and nothing else. `examples` are sentences of the data, for sample sheets.
     """
 
     kind: Literal["text"] = Field("text", init=False)

@@ -5,7 +5,7 @@
 has numbers, names, `+ - * /`, calls of networks and functions, named outputs of
 a network (`D.features(x)`) and, as an argument, several values in parentheses
 (`(x, code)`). Python's own `ast` parses the text; nothing is ever evaluated.
-One tree renders as text, as LaTeX, and (in `ganzoo.plan`) as the code that runs.
+One tree renders as text, as LaTeX, and (in `ganzoo.engine.plan`) as the code that runs.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 Only outputs have sizes here; what comes in is inferred. The shapes in the
 docstrings are of one sample: `(features,)` or `(channels, height, width)`.
-The modules behind these declarations are in `ganzoo.modules`.
+The modules behind these declarations are in `ganzoo.nn.modules`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The words that expressions and networks may use: functions and kinds of layers.
 
 The core's functions are declared here, without torch; their code is in
-`ganzoo.functions` and loads when something runs. Plugins add words through the
+`ganzoo.nn.functions` and loads when something runs. Plugins add words through the
 hooks `ganzoo_functions` and `ganzoo_layers`; the host joins them to the core's.
 """
 
@@ -130,7 +130,7 @@ def _core(
         name=name,
         parameters=tuple(word.rstrip("?") for word in words),
         required=sum(not word.endswith("?") for word in words),
-        implementation=f"ganzoo.functions.{module}:{name}",
+        implementation=f"ganzoo.nn.functions.{module}:{name}",
         summary=summary,
         formula=formula,
         latex=latex,
@@ -379,7 +379,7 @@ FUNCTIONS: dict[str, Function] = {
 }
 
 
-_extension: Callable[[], Vocabulary] | str = "ganzoo.host:vocabulary"
+_extension: Callable[[], Vocabulary] | str = "ganzoo.plugins.host:vocabulary"
 
 
 def extend_with(extension: Callable[[], Vocabulary] | str) -> Callable[[], Vocabulary] | str:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo.build import build
+from ganzoo.nn.build import build
 from ganzoo.spec import Image, Linear, Normal, Skip, Together, Uniform
 from ganzoo_bigan import ALI, BiGAN, WBiGAN
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo.build import build
+from ganzoo.nn.build import build
 from ganzoo.spec import BatchNorm, Image, Label
 from ganzoo_dcgan import CDCGAN, DCGAN
 

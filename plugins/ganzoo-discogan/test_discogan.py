@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo.build import build, initialize, parameter_count
+from ganzoo.nn.build import build, initialize, parameter_count
 from ganzoo.spec import Adam, Conv, Decay, GaussianNoise, Image, Residual, Skip
 from ganzoo_discogan import DiscoGAN, sides
 

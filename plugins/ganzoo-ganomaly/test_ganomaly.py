@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo.build import build
+from ganzoo.nn.build import build
 from ganzoo.spec import Image
 from ganzoo_ganomaly import GANomaly
 

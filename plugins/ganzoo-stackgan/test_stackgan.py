@@ -10,11 +10,11 @@ import torch
 
 import ganzoo
 import ganzoo_stackgan
-from ganzoo.build import build, initialize, parameter_count
 from ganzoo.data import load
 from ganzoo.engine.training import Training
-from ganzoo.functions.distributions import kl, reparameterize
-from ganzoo.host import default
+from ganzoo.nn.build import build, initialize, parameter_count
+from ganzoo.nn.functions.distributions import kl, reparameterize
+from ganzoo.plugins.host import default
 from ganzoo.spec import (
     Adam,
     BatchNorm,

@@ -1,0 +1,108 @@
+"""Commands that measure models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ganzoo.cli.console import app, check_output, columns, err, out
+from ganzoo.errors import UnknownNameError
+
+
+@app.command()
+def compare(
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL", help="Two or more, or their folders.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .html or .png.")] = Path(
+        "compare.html"
+    ),
+) -> None:
+    """Put samples and figures of models side by side."""
+    check_output(output, "the comparison", (".html", ".png"))
+    if len(models) < 2:
+        raise UnknownNameError(
+            f"compare {models[0]} with what? Give two models or more (`ganzoo models`)"
+        )
+    from ganzoo import compare as compare_
+
+    columns = [compare_.column(name) for name in models]
+    compare_.save(columns, output)
+    for one in columns:
+        if one.stale:
+            err.print(f"{one.name}: {one.measured}", style="yellow", markup=False)
+    out.print(f"{', '.join(one.name for one in columns)}: {output}", markup=False)
+
+
+@app.command("eval")
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
+    data: Annotated[
+        str | None, typer.Option(help="A data set; by default the one it was trained on.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=100, help="Real and generated images each.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of the samples and all else random.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="The report as JSON, no table.")] = False,
+) -> None:
+    """Measure a model: a table, and metrics.json beside it.
+
+    The figures of a model that was published are compared and never written over.
+    """
+    from ganzoo import hub, runs
+    from ganzoo.metrics import evaluate as evaluate_
+    from ganzoo.metrics import history, report
+    from ganzoo.models import store
+
+    folder = hub.resolve(model)
+    loaded = store.load(folder)
+    published = not Path(model).is_dir()  # one that came with ganzoo, or from the hub
+    with err.status(f"measuring {loaded.title}") as status:
+
+        def note(text: str) -> None:
+            status.update(f"measuring {loaded.title}: {text}")
+
+        trained = data or loaded.config.get("data", {}).get("name", "")
+        of_a_run = folder.name == "model" and (folder.parent / runs.RUN).is_file()
+        course = runs.course(folder.parent, trained, note) if of_a_run else history.read(folder)
+        found = evaluate_(loaded, data or "", count=n, seed=seed, history=course, note=note)
+    if json:
+        print(found.text())
+    else:
+        _figures(found)
+    said = report.read(folder)
+    if not published:
+        found.write(folder)
+        if not json:
+            out.print(f"\nkept in {folder / report.FILE}", style="dim", markup=False)
+    elif said and said.protocol == found.protocol:
+        drifted = report.drift(said, found)
+        for name, (then, now) in drifted.items():
+            err.print(f"{name}: published as {then:g}, and here {now:g}", style="yellow")
+        if not drifted and not json:
+            out.print("\nas published", style="green")
+
+
+def _figures(found: Any) -> None:
+    table = columns("figure", "value", "", "beside it", "what it is")
+    words = {"lower": "lower is better", "higher": "higher is better", "": ""}
+    for name, figure in found.figures.items():
+        beside = ", ".join(f"{key} {value:.4g}" for key, value in figure.references.items())
+        table.add_row(
+            name.replace("_", " "),
+            f"{figure.value:.4g}",
+            words[figure.better],
+            beside,
+            figure.about,
+        )
+    out.print(table)
+    judge = f", judge {found.judge['name']} {found.judge['sha256'][:12]}" if found.judge else ""
+    figures = found.figures.values()
+    out.print(
+        f"\n{found.model} on {found.data} ({found.split}), "
+        f"{max(f.real for f in figures):,} real and {max(f.generated for f in figures):,} "
+        f"generated images, seed {found.seed}{judge}",
+        style="dim",
+        markup=False,
+    )

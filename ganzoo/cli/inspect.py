@@ -1,0 +1,108 @@
+"""Commands that look at a Spec."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ganzoo.cli.console import DATA_HELP, LossName, Setting, Target, app, columns, declared, out
+from ganzoo.errors import UnknownNameError
+
+
+@app.command()
+def show(
+    target: Annotated[str | None, typer.Argument(help="A variant or a Spec file.")] = None,
+    data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
+    set: Setting = None,
+    loss: LossName = None,
+    json: Annotated[bool, typer.Option("--json", help="The Spec as JSON.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="The losses as LaTeX.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="The JSON Schema of all Specs.")] = False,
+) -> None:
+    """Show a Spec: as mathematics, as data, or as LaTeX."""
+    from ganzoo.spec import latex
+    from ganzoo.spec.spec import Spec, pretty_json
+
+    if schema:
+        print(pretty_json(Spec.model_json_schema()))
+        return
+    if target is None:
+        raise UnknownNameError("show what? Give a variant (`ganzoo variants`) or a Spec file")
+    spec, _ = declared(target, data, set, loss)
+    if json:
+        print(spec.to_json())
+    elif latex:
+        print(latex.latex(spec))
+    else:
+        out.print(latex.text(spec), markup=False)
+
+
+@app.command()
+def check(
+    target: Target,
+    data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
+    set: Setting = None,
+    loss: LossName = None,
+) -> None:
+    """Validate a Spec and dry-run it, without training."""
+    from ganzoo.engine.explain import explain as explain_
+
+    spec, _ = declared(target, data, set, loss)
+    rounds = explain_(spec)
+    from ganzoo.nn.build import build, parameter_count
+
+    table = columns("network", "parameters", "takes")
+    for name, net in build(spec).items():
+        shapes = ", ".join(
+            f"{word} {'x'.join(map(str, shape)) or 'label'}"
+            for word, shape in zip(net.names, net.shapes, strict=True)
+        )
+        table.add_row(name, f"{parameter_count(net):,}", shapes)
+    out.print(table)
+    out.print(
+        f"{target} is sound: {len(rounds)} kind(s) of round, no shape is wrong", style="green"
+    )
+
+
+@app.command()
+def explain(
+    target: Target,
+    data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
+    set: Setting = None,
+    loss: LossName = None,
+    code: Annotated[bool, typer.Option("--code", help="The Python that a round runs.")] = False,
+) -> None:
+    """Show what a training round runs, shares and costs."""
+    from ganzoo.engine.explain import explain as explain_
+
+    spec, _ = declared(target, data, set, loss)
+    for item in explain_(spec):
+        title = ", ".join(filter(None, (f"stage {item.stage}", item.pattern)))
+        if code:
+            print(f"# {title}\n{item.round.code}")
+            continue
+        out.print(f"[bold]{title}[/]: {len(item.round.executions)} updates in a round")
+        table = columns(
+            "network", "passes", "plain loop", "it learns", "gradients pass", "no graph", "penalty"
+        )
+        for name, passes in item.passes.items():
+            table.add_row(
+                name, *map(str, (passes.total, item.plain_passes[name], passes.trained)),
+                *map(str, (passes.through, passes.free, passes.penalty)),
+            )  # fmt: skip
+        out.print(table)
+        share = item.flops / item.plain_flops if item.plain_flops else 1.0
+        out.print(
+            f"{_flops(item.flops)} a round of batch {spec.batch}; a loop that shares nothing and "
+            f"takes all gradients: {_flops(item.plain_flops)} ({share:.0%})\n"
+        )
+    if not code:
+        out.print("ganzoo explain --code shows the Python that runs", style="dim")
+
+
+def _flops(number: int) -> str:
+    for unit, size in (("TFLOP", 1e12), ("GFLOP", 1e9), ("MFLOP", 1e6)):
+        if number >= size:
+            return f"{number / size:.2f} {unit}"
+    return f"{number} FLOP"

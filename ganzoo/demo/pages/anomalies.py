@@ -1,0 +1,388 @@
+"""The page Anomalies: how strange a picture is to a model, and where."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image as pil
+
+from ganzoo import pictures
+from ganzoo.demo import inputs, outputs
+from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
+from ganzoo.demo.examples import Examples
+from ganzoo.demo.model_registry import Shelf
+from ganzoo.errors import DataError, GanzooError
+from ganzoo.models.inference import Scored, write_csv
+from ganzoo.models.model import Model, image_tensor
+from ganzoo.spec.draws import Image, Normal, Uniform
+from ganzoo.spec.spec import Spec
+
+TITLE = "Anomalies"
+CRITIC = "critic"
+"""A score task of this name publishes what a training estimated, and judges no picture."""
+MOST_DRAWN = 400_000
+"""Characters of a drawing that is sent as text."""
+LARGEST_DRAWING = 1024
+INKED = 5 / 7
+"""The share of its picture that a digit of MNIST fills: 20 of 28 pixels."""
+
+
+def fits(spec: Spec) -> bool:
+    """Whether it scores pictures alone."""
+    return _task(spec) is not None
+
+
+def _task(spec: Spec) -> str | None:
+    """The score task: one with a threshold before one without."""
+    found: list[str] = []
+    for name, task in spec.tasks.items():
+        draws = [spec.draws[draw] for draw in spec.draws_in(task.output)]
+        given = [draw for draw in draws if not isinstance(draw, Normal | Uniform)]
+        images = len(given) == 1 and isinstance(given[0], Image)
+        if task.kind == "score" and name != CRITIC and images:
+            found.append(name)
+    return min(found, key=lambda name: spec.tasks[name].quantile is None, default=None)
+
+
+def image_of(spec: Spec, task: str) -> Image:
+    """The image that a task takes."""
+    draws = map(spec.draws.__getitem__, spec.draws_in(spec.tasks[task].output))
+    return next(draw for draw in draws if isinstance(draw, Image))
+
+
+# ------------------------------------------------------------------------------- functions
+
+
+def score(shelf: Shelf, model: Any, picture: Any) -> tuple[str, dict[str, Any], str, Any, Any]:
+    """How strange a picture is to a model.
+
+    model: a name of /models with the task score. picture: a file. Returns the verdict as HTML;
+    {score, threshold, is_anomaly} as JSON, where higher is stranger and the last two are null
+    without a threshold; and three PNGs: what the model sees, its reconstruction, and where it
+    is strange, the last two null where the model has none.
+    """
+    loaded = shelf.model(model, fits)
+    return _judged(loaded, inputs.picture(picture))
+
+
+def score_drawing(
+    shelf: Shelf, examples: Examples, model: Any, drawing: Any
+) -> tuple[str, dict[str, Any], str, Any, Any]:
+    """How strange a drawing is to a model.
+
+    drawing: a PNG as a data URL, ink being what is not transparent. It is sized, centred and
+    coloured as the model's pictures are. The rest as in /score.
+    """
+    loaded = shelf.model(model, fits)
+    draw = image_of(loaded.spec, _name(loaded))
+    known = examples.of(shelf.entry(model), draw)
+    dark = not len(known) or float(np.median(known[:, :, 0])) < 0.5
+    return _judged(loaded, _inked(drawing, draw.size, dark))
+
+
+def score_many(shelf: Shelf, model: Any, pictures: Any) -> tuple[list[list[Any]], str, str | None]:
+    """How strange many pictures are, at most 100.
+
+    pictures: files. Returns the rows of a table, the strangest first: picture, score, verdict;
+    the same in the order of the files as a CSV file; and the heat maps of the twelve strangest
+    as a PNG, null where the model has none. A picture that cannot be read stops no other.
+    """
+    loaded = shelf.model(model, fits)
+    files = pictures if isinstance(pictures, list) else [pictures] if pictures else []
+    if not files:
+        raise DataError("no pictures; drop some, one or many")
+    if len(files) > inputs.MOST_FILES:
+        raise DataError(f"{len(files)} pictures; at most {inputs.MOST_FILES} are scored at once")
+    task, name = loaded.spec.tasks[_name(loaded)], _name(loaded)
+    draw = image_of(loaded.spec, name)
+    rows: list[Scored] = []
+    images: list[Any] = []
+    for file in files:
+        try:
+            images.append(image_tensor(inputs.picture(file), draw).add(1).div(2).numpy())
+            rows.append(Scored(Path(Path(file).name)))
+        except GanzooError as error:
+            rows.append(Scored(Path(Path(str(file)).name), error=str(error)))
+    heat = None
+    if images:
+        stack = np.concatenate(images)
+        found = loaded.score(stack.transpose(0, 2, 3, 1), task=name, maps=task.map is not None)
+        good = iter(range(len(stack)))
+        verdicts = found.is_anomaly
+        for index, row in enumerate(rows):
+            if not row.error:
+                place = next(good)
+                verdict = None if verdicts is None else bool(verdicts[place])
+                rows[index] = Scored(row.file, float(found.values[place]), verdict)
+        if found.maps is not None:
+            strangest = np.argsort(-found.values)[:12]
+            heat = outputs.png(_glowing(stack[strangest], found.maps[strangest], columns=6))
+    table = [[_short(row.file.name), _value(row.score), _verdict(row)] for row in _ordered(rows)]
+    return table, _csv(rows), heat
+
+
+def _csv(rows: list[Scored]) -> str:
+    place = outputs.folder() / "tables" / f"{abs(hash(tuple(map(repr, rows)))):x}"
+    place.mkdir(parents=True, exist_ok=True)
+    return str(write_csv(rows, place / "scores.csv"))
+
+
+def _ordered(rows: list[Scored]) -> list[Scored]:
+    """The strangest first, unread ones last."""
+    return sorted(rows, key=lambda row: (row.score is None, -(row.score or 0)))
+
+
+def _verdict(row: Scored) -> str:
+    if row.error:
+        return f"not scored: {row.error}"
+    return {None: "", True: "strange", False: "normal"}[row.is_anomaly]
+
+
+def _value(score: float | None) -> str:
+    return "" if score is None else f"{score:.4g}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 40 else f"{name[:28]}...{name[-9:]}"
+
+
+def _name(model: Model) -> str:
+    name = _task(model.spec)
+    assert name is not None  # the shelf was asked for what fits
+    return name
+
+
+def _judged(model: Model, picture: pil.Image) -> tuple[str, dict[str, Any], str, Any, Any]:
+    name = _name(model)
+    draw = image_of(model.spec, name)
+    seen = image_tensor(picture, draw).add(1).div(2)
+    found = model.score(seen, task=name, maps=model.spec.tasks[name].map is not None)
+    value, threshold = float(found.values[0]), found.threshold
+    strange = None if found.is_anomaly is None else bool(found.is_anomaly[0])
+    again = heat = None
+    if model.tasks("reconstruct"):
+        again = outputs.png(outputs.sheet(model.reconstruct(seen, output="pt"), width=280))
+    if found.maps is not None:
+        heat = outputs.png(_glowing(seen.numpy(), found.maps))
+    numbers = {"score": value, "threshold": threshold, "is_anomaly": strange}
+    seen_ = outputs.png(outputs.sheet(seen, width=280))
+    return scale(value, threshold), numbers, seen_, again, heat
+
+
+def _glowing(images: np.ndarray, maps: np.ndarray, columns: int | None = None) -> pil.Image:
+    """Heat maps as one sheet; full glow is a pixel off by half of the range, for all."""
+    glowing = pictures.heat_maps(images, maps, most=1.0).transpose(0, 3, 1, 2) / 255
+    return outputs.sheet(glowing, columns=columns, width=280 if len(images) == 1 else 900)
+
+
+def scale(value: float, threshold: float | None) -> str:
+    """A score as HTML: a word, and where it stands on a scale whose middle is the threshold."""
+    if threshold is None:
+        return (
+            f'<div class="verdict"><div class="word">Score {value:.4g}</div>'
+            "<div>Higher is stranger. This model brings no threshold, so that scores only "
+            "compare with each other.</div></div>"
+        )
+    strange = np.float32(value) > np.float32(threshold)
+    ratio = value / threshold if threshold > 0 else float(strange) + 0.5
+    word = "Strange" if strange else "Normal"
+    colour = "#dc2626" if strange else "#0f766e"
+    said = f"{ratio:.1f} times the threshold" if ratio >= 10 else f"{ratio:.2f} times the threshold"
+    place = 100 * ratio / (1 + ratio)  # the threshold stands in the middle, infinity at the end
+    return f"""
+<div class="verdict"><div class="word"><span style="color:{colour}">●</span> {word}</div>
+<div class="said">score <b>{value:.4g}</b> · {said}</div>
+<div class="bar" style="background:linear-gradient(90deg,#99f6e4 0%,#5eead4 38%,#fde68a 50%,
+#fca5a5 62%,#ef4444 100%)"><div class="line"></div>
+<div class="mark" style="left:{place:.1f}%"></div></div>
+<div class="under">threshold {threshold:.4g}</div></div>
+"""
+
+
+def _inked(drawing: Any, size: int, dark: bool) -> pil.Image:
+    """A drawing as pictures of this size are: its ink in the middle, on their ground."""
+    if not isinstance(drawing, str) or not drawing.startswith("data:image/png;base64,"):
+        raise DataError("a drawing is a PNG as a data URL: data:image/png;base64,...")
+    if len(drawing) > MOST_DRAWN:
+        raise DataError(f"a drawing of {len(drawing):,} characters; at most {MOST_DRAWN:,}")
+    try:
+        content = base64.b64decode(drawing.partition(",")[2], validate=True)
+        with pil.open(io.BytesIO(content), formats=["PNG"]) as file:
+            if max(file.size) > LARGEST_DRAWING:
+                raise DataError(
+                    f"a drawing of {file.size[0]:,} x {file.size[1]:,} pixels; at most "
+                    f"{LARGEST_DRAWING} x {LARGEST_DRAWING}"
+                )
+            ink = file.convert("RGBA").getchannel("A")
+    except (binascii.Error, OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"the drawing cannot be read ({type(error).__name__})") from None
+    box = ink.getbbox()
+    if box is None:
+        raise DataError("nothing is drawn yet; draw with the finger or the mouse")
+    ink = ink.crop(box)
+    factor = INKED * size / max(ink.size)
+    shape = [max(1, round(side * factor)) for side in ink.size]
+    ink = ink.resize((shape[0], shape[1]), pil.Resampling.LANCZOS)
+    weights = np.asarray(ink, np.float64) + 1e-9
+    # the centre of mass comes to the middle
+    x, y = (
+        round(size / 2 - (weights.sum(axis) * (np.arange(side) + 0.5)).sum() / weights.sum())
+        for axis, side in ((0, shape[0]), (1, shape[1]))
+    )
+    canvas = pil.new("L", (size, size), 0)
+    canvas.paste(ink, (x, y))
+    return canvas if dark else canvas.point(lambda value: 255 - value)
+
+
+# ------------------------------------------------------------------------------------ page
+
+CANVAS = '<canvas width="280" height="280" aria-label="Draw here"></canvas>'
+STYLE = """canvas { touch-action: none; cursor: crosshair; border-radius: 6px; max-width: 100%;
+  background: #000; display: block; margin: 0 auto; }"""
+PEN = """
+const canvas = element.querySelector('canvas'), pen = canvas.getContext('2d');
+pen.lineWidth = 22; pen.lineCap = pen.lineJoin = 'round'; pen.strokeStyle = '#fff';
+let down = false;
+const place = event => {
+  const box = canvas.getBoundingClientRect();
+  return [(event.clientX - box.left) * canvas.width / box.width,
+          (event.clientY - box.top) * canvas.height / box.height];
+};
+canvas.addEventListener('pointerdown', event => {
+  down = true; canvas.setPointerCapture(event.pointerId);
+  pen.beginPath(); pen.moveTo(...place(event)); pen.lineTo(...place(event)); pen.stroke();
+});
+canvas.addEventListener('pointermove', event => {
+  if (down) { pen.lineTo(...place(event)); pen.stroke(); }
+});
+for (const end of ['pointerup', 'pointercancel'])
+  canvas.addEventListener(end, () => { down = false; });
+"""
+TAKE = "(model, drawing) => [model, document.querySelector('#drawing canvas').toDataURL()]"
+CLEAR = """() => { const canvas = document.querySelector('#drawing canvas');
+  canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height); }"""
+
+
+def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
+    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
+    names = shelf.names(fits)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=300):
+            model = gr.Dropdown(names, value=names[0], label="Model", **MENU)
+            about = gr.Markdown(elem_classes="note")
+            with gr.Tabs():
+                with gr.Tab("A picture"):
+                    picture = gr.Image(
+                        type="filepath", image_mode=None, label="Picture", height=220,
+                        sources=["upload", "clipboard"], elem_id="strange-input",
+                        elem_classes="taken",
+                    )  # fmt: skip
+                    shown = gr.Gallery(
+                        label="Examples", columns=5, height="auto", allow_preview=False,
+                        format="png", buttons=[], elem_id="strange-examples",
+                        elem_classes="examples",
+                    )  # fmt: skip
+                    go = gr.Button("Score it", variant="primary", elem_id="score")
+                with gr.Tab("Draw"):
+                    gr.HTML(
+                        html_template=CANVAS, css_template=STYLE, js_on_load=PEN,
+                        elem_id="drawing",
+                    )  # fmt: skip
+                    drawing = gr.Textbox(label="Drawing", visible=False)
+                    with gr.Row():
+                        clear = gr.Button("Clear", min_width=100)
+                        drawn = gr.Button(
+                            "Score it", variant="primary", min_width=100, elem_id="score-drawing"
+                        )
+                with gr.Tab("Many pictures"):
+                    files = gr.File(
+                        file_count="multiple",
+                        file_types=["image"],
+                        label="Pictures",
+                        height=200,
+                        elem_id="strange-files",
+                    )
+                    many = gr.Button("Score them", variant="primary", elem_id="score-many")
+        with gr.Column(scale=2, min_width=320):
+            verdict = gr.HTML(label="Verdict", container=True, elem_id="verdict")
+            with gr.Row():
+                looks: dict[str, Any] = {"interactive": False, "format": "png", "min_width": 96,
+                         "elem_classes": "picture", "buttons": []}  # fmt: skip
+                seen = gr.Image(label="Seen", elem_id="seen", **looks)
+                again = gr.Image(label="Rebuilt", elem_id="again", **looks)
+                heat = gr.Image(label="Where", elem_id="heat", **looks)
+            with gr.Accordion("In numbers", open=False):
+                numbers = gr.JSON(label="Score", show_label=False)
+            with gr.Column(visible=False) as results:
+                table = gr.Dataframe(
+                    headers=["picture", "score", "verdict"], interactive=False, wrap=True,
+                    label="Scores, the strangest first", elem_id="table",
+                )  # fmt: skip
+                csv = gr.File(label="As a table", interactive=False)
+                maps = gr.Image(label="Where the strangest are strange", **looks)
+    checked_inside(model, drawing)
+
+    found = [verdict, numbers, seen, again, heat]
+    judge = endpoint(score, shelf)
+    on(go.click, judge, [model, picture], found, name="score")
+    on(
+        drawn.click, endpoint(score_drawing, shelf, examples), [model, drawing], found,
+        name="score_drawing", js=TAKE,
+    )  # fmt: skip
+    clear.click(None, js=CLEAR, api_visibility="private")
+    scored = on(
+        many.click, endpoint(score_many, shelf), [model, files], [table, csv, maps],
+        name="score_many",
+    )  # fmt: skip
+    then(scored, lambda: gr.Column(visible=True), [], [results])
+
+    def told(name: Any) -> Any:
+        """Facts and examples of a model, and the first example judged."""
+        entry = shelf.entry(name, fits)
+        some = examples.of(entry, image_of(entry.spec, _task(entry.spec) or ""))
+        paths = outputs.each(some)
+        first = _judged(shelf.model(name), inputs.picture(paths[0])) if paths else [None] * 5
+        return (
+            _facts(entry.spec, entry.data, shelf.model(name)),
+            gr.Gallery(paths),
+            paths[0] if paths else None,
+            *first,
+        )
+
+    all_ = [about, shown, picture, *found]
+    once(opened, endpoint(told), [model], all_)
+    on(model.change, endpoint(told), [model], all_)
+
+    def taken(name: Any, event: gr.SelectData) -> Any:
+        entry = shelf.entry(name, fits)
+        paths = outputs.each(examples.of(entry, image_of(entry.spec, _task(entry.spec) or "")))
+        return paths[event.index % len(paths)] if paths else None
+
+    chosen = on(shown.select, taken, [model], [picture])
+    then(chosen, judge, [model, picture], found)
+    on(picture.upload, judge, [model, picture], found)
+    return [model]
+
+
+def _facts(spec: Spec, data: str, model: Model) -> str:
+    """What the model knows as normal."""
+    name = _task(spec)
+    assert name is not None
+    task = spec.tasks[name]
+    base, _, left = data.partition(",without=")
+    learnt = f"It learnt from **{base}**" if base else "It says not what it learnt from"
+    classes = left.replace("+", " and ")
+    without = f", without class {classes}, which is strange to it" if left else ""
+    passes = (
+        f" {task.quantile:.0%} of normal pictures stay below its threshold, "
+        f"{model.thresholds[name]:.4g}."
+        if task.quantile and name in model.thresholds
+        else ""
+    )
+    return f"{learnt}{without}.{passes}"

@@ -1,0 +1,175 @@
+"""The page Encode: what an encoder keeps of a picture, and what lies between two pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from ganzoo.demo import inputs, outputs
+from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
+from ganzoo.demo.examples import Examples
+from ganzoo.demo.model_registry import Shelf
+from ganzoo.demo.pages.generate import between
+from ganzoo.errors import TaskError
+from ganzoo.models.model import Model, image_tensor
+from ganzoo.spec.draws import Image, Normal, Uniform
+from ganzoo.spec.spec import Spec
+
+TITLE = "Encode"
+STEPS = 9
+"""Pictures on the way from one to another."""
+
+
+def fits(spec: Spec) -> bool:
+    """Whether it reconstructs pictures."""
+    return _task(spec) is not None
+
+
+def _task(spec: Spec) -> str | None:
+    """The first reconstruct task, where it takes a picture and at most noise."""
+    for name, task in spec.tasks.items():
+        if task.kind == "reconstruct":
+            draws = [spec.draws[draw] for draw in spec.draws_in(task.output)]
+            given = [draw for draw in draws if not isinstance(draw, Normal | Uniform)]
+            return name if len(given) == 1 and isinstance(given[0], Image) else None
+    return None
+
+
+def image_of(spec: Spec) -> Image:
+    """The image that the task takes."""
+    task = spec.tasks[_task(spec) or ""]
+    draws = map(spec.draws.__getitem__, spec.draws_in(task.output))
+    return next(draw for draw in draws if isinstance(draw, Image))
+
+
+# ------------------------------------------------------------------------------- functions
+
+
+def reconstruct(shelf: Shelf, model: Any, picture: Any) -> tuple[tuple[str, str], dict[str, Any]]:
+    """A picture encoded and decoded again.
+
+    model: a name of /models with the task reconstruct. picture: a file. Returns two PNGs, the
+    picture as the model sees it and its reconstruction, and as JSON the mean squared error,
+    with values in [0, 1], and how many numbers stand for how many.
+    """
+    loaded = shelf.model(model, fits)
+    seen = _seen(loaded, picture)
+    again = loaded.reconstruct(seen, output="pt")
+    facts: dict[str, Any] = {
+        "mean_squared_error": round(float((again - seen).square().mean()), 5),
+        "numbers_of_the_picture": seen.numel(),
+    }
+    if loaded.latent:
+        codes = loaded.encode(seen, task=loaded.latent)
+        facts["numbers_of_its_code"] = int(codes.shape[1])
+    pair = tuple(outputs.png(outputs.sheet(images, width=560)) for images in (seen, again))
+    return (pair[0], pair[1]), facts
+
+
+def mix(shelf: Shelf, model: Any, picture_a: Any, picture_b: Any, position: Any) -> tuple[str, str]:
+    """What lies between two pictures in latent space.
+
+    model: a name of /models with the tasks reconstruct and encode. picture_a, picture_b: files.
+    position: 0 (the first) to 1 (the second). Returns two PNGs: the mixture, and the whole way
+    in nine steps.
+    """
+    loaded = shelf.model(model, fits)
+    place = inputs.number("position", position, 0, 1)
+    if loaded.latent is None:
+        raise TaskError(f"{loaded.title} reconstructs, and has no codes that could be mixed")
+    codes = [
+        loaded.encode(_seen(loaded, picture, what), task=loaded.latent)
+        for picture, what in ((picture_a, "first picture"), (picture_b, "second picture"))
+    ]
+    places = [*np.linspace(0, 1, STEPS), place]
+    way = np.concatenate([between(codes[0], codes[1], float(at)) for at in places])
+    images = loaded.decode(way, output="pt")
+    mixture = outputs.png(outputs.sheet(images[-1:], width=560))
+    return mixture, outputs.png(outputs.sheet(images[:-1], columns=STEPS, width=900))
+
+
+def _seen(model: Model, picture: Any, what: str = "picture") -> Any:
+    """The picture as the model takes it: (1, c, h, w) in [0, 1]."""
+    return image_tensor(inputs.picture(picture, what), image_of(model.spec)).add(1).div(2)
+
+
+# ------------------------------------------------------------------------------------ page
+
+
+def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
+    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
+    names = shelf.names(fits)
+    looks: dict[str, Any] = {
+        "interactive": False, "format": "png", "elem_classes": "picture",
+        "buttons": ["download", "fullscreen"],
+    }  # fmt: skip
+    taken: dict[str, Any] = {
+        "type": "filepath", "image_mode": None, "sources": ["upload", "clipboard"],
+        "elem_classes": "taken",
+    }  # fmt: skip
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=280):
+            model = gr.Dropdown(names, value=names[0], label="Model", **MENU)
+            picture = gr.Image(label="Picture", height=220, elem_id="encode-input", **taken)
+            shown = gr.Gallery(
+                label="Examples", columns=5, height="auto", allow_preview=False, format="png",
+                buttons=[], elem_id="encode-examples", elem_classes="examples",
+            )  # fmt: skip
+            go = gr.Button("Encode and decode", variant="primary", elem_id="reconstruct")
+        with gr.Column(scale=1, min_width=320):
+            pair = gr.ImageSlider(
+                label="The picture, and what came back: slide", type="filepath", format="png",
+                interactive=False, elem_id="pair", elem_classes="picture", max_height=520,
+                buttons=["fullscreen"],
+            )  # fmt: skip
+            with gr.Accordion("In numbers", open=False):
+                facts = gr.JSON(label="In numbers", show_label=False)
+    gr.Markdown("### Between two pictures", elem_classes="part")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=280):
+            gr.Markdown(
+                "Each picture becomes a code; what lies between the codes is decoded. Mixing "
+                "codes is not fading pixels: on the way there are pictures of their own.",
+                elem_classes="note",
+            )
+            with gr.Row():
+                first = gr.Image(label="First", height=170, min_width=130, **taken)
+                second = gr.Image(label="Second", height=170, min_width=130, **taken)
+            position = gr.Slider(0, 1, 0.5, step=0.02, label="Position", elem_id="mix-position")
+            mixing = gr.Button("Mix", variant="primary", elem_id="mix")
+        with gr.Column(scale=1, min_width=320):
+            mixture = gr.Image(label="The mixture", elem_id="mixture", **looks)
+            way = gr.Image(label="The whole way", elem_id="mix-way", **looks)
+    checked_inside(model, position)
+
+    again, mixed = endpoint(reconstruct, shelf), endpoint(mix, shelf)
+    wanted = [model, first, second, position]
+    on(go.click, again, [model, picture], [pair, facts], name="reconstruct")
+    on(mixing.click, mixed, wanted, [mixture, way], name="mix")
+    on(position.release, mixed, wanted, [mixture, way])
+    on(picture.upload, again, [model, picture], [pair, facts])
+
+    def told(name: Any) -> Any:
+        """The examples of a model, the first ones worked on already."""
+        entry = shelf.entry(name, fits)
+        paths = outputs.each(examples.of(entry, image_of(entry.spec)))
+        if not paths:
+            return gr.Gallery([]), None, None, None, None, None, None, None
+        ends = paths[0], paths[-1]
+        between_ = mix(shelf, name, *ends, 0.5) if shelf.model(name).latent else (None, None)
+        return gr.Gallery(paths), paths[0], *ends, *reconstruct(shelf, name, paths[0]), *between_
+
+    all_ = [shown, picture, first, second, pair, facts, mixture, way]
+    once(opened, endpoint(told), [model], all_)
+    on(model.change, endpoint(told), [model], all_)
+
+    def example(name: Any, event: gr.SelectData) -> Any:
+        entry = shelf.entry(name, fits)
+        paths = outputs.each(examples.of(entry, image_of(entry.spec)))
+        return paths[event.index % len(paths)] if paths else None
+
+    chosen = on(shown.select, example, [model], [picture])
+    then(chosen, again, [model, picture], [pair, facts])
+    return [model]

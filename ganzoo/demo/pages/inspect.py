@@ -1,0 +1,236 @@
+"""The page Learn: a model's mathematics, its plan, its networks, its figures and its card."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from ganzoo.demo import outputs
+from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on
+from ganzoo.demo.model_registry import Entry, Shelf
+from ganzoo.errors import GanzooError
+from ganzoo.metrics import report
+from ganzoo.nn.build import build, parameter_count
+from ganzoo.publish.card import CAPTIONS, card
+from ganzoo.spec import latex, vocabulary
+from ganzoo.spec.spec import Spec
+
+TITLE = "Learn"
+MATHS = [
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": "$", "right": "$", "display": False},
+]
+LARGEST_CARD = 200_000
+"""Characters of a README.md that are shown."""
+
+
+def fits(spec: Spec) -> bool:
+    """Whether there is something to learn of it: of every model there is."""
+    return True
+
+
+# ------------------------------------------------------------------------------- functions
+
+
+def mathematics_of(shelf: Shelf, model: Any) -> str:
+    """The losses of a model as LaTeX, and what their functions mean, in Markdown.
+
+    model: any name of /models.
+    """
+    spec = shelf.entry(model).spec
+    where = _source(spec.source)
+    title = f"### {_text(spec.title or 'Untitled')}" + (f" ({where})" if where else "")
+    tasks = "\n".join(f"- {name}: `{task.output}`" for name, task in spec.tasks.items())
+    parts = [
+        title,
+        f"$$\n{latex.latex(spec)}\n$$",
+        _definitions(spec),
+        f"It can:\n\n{tasks}",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def spec_of(shelf: Shelf, model: Any) -> str:
+    """The whole Spec of a model as one screen of text. model: any name of /models."""
+    return latex.text(shelf.entry(model).spec)
+
+
+def plan(shelf: Shelf, model: Any) -> tuple[str, str]:
+    """What a training round runs, shares and costs.
+
+    model: any name of /models. Returns a table in Markdown, and the Python that the round runs.
+    """
+    return _plan(shelf.entry(model).spec)
+
+
+def architecture(shelf: Shelf, model: Any) -> str:
+    """The networks of a model, layer by layer, in Markdown. model: any name of /models."""
+    entry = shelf.entry(model)
+    nets = build(entry.spec)
+    parts: list[str] = []
+    for name, network in entry.spec.networks.items():
+        published = "" if name in entry.spec.published else ", left behind after training"
+        rows = [
+            f"#### {name} · {parameter_count(nets[name]):,} parameters{published}",
+            "",
+            "| layer | |",
+            "| --- | --- |",
+        ]
+        for path, layer in network.walk():
+            rows.append(f"| `{path}` | {_text(latex.layer_text(layer))} |")
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts)
+
+
+def figures(shelf: Shelf, model: Any) -> tuple[str, list[tuple[str, str]]]:
+    """The figures of a model beside their references, and its pictures.
+
+    model: any name of /models. Returns a table in Markdown, and a gallery of PNGs.
+    """
+    entry = shelf.entry(model)
+    try:
+        found = report.read(entry.folder)
+    except GanzooError:  # of another kind of run
+        found = None
+    rows = ["| figure | value | beside it | what it is |", "| --- | ---: | --- | --- |"]
+    for key, figure in (found.figures if found else {}).items():
+        way = {"lower": " (lower is better)", "higher": " (higher is better)", "": ""}
+        beside = ", ".join(f"{word} {value:.4g}" for word, value in figure.references.items())
+        said = _text(figure.about) + way[figure.better]
+        name = _text(key.replace("_", " "))
+        rows.append(f"| {name} | **{figure.value:.4g}** | {_text(beside)} | {said} |")
+    table = (
+        "\n".join(rows)
+        if found
+        else (f"Not measured yet: `ganzoo eval {_text(entry.name)}` would.")
+    )
+    return table, list(_pictures(entry))
+
+
+def card_of(shelf: Shelf, model: Any) -> str:
+    """The card of a model in Markdown, without its pictures. model: any name of /models."""
+    entry = shelf.entry(model)
+    path = entry.folder / "README.md"
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(LARGEST_CARD)
+    except (OSError, UnicodeDecodeError):
+        text = card(shelf.model(model))
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    # pictures stand beside it, and none is fetched from elsewhere
+    text = re.sub(r"!\[[^\]]*\]\([^)]*\)\n*|!\[[^\]]*\]\[[^\]]*\]", "", text)
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
+
+
+# one for each Spec that anybody looked at of late; a Spec hashes by what it says
+@lru_cache(maxsize=64)
+def _plan(spec: Spec) -> tuple[str, str]:
+    from ganzoo.engine.explain import (
+        explain,  # seconds of torch's that nobody waits for at the start
+    )
+
+    parts: list[str] = []
+    code: list[str] = []
+    for item in explain(spec):
+        title = ", ".join(filter(None, (f"stage {item.stage}", item.pattern)))
+        rows = [
+            f"#### {_text(title)}: {len(item.round.executions)} updates in a round",
+            "",
+            "| network | passes | in a plain loop | it learns | gradients pass | no graph |",
+            "| --- | ---: | ---: | ---: | ---: | ---: |",
+        ]
+        for name, passes in item.passes.items():
+            rows.append(
+                f"| {name} | {passes.total} | {item.plain_passes[name]} | {passes.trained} "
+                f"| {passes.through} | {passes.free} |"
+            )
+        share = item.flops / item.plain_flops if item.plain_flops else 1.0
+        rows += [
+            "",
+            f"{item.flops / 1e9:.2f} GFLOP a round of batch {spec.batch}; a loop that shares "
+            f"nothing and takes all gradients: {item.plain_flops / 1e9:.2f} ({share:.0%}).",
+        ]
+        parts.append("\n".join(rows))
+        code.append(f"# {title}\n{item.round.code}")
+    return "\n\n".join(parts), "\n\n".join(code)
+
+
+def _definitions(spec: Spec) -> str:
+    used = {name for _, text in spec.expressions() for name in spec.names_in(text)}
+    rows = [
+        f"- `{function.signature}`: {_text(function.summary)} ${function.formula}$"
+        for name in sorted(used - set(spec.networks))
+        if (function := vocabulary.function(name)) and function.formula
+    ]
+    return "\n".join(rows)
+
+
+def _pictures(entry: Entry) -> Iterator[tuple[str, str]]:
+    """The pictures of its folder that are pictures, as files of the app."""
+    for name, caption in CAPTIONS.items():
+        try:
+            content = (entry.folder / name).read_bytes()
+            with Image.open(io.BytesIO(content), formats=["PNG"]) as file:
+                file.verify()
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            continue
+        yield outputs.keep(content, ".png"), caption.format(name=entry.name)
+
+
+def _source(source: str) -> str:
+    word, _, number = source.partition(":")
+    if word == "arXiv" and re.fullmatch(r"[\w./-]+", number):
+        return f"[{source}](https://arxiv.org/abs/{number})"
+    return _text(source)
+
+
+def _text(text: str) -> str:
+    """Text that stands for itself in Markdown."""
+    return re.sub(r"([\\`*_{}\[\]<>|$#])", r"\\\1", text)
+
+
+# ------------------------------------------------------------------------------------ page
+
+
+def page(shelf: Shelf, opened: Any) -> list[gr.Dropdown]:
+    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
+    names = shelf.names(fits)
+    model = gr.Dropdown(names, value=names[0], label="Model", elem_id="learn-model", **MENU)
+    with gr.Tabs():
+        with gr.Tab("Mathematics"):
+            maths = gr.Markdown(latex_delimiters=MATHS, container=True, elem_id="mathematics")
+            with gr.Accordion("The whole Spec", open=False):
+                spec = gr.Code(label="Spec", interactive=False, lines=5, show_line_numbers=False)
+        with gr.Tab("A round"):
+            rounds = gr.Markdown(container=True, elem_id="plan")
+            code = gr.Code(
+                language="python", interactive=False, label="The Python that runs", elem_id="code"
+            )
+        with gr.Tab("Networks"):
+            networks = gr.Markdown(container=True, elem_id="networks")
+        with gr.Tab("Figures"):
+            table = gr.Markdown(container=True, elem_id="figures")
+            shown = gr.Gallery(
+                label="Pictures", columns=2, height="auto", format="png",
+                elem_id="figure-pictures", buttons=["fullscreen"], object_fit="contain",
+            )  # fmt: skip
+        with gr.Tab("Card"):
+            words = gr.Markdown(latex_delimiters=MATHS, container=True, elem_id="card")
+    checked_inside(model)
+    for name, function, places in (
+        ("mathematics", mathematics_of, [maths]),
+        ("spec", spec_of, [spec]),
+        ("plan", plan, [rounds, code]),
+        ("architecture", architecture, [networks]),
+        ("figures", figures, [table, shown]),
+        ("card", card_of, [words]),
+    ):
+        on([opened, model.change], endpoint(function, shelf), [model], places, name=name,
+           show_progress="hidden")  # fmt: skip
+    return [model]

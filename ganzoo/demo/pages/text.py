@@ -1,0 +1,117 @@
+"""The page Text to image: a sentence in, several pictures out, the stages side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from ganzoo.demo import inputs, outputs
+from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
+from ganzoo.demo.model_registry import Shelf
+from ganzoo.spec.draws import Normal, Text, Uniform
+from ganzoo.spec.spec import Spec
+
+TITLE = "Text to image"
+MOST = 8
+"""Pictures of one sentence."""
+
+
+def fits(spec: Spec) -> bool:
+    """Whether it draws what a sentence says."""
+    return bool(_tasks(spec))
+
+
+def _tasks(spec: Spec) -> list[str]:
+    """The tasks that generate from a sentence and noise; the first is the main one."""
+    found: list[str] = []
+    for name, task in spec.tasks.items():
+        draws = [spec.draws[draw] for draw in spec.draws_in(task.output)]
+        given = [draw for draw in draws if not isinstance(draw, Normal | Uniform)]
+        if task.kind == "generate" and len(given) == 1 and isinstance(given[0], Text):
+            found.append(name)
+    return found
+
+
+def sentences(spec: Spec) -> tuple[str, ...]:
+    """Sentences to try, as the Spec gives them."""
+    return next((draw.examples for draw in spec.draws.values() if isinstance(draw, Text)), ())
+
+
+# ------------------------------------------------------------------------------- functions
+
+
+def text_to_image(
+    shelf: Shelf, model: Any, text: Any, count: Any = 4, seed: Any = 0
+) -> tuple[list[str], str]:
+    """Pictures of a sentence.
+
+    model: a name of /models with the task text. text: what to draw, at most 500 characters.
+    count: 1 to 8. seed: 0 to 2147483647. Returns a gallery of PNGs; and one PNG with the stages
+    in rows, the smallest first, where the model draws in stages.
+    """
+    loaded = shelf.model(model, fits)
+    said = inputs.sentence(text)
+    count = inputs.whole("count", count, 1, MOST)
+    number = inputs.seed(seed)
+    names = _tasks(loaded.spec)
+    drawn = [
+        loaded.generate(count, text=said, seed=number, task=name, output="pt") for name in names
+    ]
+    pictures = [outputs.png(outputs.sheet(one[None], width=420)) for one in drawn[0]]
+    drawn.sort(key=lambda images: images.shape[-1])
+    largest = drawn[-1].shape[2:]
+    rows = [F.interpolate(images, largest, mode="nearest") for images in drawn]
+    return pictures, outputs.png(outputs.sheet(torch.cat(rows), columns=count))
+
+
+# ------------------------------------------------------------------------------------ page
+
+
+def page(shelf: Shelf, opened: Any) -> list[gr.Dropdown]:
+    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
+    names = shelf.names(fits)
+    some = sentences(shelf.entry(names[0]).spec)
+    with gr.Row(equal_height=False, elem_classes="seen-first"):
+        with gr.Column(scale=1, min_width=280):
+            model = gr.Dropdown(names, value=names[0], label="Model", **MENU)
+            text = gr.Textbox(
+                some[0] if some else "", label="What to draw", lines=2,
+                max_length=inputs.MOST_LETTERS, placeholder="one sentence", elem_id="sentence",
+            )  # fmt: skip
+            tries = gr.Dropdown([*some], value=None, label="Or one of these", **MENU)
+            count = gr.Slider(1, MOST, 4, step=1, label="How many")
+            seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=inputs.LARGEST_SEED)
+            with gr.Row():
+                again = gr.Button("Another seed", min_width=120)
+                go = gr.Button("Draw", variant="primary", min_width=120, elem_id="draw")
+        with gr.Column(scale=2, min_width=320):
+            shown = gr.Gallery(
+                label="Pictures", columns=4, height="auto", format="png", elem_id="drawn",
+                elem_classes="drawn",
+                buttons=["download", "fullscreen"], object_fit="contain",
+            )  # fmt: skip
+            stages = gr.Image(
+                label="The stages, one below the other", interactive=False, format="png",
+                elem_classes="picture", elem_id="stages", buttons=["download", "fullscreen"],
+            )  # fmt: skip
+    checked_inside(model, text, tries, count, seed)
+
+    draw, wanted = endpoint(text_to_image, shelf), [model, text, count, seed]
+    on([go.click, text.submit], draw, wanted, [shown, stages], name="text_to_image")
+    once(opened, draw, wanted, [shown, stages])
+    another = on(again.click, lambda: int(np.random.default_rng().integers(100_000)), [], [seed])
+    then(another, draw, wanted, [shown, stages])
+
+    def told(name: Any) -> Any:
+        some = sentences(shelf.entry(name, fits).spec)
+        return gr.Dropdown([*some], value=None), some[0] if some else ""
+
+    changed = on(model.change, endpoint(told), [model], [tries, text])
+    then(changed, draw, wanted, [shown, stages])
+    taken = on(tries.input, lambda sentence: sentence, [tries], [text], queue=False)
+    then(taken, draw, wanted, [shown, stages])
+    return [model]

@@ -1,0 +1,145 @@
+"""The page Translate: a picture from one domain to the other, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from ganzoo.demo import inputs, outputs
+from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
+from ganzoo.demo.examples import Examples
+from ganzoo.demo.model_registry import Shelf
+from ganzoo.models.model import image_tensor
+from ganzoo.spec.draws import Image, Normal, Uniform
+from ganzoo.spec.spec import Spec, Task
+
+TITLE = "Translate"
+
+
+def fits(spec: Spec) -> bool:
+    """Whether it translates pictures."""
+    return bool(domains(spec))
+
+
+def _tasks(spec: Spec) -> dict[str, tuple[Task, Image]]:
+    """What leads to each domain, and the image that it takes."""
+    found: dict[str, tuple[Task, Image]] = {}
+    for task in spec.tasks.values():
+        draws = [spec.draws[draw] for draw in spec.draws_in(task.output)]
+        given = [draw for draw in draws if not isinstance(draw, Normal | Uniform)]
+        if task.to and len(given) == 1 and isinstance(given[0], Image):
+            found.setdefault(task.to, (task, given[0]))
+    return found
+
+
+def domains(spec: Spec) -> list[str]:
+    """The domains that it translates to."""
+    return list(_tasks(spec))
+
+
+def back(spec: Spec, to: str) -> str | None:
+    """The domain that pictures of which are translated to `to`, where a way leads to it."""
+    found = _tasks(spec)
+    field = found[to][1].field
+    if field in found:
+        return field
+    others = [name for name in found if name != to]
+    return others[0] if len(others) == 1 else None
+
+
+# ------------------------------------------------------------------------------- functions
+
+
+def translate(shelf: Shelf, model: Any, picture: Any, to: Any) -> tuple[str, str, str | None]:
+    """A picture of one domain in another, and back again.
+
+    model: a name of /models with the task translate. picture: a file. to: a domain of the
+    model. Returns three PNGs: the picture as the model sees it, its translation, and that
+    brought back, null where no way leads back.
+    """
+    loaded = shelf.model(model, fits)
+    to = inputs.one_of("to", to, domains(loaded.spec))
+    draw = _tasks(loaded.spec)[to][1]
+    seen = image_tensor(inputs.picture(picture), draw).add(1).div(2)
+    there = loaded.translate(seen, to=to, output="pt")
+    home = back(loaded.spec, to)
+    again = None
+    if home is not None:
+        again = _png(loaded.translate(there, to=home, output="pt"))
+    return _png(seen), _png(there), again
+
+
+def _png(images: Any) -> str:
+    return outputs.png(outputs.sheet(images, width=420))
+
+
+# ------------------------------------------------------------------------------------ page
+
+
+def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
+    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
+    names = shelf.names(fits)
+    offered = domains(shelf.entry(names[0]).spec)
+    start = _ahead(offered)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=280):
+            model = gr.Dropdown(names, value=names[0], label="Model", **MENU)
+            to = gr.Radio(offered, value=start, label="To the domain", elem_id="to")
+            picture = gr.Image(
+                type="filepath", image_mode=None, label="Picture", height=240,
+                sources=["upload", "clipboard"], elem_id="translate-input",
+                elem_classes="taken",
+            )  # fmt: skip
+            shown = gr.Gallery(
+                label="Examples", columns=5, height="auto", allow_preview=False, format="png",
+                buttons=[], elem_id="translate-examples", elem_classes="examples",
+            )  # fmt: skip
+            go = gr.Button("Translate", variant="primary", elem_id="translate")
+        with gr.Column(scale=2, min_width=320), gr.Row():
+            looks: dict[str, Any] = {
+                "interactive": False, "format": "png", "min_width": 96,
+                "elem_classes": "picture", "buttons": ["download"],
+            }  # fmt: skip
+            seen = gr.Image(label="Seen", **looks)
+            there = gr.Image(label="There", elem_id="there", **looks)
+            home = gr.Image(label="Back", elem_id="back", **looks)
+    checked_inside(model, to)
+
+    translated = endpoint(translate, shelf)
+    found = [seen, there, home]
+    on(go.click, translated, [model, picture, to], found, name="translate")
+    on(picture.upload, translated, [model, picture, to], found)
+
+    def some(name: Any, to: Any) -> list[str]:
+        entry = shelf.entry(name, fits)
+        if to not in domains(entry.spec):
+            return []
+        return outputs.each(examples.of(entry, _tasks(entry.spec)[to][1]))
+
+    def told(name: Any, to: Any) -> Any:
+        """The examples of the domain that a translation starts from, the first one translated."""
+        paths = some(name, to)
+        first = translate(shelf, name, paths[0], to) if paths else [None] * 3
+        return gr.Gallery(paths), paths[0] if paths else None, *first
+
+    def changed(name: Any) -> Any:
+        offered = domains(shelf.entry(name, fits).spec)
+        return gr.Radio(offered, value=_ahead(offered))
+
+    def example(name: Any, to: Any, event: gr.SelectData) -> Any:
+        paths = some(name, to)
+        return paths[event.index % len(paths)] if paths else None
+
+    tell, told_ = endpoint(told), [shown, picture, *found]
+    then(on(model.change, endpoint(changed), [model], [to]), tell, [model, to], told_)
+    once(opened, tell, [model, to], told_)
+    on(to.input, tell, [model, to], told_)
+    chosen = on(shown.select, example, [model, to], [picture])
+    then(chosen, translated, [model, picture, to], found)
+    return [model]
+
+
+def _ahead(domains: list[str]) -> str:
+    """The last domain in the alphabet: from `a` to `b` is ahead."""
+    return max(domains)

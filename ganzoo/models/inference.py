@@ -1,0 +1,153 @@
+"""What a model makes of people's picture files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image as Pictures
+
+from ganzoo import pictures
+from ganzoo.atomic import write_text
+from ganzoo.data.folder import opened
+from ganzoo.errors import DataError, TaskError
+from ganzoo.models.model import Model, image_tensor
+from ganzoo.spec.draws import Image
+from ganzoo.spec.spec import Task
+
+AT_ONCE = 64
+"""Files that are read before they are scored together."""
+MAP_SIDE = 256
+"""Pixels to which a small heat map is enlarged."""
+
+
+def reconstructions(model: Model, files: Sequence[Path], seed: int = 0) -> tuple[Any, Any]:
+    """Pictures as the model sees them, and what it makes of them: (n, c, h, w) in [0, 1].
+
+    Raises:
+        TaskError: the model has no task of kind reconstruct.
+        DataError: a picture cannot be read.
+    """
+    originals = _all(files, _image(model, model.task("reconstruct")))
+    return originals, model.reconstruct(torch.from_numpy(originals), seed=seed, output="pt")
+
+
+def translations(
+    model: Model, files: Sequence[Path], to: str, seed: int = 0
+) -> tuple[np.ndarray, Any]:
+    """Pictures as the model sees them, and in the domain `to`: (n, c, h, w) in [0, 1].
+
+    Raises:
+        TaskError: the model does not translate to that domain.
+        DataError: a picture cannot be read.
+    """
+    originals = _all(files, _image(model, model.translation(to)))
+    return originals, model.translate(torch.from_numpy(originals), to=to, seed=seed, output="pt")
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What a model says of one file.
+
+    Args:
+        score: higher is stranger; None where the file could not be read, and `error` says why.
+        is_anomaly: whether that is above the model's threshold; None without one.
+        heat_map: the picture with what is strange glowing, uint8 (height, width, 3), where it
+            was asked for.
+    """
+
+    file: Path
+    score: float | None = None
+    is_anomaly: bool | None = None
+    heat_map: np.ndarray | None = None
+    error: str = ""
+
+
+def scored(
+    model: Model, files: Sequence[Path], *, task: str | None = None, maps: bool = False
+) -> Iterator[Scored]:
+    """The score of each file, in their order; one that cannot be read stops no other.
+
+    Args:
+        task: the score task, where there are several; by default the first.
+        maps: heat maps, too. Their colours compare within the model alone: what glows in full
+            is a fixed strangeness, a pixel off by half of the range of values.
+
+    Raises:
+        TaskError: the model has no such task, or no map.
+    """
+    chosen = model.task("score", task)
+    draw = _image(model, chosen)
+    if maps and chosen.map is None:
+        raise TaskError(f"{model.title} has no map of what is strange")
+    for first in range(0, len(files), AT_ONCE):
+        found: dict[int, Scored] = {}
+        images: dict[int, np.ndarray] = {}
+        batch = files[first : first + AT_ONCE]
+        for index, file in enumerate(batch):
+            try:
+                images[index] = _seen(file, draw)
+            except (DataError, TaskError) as error:
+                found[index] = Scored(file, error=str(error))
+        if images:
+            stack = np.concatenate(list(images.values()))
+            scores = model.score(torch.from_numpy(stack), task=task, maps=maps)
+            heat = [None] * len(stack)
+            if scores.maps is not None:
+                heat = [*pictures.heat_maps(stack, scores.maps, most=1.0)]
+            for row, index in enumerate(images):
+                verdict = None if scores.is_anomaly is None else bool(scores.is_anomaly[row])
+                value = float(scores.values[row])
+                found[index] = Scored(batch[index], value, verdict, heat[row])
+        yield from (found[index] for index in range(len(batch)))
+
+
+def save_heat_map(row: Scored, folder: Path, number: int) -> Path | None:
+    """Write the heat map of a file to `folder`; its number keeps files of one name apart."""
+    if row.heat_map is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    height, width = row.heat_map.shape[:2]
+    scale = max(1, MAP_SIDE // max(height, width))
+    path = folder / f"{number:05d}-{row.file.stem}.png"
+    picture = Pictures.fromarray(row.heat_map)
+    picture.resize((width * scale, height * scale), Pictures.Resampling.NEAREST).save(path)
+    return path
+
+
+def write_csv(rows: Sequence[Scored], path: Path) -> Path:
+    """One line a file: `file,score,is_anomaly,error`; the file appears whole or not at all."""
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(["file", "score", "is_anomaly", "error"])
+    for row in rows:
+        score = "" if row.score is None else f"{row.score:.9g}"
+        verdict = "" if row.is_anomaly is None else str(row.is_anomaly).lower()
+        lines.writerow([str(row.file), score, verdict, row.error])
+    write_text(path, text.getvalue())
+    return path
+
+
+def _image(model: Model, task: Task) -> Image:
+    """The image that a task takes."""
+    draws = (model.spec.draws[name] for name in model.spec.draws_in(task.output))
+    return next(draw for draw in draws if isinstance(draw, Image))
+
+
+def _all(files: Sequence[Path], draw: Image) -> np.ndarray:
+    """Pictures as `_seen`, (n, c, h, w)."""
+    return np.concatenate([_seen(file, draw) for file in files])
+
+
+def _seen(file: Path, draw: Image) -> np.ndarray:
+    """A picture with the size and the colours that the model takes: (1, c, h, w) in [0, 1]."""
+    if not file.is_file():
+        raise DataError(f"no picture {str(file)!r}; give files such as jpg, png or webp")
+    with opened(file) as image:
+        return image_tensor(image, draw).add(1).div(2).numpy()

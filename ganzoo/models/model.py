@@ -1,0 +1,625 @@
+"""A trained model: networks, the Spec that made them, and its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganzoo.data.folder import upright
+from ganzoo.data.text_encoder import embed
+from ganzoo.errors import TaskError, choices, nearest
+from ganzoo.models.scores import Scores
+from ganzoo.nn.build import parameter_count
+from ganzoo.nn.interpreter import Evaluator
+from ganzoo.nn.modules import Net
+from ganzoo.seed import key
+from ganzoo.spec import expression as ex
+from ganzoo.spec.draws import DATA, Image, Label, Normal, Text, Uniform, tensor_shape
+from ganzoo.spec.spec import Spec, Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL.Image import Image as Picture
+
+    from ganzoo.publish.push import Published
+
+Output = Literal["pil", "np", "pt"]
+BATCH = 256
+"""Samples that are computed at once."""
+SCORED = 16
+"""Images that are scored at once: always so many, so that none depends on its company."""
+
+
+class Model:
+    """A trained model. What it can do is what the tasks of its Spec say.
+
+    Attributes:
+        spec: the Spec. networks: the networks that the tasks need, in evaluation mode.
+        config: what its folder says about where it comes from; empty for a fresh one.
+    """
+
+    def __init__(
+        self, spec: Spec, networks: Mapping[str, Net], config: Mapping[str, Any] | None = None
+    ) -> None:
+        self.spec = spec
+        self.networks = dict(networks)
+        self.config = dict(config or {})
+        for net in self.networks.values():
+            net.eval().requires_grad_(False)
+
+    # ----------------------------------------------------------------------------- tasks
+
+    def generate(
+        self,
+        n: int | None = None,
+        *,
+        seed: int = 0,
+        output: Output = "pil",
+        noise: Mapping[str, Any] | None = None,
+        task: str | None = None,
+        **given: Any,
+    ) -> Any:
+        """Draw samples.
+
+        Args:
+            n: how many; by default one for each label or text given, else 1.
+            seed: of the noise; the first samples of a seed do not depend on `n`.
+            output: "pil" for PIL images, "np" for float32 (n, h, w, c) and "pt" for (n, c, h, w),
+                both in [0, 1].
+            noise: values for noise by name, in place of the seed's: float (n, size).
+            task: the name of the task where there are several, such as "stage1"; by default
+                the first.
+            given: the other inputs of the task, such as `label=3`, `label=range(10)`,
+                `text="a red apple"` or several sentences; embedded ones are float (n, size).
+        """
+        chosen = self.task("generate", task)
+        values, n = self._given(chosen, given, n)
+        values |= self._noise(chosen, n, seed, noise or {})
+        return self._images(self.outputs(chosen.output, values), output)
+
+    def encode(
+        self, images: Any = None, *, task: str | None = None, seed: int = 0, **given: Any
+    ) -> np.ndarray:
+        """The codes of images: float32 (n, d).
+
+        Args:
+            task: the name of the task where there are several, such as "features"; by
+                default the first of kind encode.
+            given: other inputs of the task, such as `text=...` where it encodes sentences.
+        """
+        chosen = self.task("encode", task)
+        given |= {} if images is None else {"image": images}
+        values, n = self._given(chosen, given, None)
+        values |= self._noise(chosen, n, seed, {})
+        return self.outputs(chosen.output, values).flatten(1).cpu().numpy()
+
+    def reconstruct(
+        self, images: Any, *, task: str | None = None, seed: int = 0, output: Output = "pil"
+    ) -> Any:
+        """The images, encoded and decoded again.
+
+        Args:
+            task: the name of the task where there are several; by default the first.
+        """
+        chosen = self.task("reconstruct", task)
+        values, n = self._given(chosen, {"image": images}, None)
+        values |= self._noise(chosen, n, seed, {})
+        return self._images(self.outputs(chosen.output, values), output)
+
+    @property
+    def latent(self) -> str | None:
+        """The encode task whose codes `decode` takes: the one that the first reconstruct task
+        goes through, as in `G(E(x))`. None where there is no such way."""
+        return next(
+            (
+                name
+                for name, task in self.tasks("encode").items()
+                if self.tasks("reconstruct") and self._goes_through(task)
+            ),
+            None,
+        )
+
+    def decode(self, codes: Any, *, seed: int = 0, output: Output = "pil") -> Any:
+        """Images of codes: what `reconstruct` makes of them on its second half.
+
+        Args:
+            codes: float (n, d), as `encode(images, task=model.latent)` gives them.
+            seed: of the noise, where the task draws some.
+
+        Raises:
+            TaskError: no task reconstructs from codes, or these are none.
+        """
+        name = self.latent
+        if name is None:
+            raise TaskError(f"{self.title} has no codes that it makes images of")
+        encoding, task = self.task("encode", name), self.task("reconstruct")
+        shape = self._code_shape(encoding)
+        wanted = f"codes are float (n, {shape.numel()})"
+        rows = np.atleast_2d(_floats(codes, wanted))
+        if rows.shape != (len(rows), shape.numel()) or not len(rows):
+            raise TaskError(f"{wanted}, not {rows.shape}")
+        given = torch.from_numpy(rows).to(self.device).reshape(-1, *shape)
+        known = self.spec.meaning(encoding.output)
+        noise = self._noise(task, len(given), seed, {})
+        parts: list[Tensor] = []
+        for first in range(0, len(given), BATCH):
+            some = {name: value[first : first + BATCH] for name, value in noise.items()}
+            code = given[first : first + BATCH]
+            parts.append(self.evaluate(task.output, {**some, "": code}, {known: code}))
+        return self._images(torch.cat(parts), output)
+
+    def _goes_through(self, encoding: Task) -> bool:
+        """Whether its code is all of the data that the first reconstruct task needs."""
+        code, seen = self.spec.meaning(encoding.output), False
+        pending, visited = [self.spec.meaning(self.task("reconstruct").output)], set[Any]()
+        while pending:
+            node = pending.pop()
+            if node == code:
+                seen = True
+            elif isinstance(node, ex.Name) and node.name in self.spec.let:
+                if node.name not in visited:
+                    visited.add(node.name)
+                    pending.append(self.spec.meaning(node.name))
+            elif isinstance(node, ex.Name) and isinstance(self.spec.draws.get(node.name), DATA):
+                return False
+            else:
+                pending += ex.parts(node)
+        return seen
+
+    def _code_shape(self, encoding: Task) -> torch.Size:
+        """The shape of one code, before it is laid flat."""
+        values: dict[str, Tensor] = {}
+        for name in self.spec.draws_in(encoding.output):
+            draw = self.spec.draws[name]
+            whole = isinstance(draw, Label)
+            shape = (1, *tensor_shape(draw))
+            values[name] = torch.zeros(
+                shape, dtype=torch.int64 if whole else torch.float32, device=self.device
+            )
+        return self.outputs(encoding.output, values).shape[1:]
+
+    def translate(self, images: Any, *, to: str, seed: int = 0, output: Output = "pil") -> Any:
+        """The images in the domain `to`.
+
+        Raises:
+            TaskError: the model translates to no domain of that name.
+        """
+        task = self.translation(to)
+        values, n = self._given(task, {"image": images}, None)
+        values |= self._noise(task, n, seed, {})
+        return self._images(self.outputs(task.output, values), output)
+
+    def score(
+        self,
+        images: Any,
+        *,
+        task: str | None = None,
+        seed: int = 0,
+        maps: bool = False,
+        **given: Any,
+    ) -> Scores:
+        """How strange each image is: `values`, `threshold` and `is_anomaly`.
+
+        An image gets the same score, to the last bit, alone and in any company.
+
+        Args:
+            task: the name of the task where there are several; by default the first.
+            seed: of the noise, where the task draws some.
+            maps: find where the strangeness is, too.
+            given: other inputs of the task, such as `text=...` where it tells how badly an
+                image and a sentence fit.
+
+        Raises:
+            TaskError: the model has no such task, or the task has no map.
+        """
+        name, chosen = self._named("score", task)
+        if maps and chosen.map is None:
+            raise TaskError(f"the task {name!r} of {self.title} has no map")
+        values, n = self._given(chosen, {"image": images, **given}, None)
+        values |= self._noise(chosen, n, seed, {})
+        found = self._alike(chosen.output, values).flatten().cpu().numpy()
+        where = None
+        if maps and chosen.map is not None:
+            where = self._alike(chosen.map, values).mean(1).clamp_min(0).cpu().numpy()
+        return Scores(found, self.thresholds.get(name), where)
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The threshold of each score task that has one."""
+        stored = self.config.get("thresholds")
+        if not isinstance(stored, dict):
+            return {}
+        return {
+            name: float(fitted["value"])
+            for name, fitted in stored.items()
+            if isinstance(fitted, dict) and isinstance(fitted.get("value"), int | float)
+        }
+
+    def fit_thresholds(self, images: Any) -> None:
+        """Fit the threshold of each score task that declares a `quantile`.
+
+        Args:
+            images: normal ones that training has not seen.
+        """
+        fitted = dict(self.config.get("thresholds") or {})
+        for name, task in self.tasks("score").items():
+            if task.quantile is not None:
+                values = self.score(images, task=name).values
+                threshold = float(np.quantile(values, task.quantile, method="higher"))
+                fitted[name] = {
+                    "value": threshold,
+                    "quantile": task.quantile,
+                    "images": len(values),
+                }
+        if fitted:
+            self.config["thresholds"] = fitted
+
+    def tasks(self, kind: str) -> dict[str, Task]:
+        """The tasks of a kind by name; none where it can do nothing of the kind."""
+        return {name: task for name, task in self.spec.tasks.items() if task.kind == kind}
+
+    def _tasks(self, kind: str) -> dict[str, Task]:
+        found = self.tasks(kind)
+        if not found:
+            can = choices({task.kind for task in self.spec.tasks.values()})
+            raise TaskError(
+                f"{self.title} cannot {kind}; it can: {can}. `ganzoo models` says what others can"
+            )
+        return found
+
+    def task(self, kind: str, name: str | None = None) -> Task:
+        """The task of that kind and name; without a name, the first of the kind.
+
+        Raises:
+            TaskError: there is none.
+        """
+        return self._named(kind, name)[1]
+
+    def _named(self, kind: str, name: str | None) -> tuple[str, Task]:
+        """A task with its name; without a name, the first of its kind."""
+        found = self._tasks(kind)
+        if name is None:
+            return next(iter(found.items()))
+        if name not in found:
+            raise TaskError(
+                f"{self.title} has no task {name!r} of kind {kind}{nearest(name, found)} "
+                f"it has: {choices(found)}"
+            )
+        return name, found[name]
+
+    def translation(self, to: str) -> Task:
+        """The task of kind translate that leads to the domain `to`; TaskError if there is none."""
+        tasks = {task.to: task for task in self._tasks("translate").values()}
+        if to not in tasks:
+            raise TaskError(
+                f"no domain {to!r}{nearest(to, map(str, tasks))} this model translates to "
+                f"{choices(map(str, tasks))}"
+            )
+        return tasks[to]
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        return self.config.get("name") or self.spec.title or "this model"
+
+    # ---------------------------------------------------------------------------- inputs
+
+    def _given(
+        self, task: Task, given: dict[str, Any], n: int | None
+    ) -> tuple[dict[str, Tensor], int]:
+        """The values of the data's draws, and how many samples they make."""
+        draws = {
+            name: self.spec.draws[name]
+            for name in self.spec.draws_in(task.output)
+            if isinstance(self.spec.draws[name], DATA)
+        }
+        words = {name: _word(draw) for name, draw in draws.items()}
+        for word in given:
+            if word not in words.values():
+                allowed = [*words.values(), "n", "seed", "output", "noise", "task"]
+                raise TaskError(
+                    f"{self.title} takes no {word!r}{nearest(word, allowed)} "
+                    f"it takes: {choices(allowed)}"
+                )
+        values: dict[str, Tensor] = {}
+        for name, draw in draws.items():
+            if words[name] not in given:
+                raise TaskError(f"{self.title} needs {words[name]}=...")
+            values[name] = self._value(draw, given[words[name]])
+        sizes = {value.shape[0] for value in values.values()}
+        n = n if n is not None else max(sizes, default=1)
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise TaskError(f"n is the number of samples, at least 1, not {n!r}")
+        for name, value in values.items():
+            if value.shape[0] == 1:
+                values[name] = value.expand(n, *value.shape[1:])
+            elif value.shape[0] != n:
+                raise TaskError(f"{words[name]} has {value.shape[0]} entries, and n is {n}")
+        return values, n
+
+    def _value(self, draw: Any, value: Any) -> Tensor:
+        match draw:
+            case Image():
+                return image_tensor(value, draw).to(self.device)
+            case Label():
+                wrong = TaskError(
+                    f"label: whole numbers from 0 to {draw.classes - 1}, not {value!r}"
+                )
+                try:
+                    labels = _array(value).reshape(-1)
+                except (TypeError, ValueError):
+                    raise wrong from None
+                if labels.dtype.kind not in "iu" or not len(labels):
+                    raise wrong
+                if labels.min() < 0 or labels.max() >= draw.classes:
+                    raise wrong
+                return torch.from_numpy(labels.astype(np.int64)).to(self.device)
+            case _:
+                wanted = f"{draw.kind}: float (n, {draw.size})"
+                if isinstance(draw, Text) and (sentences := _sentences(value)):
+                    value = embed(sentences, draw.encoder)
+                rows = np.atleast_2d(_floats(value, wanted))
+                if rows.shape != (len(rows), draw.size) or not len(rows):
+                    raise TaskError(f"{wanted}, not {rows.shape}")
+                return torch.from_numpy(rows).to(self.device)
+
+    def _noise(self, task: Task, n: int, seed: int, given: Mapping[str, Any]) -> dict[str, Tensor]:
+        names = [
+            name
+            for name in self.spec.draws_in(task.output)
+            if isinstance(self.spec.draws[name], Normal | Uniform)
+        ]
+        for name in given:
+            if name not in names:
+                raise TaskError(
+                    f"no noise {name!r}{nearest(name, names)} allowed: {choices(names)}"
+                )
+        values: dict[str, Tensor] = {}
+        for name in names:
+            draw = self.spec.draws[name]
+            assert isinstance(draw, Normal | Uniform)
+            if name in given:
+                wanted = f"noise {name!r} is float ({n}, {draw.size})"
+                value = torch.from_numpy(_floats(given[name], wanted))
+                if value.shape != (n, draw.size):
+                    raise TaskError(f"{wanted}, not {tuple(value.shape)}")
+            else:
+                value = sample_noise(draw, n, seed, name)
+            values[name] = value.to(self.device)
+        return values
+
+    # --------------------------------------------------------------------------- running
+
+    @property
+    def device(self) -> torch.device:
+        return next(
+            (p.device for net in self.networks.values() for p in net.parameters()),
+            torch.device("cpu"),
+        )
+
+    def to(self, device: str | torch.device) -> Model:
+        """The same model, moved to `device`."""
+        for net in self.networks.values():
+            net.to(device)
+        return self
+
+    def evaluate(
+        self,
+        text: str,
+        values: Mapping[str, Tensor],
+        known: Mapping[ex.Expression, Tensor] | None = None,
+    ) -> Any:
+        """The value of any expression over the model's draws and networks; no gradients.
+
+        Args:
+            values: a tensor for each draw that it needs: images (n, c, h, w) in [-1, 1].
+            known: the values of expressions in it, which are not computed.
+        """
+
+        def call(name: str, inputs: Sequence[Tensor], output: str | None) -> Tensor:
+            return self.networks[name](*inputs, outputs=(output or "",))
+
+        evaluator = Evaluator(
+            self.spec, call, values, lambda batch: torch.rand(batch, device=self.device), known
+        )
+        with torch.inference_mode():
+            return evaluator(text)
+
+    def outputs(self, text: str, values: Mapping[str, Tensor], batch: int = BATCH) -> Tensor:
+        """As `evaluate`, for an expression with one row a sample: in batches, side by side."""
+        n = next(iter(values.values())).shape[0]
+        parts = [
+            self.evaluate(text, {name: value[i : i + batch] for name, value in values.items()})
+            for i in range(0, n, batch)
+        ]
+        return torch.cat(parts)
+
+    def _alike(self, text: str, values: Mapping[str, Tensor]) -> Tensor:
+        """As `outputs`, with batches filled up to one size.
+
+        The last bits of a matrix product depend on how many rows there are; a verdict must not.
+        """
+        n = next(iter(values.values())).shape[0]
+        wanted = -(-n // SCORED) * SCORED
+        filled = {
+            name: torch.cat([value, value[:1].expand(wanted - n, *value.shape[1:])])
+            for name, value in values.items()
+        }
+        return self.outputs(text, filled, SCORED)[:n]
+
+    def _images(self, images: Tensor, output: Output) -> Any:
+        images = images.add(1).div(2).clamp(0, 1).cpu()
+        if output == "pt":
+            return images
+        array = images.permute(0, 2, 3, 1).contiguous().numpy()
+        if output == "np":
+            return array
+        if output != "pil":
+            raise TaskError(f"output is 'pil', 'np' or 'pt', not {output!r}")
+        return pictures(array)
+
+    # --------------------------------------------------------------------------- keeping
+
+    def save_pretrained(self, folder: str | Path, **facts: Any) -> None:
+        """Write the model folder; takes what `ganzoo.models.store.save` takes."""
+        from ganzoo.models import store
+
+        store.save(self, folder, **facts)
+
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        private: bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        token: str | bool | None = None,
+        endpoint: str | None = None,
+        dry_run: bool = False,
+        **options: Any,
+    ) -> Published:
+        """Publish it on the hub, as `org/name`; where it went, and the commit.
+
+        Saved, loaded back and compared first, then sent in one commit, which is refused where
+        the repository moves meanwhile. `ganzoo.publish.push.push_model` says more, and takes
+        other options: `parent`, `licence`, `message`, `dtype`.
+        """
+        from ganzoo.publish import push
+
+        return push.push_model(
+            self,
+            repo,
+            private=private,
+            revision=revision,
+            create_pr=create_pr,
+            token=token,
+            endpoint=endpoint,
+            dry_run=dry_run,
+            **options,
+        )
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {parameter_count(net):,}" for name, net in self.networks.items())
+        return f"<Model {self.title}: {', '.join(self.spec.tasks)}; parameters: {sizes}>"
+
+
+def sample_noise(draw: Normal | Uniform, n: int, seed: int, name: str) -> Tensor:
+    """Noise (n, size) of a seed, row by row, so that the first rows do not depend on `n`."""
+    generator = torch.Generator().manual_seed(key(seed, "sample", name))
+    rows = torch.empty(n, draw.size)
+    for row in rows:
+        if isinstance(draw, Normal):
+            row.copy_(torch.randn(draw.size, generator=generator))
+        else:
+            row.uniform_(draw.low, draw.high, generator=generator)
+    return rows
+
+
+def _sentences(value: Any) -> list[str]:
+    """The sentences of a text that is given in words; none where it is given in numbers."""
+    if isinstance(value, str):
+        return [value]
+    several = isinstance(value, list | tuple | np.ndarray)
+    return list(value) if several and any(isinstance(part, str) for part in value) else []
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(value.numpy(force=True) if isinstance(value, Tensor) else value)
+
+
+def _floats(value: Any, wanted: str) -> np.ndarray:
+    """Numbers as float32, a copy; a TaskError says what was wanted instead of them."""
+    try:
+        found = np.array(_array(value), dtype=np.float32)
+    except (TypeError, ValueError):
+        raise TaskError(f"{wanted}, not {value!r}") from None
+    if not np.isfinite(found).all():
+        raise TaskError(f"{wanted}, all of them finite")
+    return found
+
+
+def pictures(array: np.ndarray) -> list[Picture]:
+    """PIL images of floats (n, h, w, c) in [0, 1]; c is 1, 3 or 4."""
+    from PIL import Image as pil
+
+    values = (array * 255).round().astype(np.uint8)
+    return [pil.fromarray(value[:, :, 0] if value.shape[2] == 1 else value) for value in values]
+
+
+def image_tensor(images: Any, draw: Image) -> Tensor:
+    """People's images as the networks take them: float32 (n, c, h, w) in [-1, 1].
+
+    Takes a path, a PIL image, a float array in [0, 1] or uint8 array (h, w), (h, w, c) or
+    (n, h, w, c), a tensor (c, h, w) or (n, c, h, w) in [0, 1], or a sequence of any of these.
+    """
+    from pathlib import Path
+
+    from PIL import Image as pil
+
+    if isinstance(images, str | Path):
+        try:
+            with pil.open(images) as file:
+                file.load()
+                return image_tensor(file, draw)
+        except OSError as error:
+            raise TaskError(f"cannot read the image {str(images)!r}: {error}") from None
+    if isinstance(images, pil.Image):
+        picture = upright(images, draw.channels if draw.channels in (1, 3, 4) else 3)
+        array = torch.from_numpy(np.array(picture, dtype=np.float32) / 255)
+        array = array[None, :, :, None] if array.ndim == 2 else array[None]
+        return _fit(array.permute(0, 3, 1, 2), draw)
+    if isinstance(images, Tensor):
+        value = images if images.ndim == 4 else images[None]
+        return _fit(value.float() / (255 if images.dtype == torch.uint8 else 1), draw)
+    if isinstance(images, np.ndarray):
+        if images.dtype.kind not in "iuf" or images.ndim > 4:
+            raise TaskError(
+                f"images are (n, h, w, c) of numbers, not {images.shape} {images.dtype}"
+            )
+        value = torch.from_numpy(
+            images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
+        )
+        if value.ndim == 2:
+            value = value[:, :, None]
+        value = value if value.ndim == 4 else value[None]
+        return _fit(value.permute(0, 3, 1, 2), draw)
+    try:
+        items = list(images)
+    except TypeError:
+        items = []
+    if not items:
+        raise TaskError(f"no images in {type(images).__name__} {images!r}")
+    return torch.cat([image_tensor(item, draw) for item in items])
+
+
+def _fit(values: Tensor, draw: Image) -> Tensor:
+    """Values (n, c, h, w) in [0, 1] with the channels and the size of the draw, in [-1, 1]."""
+    if values.ndim != 4 or 0 in values.shape:
+        raise TaskError(f"images are (n, channels, height, width), not {tuple(values.shape)}")
+    if not torch.isfinite(values).all() or values.min() < -1e-3 or values.max() > 1 + 1e-3:
+        raise TaskError("the values of images are in [0, 1] (or uint8 from 0 to 255)")
+    channels, height, width = draw.shape
+    if values.shape[1] != channels:
+        if values.shape[1] == 1:
+            values = values.expand(-1, channels, -1, -1)
+        elif channels == 1 and values.shape[1] >= 3:
+            weights = values.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+            values = (values[:, :3] * weights).sum(1, keepdim=True)
+        elif channels == 3 and values.shape[1] == 4:
+            values = values[:, :3] * values[:, 3:] + (1 - values[:, 3:])
+        else:
+            raise TaskError(f"this model takes {channels} channels, not {values.shape[1]}")
+    if values.shape[2:] != (height, width):
+        values = F.interpolate(values, size=(height, width), mode="bilinear", antialias=True)
+    return values.clamp(0, 1).mul(2).sub(1)
+
+
+def _word(draw: Any) -> str:
+    """How callers name an input: its kind."""
+    return draw.kind

@@ -1,0 +1,1 @@
+"""From a Spec to torch: functions, modules, networks, and an interpreter of expressions."""

@@ -1,0 +1,43 @@
+"""The doors for plugins. A plugin implements any of these with `@ganzoo.hookimpl`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from ganzoo.data.catalog import DataSet
+    from ganzoo.spec.layers import Layer
+    from ganzoo.spec.losses.loss import Loss
+    from ganzoo.spec.variant import Variant
+    from ganzoo.spec.vocabulary import Function
+
+hookspec = pluggy.HookspecMarker("ganzoo")
+hookimpl = pluggy.HookimplMarker("ganzoo")
+
+
+@hookspec
+def ganzoo_variants() -> Iterable[type[Variant]]:  # type: ignore[empty-body]
+    """Variants: subclasses of `ganzoo.Variant`, each with a `name` of its own."""
+
+
+@hookspec
+def ganzoo_functions() -> Iterable[Function]:  # type: ignore[empty-body]
+    """Functions that expressions can call: `ganzoo.Function.of(my_loss, formula=...)`."""
+
+
+@hookspec
+def ganzoo_losses() -> Iterable[Loss]:  # type: ignore[empty-body]
+    """Losses for `--loss`: `ganzoo.Loss("name", {"real": "hinge(D(x), 1)", ...}, {...})`."""
+
+
+@hookspec
+def ganzoo_layers() -> Iterable[type[Layer]]:  # type: ignore[empty-body]
+    """Layers: subclasses of `ganzoo.Layer` with a `kind` of their own and a `module(shape)`."""
+
+
+@hookspec
+def ganzoo_data() -> Iterable[DataSet]:  # type: ignore[empty-body]
+    """Data sets: declarations `ganzoo.DataSet(name, fields, load=...)`."""

@@ -1,0 +1,313 @@
+"""The host: finds plugins, isolates broken ones, and lists what each brings.
+
+A plugin is a module behind an entry point of the group `ganzoo`. One that raises at
+import, misspells a hook, wants another version of ganzoo, or brings a name that another
+plugin brought before it is kept out whole, listed with the reason, and disturbs nothing else.
+
+The environment variable GANZOO_PLUGINS names the plugins to load, by entry point or by
+distribution, separated by commas; empty, it means none. `ganzoo --no-plugins` sets it so.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import (
+    Distribution,
+    EntryPoint,
+    PackageNotFoundError,
+    distributions,
+    version,
+)
+from typing import Any
+
+import pluggy
+
+from ganzoo.data.catalog import DATASETS, DataSet
+from ganzoo.errors import PluginError, UnknownNameError, choices, nearest
+from ganzoo.plugins import hookspecs
+from ganzoo.spec import vocabulary as words
+from ganzoo.spec.layers import LAYERS, Layer
+from ganzoo.spec.losses.loss import LOSSES, Loss
+from ganzoo.spec.variant import Variant
+from ganzoo.spec.vocabulary import Function, Vocabulary
+
+GROUP = "ganzoo"
+CHOICE = "GANZOO_PLUGINS"
+SLOW = 1.0
+"""Seconds that a plugin may take to import before `ganzoo plugins` says so."""
+WAY_OUT = f"`ganzoo --no-plugins ...` does without all, {CHOICE}=NAME,NAME loads these alone"
+_SINGULAR = {"variants": "variant", "functions": "function", "losses": "loss", "layers": "layer"}
+
+
+@dataclass
+class Plugin:
+    """A plugin as `ganzoo plugins` lists it.
+
+    `name` is that of its entry point, `problem` why it is not loaded (empty for one that works),
+    `seconds` what its import took. One that GANZOO_PLUGINS does not name is `left_out`.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    brings: dict[str, list[str]] = field(default_factory=lambda: dict[str, list[str]]())
+    problem: str = ""
+    seconds: float = 0.0
+    left_out: bool = False
+
+    @property
+    def slow(self) -> bool:
+        return self.seconds >= SLOW
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}".strip()
+
+
+class Host:
+    """All plugins and what they bring by name: variants, functions, losses, layers and data.
+
+    Args:
+        entry_points: each with the distribution that it is of, in the order of loading.
+        chosen: names of the plugins to load, of their entry points or distributions; None: all.
+    """
+
+    def __init__(
+        self,
+        entry_points: Iterable[tuple[Distribution | None, EntryPoint]] = (),
+        chosen: Iterable[str] | None = None,
+    ) -> None:
+        self.plugins: list[Plugin] = []
+        self.variants: dict[str, type[Variant]] = {}
+        self.functions: dict[str, Function] = dict(words.FUNCTIONS)
+        self.losses: dict[str, Loss] = dict(LOSSES)
+        self.layers: dict[str, type[Layer]] = dict(LAYERS)
+        self.data: dict[str, DataSet] = dict(DATASETS)
+        self.providers: dict[tuple[str, str], str] = {}
+        chosen = None if chosen is None else {_plain(name): name for name in chosen}
+        named: dict[str, Plugin] = {}
+        known: set[str] = set()
+        for distribution, entry_point in entry_points:
+            name = distribution.metadata["Name"] if distribution else entry_point.value
+            plugin = Plugin(entry_point.name, name, distribution.version if distribution else "")
+            self.plugins.append(plugin)
+            names = {_plain(plugin.name), _plain(plugin.distribution)}
+            known |= names
+            if chosen is not None and not names & set(chosen):
+                plugin.left_out = True
+                continue
+            other = named.setdefault(plugin.name, plugin)
+            try:
+                if other is not plugin:
+                    raise PluginError(
+                        f"{other} has an entry point {plugin.name!r}, too; uninstall one of them, "
+                        f"or name the one to load: {CHOICE}={plugin.distribution}"
+                    )
+                if distribution:
+                    _check_version(distribution)
+                before = time.perf_counter()
+                try:
+                    module = entry_point.load()
+                finally:
+                    plugin.seconds = time.perf_counter() - before
+                self._add(plugin, module)
+            # whatever a stranger's module raises at import, SystemExit too, stays its own matter
+            except (Exception, SystemExit) as error:
+                plugin.problem = _reason(error)
+        for name in (chosen or {}).keys() - known:
+            problem = f"{CHOICE} names it, and no such plugin is installed"
+            near = nearest(name, known).removesuffix(";")
+            self.plugins.append(Plugin(name, (chosen or {})[name], "", problem=problem + near))
+
+    def register(self, module: object, name: str = "") -> Plugin:
+        """Add a plugin by hand, for tests and notebooks; PluginError where it is broken."""
+        name = name or getattr(module, "__name__", type(module).__name__)
+        plugin = Plugin(name, name, "")
+        self._add(plugin, module)
+        self.plugins.append(plugin)
+        return plugin
+
+    def _add(self, plugin: Plugin, module: object) -> None:
+        """Take in all that a plugin brings, or nothing."""
+        # a manager of its own, so that one plugin's mistake is not seen by the others
+        manager = pluggy.PluginManager(GROUP)
+        manager.add_hookspecs(hookspecs)
+        try:
+            manager.register(module, plugin.name)
+            manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            hooks = [name for name in vars(hookspecs) if name.startswith("ganzoo_")]
+            wrong = _unknown_hook(module, hooks)
+            raise PluginError(
+                f"no hook {wrong!r}{nearest(wrong, hooks)} hooks: {choices(hooks)}"
+                if wrong
+                else str(error)
+            ) from None
+        for name in (name for name in vars(hookspecs) if name.startswith("ganzoo_")):
+            function = getattr(module, name, None)
+            if inspect.isroutine(function) and not hasattr(function, "ganzoo_impl"):
+                raise PluginError(f"{name} is not marked; write @ganzoo.hookimpl above it")
+        doors = manager.hook
+        rooms: list[tuple[str, dict[str, Any], type, Any]] = [
+            ("variants", self.variants, Variant, doors.ganzoo_variants),
+            ("functions", self.functions, Function, doors.ganzoo_functions),
+            ("losses", self.losses, Loss, doors.ganzoo_losses),
+            ("layers", self.layers, Layer, doors.ganzoo_layers),
+            ("data", self.data, DataSet, doors.ganzoo_data),
+        ]
+        found: list[tuple[str, dict[str, Any], str, Any]] = []
+        for word, room, kind, hook in rooms:
+            for item in (item for brought in hook() for item in brought):
+                _check_kind(word, item, kind)
+                name = _kind(item) if word == "layers" else item.name
+                taken = any(w == word and n == name for w, _, n, _ in found)
+                if name in room or taken:
+                    owner = self.providers.get((word, name), "this plugin" if taken else "ganzoo")
+                    what = _SINGULAR.get(word, word)
+                    raise PluginError(
+                        f"it brings {what} {name!r}, and {owner} has one of that name; "
+                        "uninstall one of them, or rename it"
+                    )
+                found.append((word, room, name, item))
+        for word, room, name, item in found:
+            room[name] = item
+            self.providers[word, name] = plugin.distribution
+            plugin.brings.setdefault(word, []).append(name)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.functions, self.layers, self.providers)
+
+    @property
+    def broken(self) -> list[Plugin]:
+        return [plugin for plugin in self.plugins if plugin.problem]
+
+    def variant(self, name: str) -> type[Variant]:
+        """The variant of that name; UnknownNameError with the nearest match and broken plugins."""
+        if name not in self.variants:
+            raise UnknownNameError(
+                f"no variant {name!r}{nearest(name, self.variants)} there is: "
+                f"{choices(self.variants)}{self._not_loaded()}"
+            )
+        return self.variants[name]
+
+    def loss(self, name: str) -> Loss:
+        """The loss of that name; UnknownNameError with the nearest match and broken plugins."""
+        if name not in self.losses:
+            raise UnknownNameError(
+                f"no loss {name!r}{nearest(name, self.losses)} there is: "
+                f"{choices(self.losses)}{self._not_loaded()}"
+            )
+        return self.losses[name]
+
+    def _not_loaded(self) -> str:
+        """Lines for an error: which plugins are broken, and which were left out."""
+        lines = ""
+        if self.broken:
+            broken = "; ".join(f"{plugin} ({plugin.problem})" for plugin in self.broken)
+            lines += f"\n  not loaded: {broken}; see `ganzoo plugins`. {WAY_OUT}"
+        if left_out := [plugin.distribution for plugin in self.plugins if plugin.left_out]:
+            lines += f"\n  left out, since {CHOICE} does not name them: {', '.join(left_out)}"
+        return lines
+
+
+def _check_kind(word: str, item: Any, kind: type) -> None:
+    if word in {"variants", "layers"}:
+        fits, what = inspect.isclass(item) and issubclass(item, kind), "a subclass of "
+    else:
+        fits, what = isinstance(item, kind), "a "
+    if not fits:
+        raise PluginError(f"ganzoo_{word} must give {what}{kind.__name__}, not {item!r}")
+    if word == "variants" and not isinstance(getattr(item, "name", None), str):
+        raise PluginError(f'variant {item.__name__} has no name; add: name = "..."')
+    if word == "layers" and not isinstance(_kind(item), str):
+        raise PluginError(f'layer {item.__name__} has no kind; add: kind: Literal["..."] = "..."')
+
+
+def _kind(layer: Any) -> Any:
+    return layer.model_fields["kind"].default
+
+
+def _unknown_hook(module: object, hooks: list[str]) -> str:
+    """The first function marked as a hook that is none."""
+    for name in dir(module):
+        if (
+            name.startswith("ganzoo_")
+            and name not in hooks
+            and inspect.isroutine(getattr(module, name))
+        ):
+            return name
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error) or "no message"
+    return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}"
+
+
+def _plain(name: str) -> str:
+    """A name as it is compared: distributions may be written with -, _ or capitals."""
+    return name.strip().replace("_", "-").replace(".", "-").lower()
+
+
+def _check_version(distribution: Distribution) -> None:
+    """PluginError where what a plugin says of the ganzoo that it needs is not what is here."""
+    requires = distribution.requires or []
+    if not any(_plain(text).startswith("ganzoo") for text in requires):
+        return
+    from packaging.requirements import Requirement  # hundredths of a second, so not for everybody
+
+    try:
+        here = version("ganzoo")
+    except PackageNotFoundError:  # run from a folder, without having been installed
+        return
+    for text in requires:
+        wanted = Requirement(text)
+        if _plain(wanted.name) != "ganzoo" or (wanted.marker and not wanted.marker.evaluate()):
+            continue
+        if not wanted.specifier.contains(here, prereleases=True):
+            raise PluginError(
+                f"it needs ganzoo{wanted.specifier}, and this is {here}; "
+                f"pip install --upgrade ganzoo {distribution.metadata['Name']}"
+            )
+
+
+def discover() -> Host:
+    """The host with every installed plugin, in the order of distribution and entry name.
+
+    Of the plugins alone that GANZOO_PLUGINS names, where it is set.
+    """
+    found: dict[tuple[str, str, str], tuple[Distribution, EntryPoint]] = {}
+    for distribution in distributions():
+        for entry_point in distribution.entry_points:
+            if entry_point.group == GROUP:
+                name: str = distribution.metadata["Name"]
+                found.setdefault(
+                    (name.lower(), entry_point.name, entry_point.value), (distribution, entry_point)
+                )
+    choice = os.environ.get(CHOICE)
+    chosen = None if choice is None else [name for name in choice.split(",") if name.strip()]
+    return Host((found[key] for key in sorted(found)), chosen)
+
+
+@lru_cache(maxsize=1)
+def default() -> Host:
+    """The host of this process; plugins are looked for once, at first use."""
+    global _looking
+    _looking = True
+    try:
+        return discover()
+    finally:
+        _looking = False
+
+
+_looking = False
+
+
+def vocabulary() -> Vocabulary:
+    """The words of the core and of all plugins; while plugins load, the core's alone."""
+    return words.core() if _looking else default().vocabulary

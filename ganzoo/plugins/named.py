@@ -1,0 +1,59 @@
+"""Losses by name, and a Spec with another loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganzoo.errors import SpecError
+from ganzoo.plugins.host import default
+from ganzoo.spec import files
+from ganzoo.spec.losses.loss import Loss
+from ganzoo.spec.spec import Spec
+
+
+def named(text: str) -> Loss:
+    """The loss that `--loss` means: a name, with settings behind commas, or a file.
+
+    `hinge`, `rpgan,gamma=2`, `wgan,repeat=3,clip_weights=0.02`, `my-loss.yaml`.
+
+    Raises:
+        UnknownNameError: there is no loss of that name. SpecError: a setting is wrong.
+    """
+    name, *settings = text.split(",")
+    loss = Loss.from_dict(files.plain(name)) if files.is_file_name(name) else default().loss(name)
+    given: dict[str, str] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise SpecError(f"--loss {text}: write name=value behind the comma, such as gamma=2")
+        given[key.strip()] = value.strip()
+    return loss.with_settings(given)
+
+
+def with_loss(spec: Spec, loss: str | Loss) -> Spec:
+    """`spec` with another loss: `with_loss(spec, "hinge")`, `with_loss(spec, "rpgan,gamma=2")`.
+
+    An ordinary Spec comes out. `Loss.applied` says in words what became different.
+
+    Raises:
+        UnknownNameError: there is no loss of that name.
+        SpecError: the Spec has not one generator and one discriminator; the message says why.
+    """
+    return (named(loss) if isinstance(loss, str) else loss).apply(spec)
+
+
+def composed(spec: Spec, text: str) -> tuple[Spec, dict[str, Any]]:
+    """`spec` with the loss that `--loss` means, and what config.json says of it."""
+    loss, host = named(text), default()
+    made, changes = loss.applied(spec)
+    settings: dict[str, Any] = {**loss.numbers, "repeat": loss.repeat}
+    if loss.clip_weights:
+        settings["clip_weights"] = loss.clip_weights
+    facts: dict[str, Any] = {"name": loss.name, "settings": settings}
+    word = text.split(",")[0]
+    if files.is_file_name(word):
+        facts["file"] = Path(word).name
+    else:
+        facts["plugin"] = host.providers.get(("losses", loss.name), "ganzoo")
+    return made, {**facts, "source": loss.source, "changes": list(changes)}

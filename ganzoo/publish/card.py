@@ -1,0 +1,361 @@
+"""Model cards: from a model and the facts of its folder to a README.md that people read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.metrics.report import Report
+from ganzoo.models.model import Model
+from ganzoo.nn.build import parameter_count
+from ganzoo.spec import latex
+from ganzoo.spec.draws import Image, Label, Text
+from ganzoo.spec.layers import BatchNorm
+from ganzoo.spec.network import Network
+from ganzoo.spec.schedule import updates_of
+from ganzoo.spec.spec import Spec, Task
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+CAPTIONS = {
+    "samples.png": "Samples of {name}: 64 of one seed, none picked",
+    "reconstructions.png": "Test images above, their reconstructions below; the first ones",
+    "anomalies.png": "Test images above, what is strange in them below: normal ones, then others",
+    "translations.png": "Test images above, their translations below them, and below these what "
+    "comes back of them; the first ones",
+    "losses.png": "Losses during training",
+    "history.png": "The Fréchet distance during training",
+}
+"""What a picture of each name shows."""
+
+
+def card(
+    model: Model,
+    *,
+    summary: str = "",
+    limits: str = "",
+    pictures: tuple[str, ...] = (),
+    report: Report | None = None,
+    more: str = "",
+    called: str = "",
+    licence: str = "",
+) -> str:
+    """The card of a model as Markdown, with the metadata that the Hub reads at its head.
+
+    Args:
+        summary: a sentence or two for people. limits: what it should not be used for.
+        pictures: names of pictures in the model's folder: samples.png, losses.png, ...
+        report: its figures. more: Markdown that follows them.
+        called: what `from_pretrained` takes for it; by default its name.
+        licence: of the weights, in the hub's words: apache-2.0, cc-by-4.0, ...
+    """
+    config, spec, name = model.config, model.spec, called or model.title
+    pictured = {word: f"![{CAPTIONS[word].format(name=name)}]({word})" for word in pictures}
+    generates = bool(model.tasks("generate"))
+    parts = [
+        _metadata(model, name, report, licence),
+        f"# {name}",
+        summary,
+        pictured.get("samples.png", ""),
+        _sentences(spec) if generates else "",
+        pictured.get("anomalies.png", ""),
+        pictured.get("reconstructions.png", ""),
+        pictured.get("translations.png", ""),
+        "## Use it",
+        "```python\nimport ganzoo\n\n"
+        f'model = ganzoo.from_pretrained("{name}")\n{_example(model)}\n```',
+        f"```\nganzoo sample {name}{_said(spec)} -n 64 --seed 0 -o samples.png\n```"
+        if generates
+        else "",
+        *(
+            f"```\nganzoo translate {name} picture.png --to {task.to} -o {task.to}.png\n```"
+            for task in [*model.tasks("translate").values()][:1]
+        ),
+        *(["## How good it is", _figures(report, name)] if report else []),
+        more,
+        "## What it learnt",
+        f"{spec.title} ({_source(spec.source)}), as the Spec in `config.json` says it:",
+        f"$$\n{latex.latex(spec)}\n$$",
+        _definitions(spec),
+        "## Networks",
+        *(_network(model, network) for network in spec.networks),
+        "## Training",
+        _training(config, spec),
+        pictured.get("losses.png", ""),
+        pictured.get("history.png", ""),
+        *(["## Limits", limits] if limits else []),
+        "## Licence",
+        _licence(config, licence),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _metadata(model: Model, name: str, report: Report | None, licence: str) -> str:
+    """The head of the card, in YAML, by the conventions of the hub."""
+    from huggingface_hub import ModelCardData
+
+    spec, data = model.spec, model.config.get("data", {}).get("name", "")
+    pipeline = _pipeline(spec)
+    anomalies = any(task.quantile for task in spec.tasks.values())
+    title = re.sub(r"[^a-z0-9]+", "-", spec.title.lower()).strip("-")
+    kind = "" if {"classes", "words"} & set(spec.tasks) else "gan"  # judges are none
+    tags = ["ganzoo", kind, title, "anomaly-detection" if anomalies else ""]
+    there = _on_the_hub(data)
+    results = _results(report, pipeline or "anomaly-detection") if report else []
+    about = ModelCardData(
+        library_name="ganzoo",
+        license=licence or None,
+        pipeline_tag=pipeline or None,
+        tags=list(dict.fromkeys(tag for tag in tags if tag)),
+        datasets=[there] if there else None,
+        model_name=name if results else None,
+        eval_results=results or None,
+    )
+    return f"---\n{about.to_yaml().strip()}\n---"
+
+
+def _results(report: Report, task: str) -> list[EvalResult]:
+    """Each figure with its protocol, without which a number means nothing."""
+    from huggingface_hub import EvalResult
+
+    judge = report.judge["name"] if report.judge else "the judge"
+    by = {"judge": f"{judge}, sha256 {report.judge['sha256']}"} if report.judge else {}
+    return [
+        EvalResult(
+            task_type=task,
+            dataset_type=_on_the_hub(report.data) or report.data,
+            dataset_name=report.data,
+            dataset_split=report.split,
+            metric_type=key,
+            metric_name=f"{key.replace('_', ' ')}: {figure.about.replace('the judge', judge)}",
+            metric_value=figure.value,
+            metric_args={
+                "real": figure.real,
+                "generated": figure.generated,
+                "seed": report.seed,
+                **by,
+                **({"references": dict(figure.references)} if figure.references else {}),
+            },
+        )
+        for key, figure in report.figures.items()
+    ]
+
+
+def _pipeline(spec: Spec) -> str:
+    """What the hub calls the first thing that a model can do; it has no word for anomalies."""
+    first = next(iter(spec.tasks.values()), None)
+    match first.kind if first else "":
+        case "generate":
+            told = any(isinstance(draw, Text) for draw in spec.draws.values())
+            return "text-to-image" if told else "unconditional-image-generation"
+        case "translate" | "reconstruct":
+            return "image-to-image"
+        case "encode":
+            verdicts = "classes" in spec.tasks
+            return "image-classification" if verdicts else "image-feature-extraction"
+        case _:
+            return ""
+
+
+def _on_the_hub(data: str) -> str:
+    """The name that a data set has on the hub; nothing where it is not there."""
+    from ganzoo.data.catalog import DATASETS
+    from ganzoo.plugins.host import default
+
+    declared = {**default().data, **DATASETS}.get(data.partition(",")[0])
+    return declared.hub if declared else ""
+
+
+def _example(model: Model) -> str:
+    """A line of Python for each thing that it can do."""
+    spec, lines = model.spec, list[str]()
+    for name, task in spec.tasks.items():
+        labels = [
+            draw.classes
+            for draw in map(spec.draws.__getitem__, spec.draws_in(task.output))
+            if isinstance(draw, Label)
+        ]
+        told = [
+            repr(next(iter(draw.examples), "a sentence"))
+            for draw in map(spec.draws.__getitem__, spec.draws_in(task.output))
+            if isinstance(draw, Text)
+        ]
+        first = name == next(iter(model.tasks(task.kind)))
+        chosen = "" if first else f', task="{name}"'
+        chosen = f", text={told[0]}{chosen}" if told else chosen
+        match task.kind:
+            case "generate" if told:
+                lines.append(f"images = model.generate(4, seed=0{chosen})    # PIL images")
+            case "encode" if told and not _sees(spec, task):
+                asked = chosen.removeprefix(", ")
+                lines.append(f"codes = model.encode({asked})    # {name}: an array (n, d)")
+            case "generate" if labels:
+                lines.append(
+                    f"images = model.generate({labels[0]}, label=range({labels[0]}), seed=0)"
+                    "    # PIL images, one of each class"
+                )
+            case "generate":
+                lines.append("images = model.generate(16, seed=0)    # PIL images")
+            case "translate":
+                lines.append(f'there = model.translate(images, to="{task.to}")')
+            case "reconstruct":
+                lines.append("again = model.reconstruct(images)    # encoded and decoded")
+            case "encode":
+                lines.append(f"codes = model.encode(images{chosen})    # {name}: an array (n, d)")
+            case "score":
+                what = ".values, .threshold, .is_anomaly" if task.quantile else ".values"
+                lines.append(f"scores = model.score(images{chosen})    # {name}: {what}")
+    return "\n".join(lines)
+
+
+def _said(spec: Spec) -> str:
+    """The sentence in the example for the command line."""
+    examples = [draw.examples for draw in spec.draws.values() if isinstance(draw, Text)]
+    return f' --text "{examples[0][0]}"' if examples and examples[0] else ""
+
+
+def _sees(spec: Spec, task: Task) -> bool:
+    """Whether a task takes images."""
+    return any(isinstance(spec.draws[name], Image) for name in spec.draws_in(task.output))
+
+
+def _sentences(spec: Spec) -> str:
+    """The sentences of the sheet of samples, which come in turn."""
+    for draw in spec.draws.values():
+        if isinstance(draw, Text) and draw.examples:
+            listed = "; ".join(f"*{sentence}*" for sentence in draw.examples)
+            return f"Their sentences, in turn from the left: {listed}."
+    return ""
+
+
+def _figures(report: Report, name: str) -> str:
+    """The table of figures, and the protocol that they mean nothing without."""
+    rows = ["| figure | value | beside it | what it is |", "| --- | ---: | --- | --- |"]
+    for key, figure in report.figures.items():
+        way = {"lower": " (lower is better)", "higher": " (higher is better)", "": ""}
+        beside = ", ".join(f"{word} {value:.4g}" for word, value in figure.references.items())
+        rows.append(
+            f"| {key.replace('_', ' ')} | **{figure.value:.4g}** | {beside} "
+            f"| {figure.about}{way[figure.better]} |"
+        )
+    real = max(figure.real for figure in report.figures.values())
+    generated = max(figure.generated for figure in report.figures.values())
+    judge = (
+        f" Features and classes are those of `{report.judge['name']}` "
+        f"(sha256 `{report.judge['sha256'][:16]}`), a small net of this zoo: its distances do "
+        "not compare with those of an Inception net."
+        if report.judge
+        else ""
+    )
+    return (
+        "\n".join(rows)
+        + f"\n\nMeasured on the {report.split} split of {report.data}: {real:,} real images"
+        + (f", up to {generated:,} generated ones" if generated else "")
+        + f", rounded to 8 bits, seed {report.seed}.{judge} The measuring chooses "
+        f"nothing by test images. `ganzoo eval {name}` measures all of it again."
+    )
+
+
+def _source(source: str) -> str:
+    parts = [part.partition(":") for part in source.split("; ")]  # a loss has a source of its own
+    return ", ".join(
+        f"[{word}:{number}](https://arxiv.org/abs/{number})"
+        if word == "arXiv"
+        else word + colon + number
+        for word, colon, number in parts
+    )
+
+
+def _definitions(spec: Spec) -> str:
+    """What the functions in the losses mean."""
+    from ganzoo.spec import vocabulary
+
+    used = {name for _, text in spec.expressions() for name in spec.names_in(text)}
+    rows = [
+        f"- `{function.signature}`: {function.summary} ${function.formula}$"
+        for name in sorted(used - set(spec.networks))
+        if (function := vocabulary.function(name)) and function.formula
+    ]
+    return "\n".join(rows)
+
+
+def _network(model: Model, name: str) -> str:
+    network = model.spec.networks[name]
+    here = model.networks.get(name)
+    size = f"{parameter_count(here):,} parameters" if here else "trained with it, not published"
+    rows = [f"**{name}** ({size})", "| layer | |\n| --- | --- |"]
+    for path, layer in network.walk():
+        kind, _, rest = latex.layer_text(layer).partition(layer.kind.replace("_", " "))
+        rows[1] += f"\n| `{path}` | {layer.kind.replace('_', ' ')}{kind}{rest} |"
+    return "\n\n".join(rows)
+
+
+def _training(config: Mapping[str, Any], spec: Spec) -> str:
+    data, facts = config.get("data", {}), config.get("training", {})
+    made = config.get("made_by", {})
+    rows = {
+        "data": f"{data.get('name', '')}, {data.get('size', 0):,} images",
+        "rounds": f"{facts.get('steps', spec.steps):,} of batch {facts.get('batch', spec.batch)}",
+        "seed": facts.get("seed", ""),
+        "precision": facts.get("precision", ""),
+        "time": f"{facts.get('seconds', 0) / 60:.0f} minutes",
+        "made by": f"{made.get('plugin', '')} {made.get('plugin_version', '')}".strip(),
+        "checkpoint": "the last one; none was chosen by looking",
+    }
+    table = "| | |\n| --- | --- |\n" + "\n".join(
+        f"| {key} | {value} |" for key, value in rows.items()
+    )
+    optimizers = "\n".join(
+        f"- {f'{stage.name}, ' if len(spec.stages) > 1 else ''}`{update.name}`: "
+        f"{_optimizer(update.optimizer)}"
+        for stage in spec.stages
+        for item in stage.round
+        for update in updates_of(item)
+    )
+    average = "".join(
+        f"\n\nPublished is the moving average of `{name}` (decay {decay:g} a round)"
+        + (
+            ", with its batch statistics estimated anew."
+            if _in_batches(spec.networks[name])
+            else "."
+        )
+        for name, decay in spec.ema.items()
+    )
+    loss = made.get("loss", {})
+    exchanged = (
+        f"\n\nIts loss is `{loss['name']}` ({_source(loss['source'])}), in place of its own:\n\n"
+        + "\n".join(f"- {change}" for change in loss["changes"])
+        if loss
+        else ""
+    )
+    command = config.get("command", "")
+    again = f"\n\nTo make it again:\n\n```\n{command}\n```" if command else ""
+    return f"{table}\n\n{optimizers}{average}{exchanged}{again}"
+
+
+def _in_batches(network: Network) -> bool:
+    """Whether it has batch statistics."""
+    return any(isinstance(layer, BatchNorm) for _, layer in network.walk())
+
+
+def _optimizer(optimizer: Any) -> str:
+    values = optimizer.model_dump(exclude={"kind", "decay"}, exclude_none=True)
+    text = ", ".join(f"{key} {value}" for key, value in values.items())
+    decay = optimizer.decay
+    after = (
+        f"; from {decay.start:.0%} of the rounds on the rate falls to {decay.final:g} of it "
+        f"({decay.shape})"
+        if decay
+        else ""
+    )
+    return f"{optimizer.kind} with {text}{after}"
+
+
+def _licence(config: Mapping[str, Any], weights: str) -> str:
+    data = config.get("data", {}).get("licence", "")
+    known = {"apache-2.0": "Apache-2.0", "mit": "MIT"}
+    said = f"The weights are {known.get(weights, weights)}." if weights else ""
+    of_data = f"The training data: {data}." if data else ""
+    return f"{said} {of_data}".strip() or "Not said; ask whoever published it."

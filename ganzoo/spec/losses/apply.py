@@ -1,0 +1,314 @@
+"""A Spec with another loss: its terms in the Spec's own words, and all that goes with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ganzoo.errors import SpecError
+from ganzoo.spec import expression as ex
+from ganzoo.spec import vocabulary
+from ganzoo.spec.frozen import FrozenDict
+from ganzoo.spec.layers import BatchNorm, Inject, Layer, LayerNorm, Residual, Skip
+from ganzoo.spec.losses.roles import Game
+from ganzoo.spec.network import Network
+from ganzoo.spec.schedule import SGD, Adam, Optimizer, RMSprop, Stage, Update
+from ganzoo.spec.spec import Spec
+
+if TYPE_CHECKING:
+    from ganzoo.spec.losses.loss import Loss
+
+JUDGE, REAL, FAKE = WORDS = ("D", "x", "fake")
+"""What the terms of a loss speak of: the discriminator, an image of the data, one that is made."""
+
+OPTIMIZERS: dict[str, type[Adam | RMSprop | SGD]] = {"adam": Adam, "rmsprop": RMSprop, "sgd": SGD}
+
+INSTEAD = {"batch_norm": "layer norm", "minibatch_std": "nothing"}
+"""What takes the place of a layer that mixes samples, where a penalty refuses it.
+
+Layer norm is the drop-in replacement that the authors of WGAN-GP recommend (arXiv:1704.00028).
+"""
+
+
+class Applied(NamedTuple):
+    """A Spec with another loss, and in words what became different in it."""
+
+    spec: Spec
+    changes: tuple[str, ...]
+
+
+def exchange(spec: Spec, loss: Loss) -> Applied:
+    """`spec` with `loss` in place of its own.
+
+    Raises:
+        SpecError: there is not one generator and one discriminator, or they are not such that
+            this loss can be taken of them.
+    """
+    return _Exchange(spec, loss).carry_out()
+
+
+class _Exchange:
+    def __init__(self, spec: Spec, loss: Loss) -> None:
+        self.spec, self.loss, self.game = spec, loss, Game.of(spec)
+        self.changes: list[str] = []
+
+    def carry_out(self) -> Applied:
+        spec, loss, judge = self.spec, self.loss, self.game.discriminator
+        [stage] = spec.stages
+        updates = [self._update(update) for update in stage.updates]
+        network = self._network(spec.networks[judge])
+        draft = spec.model_copy(
+            update={
+                "title": f"{_own(spec.title)} with {loss.name} loss" if spec.title else "",
+                "source": "; ".join(dict.fromkeys(filter(None, (spec.source, loss.source)))),
+                "networks": {**spec.networks, judge: network},
+                "stages": (Stage(updates, stage.steps, stage.freeze, stage.name),),
+            }
+        )
+        try:
+            made = Spec.from_dict(self._without_unused(draft))
+        except SpecError as error:
+            raise SpecError(
+                [(path, f"{text} (with loss {loss.name!r})") for path, text in error.problems]
+            ) from None
+        return Applied(made, tuple(self.changes))
+
+    # ---------------------------------------------------------------------------- updates
+
+    def _update(self, update: Update) -> Update:
+        [player] = update.train
+        judging = player == self.game.discriminator
+        minimize = self._terms(update, judging)
+        repeat = self.loss.repeat if judging else update.repeat
+        if repeat != update.repeat:
+            self.changes.append(f"{player} is updated {repeat}x a round (before: {update.repeat}x)")
+        clip = self.loss.clip_weights if judging else update.clip_weights
+        if clip != update.clip_weights:
+            now, before = (
+                f"clipped to {limit:g}" if limit else "not clipped"
+                for limit in (clip, update.clip_weights)
+            )
+            self.changes.append(f"weights of {player} are {now} (before: {before})")
+        return Update(
+            update.train, minimize, self._optimizer(update.optimizer, player),
+            repeat, update.every, update.on, clip, update.name,
+        )  # fmt: skip
+
+    def _terms(self, update: Update, judging: bool) -> dict[str, str]:
+        [player] = update.train
+        terms = self.loss.discriminator if judging else self.loss.generator
+        minimize = {name: str(self._written(text)) for name, text in terms.items()}
+        kept = {} if judging else self._apart(update)
+        for name in kept:
+            if name in minimize:
+                raise SpecError(
+                    f"the name of term {name!r} of {player} is needed by loss {self.loss.name!r}; "
+                    "rename it"
+                )
+        minimize |= kept
+        if minimize != update.minimize:
+            gone, here = (
+                ", ".join(f"{name}: {text}" for name, text in terms.items() if name not in kept)
+                for terms in (update.minimize, minimize)
+            )
+            stays = f"; it still minimizes {', '.join(kept)}" if kept else ""
+            self.changes.append(f"{player} minimizes {here} (before: {gone}){stays}")
+        return minimize
+
+    def _apart(self, update: Update) -> dict[str, str]:
+        """The generator's terms that do not ask the discriminator: a loss leaves them alone."""
+        kept: dict[str, str] = {}
+        for name, text in update.minimize.items():
+            parts = [*_addends(ex.parse(text))]
+            asks = [self.game.discriminator in self.spec.names_in(str(part)) for part in parts]
+            if not any(asks):
+                kept[name] = text
+            elif not all(asks):
+                raise SpecError(
+                    f"term {name!r} of {self.game.generator} adds {parts[asks.index(False)]} to "
+                    f"what {self.game.discriminator} says, and a loss would replace both; write it "
+                    "as a term of its own"
+                )
+        return kept
+
+    def _optimizer(self, old: Optimizer, player: str) -> Optimizer:
+        if self.loss.optimizer is None:
+            return old
+        kind = OPTIMIZERS[self.loss.optimizer]
+        known = set(type(old).model_fields) - {"kind"}
+        facts: dict[str, Any] = {
+            key: getattr(old, key) for key in kind.model_fields if key in known
+        }
+        if self.loss.betas:
+            facts["betas"] = self.loss.betas
+        new = kind(**facts)
+        if new != old:
+            self.changes.append(
+                f"{player} learns by {_said(new, old)} (before: {_said(old, new)}); "
+                f"its rate of {new.lr:g} stays"
+            )
+        return new
+
+    # ------------------------------------------------------------------------------ terms
+
+    def _written(self, text: str) -> ex.Expression:
+        """A term in the words of the Spec."""
+        game = self.game
+        images = {REAL: game.real, FAKE: game.fake}
+
+        def write(node: ex.Expression) -> ex.Expression:
+            match node:
+                case ex.Name(name) if name in self.loss.numbers:
+                    value = self.loss.numbers[name]
+                    return ex.Number(value) if value >= 0 else ex.Negative(ex.Number(-value))
+                case ex.Name(name) if name in images:
+                    return images[name].arguments[game.place]
+                case ex.Name(name) if name == JUDGE:
+                    return ex.Name(game.discriminator)
+                case ex.Negative(operand):
+                    return ex.Negative(write(operand))
+                case ex.Binary(operator, left, right):
+                    return _folded(ex.Binary(operator, write(left), write(right)))
+                case ex.Several(items):
+                    return ex.Several(tuple(map(write, items)))
+                case ex.Call(name, (image,)) if name == JUDGE:
+                    parts = [*self._conditions(node)]
+                    parts.insert(game.place, write(image))
+                    return ex.Call(game.discriminator, tuple(parts))
+                case ex.Call(name, arguments):
+                    return ex.Call(name, (*map(write, arguments), *self._given(node)))
+                case _:
+                    return node
+
+        return write(ex.parse(text))
+
+    def _given(self, node: ex.Call) -> tuple[ex.Expression, ...]:
+        """What a function that takes the discriminator itself is given, too: the conditions."""
+        conditions = self._conditions(node) if ex.Name(JUDGE) in node.arguments else ()
+        if not conditions:
+            return ()
+        function = vocabulary.function(node.name)
+        if function is None or function.parameters[len(node.arguments) :] != ("given",):
+            raise SpecError(
+                f"loss {self.loss.name!r}: {node} asks a discriminator that is shown a condition, "
+                f"{self.game.real}, and {node.name} takes none (as a last parameter `given`)"
+            )
+        if self.game.place:
+            raise SpecError(
+                f"loss {self.loss.name!r}: {node} needs a discriminator whose first input is the "
+                f"image, and in {self.game.real} it stands after a condition"
+            )
+        return conditions if len(conditions) == 1 else (ex.Several(conditions),)
+
+    def _conditions(self, node: ex.Call) -> tuple[ex.Expression, ...]:
+        """What is judged beside the images that a call speaks of."""
+        said = {part.name for part in ex.walk(node) if isinstance(part, ex.Name)}
+        real, fake = self.game.conditions
+        if {REAL, FAKE} <= said and real != fake:
+            raise SpecError(
+                f"loss {self.loss.name!r}: {node} needs the same condition for data and fakes, and "
+                f"they have others: {self.game.real}, {self.game.fake}"
+            )
+        return fake if FAKE in said else real
+
+    # ----------------------------------------------------------------------------- layers
+
+    def _network(self, network: Network) -> Network:
+        """The discriminator without the layers that a function of this loss refuses."""
+        refused: dict[str, str] = {}
+        for text in self.loss.discriminator.values():
+            for node in ex.walk(ex.parse(text)):
+                if isinstance(node, ex.Call) and ex.Name(JUDGE) in node.arguments:
+                    function = vocabulary.function(node.name)
+                    refused |= dict.fromkeys(function.refuses if function else (), node.name)
+        # kinds that nothing can stand for stay, and the Spec refuses them with the reason
+        for kind in filter(refused.__contains__, INSTEAD):
+            if paths := [path for path, layer in network.walk() if layer.kind == kind]:
+                self.changes.append(
+                    f"{self.game.discriminator} has {INSTEAD[kind]} in place of "
+                    f"{kind.replace('_', ' ')} ({', '.join(paths)}), since {refused[kind]} needs "
+                    "samples that do not mix"
+                )
+        inputs = {name: _unmixed(branch, refused) for name, branch in network.inputs.items()}
+        return network.model_copy(
+            update={"inputs": FrozenDict(inputs), "layers": _unmixed(network.layers, refused)}
+        )
+
+    # ------------------------------------------------------------------------- what is left
+
+    def _without_unused(self, draft: Spec) -> dict[str, Any]:
+        """The data of a Spec without draws and lets that served the old loss alone."""
+        used = {
+            name
+            for path, text in draft.expressions()
+            if not path.startswith("let.")
+            for name in draft.names_in(text)
+        }
+        data = draft.to_dict()
+        for room in ("draws", "let"):
+            if unused := [name for name in data[room] if name not in used]:
+                self.changes.append(f"nothing needs {', '.join(unused)} any more ({room})")
+            data[room] = {name: value for name, value in data[room].items() if name in used}
+        return data
+
+
+def _own(title: str) -> str:
+    """A title without the loss that was exchanged before."""
+    return re.sub(r" with [a-z][a-z0-9_-]* loss$", "", title)
+
+
+def _unmixed(layers: tuple[Layer, ...], refused: Mapping[str, str]) -> tuple[Layer, ...]:
+    found: list[Layer] = []
+    for layer in layers:
+        match layer:
+            case BatchNorm(eps=eps) if layer.kind in refused:
+                found.append(LayerNorm(eps))
+            case _ if layer.kind in refused and INSTEAD.get(layer.kind) == "nothing":
+                pass
+            case Residual() | Skip() | Inject():
+                inner = {
+                    key: _unmixed(getattr(layer, key), refused)
+                    for key in ("layers", "shortcut", "through")
+                    if key in type(layer).model_fields
+                }
+                found.append(layer.model_copy(update=inner))
+            case _:
+                found.append(layer)
+    return tuple(found)
+
+
+def _addends(node: ex.Expression) -> Iterator[ex.Expression]:
+    """What a term adds up, weights aside."""
+    match node:
+        case ex.Binary("+" | "-", left, right):
+            yield from _addends(left)
+            yield from _addends(right)
+        case ex.Binary("*", ex.Number(), inner) | ex.Binary("*" | "/", inner, ex.Number()):
+            yield from _addends(inner)
+        case ex.Negative(operand):
+            yield from _addends(operand)
+        case _:
+            yield node
+
+
+def _folded(node: ex.Binary) -> ex.Expression:
+    """A product or quotient of two numbers as one number: `gamma / 2` is written 0.5."""
+    match node:
+        case ex.Binary("*", ex.Number(a), ex.Number(b)):
+            return ex.Number(a * b)
+        case ex.Binary("/", ex.Number(a), ex.Number(b)) if b:
+            return ex.Number(a / b)
+        case _:
+            return node
+
+
+def _said(optimizer: Optimizer, other: Optimizer) -> str:
+    """An optimizer in words: its kind, and what is not so in the other one."""
+    theirs = other.model_dump()
+    facts = [
+        f"{key.replace('_', ' ')} {value}"
+        for key, value in optimizer.model_dump(exclude={"kind"}).items()
+        if theirs.get(key, 0.0) != value
+    ]
+    return f"{optimizer.kind} with {', '.join(facts)}" if facts else optimizer.kind

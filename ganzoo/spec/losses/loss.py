@@ -1,0 +1,246 @@
+"""Losses as data: what a discriminator and a generator minimize, whatever their layers are.
+
+`Loss.apply(spec)` gives an ordinary Spec, so that nothing below knows of losses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+
+from ganzoo.errors import SpecError, choices, nearest
+from ganzoo.spec import expression as ex
+from ganzoo.spec.frozen import Frozen, FrozenDict, Named, spec_error
+from ganzoo.spec.losses.apply import FAKE, JUDGE, REAL, WORDS, Applied, exchange
+from ganzoo.spec.schedule import Beta, ExpressionText, Positive
+from ganzoo.spec.spec import Spec
+
+
+class Loss(Frozen):
+    """What a discriminator and a generator minimize, for any Spec that has one of each.
+
+        Loss("hinge", {"real": "hinge(D(x), 1)", "fake": "hinge(D(fake), -1)"},
+             {"fool": "-mean(D(fake))"})
+
+    Terms are expressions of three words: `D` is the discriminator, or critic, as a function of an
+    image alone, `x` an image of the data, `fake` one of the generator. What else a discriminator
+    is shown, such as a label, comes in by itself.
+
+    Args:
+        name: what `--loss` takes.
+        discriminator, generator: their terms by name. The name `critic` is for the negative of
+            a distance between data and fakes, which metrics follow.
+        numbers: numbers that the terms use by name, so that `--loss NAME,gamma=2` can set them.
+        repeat: updates of the discriminator in a round.
+        clip_weights: what its weights are clipped to.
+        optimizer, betas: the kind of optimizer of both networks, and Adam's betas, where the
+            loss is known to need them. Learning rates stay those of the variant.
+        summary: one sentence. source: where it comes from (arXiv id).
+    """
+
+    name: Annotated[str, StringConstraints(strict=True)]
+    discriminator: Annotated[Named[ExpressionText], Field(min_length=1, max_length=32)]
+    generator: Annotated[Named[ExpressionText], Field(min_length=1, max_length=32)]
+    numbers: Named[float] = Field(default_factory=FrozenDict)
+    repeat: Annotated[int, Field(ge=1, le=1000)] = 1
+    clip_weights: Positive | None = None
+    optimizer: Literal["adam", "rmsprop", "sgd"] | None = None
+    betas: tuple[Beta, Beta] | None = None
+    summary: Annotated[str, Field(max_length=500)] = ""
+    source: Annotated[str, Field(max_length=200)] = ""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str,
+            discriminator: Mapping[str, str],
+            generator: Mapping[str, str],
+            numbers: Mapping[str, float] = ...,
+            repeat: int = 1,
+            clip_weights: float | None = None,
+            optimizer: Literal["adam", "rmsprop", "sgd"] | None = None,
+            betas: tuple[float, float] | None = None,
+            summary: str = "",
+            source: str = "",
+        ) -> None: ...
+
+    # ------------------------------------------------------------------------- validation
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = [*self._problems()]
+        if problems:
+            raise SpecError(problems)
+        return self
+
+    def _problems(self) -> Iterator[tuple[str, str]]:
+        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", self.name):
+            yield (
+                "name",
+                f"{self.name!r} is no name of a loss: a small letter, then small letters, digits, "
+                "- or _, 40 characters at most",
+            )
+        for name in self.numbers:
+            if name in WORDS:
+                yield f"numbers.{name}", f"the words {choices(WORDS)} have a meaning already"
+        if self.betas and self.optimizer != "adam":
+            yield "betas", "are Adam's; say optimizer: adam beside them"
+        for player, needed in (("discriminator", {JUDGE}), ("generator", {JUDGE, FAKE})):
+            said: set[str] = set()
+            wrong = False
+            for term, text in getattr(self, player).items():
+                try:
+                    said |= self._words_in(ex.parse(text))
+                except SpecError as error:
+                    wrong = True
+                    yield f"{player}.{term}", error.problems[0][1]
+            if not wrong and (missing := needed - said):
+                yield player, f"no term speaks of {choices(missing)}, so nothing would learn by it"
+
+    def _words_in(self, tree: ex.Expression) -> set[str]:
+        """The words of the language of losses that a term uses; SpecError for any other."""
+        said: set[str] = set()
+        allowed = [*WORDS, *self.numbers]
+        for node in ex.walk(tree):
+            match node:
+                case ex.Name(name) if name not in allowed:
+                    raise SpecError(
+                        f"no {name!r} in a loss{nearest(name, allowed)} allowed: {choices(allowed)}"
+                    )
+                case ex.Call(name, arguments, output) if name == JUDGE:
+                    if len(arguments) != 1 or output:
+                        raise SpecError(
+                            f"{node}: in a loss, {JUDGE} gives one verdict on one image, as in "
+                            f"{JUDGE}({REAL}); a label comes in by itself"
+                        )
+                    said.add(name)
+                case ex.Name(name):
+                    said.add(name)
+                case _:
+                    pass
+        return said
+
+    # ---------------------------------------------------------------------------- reading
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Self:
+        """A loss from plain data, as read from JSON or YAML."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise spec_error(error, "Loss", data) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Self:
+        """The same loss with other `numbers`, `repeat` or `clip_weights`; they may come as text."""
+        data = self.to_dict()
+        allowed = [*self.numbers, "repeat", *(["clip_weights"] if self.clip_weights else [])]
+        for name, value in settings.items():
+            if name not in allowed:
+                raise SpecError(
+                    f"loss {self.name!r} has no {name!r}{nearest(name, allowed)} "
+                    f"allowed: {choices(allowed)}"
+                )
+            (data["numbers"] if name in self.numbers else data)[name] = value
+        return self.from_dict(data)
+
+    # --------------------------------------------------------------------------- applying
+
+    def apply(self, spec: Spec) -> Spec:
+        """`spec` with this loss in place of its own: an ordinary Spec.
+
+        The terms of both networks are replaced, except those of the generator that do not ask the
+        discriminator. Layers of the discriminator that a penalty refuses make way: batch norm
+        for layer norm, minibatch deviation for nothing. Learning rates stay.
+
+        Raises:
+            SpecError: there is not one generator and one discriminator, or they are not such
+                that this loss can be taken of them.
+        """
+        return self.applied(spec).spec
+
+    def applied(self, spec: Spec) -> Applied:
+        """What `apply` gives, and in words what it changed."""
+        return exchange(spec, self)
+
+
+_FOOL = {"fool": "bce(D(fake), 1)"}
+_TRUE_OR_NOT = {"real": "bce(D(x), 1)", "fake": "bce(D(fake), 0)"}
+_DISTANCE = "mean(D(fake)) - mean(D(x))"
+
+LOSSES: dict[str, Loss] = {
+    loss.name: loss
+    for loss in (
+        Loss(
+            "nonsaturating",
+            _TRUE_OR_NOT,
+            _FOOL,
+            summary="Cross-entropy; the generator maximizes the logarithm of being taken for real.",
+            source="arXiv:1406.2661",
+        ),
+        Loss(
+            "minimax",
+            _TRUE_OR_NOT,
+            {"fool": "-bce(D(fake), 0)"},
+            summary="Cross-entropy as the game of two; its gradients fade where D is sure.",
+            source="arXiv:1406.2661",
+        ),
+        Loss(
+            "lsgan",
+            {"real": "0.5 * mse(D(x), 1)", "fake": "0.5 * mse(D(fake), 0)"},
+            {"fool": "0.5 * mse(D(fake), 1)"},
+            summary="Least squares against 1 for data and 0 for fakes.",
+            source="arXiv:1611.04076",
+        ),
+        Loss(
+            "hinge",
+            {"real": "hinge(D(x), 1)", "fake": "hinge(D(fake), -1)"},
+            {"fool": "-mean(D(fake))"},
+            summary="Scores count until they are on their side of a margin of 1.",
+            source="arXiv:1705.02894",
+        ),
+        Loss(
+            "wgan",
+            {"critic": _DISTANCE},
+            {"critic": "-mean(D(fake))"},
+            repeat=5,
+            clip_weights=0.01,
+            optimizer="rmsprop",
+            summary="The Wasserstein distance, by a critic whose weights are clipped.",
+            source="arXiv:1701.07875",
+        ),
+        Loss(
+            "wgan-gp",
+            {"critic": _DISTANCE, "penalty": "penalty * gradient_penalty(D, x, fake)"},
+            {"critic": "-mean(D(fake))"},
+            {"penalty": 10.0},
+            repeat=5,
+            optimizer="adam",
+            betas=(0.5, 0.9),
+            summary="The Wasserstein distance, by a critic whose slope is held near 1.",
+            source="arXiv:1704.00028",
+        ),
+        Loss(
+            "rpgan",
+            {
+                "pair": "mean(softplus(D(fake) - D(x)))",
+                "r1": "gamma / 2 * r1(D, x)",
+                "r2": "gamma / 2 * r1(D, fake)",
+            },
+            {"pair": "mean(softplus(D(x) - D(fake)))"},
+            {"gamma": 1.0},
+            optimizer="adam",
+            betas=(0.0, 0.99),
+            summary="Relativistic pairing: each image of the data against a fake, with "
+            "zero-centred penalties at both; gamma wants choosing for the data.",
+            source="arXiv:1807.00734; arXiv:2501.05441",
+        ),
+    )
+}
+"""The losses of the core; plugins add others through the hook `ganzoo_losses`."""
