@@ -16,16 +16,13 @@ Python that the engine runs, that `ganzoo explain --code` shows and a debugger s
 
 from __future__ import annotations
 
-import hashlib
-import linecache
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-import torch
-
+from ganzoo.engine import writer
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.schedule import Stage, Update, updates_of
@@ -67,6 +64,10 @@ class Value:
     def transparent(self) -> bool:
         """Nothing by itself: numbers, and several values as one argument."""
         return self.kind in {"number", "several"}
+
+    def detaches(self, value: Value) -> bool:
+        """Whether this value reads one with a graph but wants no gradient through it."""
+        return bool(self.wants and value.wants and not self.wants & value.networks)
 
 
 @dataclass(frozen=True)
@@ -256,7 +257,7 @@ class Round:
                 and (value.kind != "output" or len(value.inputs[0].outputs) == 1)
                 and readers[0].first == value.first
                 and bool(readers[0].wants) == bool(value.wants)
-                and not detaches(readers[0], value)
+                and not readers[0].detaches(value)
             )
 
     def keeps_graph(self, execution: int, update: int) -> bool:
@@ -332,228 +333,18 @@ class Round:
     # ----------------------------------------------------------------------------- code
 
     @cached_property
-    def ours(self) -> dict[str, str]:
-        """The words of the code itself; after an underscore, which no name of a Spec begins with,
-        where the Spec has a thing of that name."""
-        theirs = {*self.spec.networks, *self.spec.draws, *self.spec.let}
-        theirs |= {value.word for value in self.values if value.kind == "function"}
-        return {word: f"_{word}" if word in theirs else word for word in _OURS}
-
-    @cached_property
     def code(self) -> str:
         """The round as Python source: a function of `draw`, `gradients` and `apply`."""
-        return _Writer(self).write()
+        return writer.write(self)
 
     def compile(self, names: Mapping[str, Any]) -> Callable[..., None]:
         """The function, with networks and functions looked up in `names`."""
-        ours = self.ours
-        digest = hashlib.sha256(self.code.encode()).hexdigest()[:8]
-        filename = f"<ganzoo round {self.stage.name} {digest}>"
-        # so that tracebacks and debuggers show the lines
-        linecache.cache[filename] = (len(self.code), None, self.code.splitlines(True), filename)
-        functions = {
-            value.word: vocabulary.load(value.word)
-            for value in self.values
-            if value.kind == "function"
-        }
-        namespace: dict[str, Any] = {**functions, **names}
-        namespace |= {ours["no_grad"]: torch.no_grad, ours["range"]: range}
-        # identifiers and numbers of a validated Spec, laid out by the writer below: no text of
-        # the Spec reaches this line
-        exec(compile(self.code, filename, "exec"), namespace)
-        return namespace[ours["train_round"]]
-
-
-_OURS = ("train_round", "draw", "gradients", "apply", "no_grad", "range", "k")
-
-
-def detaches(user: Value, value: Value) -> bool:
-    """Whether `user` reads a value with a graph but wants no gradient through it."""
-    return bool(user.wants and value.wants and not user.wants & value.networks)
+        return writer.compile_round(self, names)
 
 
 def _identifier(text: str) -> str:
     """`gradient_penalty(C, x, fake).mix` to `mix`; a plain name stays."""
     return text.rsplit(".", 1)[-1]
-
-
-class _Writer:
-    """Writes a Round as Python."""
-
-    def __init__(self, round: Round) -> None:
-        self.round = round
-        self.index = 0
-        self.lines: list[str] = []
-        self.open = False
-        self.held: dict[str, Value] = {}
-        self.ours = round.ours
-
-    def write(self) -> str:
-        ours = self.ours
-        blocks: list[tuple[int, str]] = []
-        for index, execution in enumerate(self.round.executions):
-            self.index = index
-            self.lines, self.open = [], False
-            self._execution(execution)
-            blocks.append((execution.version, "\n".join(self.lines)))
-        body: list[str] = []
-        while blocks:
-            version, text = blocks[0]
-            run = 1
-            while run < len(blocks) and blocks[run] == (version + run, text):
-                run += 1
-            if run > 1:
-                body.append(f"    for {ours['k']} in {ours['range']}({version}, {version + run}):")
-                body += [f"    {line}" for line in text.replace(_K, ours["k"]).split("\n")]
-            else:
-                body.append(text.replace(_K, str(version)))
-            blocks = blocks[run:]
-        head = f"def {ours['train_round']}({ours['draw']}, {ours['gradients']}, {ours['apply']}):"
-        # a round in which nothing is due has no body of its own
-        return "\n".join([head, *(body or ["    pass"])]) + "\n"
-
-    def _execution(self, execution: Execution) -> None:
-        title = " and ".join(", ".join(update.train) for update in execution.updates)
-        self._line(f"# update {title}")
-        fresh = self._fresh(execution)
-        self._draws([value for value in fresh if value.kind == "draw"])
-        for value in fresh:
-            if value.kind == "call" and not _only_reader(self.round, value).nested:
-                self._call(value)
-            elif value.kind in {"function", "operator"} and not value.nested:
-                text = self._text(value)
-                self._line(f"{self._name(value)} = {text}", bool(value.wants))
-        for u, (update, terms) in enumerate(zip(execution.updates, execution.terms, strict=True)):
-            parts = ", ".join(term.name for term in terms)
-            keep = ", keep_graph=True" if self.round.keeps_graph(self.index, u) else ""
-            self._line(f"{self.ours['gradients']}({update.name!r}, {parts}{keep})")
-        for update in execution.updates:
-            self._line(f"{self.ours['apply']}({update.name!r})")
-
-    def _fresh(self, execution: Execution) -> list[Value]:
-        """What is computed here for the first time, parts before wholes."""
-        ordered: list[Value] = []
-
-        def visit(value: Value) -> None:
-            if value.first == self.index and value not in ordered:
-                for part in value.parts:
-                    visit(part)
-                ordered.append(value)
-
-        for u, terms in enumerate(execution.terms):
-            for term, key in zip(terms, execution.updates[u].minimize, strict=True):
-                if term.first == self.index and not term.hint:
-                    term.hint = f"{execution.updates[u].name}_{key}"
-                visit(term)
-        return ordered
-
-    def _draws(self, draws: list[Value]) -> None:
-        if draws:
-            words = ", ".join(repr(value.word) for value in draws)
-            names = ", ".join(self._name(value) for value in draws)
-            self._line(f"{names} = {self.ours['draw']}({_K}, {words})")
-
-    def _call(self, call: Value) -> None:
-        """A pass of a network: all of its outputs that anybody reads get their names here."""
-        names: list[str] = []
-        text = self._call_text(call)
-        for output in call.outputs:
-            reader = _reader(self.round, call, output)
-            reader.first = call.first
-            reader.hint = reader.hint or "_".join(
-                filter(None, (call.word, output, *(_label(part) for part in call.inputs)))
-            )
-            names.append(self._name(reader))
-        self._line(f"{', '.join(names)} = {text}", bool(call.wants))
-
-    def _call_text(self, call: Value) -> str:
-        arguments = [self._use(part, call) for part in call.inputs]
-        if call.outputs != [""]:
-            arguments.append(f"outputs={tuple(call.outputs)!r}")
-        return f"{call.word}({', '.join(arguments)})"
-
-    def _text(self, value: Value, rank: int = 0) -> str:
-        """The expression that computes a value from those that have names."""
-        match value.kind:
-            case "output":
-                return self._call_text(value.inputs[0])
-            case "function":
-                pending = iter(value.inputs)
-                arguments = [name or self._use(next(pending), value) for name in value.passed]
-                arguments += [f"{key}={self._use(part, value)}" for key, part in value.noise]
-                return f"{value.word}({', '.join(arguments)})"
-            case _:
-                own = 1 if value.word in "+-" and len(value.inputs) == 2 else 2
-                if len(value.inputs) == 1:
-                    text = f"-{self._use(value.inputs[0], value, 3)}"
-                else:
-                    left, right = value.inputs
-                    text = (
-                        f"{self._use(left, value, own)} {value.word} "
-                        f"{self._use(right, value, own + (value.word in '-/'))}"
-                    )
-                return f"({text})" if own < rank else text
-
-    def _line(self, text: str, graph: bool = True) -> None:
-        if graph:
-            self.open = False
-            self.lines.append(f"    {text}")
-            return
-        if not self.open:
-            self.lines.append(f"    with {self.ours['no_grad']}():")
-            self.open = True
-        self.lines.append(f"        {text}")
-
-    def _use(self, value: Value, user: Value, rank: int = 0) -> str:
-        """How `user` reads `value`: detached where it wants none of its gradients."""
-        if value.kind == "number":
-            return (
-                f"{value.number:g}"
-                if float(f"{value.number:g}") == value.number
-                else repr(value.number)
-            )
-        if value.kind == "several":
-            return f"({', '.join(self._use(part, user) for part in value.inputs)},)"
-        if value.nested:
-            return self._text(value, rank)
-        return f"{value.name}.detach()" if detaches(user, value) else value.name
-
-    def _name(self, value: Value) -> str:
-        """A free name: its hint, numbered where a value that is still needed holds that name."""
-        base = value.hint or value.word or "value"
-        base = base if base.isidentifier() else "value"
-        taken = {*self.round.spec.networks, *self.ours.values()}
-        taken |= {v.word for v in self.round.values if v.kind == "function"}
-        for suffix in ("", *(f"_{n}" for n in range(2, 1000))):
-            name = base + suffix
-            holder = self.held.get(name)
-            if name not in taken and (
-                holder is None or holder is value or holder.last < self.index
-            ):
-                self.held[name] = value
-                value.name = name
-                return name
-        raise AssertionError("no free name")
-
-
-_K = "\x00k\x00"
-
-
-def _reader(round: Round, call: Value, output: str) -> Value:
-    """The value that stands for one output of a pass."""
-    return next(
-        value
-        for value in round.values
-        if value.kind == "output" and value.inputs == (call,) and value.word == output
-    )
-
-
-def _only_reader(round: Round, call: Value) -> Value:
-    return _reader(round, call, call.outputs[0])
-
-
-def _label(value: Value) -> str:
-    return value.name or value.hint or ""
 
 
 class Plan:

@@ -1,0 +1,234 @@
+"""The text of a round: what `ganzoo.engine.plan` found out, as ordinary Python.
+
+`write(round)` lays the values of a round out as one function of `draw`, `gradients` and
+`apply`; `compile_round` makes it callable. The text consists of identifiers and numbers of a
+validated Spec alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ganzoo.spec import vocabulary
+
+if TYPE_CHECKING:
+    from ganzoo.engine.plan import Execution, Round, Value
+
+OWN_WORDS = ("train_round", "draw", "gradients", "apply", "no_grad", "range", "k")
+
+
+def write(round: Round) -> str:
+    """The round as Python source."""
+    return _Writer(round).write()
+
+
+def own_words(round: Round) -> dict[str, str]:
+    """The words of the code itself; after an underscore, which no name of a Spec begins with,
+    where the Spec has a thing of that name."""
+    theirs = {*round.spec.networks, *round.spec.draws, *round.spec.let}
+    theirs |= {value.word for value in round.values if value.kind == "function"}
+    return {word: f"_{word}" if word in theirs else word for word in OWN_WORDS}
+
+
+def compile_round(round: Round, names: Mapping[str, Any]) -> Callable[..., None]:
+    """The function, with networks and functions looked up in `names`."""
+    ours = own_words(round)
+    digest = hashlib.sha256(round.code.encode()).hexdigest()[:8]
+    filename = f"<ganzoo round {round.stage.name} {digest}>"
+    # so that tracebacks and debuggers show the lines
+    linecache.cache[filename] = (len(round.code), None, round.code.splitlines(True), filename)
+    functions = {
+        value.word: vocabulary.load(value.word)
+        for value in round.values
+        if value.kind == "function"
+    }
+    namespace: dict[str, Any] = {**functions, **names}
+    namespace |= {ours["no_grad"]: torch.no_grad, ours["range"]: range}
+    # identifiers and numbers of a validated Spec, laid out by the writer below: no text of the
+    # Spec reaches this line
+    exec(compile(round.code, filename, "exec"), namespace)
+    return namespace[ours["train_round"]]
+
+
+class _Writer:
+    """Writes a Round as Python."""
+
+    def __init__(self, round: Round) -> None:
+        self.round = round
+        self.index = 0
+        self.lines: list[str] = []
+        self.open = False
+        self.held: dict[str, Value] = {}
+        self.ours = own_words(round)
+
+    def write(self) -> str:
+        ours = self.ours
+        blocks: list[tuple[int, str]] = []
+        for index, execution in enumerate(self.round.executions):
+            self.index = index
+            self.lines, self.open = [], False
+            self._execution(execution)
+            blocks.append((execution.version, "\n".join(self.lines)))
+        body: list[str] = []
+        while blocks:
+            version, text = blocks[0]
+            run = 1
+            while run < len(blocks) and blocks[run] == (version + run, text):
+                run += 1
+            if run > 1:
+                body.append(f"    for {ours['k']} in {ours['range']}({version}, {version + run}):")
+                body += [f"    {line}" for line in text.replace(_K, ours["k"]).split("\n")]
+            else:
+                body.append(text.replace(_K, str(version)))
+            blocks = blocks[run:]
+        head = f"def {ours['train_round']}({ours['draw']}, {ours['gradients']}, {ours['apply']}):"
+        # a round in which nothing is due has no body of its own
+        return "\n".join([head, *(body or ["    pass"])]) + "\n"
+
+    def _execution(self, execution: Execution) -> None:
+        title = " and ".join(", ".join(update.train) for update in execution.updates)
+        self._line(f"# update {title}")
+        fresh = self._fresh(execution)
+        self._draws([value for value in fresh if value.kind == "draw"])
+        for value in fresh:
+            if value.kind == "call" and not _only_reader(self.round, value).nested:
+                self._call(value)
+            elif value.kind in {"function", "operator"} and not value.nested:
+                text = self._text(value)
+                self._line(f"{self._name(value)} = {text}", bool(value.wants))
+        for u, (update, terms) in enumerate(zip(execution.updates, execution.terms, strict=True)):
+            parts = ", ".join(term.name for term in terms)
+            keep = ", keep_graph=True" if self.round.keeps_graph(self.index, u) else ""
+            self._line(f"{self.ours['gradients']}({update.name!r}, {parts}{keep})")
+        for update in execution.updates:
+            self._line(f"{self.ours['apply']}({update.name!r})")
+
+    def _fresh(self, execution: Execution) -> list[Value]:
+        """What is computed here for the first time, parts before wholes."""
+        ordered: list[Value] = []
+
+        def visit(value: Value) -> None:
+            if value.first == self.index and value not in ordered:
+                for part in value.parts:
+                    visit(part)
+                ordered.append(value)
+
+        for u, terms in enumerate(execution.terms):
+            for term, key in zip(terms, execution.updates[u].minimize, strict=True):
+                if term.first == self.index and not term.hint:
+                    term.hint = f"{execution.updates[u].name}_{key}"
+                visit(term)
+        return ordered
+
+    def _draws(self, draws: list[Value]) -> None:
+        if draws:
+            words = ", ".join(repr(value.word) for value in draws)
+            names = ", ".join(self._name(value) for value in draws)
+            self._line(f"{names} = {self.ours['draw']}({_K}, {words})")
+
+    def _call(self, call: Value) -> None:
+        """A pass of a network: all of its outputs that anybody reads get their names here."""
+        names: list[str] = []
+        text = self._call_text(call)
+        for output in call.outputs:
+            reader = _reader(self.round, call, output)
+            reader.first = call.first
+            reader.hint = reader.hint or "_".join(
+                filter(None, (call.word, output, *(_label(part) for part in call.inputs)))
+            )
+            names.append(self._name(reader))
+        self._line(f"{', '.join(names)} = {text}", bool(call.wants))
+
+    def _call_text(self, call: Value) -> str:
+        arguments = [self._use(part, call) for part in call.inputs]
+        if call.outputs != [""]:
+            arguments.append(f"outputs={tuple(call.outputs)!r}")
+        return f"{call.word}({', '.join(arguments)})"
+
+    def _text(self, value: Value, rank: int = 0) -> str:
+        """The expression that computes a value from those that have names."""
+        match value.kind:
+            case "output":
+                return self._call_text(value.inputs[0])
+            case "function":
+                pending = iter(value.inputs)
+                arguments = [name or self._use(next(pending), value) for name in value.passed]
+                arguments += [f"{key}={self._use(part, value)}" for key, part in value.noise]
+                return f"{value.word}({', '.join(arguments)})"
+            case _:
+                own = 1 if value.word in "+-" and len(value.inputs) == 2 else 2
+                if len(value.inputs) == 1:
+                    text = f"-{self._use(value.inputs[0], value, 3)}"
+                else:
+                    left, right = value.inputs
+                    text = (
+                        f"{self._use(left, value, own)} {value.word} "
+                        f"{self._use(right, value, own + (value.word in '-/'))}"
+                    )
+                return f"({text})" if own < rank else text
+
+    def _line(self, text: str, graph: bool = True) -> None:
+        if graph:
+            self.open = False
+            self.lines.append(f"    {text}")
+            return
+        if not self.open:
+            self.lines.append(f"    with {self.ours['no_grad']}():")
+            self.open = True
+        self.lines.append(f"        {text}")
+
+    def _use(self, value: Value, user: Value, rank: int = 0) -> str:
+        """How `user` reads `value`: detached where it wants none of its gradients."""
+        if value.kind == "number":
+            return (
+                f"{value.number:g}"
+                if float(f"{value.number:g}") == value.number
+                else repr(value.number)
+            )
+        if value.kind == "several":
+            return f"({', '.join(self._use(part, user) for part in value.inputs)},)"
+        if value.nested:
+            return self._text(value, rank)
+        return f"{value.name}.detach()" if user.detaches(value) else value.name
+
+    def _name(self, value: Value) -> str:
+        """A free name: its hint, numbered where a value that is still needed holds that name."""
+        base = value.hint or value.word or "value"
+        base = base if base.isidentifier() else "value"
+        taken = {*self.round.spec.networks, *self.ours.values()}
+        taken |= {v.word for v in self.round.values if v.kind == "function"}
+        for suffix in ("", *(f"_{n}" for n in range(2, 1000))):
+            name = base + suffix
+            holder = self.held.get(name)
+            if name not in taken and (
+                holder is None or holder is value or holder.last < self.index
+            ):
+                self.held[name] = value
+                value.name = name
+                return name
+        raise AssertionError("no free name")
+
+
+_K = "\x00k\x00"
+
+
+def _reader(round: Round, call: Value, output: str) -> Value:
+    """The value that stands for one output of a pass."""
+    return next(
+        value
+        for value in round.values
+        if value.kind == "output" and value.inputs == (call,) and value.word == output
+    )
+
+
+def _only_reader(round: Round, call: Value) -> Value:
+    return _reader(round, call, call.outputs[0])
+
+
+def _label(value: Value) -> str:
+    return value.name or value.hint or ""
