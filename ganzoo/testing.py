@@ -55,7 +55,8 @@ from ganzoo.spec.losses.loss import Loss
 from ganzoo.spec.network import Network
 from ganzoo.spec.reference import Word, of_function, of_layer
 from ganzoo.spec.schedule import Update
-from ganzoo.spec.spec import Spec, Task
+from ganzoo.spec.spec import Spec
+from ganzoo.spec.tasks import Task
 from ganzoo.spec.variant import Fields, Variant
 from ganzoo.spec.vocabulary import Function
 

@@ -210,7 +210,7 @@ HOSTILE = [
     "x if y else z",
     "x and y",
     "not x",
-    "x < y",
+    "x <= y", "x < y < z", "x == y", "G.ema.ema(z)", "G.a.b(z)",
     "x == y",
     "x is y",
     "x in y",

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from ganzoo.engine import distribution
 from ganzoo.nn.modules import Net
-from ganzoo.spec.schedule import SGD, Adam, RMSprop, Update
+from ganzoo.spec.optimizers import SGD, Adam, RMSprop
+from ganzoo.spec.schedule import Update
 
 
 class Updater:

@@ -35,7 +35,7 @@ from ganzoo.nn.build import build, initialize
 from ganzoo.seed import key
 from ganzoo.spec import expression as ex
 from ganzoo.spec.draws import Image, Label, Normal, Text
-from ganzoo.spec.spec import Task
+from ganzoo.spec.tasks import Task
 
 COUNT = 10_000
 FITTED = 50_000

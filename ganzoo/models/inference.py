@@ -19,7 +19,7 @@ from ganzoo.data.folder import opened
 from ganzoo.errors import DataError, TaskError
 from ganzoo.models.model import Model, image_tensor
 from ganzoo.spec.draws import Image
-from ganzoo.spec.spec import Task
+from ganzoo.spec.tasks import Task
 
 AT_ONCE = 64
 """Files that are read before they are scored together."""

@@ -20,7 +20,8 @@ from ganzoo.nn.modules import Net
 from ganzoo.seed import key
 from ganzoo.spec import expression as ex
 from ganzoo.spec.draws import DATA, Image, Label, Normal, Text, Uniform, tensor_shape
-from ganzoo.spec.spec import Spec, Task
+from ganzoo.spec.spec import Spec
+from ganzoo.spec.tasks import Task
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -33,6 +33,8 @@ from ganzoo.plugins import hookspecs
 from ganzoo.spec import vocabulary as words
 from ganzoo.spec.layers import LAYERS, Layer
 from ganzoo.spec.losses.loss import LOSSES, Loss
+from ganzoo.spec.optimizers import OPTIMIZERS, Optimizer
+from ganzoo.spec.state import STATES, State
 from ganzoo.spec.variant import Variant
 from ganzoo.spec.vocabulary import Function, Vocabulary
 
@@ -41,7 +43,12 @@ CHOICE = "GANZOO_PLUGINS"
 SLOW = 1.0
 """Seconds that a plugin may take to import before `ganzoo plugins` says so."""
 WAY_OUT = f"`ganzoo --no-plugins ...` does without all, {CHOICE}=NAME,NAME loads these alone"
-_SINGULAR = {"variants": "variant", "functions": "function", "losses": "loss", "layers": "layer"}
+_SINGULAR = {
+    "variants": "variant", "functions": "function", "losses": "loss", "layers": "layer",
+    "optimizers": "optimizer", "states": "state",
+}  # fmt: skip
+_BY_KIND = {"layers", "optimizers", "states"}
+"""What is brought as a class with a `kind`."""
 
 
 @dataclass
@@ -69,7 +76,7 @@ class Plugin:
 
 
 class Host:
-    """All plugins and what they bring by name: variants, functions, losses, layers and data.
+    """All plugins and what they bring by name: variants, losses, data, and words of the language.
 
     Args:
         entry_points: each with the distribution that it is of, in the order of loading.
@@ -86,6 +93,8 @@ class Host:
         self.functions: dict[str, Function] = dict(words.FUNCTIONS)
         self.losses: dict[str, Loss] = dict(LOSSES)
         self.layers: dict[str, type[Layer]] = dict(LAYERS)
+        self.optimizers: dict[str, type[Optimizer]] = dict(OPTIMIZERS)
+        self.states: dict[str, type[State]] = dict(STATES)
         self.data: dict[str, DataSet] = dict(DATASETS)
         self.providers: dict[tuple[str, str], str] = {}
         chosen = None if chosen is None else {_plain(name): name for name in chosen}
@@ -157,13 +166,15 @@ class Host:
             ("functions", self.functions, Function, doors.ganzoo_functions),
             ("losses", self.losses, Loss, doors.ganzoo_losses),
             ("layers", self.layers, Layer, doors.ganzoo_layers),
+            ("optimizers", self.optimizers, Optimizer, doors.ganzoo_optimizers),
+            ("states", self.states, State, doors.ganzoo_states),
             ("data", self.data, DataSet, doors.ganzoo_data),
         ]
         found: list[tuple[str, dict[str, Any], str, Any]] = []
         for word, room, kind, hook in rooms:
             for item in (item for brought in hook() for item in brought):
                 _check_kind(word, item, kind)
-                name = _kind(item) if word == "layers" else item.name
+                name = _kind(item) if word in _BY_KIND else item.name
                 taken = any(w == word and n == name for w, _, n, _ in found)
                 if name in room or taken:
                     owner = self.providers.get((word, name), "this plugin" if taken else "ganzoo")
@@ -180,7 +191,7 @@ class Host:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        return Vocabulary(self.functions, self.layers, self.providers)
+        return Vocabulary(self.functions, self.layers, self.optimizers, self.states, self.providers)
 
     @property
     def broken(self) -> list[Plugin]:
@@ -216,7 +227,7 @@ class Host:
 
 
 def _check_kind(word: str, item: Any, kind: type) -> None:
-    if word in {"variants", "layers"}:
+    if word in {"variants", *_BY_KIND}:
         fits, what = inspect.isclass(item) and issubclass(item, kind), "a subclass of "
     else:
         fits, what = isinstance(item, kind), "a "
@@ -224,8 +235,9 @@ def _check_kind(word: str, item: Any, kind: type) -> None:
         raise PluginError(f"ganzoo_{word} must give {what}{kind.__name__}, not {item!r}")
     if word == "variants" and not isinstance(getattr(item, "name", None), str):
         raise PluginError(f'variant {item.__name__} has no name; add: name = "..."')
-    if word == "layers" and not isinstance(_kind(item), str):
-        raise PluginError(f'layer {item.__name__} has no kind; add: kind: Literal["..."] = "..."')
+    if word in _BY_KIND and not isinstance(_kind(item), str):
+        what = _SINGULAR[word]
+        raise PluginError(f'{what} {item.__name__} has no kind; add: kind: Literal["..."] = "..."')
 
 
 def _kind(layer: Any) -> Any:

@@ -1,23 +1,31 @@
 """The language of a Spec: what a variant can say. No torch from here."""
 
 import ganzoo.spec.layers as layers
-from ganzoo.spec.draws import MINILM, Image, Label, Normal, Text, Uniform, Vector
+from ganzoo.spec.averages import HalfLife
+from ganzoo.spec.draws import MINILM, Categorical, Image, Label, Normal, Text, Uniform, Vector
+from ganzoo.spec.function import Function
 from ganzoo.spec.layers import *
 from ganzoo.spec.losses.loss import Loss
 from ganzoo.spec.network import Default, Gaussian, He, Network, Xavier
-from ganzoo.spec.schedule import SGD, Adam, Decay, RMSprop, Stage, Together, Update
-from ganzoo.spec.spec import Spec, Task
+from ganzoo.spec.numbers import Numeric
+from ganzoo.spec.optimizers import SGD, Adam, AdamW, Decay, Optimizer, RMSprop, Shared
+from ganzoo.spec.schedule import Stage, Together, Update
+from ganzoo.spec.spec import Spec
 from ganzoo.spec.stacks import conv_stack, deconv_stack, halvings
+from ganzoo.spec.state import Pool, Running, State
+from ganzoo.spec.tasks import Task
 from ganzoo.spec.variant import Fields, Variant
-from ganzoo.spec.vocabulary import Function
 
 __all__ = [
     "Adam",
+    "AdamW",
+    "Categorical",
     "Decay",
     "Default",
     "Fields",
     "Function",
     "Gaussian",
+    "HalfLife",
     "He",
     "Image",
     "Label",
@@ -25,10 +33,16 @@ __all__ = [
     "MINILM",
     "Network",
     "Normal",
+    "Numeric",
+    "Optimizer",
+    "Pool",
     "RMSprop",
+    "Running",
     "SGD",
+    "Shared",
     "Spec",
     "Stage",
+    "State",
     "Task",
     "Text",
     "Together",

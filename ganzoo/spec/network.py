@@ -51,6 +51,7 @@ class Network(Frozen):
         join: how they are joined: side by side along the channels (a vector beside a map
             is tiled over space), or added.
         init: how the weights begin.
+        frozen: the weights stay as they begin, and it stands in evaluation mode.
 
     Example: `Network({"x": (), "y": (OneHot(10),)}, (Linear(128), ReLU(), Linear(1)))`
     """
@@ -59,6 +60,7 @@ class Network(Frozen):
     layers: Layers
     join: Literal["concatenate", "add"] = "concatenate"
     init: Init = Default()
+    frozen: bool = False
 
     if TYPE_CHECKING:
 
@@ -68,6 +70,7 @@ class Network(Frozen):
             layers: Sequence[Layer],
             join: Literal["concatenate", "add"] = "concatenate",
             init: Init = ...,
+            frozen: bool = False,
         ) -> None: ...
 
     @model_validator(mode="after")

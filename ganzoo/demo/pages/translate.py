@@ -12,7 +12,8 @@ from ganzoo.demo.examples import Examples
 from ganzoo.demo.model_registry import Shelf
 from ganzoo.models.model import image_tensor
 from ganzoo.spec.draws import Image, Normal, Uniform
-from ganzoo.spec.spec import Spec, Task
+from ganzoo.spec.spec import Spec
+from ganzoo.spec.tasks import Task
 
 TITLE = "Translate"
 
