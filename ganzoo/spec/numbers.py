@@ -82,20 +82,23 @@ BINARY: Mapping[str, Callable[[float, float], float]] = {
 }
 
 
-def follows_run(node: ex.Expression, lets: Mapping[str, str], taken: frozenset[str]) -> bool:
-    """Whether the host can compute an expression, and it is no constant.
+def is_scheduled(node: ex.Expression, lets: Mapping[str, str], taken: frozenset[str]) -> bool:
+    """Whether the host computes an expression before each round.
+
+    It does where it can, and there is anything to compute but arithmetic of plain numbers.
 
     Args:
         taken: names of the Spec that are no lets; they hide the words of the run.
     """
-    found = _time(node, lets, taken, frozenset())
-    return bool(found)
+    if isinstance(node, ex.Number):
+        return False
+    return bool(_time(node, lets, taken, frozenset()))
 
 
 def _time(
     node: ex.Expression, lets: Mapping[str, str], taken: frozenset[str], inside: frozenset[str]
 ) -> bool | None:
-    """None: not for the host. Else whether it changes with the run."""
+    """None: not for the host. Else whether it has a word of the run, or a function."""
     match node:
         case ex.Number():
             return False
@@ -113,7 +116,7 @@ def _time(
         case _:
             pass
     found = [_time(part, lets, taken, inside) for part in ex.parts(node)]
-    return None if None in found else any(found)
+    return None if None in found else any(found) or isinstance(node, ex.Call)
 
 
 def value(text: str, lets: Mapping[str, str], clock: Clock) -> float:

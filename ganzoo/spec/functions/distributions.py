@@ -35,4 +35,24 @@ DISTRIBUTIONS: tuple[Function, ...] = (
         module="distributions",
         example="average(E(x))",
     ),
+    core(
+        "gumbel",
+        "logits noise temperature",
+        "A differentiable sample of a class (batch, classes): Gumbel softmax; the noise is "
+        "uniform in [0, 1), (batch, classes).",
+        r"\mathrm{softmax}\left(\frac{\ell-\log(-\log u)}{\tau}\right)",
+        module="distributions",
+        source="arXiv:1611.01144",
+        example="gumbel(Q.classes(x), u, 0.5)",
+    ),
+    core(
+        "truncate",
+        "noise limit",
+        "Normal noise mapped to what a normal distribution cut off at -limit and limit "
+        "gives; smooth in both.",
+        r"\Phi^{-1}\left(\Phi(-t)+(\Phi(t)-\Phi(-t))\,\Phi(z)\right)",
+        module="distributions",
+        source="arXiv:1809.11096",
+        example="G(truncate(z, 0.5))",
+    ),
 )

@@ -44,4 +44,16 @@ PENALTIES: tuple[Function, ...] = (
         passes=1,
         reduces=True,
     ),
+    core(
+        "orthogonal",
+        "network",
+        "How far the rows of its weights (outputs, inputs) are from orthogonal to each "
+        "other, summed over its layers.",
+        r"\sum_l\left\lVert W_l W_l^\top\odot(1-I)\right\rVert_F^2",
+        module="penalties",
+        source="arXiv:1809.11096",
+        example="1e-4 * orthogonal(G)",
+        networks=("network",),
+        weights=("network",),
+    ),
 )
