@@ -563,7 +563,7 @@ def _given(spec: Spec, task: Task, n: int) -> dict[str, Any]:
     """Values for the inputs of a task, by the words that callers use."""
     generator = torch.Generator().manual_seed(1)
     found: dict[str, Any] = {}
-    for name in spec.draws_in(task.output):
+    for name in spec.draws_of(task):
         draw = spec.draws[name]
         match draw:
             case Image():

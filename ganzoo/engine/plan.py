@@ -486,7 +486,7 @@ class Round:
                 if value.kind == "call":
                     found[value.word] += 1
                 function = vocabulary.function(value.word) if value.kind == "function" else None
-                for name in filter(None, value.passed):
+                for name in filter(None, value.passed if function else ()):
                     found[name] += function.passes if function else 0
         for value in self.values:  # what states need alone
             if value.kind == "call" and value.first == len(self.executions):
@@ -527,6 +527,7 @@ class Plan:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self._rounds: dict[tuple[int, tuple[bool, ...]], Round] = {}
+        self._scheduled: dict[int, tuple[str, ...]] = {}
 
     def active(self, stage: int, round: int) -> tuple[bool, ...]:
         """Which items of the stage's round run in its round number `round`, then which states
@@ -548,6 +549,14 @@ class Plan:
     def versions(self, stage: int) -> int:
         """How many batches of each draw a round of the stage uses at most."""
         return 1 + sum(item.repeat - 1 for item in self.spec.stages[stage].round)
+
+    def scheduled(self, stage: int) -> tuple[str, ...]:
+        """The numbers that the host computes before rounds of the stage, as expressions."""
+        if stage not in self._scheduled:
+            rounds = (round for _, round in self.patterns(stage))
+            found = dict.fromkeys(text for round in rounds for text in round.scheduled)
+            self._scheduled[stage] = tuple(found)
+        return self._scheduled[stage]
 
     def patterns(self, stage: int) -> list[tuple[int, Round]]:
         """The different rounds of a stage, each with the first round number it stands for."""

@@ -276,7 +276,7 @@ class _Writer:
             case "point":
                 return f"{self.ours['leaf']}({self._read(value.inputs[0])})"
             case "gradient":
-                of, at = (self._use(part, value) for part in value.inputs)
+                of, at = self._use(value.inputs[0], value), self._read(value.inputs[1])
                 graph = ", create_graph=True" if value.wants else ""
                 return f"{self.ours['grad']}({of}, {at}{graph})"
             case "operator" if value.word in "<>":

@@ -169,7 +169,7 @@ class _Evaluation:
         return any(
             isinstance(self.model.spec.draws[name], Label)
             for task in self.model.tasks("generate").values()
-            for name in self.model.spec.draws_in(task.output)
+            for name in self.model.spec.draws_of(task)
         )
 
     @cached_property
@@ -180,7 +180,7 @@ class _Evaluation:
     def text_of(self, task: Task | None) -> Text | None:
         """The sentence that a task takes; None where it takes none."""
         draws = self.model.spec.draws
-        names = self.model.spec.draws_in(task.output) if task else ()
+        names = self.model.spec.draws_of(task) if task else ()
         return next((draw for draw in map(draws.get, names) if isinstance(draw, Text)), None)
 
     # ---------------------------------------------------------------------- images, labels
@@ -562,9 +562,7 @@ class _Evaluation:
     def _is_prior(self, task: str) -> bool:
         """Whether a code is itself a sample, which should lie as the normal prior does."""
         spec = self.model.spec
-        return any(
-            isinstance(spec.draws[name], Normal) for name in spec.draws_in(spec.tasks[task].output)
-        )
+        return any(isinstance(spec.draws[name], Normal) for name in spec.draws_of(spec.tasks[task]))
 
     def reconstructions(self) -> dict[str, Figure]:
         from ganzoo.metrics.codes import reconstruction_ratio
@@ -589,7 +587,7 @@ class _Evaluation:
         for name, task in self.model.tasks("translate").items():
             (draw,) = (
                 d
-                for d in map(self.model.spec.draws.get, self.model.spec.draws_in(task.output))
+                for d in map(self.model.spec.draws.get, self.model.spec.draws_of(task))
                 if isinstance(d, Image)
             )
             if task.to and self._paired(draw.field, task.to):

@@ -136,7 +136,7 @@ def write_csv(rows: Sequence[Scored], path: Path) -> Path:
 
 def _image(model: Model, task: Task) -> Image:
     """The image that a task takes."""
-    draws = (model.spec.draws[name] for name in model.spec.draws_in(task.output))
+    draws = (model.spec.draws[name] for name in model.spec.draws_of(task))
     return next(draw for draw in draws if isinstance(draw, Image))
 
 

@@ -163,6 +163,19 @@ class Net(nn.Module):
             if isinstance(layer, L.Tap)
         }
 
+    def matrices(self) -> dict[str, Tensor]:
+        """The weights of its linear maps and convolutions by path, each (outputs, inputs)."""
+        found: dict[str, Tensor] = {}
+        for path, module in self.named_modules():
+            weight = getattr(module, "weight", None)
+            if not isinstance(weight, Tensor) or isinstance(module, nn.Embedding):
+                continue
+            if isinstance(module, nn.ConvTranspose2d):
+                weight = weight.transpose(0, 1)
+            if weight.ndim >= 2:
+                found[path] = weight.flatten(1)
+        return found
+
     def forward(self, *values: Tensor, outputs: tuple[str, ...] = ("",)) -> Any:
         if self.precision is None:
             return self._run(values, outputs)

@@ -178,12 +178,12 @@ def _example(model: Model) -> str:
     for name, task in spec.tasks.items():
         labels = [
             draw.classes
-            for draw in map(spec.draws.__getitem__, spec.draws_in(task.output))
+            for draw in map(spec.draws.__getitem__, spec.draws_of(task))
             if isinstance(draw, Label)
         ]
         told = [
             repr(next(iter(draw.examples), "a sentence"))
-            for draw in map(spec.draws.__getitem__, spec.draws_in(task.output))
+            for draw in map(spec.draws.__getitem__, spec.draws_of(task))
             if isinstance(draw, Text)
         ]
         first = name == next(iter(model.tasks(task.kind)))
@@ -222,7 +222,7 @@ def _said(spec: Spec) -> str:
 
 def _sees(spec: Spec, task: Task) -> bool:
     """Whether a task takes images."""
-    return any(isinstance(spec.draws[name], Image) for name in spec.draws_in(task.output))
+    return any(isinstance(spec.draws[name], Image) for name in spec.draws_of(task))
 
 
 def _sentences(spec: Spec) -> str:

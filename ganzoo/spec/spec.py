@@ -266,6 +266,12 @@ class Spec(Frozen):
         names = self.names_in(text)
         return tuple(name for name in self.draws if name in names)
 
+    def draws_of(self, task: Task) -> tuple[str, ...]:
+        """The draws that a task needs, in the order of the Spec."""
+        names = {name for _, text in task.expressions for name in self.names_in(text)}
+        names |= set(task.solve)
+        return tuple(name for name in self.draws if name in names)
+
     @cached_property
     def published(self) -> tuple[str, ...]:
         """The networks that the tasks need: what a model folder holds."""
