@@ -14,7 +14,7 @@ from torch.utils.flop_counter import flop_registry
 from ganzoo.engine.draws import noise_width
 from ganzoo.engine.plan import Passes, Plan, Round
 from ganzoo.engine.writer import Tools
-from ganzoo.nn.build import Networks, build
+from ganzoo.nn.build import Networks, build, check_trained
 from ganzoo.nn.interpreter import Evaluator
 from ganzoo.spec.draws import WHOLE, tensor_shape
 from ganzoo.spec.spec import Spec
@@ -80,6 +80,7 @@ class _Flops(TorchDispatchMode):
 
 def _networks(spec: Spec, round: Round) -> Networks:
     networks = build(spec)
+    check_trained(spec, networks)
     for name in networks:
         if name in round.stage.freeze or spec.is_frozen(name):
             networks[name].eval()

@@ -325,6 +325,11 @@ class Round:
         )
 
     def _operator(self, operator: str, parts: tuple[Value, ...]) -> Value:
+        if all(part.kind == "number" for part in parts):
+            found = _folded(operator, [part.number for part in parts])
+            if found is not None:
+                word = repr(found).removesuffix(".0")
+                return self._keep(("number", found), kind="number", word=word, number=found)
         return self._compound("operator", operator, parts)
 
     def _compound(self, kind: Kind, word: str, inputs: tuple[Value, ...]) -> Value:
@@ -514,6 +519,16 @@ class Round:
     def compile(self, names: Mapping[str, Any], tools: Tools | None = None) -> Callable[..., None]:
         """The function, with networks looked up in `names`, and all else it asks for in `tools`."""
         return writer.compile_round(self, names, tools or writer.Tools())
+
+
+def _folded(operator: str, values: list[float]) -> float | None:
+    """What an operator gives of plain numbers; None where that is no finite number."""
+    if len(values) == 1:
+        return -values[0]
+    if operator not in numbers.BINARY or (operator == "/" and not values[1]):
+        return None
+    found = float(numbers.BINARY[operator](*values))
+    return found if math.isfinite(found) else None
 
 
 def _identifier(text: str) -> str:

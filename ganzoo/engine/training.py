@@ -24,7 +24,7 @@ from ganzoo.engine.updates import Updater
 from ganzoo.engine.writer import Tools
 from ganzoo.errors import NonFiniteError, TrainingError
 from ganzoo.models.model import Model
-from ganzoo.nn.build import build, initialize
+from ganzoo.nn.build import build, check_trained, initialize
 from ganzoo.nn.optimizers import rates_of
 from ganzoo.seed import key
 from ganzoo.spec import numbers
@@ -58,6 +58,7 @@ class Training:
         self.plan = Plan(spec)
         self.rank, self.world = distribution.join_group()
         self.networks = build(spec)
+        check_trained(spec, self.networks)
         bf16 = precision == "bf16" or (precision == "auto" and _has_bf16(device))
         self.precision: Precision = "bf16" if bf16 else "fp32"
         for name, net in self.networks.items():

@@ -18,7 +18,9 @@ from ganzoo.nn.interpreter import Evaluator
 from ganzoo.nn.modules import MAX_NUMBERS, Net, Shape, example, shape_text
 from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import WHOLE, tensor_shape
-from ganzoo.spec.network import Default, Gaussian, He, Network, Xavier
+from ganzoo.spec.layers import Layer
+from ganzoo.spec.layers.weights import matrix
+from ganzoo.spec.network import Default, Gaussian, Init, LeCun, Network, Orthogonal, Xavier
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.state import Running
 
@@ -131,8 +133,6 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
     made = Networks()
     made.update((name, networks[name]) for name in spec.networks if name in networks)
     made.reads = reads
-    if not published:
-        _check_trained(spec, made)
     return made
 
 
@@ -141,8 +141,11 @@ def _reads_weights(spec: Spec, text: str) -> bool:
     return any(function is not None and function.weights for function in functions)
 
 
-def _check_trained(spec: Spec, networks: Networks) -> None:
-    """ShapeError where weights are never trained, or an update trains what has none."""
+def check_trained(spec: Spec, networks: Networks) -> None:
+    """ShapeError where weights are never trained, or an update trains what has none.
+
+    Which networks have weights is known once they are made.
+    """
     trained = {name for stage in spec.stages for update in stage.updates for name in update.train}
     for name, net in networks.items():
         weights = any(True for _ in net.parameters())
@@ -194,9 +197,14 @@ def initialize(net: Net, network: Network, generator_seed: int) -> None:
         if not isinstance(network.init, Default):
             for module in net.modules():
                 _initialize(module, network.init)
+        with torch.no_grad():
+            for module in net.modules():
+                layer = getattr(module, "_layer", None)
+                if isinstance(layer, Layer):
+                    layer.begin(module)
 
 
-def _initialize(module: nn.Module, init: Gaussian | Xavier | He | Default) -> None:
+def _initialize(module: nn.Module, init: Init) -> None:
     weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
     if isinstance(weight, nn.Parameter):
         if weight.ndim >= 2:
@@ -205,6 +213,12 @@ def _initialize(module: nn.Module, init: Gaussian | Xavier | He | Default) -> No
                     nn.init.normal_(weight, 0.0, std)
                 case Xavier():
                     nn.init.xavier_uniform_(weight)
+                case LeCun():
+                    nn.init.normal_(weight, 0.0, matrix(module).shape[1] ** -0.5)
+                case Orthogonal():
+                    with torch.no_grad():
+                        rows = torch.empty(matrix(module).shape)
+                        matrix(module).copy_(nn.init.orthogonal_(rows))
                 case _:
                     nn.init.kaiming_normal_(weight, a=0.2, nonlinearity="leaky_relu")
         elif isinstance(init, Gaussian) and isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):

@@ -5,8 +5,9 @@ from ganzoo.spec.averages import HalfLife
 from ganzoo.spec.draws import MINILM, Categorical, Image, Label, Normal, Text, Uniform, Vector
 from ganzoo.spec.function import Function
 from ganzoo.spec.layers import *
+from ganzoo.spec.layers.weights import Equalized, Plain, Spectral, WeightNorm
 from ganzoo.spec.losses.loss import Loss
-from ganzoo.spec.network import Default, Gaussian, He, Network, Xavier
+from ganzoo.spec.network import Default, Gaussian, He, LeCun, Network, Orthogonal, Xavier
 from ganzoo.spec.numbers import Numeric
 from ganzoo.spec.optimizers import SGD, Adam, AdamW, Decay, Optimizer, RMSprop, Shared
 from ganzoo.spec.schedule import Stage, Together, Update
@@ -22,6 +23,7 @@ __all__ = [
     "Categorical",
     "Decay",
     "Default",
+    "Equalized",
     "Fields",
     "Function",
     "Gaussian",
@@ -29,18 +31,22 @@ __all__ = [
     "He",
     "Image",
     "Label",
+    "LeCun",
     "Loss",
     "MINILM",
     "Network",
     "Normal",
     "Numeric",
     "Optimizer",
+    "Orthogonal",
+    "Plain",
     "Pool",
     "RMSprop",
     "Running",
     "SGD",
     "Shared",
     "Spec",
+    "Spectral",
     "Stage",
     "State",
     "Task",
@@ -50,6 +56,7 @@ __all__ = [
     "Update",
     "Variant",
     "Vector",
+    "WeightNorm",
     "Xavier",
     "conv_stack",
     "deconv_stack",

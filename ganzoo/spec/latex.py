@@ -17,7 +17,7 @@ from ganzoo.spec.draws import (
     Vector,
     tensor_shape,
 )
-from ganzoo.spec.layers import Conv, Deconv, Foreign, Inject, Layer, Residual, Skip
+from ganzoo.spec.layers import Conv, Deconv, Foreign, Inject, Layer, Repeat, Residual, Skip, Tap
 from ganzoo.spec.network import Network
 from ganzoo.spec.optimizers import Shared
 from ganzoo.spec.schedule import Stage, Together, Update, updates_of
@@ -106,7 +106,12 @@ def _state(state: State) -> str:
 def average_text(average: float | str | HalfLife) -> str:
     """A moving average in words: its decay, or its half-life."""
     if isinstance(average, HalfLife):
-        return f"half-life {average.half_life} images"
+        life = average.half_life
+        return (
+            f"half-life {life:,.0f} images"
+            if isinstance(life, float)
+            else f"half-life {life} images"
+        )
     return f"{average:g}" if isinstance(average, float) else average
 
 
@@ -116,6 +121,8 @@ def _size(draw: Normal | Uniform) -> str:
 
 def _network(network: Network) -> str:
     body = " > ".join(layer_text(layer) for layer in network.layers)
+    body += f", {network.weight.kind.replace('_', ' ')} weights" if network.weight else ""
+    body += ", frozen" if network.frozen else ""
     branches = [
         f"{name} > {' > '.join(layer_text(layer) for layer in branch)}" if branch else name
         for name, branch in network.inputs.items()
@@ -136,6 +143,11 @@ def layer_text(layer: Layer) -> str:
             "stride": layer.stride,
         } | values
     match layer:
+        case Repeat():
+            inner = " > ".join(layer_text(part) for part in layer.layers)
+            return f"{layer.times}x({inner})"
+        case Tap(through=through) if through:
+            return f"tap {layer.name} ({' > '.join(layer_text(part) for part in through)})"
         case Residual() | Skip():
             inner = " > ".join(layer_text(part) for part in layer.layers)
             shortcut = layer.shortcut if isinstance(layer, Residual) else ()
@@ -160,6 +172,10 @@ def layer_text(layer: Layer) -> str:
                     shown.append("x".join(map(str, value)))
                 elif key == "bias":
                     shown.append("no bias")
+                elif key == "weight":
+                    shown.append(value.get("kind", "plain") if value else "")
+                elif isinstance(value, bool):
+                    shown.append(key.replace("_", " ") if value else f"no {key}")
                 else:
                     shown.append(f"{key} {value}")
             return " ".join([layer.kind.replace("_", " "), *shown])

@@ -26,7 +26,11 @@ Places = tuple[tuple[str, ...], ...]
 ROOMS = ("draws", "networks", "let", "state")
 """Where names of expressions come from."""
 
-LEARNED = {"linear", "conv", "deconv", "maxout", "embedding"}
+LEARNED = {
+    "linear", "conv", "deconv", "maxout", "embedding", "mod_conv", "cond_norm", "attention", "bias",
+    "constant", "basis", "add_noise",
+}  # fmt: skip
+"""Layers of the core that always have weights; a dry run finds all others."""
 
 
 def problems(spec: Spec, strangers: bool) -> list[tuple[str, str]]:
