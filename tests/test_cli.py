@@ -309,7 +309,7 @@ def test_a_sheet_replaces_no_picture_that_it_shows(monkeypatch, capsys, photos, 
 
 def test_a_folder_is_measured_and_its_figures_kept(monkeypatch, capsys, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
-    shutil.copytree(hub.bundled()["dcgan-mnist"], folder)
+    shutil.copytree(hub.installed()["dcgan-mnist"], folder)
     (folder / "metrics.json").unlink()
     words = ["eval", folder, "--data", "digits", "-n", 100]
     assert run(monkeypatch, *words) == 0
@@ -322,7 +322,7 @@ def test_a_folder_is_measured_and_its_figures_kept(monkeypatch, capsys, tmp_path
 
 
 def test_a_bundled_model_is_compared_and_not_written_over(monkeypatch, capsys) -> None:
-    path = hub.bundled()["dcgan-mnist"] / "metrics.json"
+    path = hub.installed()["dcgan-mnist"] / "metrics.json"
     before = path.read_bytes()
     assert run(monkeypatch, "eval", "dcgan-mnist", "--data", "digits", "-n", 100) == 0
     assert "as published" not in capsys.readouterr().out, "by another protocol"

@@ -339,14 +339,14 @@ def test_images_must_fit(tmp_path: Path) -> None:
 
 def test_missing_libraries_are_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "torchmetrics", None)
-    with pytest.raises(MetricError, match=r'pip install "ganzoo\[metrics\]"'):
+    with pytest.raises(MetricError, match=r'pip install "ganzoo-core\[metrics\]"'):
         evaluate(ganzoo.from_pretrained("dcgan-mnist"), "digits", count=100)
 
 
 def test_the_judge_is_pinned(monkeypatch) -> None:
     for data, (name, sha256) in feature_extractors.PINNED.items():
         assert feature_extractors.judge_of(data).name == name
-        config = json.loads((hub.bundled()[name] / "config.json").read_text())
+        config = json.loads((hub.installed()[name] / "config.json").read_text())
         assert config["weights"]["sha256"] == sha256
     monkeypatch.setitem(feature_extractors.PINNED, "mnist", ("classifier-mnist", "0" * 64))
     with pytest.raises(IntegrityError, match="would not compare"):

@@ -23,7 +23,7 @@ from ganzoo.runs import samples
 from ganzoo.spec import Image, Text
 
 ROOT = Path(__file__).parent.parent
-MODELS = hub.bundled()
+MODELS = hub.installed()
 CONFIGS = {name: json.loads((path / "config.json").read_text()) for name, path in MODELS.items()}
 
 

@@ -1,6 +1,6 @@
 """Metrics: what figures say of a trained model, with what they mean nothing without.
 
-Needs scikit-learn and torchmetrics: `pip install "ganzoo[metrics]"`.
+Needs scikit-learn and torchmetrics: `pip install "ganzoo-core[metrics]"`.
 """
 
 from __future__ import annotations

@@ -76,7 +76,9 @@ def evaluate(
         import sklearn  # noqa: F401
         import torchmetrics  # noqa: F401
     except ImportError as error:
-        raise MetricError(f'metrics need more: pip install "ganzoo[metrics]" ({error})') from None
+        raise MetricError(
+            f'metrics need more: pip install "ganzoo-core[metrics]" ({error})'
+        ) from None
     data = data or str(model.config.get("data", {}).get("name", ""))
     if not data:
         raise MetricError(f"{model.title} does not say what it was trained on; give --data")

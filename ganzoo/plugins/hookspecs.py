@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ganzoo.data.catalog import DataSet
     from ganzoo.spec.layers import Layer
     from ganzoo.spec.losses.loss import Loss
@@ -36,6 +38,11 @@ def ganzoo_losses() -> Iterable[Loss]:  # type: ignore[empty-body]
 @hookspec
 def ganzoo_layers() -> Iterable[type[Layer]]:  # type: ignore[empty-body]
     """Layers: subclasses of `ganzoo.Layer` with a `kind` of their own and a `module(shape)`."""
+
+
+@hookspec
+def ganzoo_models() -> Iterable[Path]:  # type: ignore[empty-body]
+    """Packs of models: folders that hold model folders, each found by its own name."""
 
 
 @hookspec

@@ -19,22 +19,23 @@ from functools import lru_cache
 from importlib.metadata import (
     Distribution,
     EntryPoint,
-    PackageNotFoundError,
     distributions,
-    version,
 )
+from pathlib import Path
 from typing import Any
 
 import pluggy
 
 from ganzoo.data.catalog import DATASETS, DataSet
 from ganzoo.errors import PluginError, UnknownNameError, choices, nearest
+from ganzoo.layout import CONFIG
 from ganzoo.plugins import hookspecs
 from ganzoo.spec import vocabulary as words
 from ganzoo.spec.layers import LAYERS, Layer
 from ganzoo.spec.losses.loss import LOSSES, Loss
 from ganzoo.spec.variant import Variant
 from ganzoo.spec.vocabulary import Function, Vocabulary
+from ganzoo.version import DISTRIBUTION, version
 
 GROUP = "ganzoo"
 CHOICE = "GANZOO_PLUGINS"
@@ -87,6 +88,7 @@ class Host:
         self.losses: dict[str, Loss] = dict(LOSSES)
         self.layers: dict[str, type[Layer]] = dict(LAYERS)
         self.data: dict[str, DataSet] = dict(DATASETS)
+        self.models: dict[str, Path] = {}
         self.providers: dict[tuple[str, str], str] = {}
         chosen = None if chosen is None else {_plain(name): name for name in chosen}
         named: dict[str, Plugin] = {}
@@ -173,10 +175,30 @@ class Host:
                         "uninstall one of them, or rename it"
                     )
                 found.append((word, room, name, item))
+        found += self._models(doors.ganzoo_models())
         for word, room, name, item in found:
             room[name] = item
             self.providers[word, name] = plugin.distribution
             plugin.brings.setdefault(word, []).append(name)
+
+    def _models(
+        self, brought: Iterable[Iterable[Path]]
+    ) -> list[tuple[str, dict[str, Any], str, Any]]:
+        """The model folders inside the folders that a pack of models names."""
+        found: dict[str, Path] = {}
+        for pack in (Path(pack) for packs in brought for pack in packs):
+            if not pack.is_dir():
+                raise PluginError(f"ganzoo_models names {str(pack)!r}, and there is no such folder")
+            for config in sorted(pack.glob(f"*/{CONFIG}")):
+                name = config.parent.name
+                if name in found or name in self.models:
+                    owner = self.providers.get(("models", name), "this plugin")
+                    raise PluginError(
+                        f"it brings model {name!r}, and {owner} has one of that name; "
+                        "uninstall one of them, or rename it"
+                    )
+                found[name] = config.parent
+        return [("models", self.models, name, folder) for name, folder in found.items()]
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -261,18 +283,19 @@ def _check_version(distribution: Distribution) -> None:
         return
     from packaging.requirements import Requirement  # hundredths of a second, so not for everybody
 
-    try:
-        here = version("ganzoo")
-    except PackageNotFoundError:  # run from a folder, without having been installed
+    here = version()
+    if here == "0":  # run from a folder, without having been installed
         return
     for text in requires:
         wanted = Requirement(text)
-        if _plain(wanted.name) != "ganzoo" or (wanted.marker and not wanted.marker.evaluate()):
+        if _plain(wanted.name) not in {DISTRIBUTION, "ganzoo"} or (
+            wanted.marker and not wanted.marker.evaluate()
+        ):
             continue
         if not wanted.specifier.contains(here, prereleases=True):
             raise PluginError(
-                f"it needs ganzoo{wanted.specifier}, and this is {here}; "
-                f"pip install --upgrade ganzoo {distribution.metadata['Name']}"
+                f"it requires {wanted.name}{wanted.specifier}, and this is {DISTRIBUTION} {here}; "
+                f"pip install --upgrade {DISTRIBUTION} {distribution.metadata['Name']}"
             )
 
 
