@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from ganzoo.data.source import Source
     from ganzoo.data.text_encoder import embed
     from ganzoo.engine import Step, train
-    from ganzoo.hub import from_pretrained
+    from ganzoo.hub import from_pretrained, list_models
     from ganzoo.models.model import Model
     from ganzoo.models.scores import Scores
     from ganzoo.plugins.hookspecs import hookimpl
-    from ganzoo.plugins.named import with_loss
+    from ganzoo.plugins.named import list_variants, load_spec, variant, with_loss
     from ganzoo.spec.layers import Layer
     from ganzoo.spec.losses.loss import Loss
     from ganzoo.spec.spec import Spec, Task
@@ -46,8 +46,12 @@ _PUBLIC = {
     "embed": "ganzoo.data.text_encoder",
     "from_pretrained": "ganzoo.hub",
     "hookimpl": "ganzoo.plugins.hookspecs",
+    "list_models": "ganzoo.hub",
+    "list_variants": "ganzoo.plugins.named",
     "load_data": "ganzoo.data:load",
+    "load_spec": "ganzoo.plugins.named",
     "train": "ganzoo.engine",
+    "variant": "ganzoo.plugins.named",
     "with_loss": "ganzoo.plugins.named",
 }
 
@@ -68,8 +72,12 @@ __all__ = [
     "embed",
     "from_pretrained",
     "hookimpl",
+    "list_models",
+    "list_variants",
     "load_data",
+    "load_spec",
     "train",
+    "variant",
     "with_loss",
 ]
 
@@ -84,4 +92,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})
+    return list(__all__)

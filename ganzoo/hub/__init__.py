@@ -38,7 +38,7 @@ from ganzoo.layout import CONFIG
 if TYPE_CHECKING:
     from ganzoo.models.model import Model
 
-__all__ = ["CONFIG", "Entry", "entries", "from_pretrained", "installed", "resolve"]
+__all__ = ["CONFIG", "Entry", "entries", "from_pretrained", "installed", "list_models", "resolve"]
 
 
 def resolve(
@@ -165,6 +165,29 @@ def from_pretrained(
     return store.load(
         fetch.pull(wanted, endpoint=endpoint, token=token, cache_dir=cache_dir), device=device
     )
+
+
+def list_models(*, task: str | None = None, data: str | None = None) -> list[str]:
+    """The names of the models on this machine and on the official list, sorted.
+
+    Args:
+        task: only models with this task, by name or by kind: `generate`, `encode`,
+            `reconstruct`, `translate`, `score`.
+        data: only models trained on this data set, with or without its options:
+            `mnist` finds those of `mnist,without=2`, too.
+
+    A model that is only on the official list says nothing of its tasks and data yet, and is
+    listed where neither is asked for.
+    """
+    found: set[str] = set()
+    if task is None and data is None:
+        found |= set(official.models())
+    for entry in (*entries(), *cached_entries(cache_of(None, None))):
+        if (task is None or task in {*entry.tasks, *entry.kinds}) and (
+            data is None or data in {entry.data, entry.data.partition(",")[0]}
+        ):
+            found.add(entry.name)
+    return sorted(found)
 
 
 def _found(

@@ -28,6 +28,7 @@ class Entry:
     size: int
     folder: Path
     commit: str = ""
+    kinds: tuple[str, ...] = ()
 
 
 def installed() -> dict[str, Path]:
@@ -79,7 +80,14 @@ def entry(name: str, folder: Path, commit: str = "") -> Entry:
         size=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
         folder=folder,
         commit=commit,
+        kinds=_kinds(tasks),
     )
+
+
+def _kinds(tasks: Any) -> tuple[str, ...]:
+    found = tasks.values() if isinstance(tasks, dict) else ()
+    kinds = (task.get("kind") for task in found if isinstance(task, dict))
+    return tuple(sorted({plain(kind, 40) for kind in kinds}))
 
 
 def read_json(path: Path) -> dict[str, Any]:
