@@ -44,7 +44,6 @@ from ganzoo.spec.draws import Image, Label, Normal, Text, Vector
 from ganzoo.spec.layers import (
     Conv,
     Flatten,
-    Inject,
     Layer,
     LeakyReLU,
     Linear,
@@ -257,8 +256,8 @@ def shape_after(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
             draw = Image(shape)  # type: ignore[arg-type]
     inputs: dict[str, Any] = {"v": ()}
     draws: dict[str, Any] = {"v": draw}
-    if isinstance(layer, Inject):
-        inputs[layer.input], draws[layer.input] = (OneHot(10),), Label(10)
+    for name in layer.needs:
+        inputs[name], draws[name] = (OneHot(10),), Label(10)
     networks = {
         "N": Network(inputs, (layer,)),
         "Head": Network({"w": (Flatten(),)}, (Linear(1),)),

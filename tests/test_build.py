@@ -77,6 +77,13 @@ def net_of(network: Network, draws: dict[str, Any], seed: int = 0) -> Net:
     return net
 
 
+def module_of(layer: Layer, shape: tuple[int, ...]) -> Any:
+    """The module of one layer for what arrives."""
+    net = Net(Network({"x": ()}, (layer,)), [shape], [False], dry=False)
+    initialize(net, Network({"x": ()}, (layer,)), 0)
+    return net.layers.get_submodule("0")
+
+
 def image_net(*layers: Any, shape: tuple[int, int, int] = (2, 8, 8), **more: Any) -> Net:
     return net_of(Network({"x": ()}, layers, **more), {"x": Image(shape)})
 
@@ -385,9 +392,7 @@ def test_closed_form_of_joins(join: str) -> None:
 
 def test_linear_reads_maps_of_either_layout_alike() -> None:
     """Where the map is the larger, a channels-last one is read through permuted weights."""
-    from ganzoo.nn.modules import Linear as Module
-
-    layer = Module(3 * 4 * 5, 2).double()
+    layer = module_of(Linear(2), (3, 4, 5)).double()
     maps = torch.randn(64, 3, 4, 5, dtype=torch.float64)
     last = maps.contiguous(memory_format=torch.channels_last)
     assert layer.weight.numel() < maps.numel()
@@ -401,9 +406,8 @@ def test_linear_reads_maps_of_either_layout_alike() -> None:
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.5, 0.9, 0.999999])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate: float, dtype: torch.dtype) -> None:
-    from ganzoo.nn.modules import Dropout as Module
-
-    layer, ones = Module(rate), torch.ones(300, 301, dtype=dtype)  # not a multiple of four
+    layer = module_of(Dropout(rate), (301,)).train()
+    ones = torch.ones(300, 301, dtype=dtype)  # not a multiple of four
     torch.manual_seed(0)
     out = layer(ones)
     assert out.dtype == dtype

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec.frozen import Frozen, Identifier, Named
-from ganzoo.spec.layers import Inject, Layer, Layers, Residual, Skip, Tap
+from ganzoo.spec.layers import Layer, Layers, Tap
 
 MAX_NESTING = 20
 
@@ -75,20 +75,23 @@ class Network(Frozen):
         problems: list[tuple[str, str]] = []
         seen: set[str] = set()
         for path, layer in self.walk():
-            if sum(map(path.count, (".layers.", ".through.", ".shortcut."))) > MAX_NESTING:
-                raise SpecError([(path, f"nested more than {MAX_NESTING} deep")])
             branch = path.startswith("inputs.")
+            if (path.count(".") - 1 - branch) // 2 > MAX_NESTING:
+                raise SpecError([(path, f"nested more than {MAX_NESTING} deep")])
             if isinstance(layer, Tap):
                 if layer.name in seen:
                     problems.append((path, f"the tap {layer.name!r} is named twice"))
                 seen.add(layer.name)
-            if isinstance(layer, Inject) and branch:
-                problems.append((path, "inject stands in the body, not in the branch of an input"))
-            elif isinstance(layer, Inject) and layer.input not in self.inputs:
-                problems.append(
-                    (f"{path}.input", f"no input {layer.input!r}{nearest(layer.input, self.inputs)}"
-                     f" allowed: {choices(self.inputs)}")
-                )  # fmt: skip
+            for name in layer.needs:
+                if branch:
+                    where = "stands in the body, not in the branch of an input"
+                    problems.append((path, f"{layer.kind} {where}"))
+                elif name not in self.inputs:
+                    keys = (key for key, value in layer if value == name)
+                    where = ".".join([path, *keys][:2])
+                    allowed = f"allowed: {choices(self.inputs)}"
+                    text = f"no input {name!r}{nearest(name, self.inputs)} {allowed}"
+                    problems.append((where, text))
         if not problems and not self.joined:
             problems.append(
                 ("layers", "every input is injected, so the body has nothing to start from")
@@ -100,8 +103,8 @@ class Network(Frozen):
     @property
     def joined(self) -> tuple[str, ...]:
         """The inputs from which the body starts."""
-        injected = {layer.input for _, layer in self.walk() if isinstance(layer, Inject)}
-        return tuple(name for name in self.inputs if name not in injected)
+        read = {name for _, layer in self.walk() for name in layer.needs}
+        return tuple(name for name in self.inputs if name not in read)
 
     @property
     def taps(self) -> tuple[Identifier, ...]:
@@ -118,13 +121,5 @@ def _walk(layers: tuple[Layer, ...], prefix: str) -> Iterator[tuple[str, Layer]]
     for index, layer in enumerate(layers):
         path = f"{prefix}.{index}"
         yield path, layer
-        match layer:
-            case Inject(through=inner):
-                yield from _walk(inner, f"{path}.through")
-            case Residual(layers=inner, shortcut=shortcut):
-                yield from _walk(inner, f"{path}.layers")
-                yield from _walk(shortcut, f"{path}.shortcut")
-            case Skip(layers=inner):
-                yield from _walk(inner, f"{path}.layers")
-            case _:
-                pass
+        for key in layer.rows:
+            yield from _walk(getattr(layer, key), f"{path}.{key}")

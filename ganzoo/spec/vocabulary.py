@@ -413,6 +413,11 @@ def function(name: str) -> Function | None:
     return FUNCTIONS.get(name) or current().functions.get(name)
 
 
+def layer(kind: str) -> type[Layer] | None:
+    """The class of layers of that kind: the core's at once, a plugin's once the host has looked."""
+    return core().layers.get(kind) or current().layers.get(kind)
+
+
 def load(name: str) -> Callable[..., Any]:
     """The callable of that name."""
     declared = function(name)

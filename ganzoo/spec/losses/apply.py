@@ -10,7 +10,7 @@ from ganzoo.errors import SpecError
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.frozen import FrozenDict
-from ganzoo.spec.layers import BatchNorm, Inject, Layer, LayerNorm, Residual, Skip
+from ganzoo.spec.layers import BatchNorm, Layer, LayerNorm
 from ganzoo.spec.losses.roles import Game
 from ganzoo.spec.network import Network
 from ganzoo.spec.schedule import SGD, Adam, Optimizer, RMSprop, Stage, Update
@@ -266,15 +266,9 @@ def _unmixed(layers: tuple[Layer, ...], refused: Mapping[str, str]) -> tuple[Lay
                 found.append(LayerNorm(eps))
             case _ if layer.kind in refused and INSTEAD.get(layer.kind) == "nothing":
                 pass
-            case Residual() | Skip() | Inject():
-                inner = {
-                    key: _unmixed(getattr(layer, key), refused)
-                    for key in ("layers", "shortcut", "through")
-                    if key in type(layer).model_fields
-                }
-                found.append(layer.model_copy(update=inner))
             case _:
-                found.append(layer)
+                inner = {key: _unmixed(getattr(layer, key), refused) for key in layer.rows}
+                found.append(layer.model_copy(update=inner) if inner else layer)
     return tuple(found)
 
 

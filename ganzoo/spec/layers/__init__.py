@@ -1,0 +1,70 @@
+"""Layers: the closed, typed vocabulary of which networks are made.
+
+A file for each family, in which a layer stands whole: what can be set, what shape leaves, and how
+it is computed. The table below finds all that they export.
+"""
+
+from ganzoo.spec.layers import (
+    activations,
+    blocks,
+    chance,
+    convolution,
+    labels,
+    linear,
+    normalisation,
+    sizes,
+)
+from ganzoo.spec.layers.activations import *
+from ganzoo.spec.layers.blocks import *
+from ganzoo.spec.layers.chance import *
+from ganzoo.spec.layers.convolution import *
+from ganzoo.spec.layers.labels import *
+from ganzoo.spec.layers.layer import (
+    STRANGERS as STRANGERS,
+)
+from ganzoo.spec.layers.layer import (
+    AnyLayer as AnyLayer,
+)
+from ganzoo.spec.layers.layer import (
+    Foreign as Foreign,
+)
+from ganzoo.spec.layers.layer import (
+    Layer,
+)
+from ganzoo.spec.layers.layer import (
+    Layers as Layers,
+)
+from ganzoo.spec.layers.layer import (
+    Shape as Shape,
+)
+from ganzoo.spec.layers.linear import *
+from ganzoo.spec.layers.normalisation import *
+from ganzoo.spec.layers.sizes import *
+
+FAMILIES = (
+    linear,
+    convolution,
+    sizes,
+    normalisation,
+    activations,
+    chance,
+    labels,
+    blocks,
+)
+
+LAYERS: dict[str, type[Layer]] = {
+    cls.model_fields["kind"].default: cls
+    for family in FAMILIES
+    for cls in (getattr(family, name) for name in family.__all__)
+}
+"""The core's layers by kind."""
+
+__all__ = ["Layer"]
+__all__ += linear.__all__
+__all__ += convolution.__all__
+__all__ += sizes.__all__
+__all__ += normalisation.__all__
+__all__ += activations.__all__
+__all__ += chance.__all__
+__all__ += labels.__all__
+__all__ += blocks.__all__

@@ -1,0 +1,111 @@
+# pyright: reportIncompatibleVariableOverride=false
+"""Layers that hold rows of layers, or tie a network together: taps, injections, blocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from ganzoo.spec.frozen import Identifier
+from ganzoo.spec.layers.join import Join, join, joined_shape
+from ganzoo.spec.layers.layer import Layer, Layers, Shape, Takes, size_text
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = [
+    "Tap",
+    "Inject",
+    "Residual",
+    "Skip",
+]
+
+
+class Tap(Layer):
+    """Names what arrives here, so that an expression can read it: D.features(x)."""
+
+    kind: Literal["tap"] = Field("tap", init=False)
+    formula: ClassVar[str] = r"v"
+    example: ClassVar[str] = 'Tap("features")  # (64, 4, 4) to (64, 4, 4)'
+    name: Identifier
+
+    takes: ClassVar[Takes] = "either"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+    def forward(self, module: nn.Module, x: Tensor) -> Tensor:
+        return x  # the network keeps it under its name
+
+
+class Inject(Layer):
+    """Brings a named input in at this depth, after `through`.
+
+    A vector joins a map tiled over space. `join` concatenates along the channels or adds.
+    """
+
+    kind: Literal["inject"] = Field("inject", init=False)
+    formula: ClassVar[str] = r"\left(v,\ f(y)\right)"
+    example: ClassVar[str] = 'Inject("y", (Linear(16),))  # (64, 8, 8) to (80, 8, 8)'
+    input: Identifier
+    through: Layers = ()
+    join: Join = "concatenate"
+
+    @property
+    def rows(self) -> dict[str, str]:
+        return {"through": self.input}
+
+    def output_shape(self, shape: Shape, through: Shape) -> Shape:
+        return joined_shape((shape, through), self.join)
+
+    def forward(self, module: nn.Module, x: Tensor, through: Tensor) -> Tensor:
+        return join((x, through), self.join)
+
+
+class Residual(Layer):
+    """layers(v) + shortcut(v); an empty shortcut is v itself. arXiv:1512.03385."""
+
+    kind: Literal["residual"] = Field("residual", init=False)
+    formula: ClassVar[str] = r"f(v)+g(v)"
+    example: ClassVar[str] = "Residual((Conv(64), ReLU(), Conv(64)))  # (64, 8, 8) to (64, 8, 8)"
+    layers: Layers
+    shortcut: Layers = ()
+
+    takes: ClassVar[Takes] = "either"
+
+    @property
+    def rows(self) -> dict[str, str]:
+        return {"layers": "", "shortcut": ""}
+
+    def output_shape(self, shape: Shape, layers: Shape, shortcut: Shape) -> Shape:
+        if layers != shortcut:
+            ends = f"{size_text(layers)}, and its shortcut in {size_text(shortcut)}"
+            raise ValueError(f"it ends in {ends}; they are added, and must agree")
+        return layers
+
+    def forward(self, module: nn.Module, x: Tensor, layers: Tensor, shortcut: Tensor) -> Tensor:
+        return layers + shortcut
+
+
+class Skip(Layer):
+    """v and layers(v) side by side along the channels; nested, a U-net. arXiv:1505.04597."""
+
+    kind: Literal["skip"] = Field("skip", init=False)
+    formula: ClassVar[str] = r"\left(v,\ f(v)\right)"
+    example: ClassVar[str] = (
+        "Skip((Conv(64, 4, 2), ReLU(), Deconv(64)))  # (64, 8, 8) to (128, 8, 8)"
+    )
+    layers: Layers
+
+    @property
+    def rows(self) -> dict[str, str]:
+        return {"layers": ""}
+
+    def output_shape(self, shape: Shape, layers: Shape) -> Shape:
+        return joined_shape((shape, layers), "concatenate", tile=False)
+
+    def forward(self, module: nn.Module, x: Tensor, layers: Tensor) -> Tensor:
+        import torch
+
+        return torch.cat((x, layers), 1)

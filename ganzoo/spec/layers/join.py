@@ -1,0 +1,55 @@
+"""Values side by side along the channels, or added; a vector beside maps is tiled over space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from ganzoo.spec.layers.layer import Shape, features
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Join = Literal["concatenate", "add"]
+
+
+def joined_shape(shapes: Sequence[Shape], how: Join, *, tile: bool = True) -> Shape:
+    """The shape of `join` of values of these shapes; a ValueError where they do not fit."""
+    if len(shapes) == 1:
+        return shapes[0]
+    maps = [shape for shape in shapes if len(shape) == 3]
+    if maps and tile:
+        space = maps[0][1:]
+        shapes = [
+            shape if len(shape) == 3 else (features(shape), *space)  # each number is a channel
+            for shape in shapes
+        ]
+    if how == "add":
+        if len(set(shapes)) > 1:
+            raise ValueError(f"{_listed(shapes)} differ, and are added")
+        return shapes[0]
+    channels = sum(shape[0] for shape in shapes if features(shape))
+    if len({shape[1:] for shape in shapes}) > 1:
+        raise ValueError(f"{_listed(shapes)} differ in more than their channels")
+    return channels, *shapes[0][1:]
+
+
+def join(values: Sequence[Tensor], how: Join) -> Tensor:
+    import torch
+
+    if len(values) == 1:
+        return values[0]
+    maps = [value for value in values if value.ndim == 4]
+    if maps:
+        space = maps[0].shape[2:]
+        values = [
+            value if value.ndim == 4 else value.flatten(1)[:, :, None, None].expand(-1, -1, *space)
+            for value in values
+        ]
+    if how == "concatenate":
+        return torch.cat(tuple(values), 1)
+    return torch.stack(tuple(values)).sum(0)
+
+
+def _listed(shapes: Sequence[Shape]) -> str:
+    return " and ".join(str(shape) for shape in shapes)

@@ -1,0 +1,59 @@
+# pyright: reportIncompatibleVariableOverride=false
+"""Layers that make numbers of class labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from ganzoo.spec.frozen import Count
+from ganzoo.spec.layers.layer import Layer, Shape, Takes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = [
+    "OneHot",
+    "Embedding",
+]
+
+
+class OneHot(Layer):
+    """Integer labels () to (classes,)."""
+
+    kind: Literal["one_hot"] = Field("one_hot", init=False)
+    formula: ClassVar[str] = r"e_y"
+    example: ClassVar[str] = "OneHot(10)  # () to (10,)"
+    classes: Count
+
+    takes: ClassVar[Takes] = "labels"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (self.classes,)
+
+    def forward(self, module: nn.Module, x: Tensor) -> Tensor:
+        import torch
+        from torch.nn import functional as F
+
+        return F.one_hot(x, self.classes).to(torch.get_default_dtype())
+
+
+class Embedding(Layer):
+    """Integer labels () to learned vectors (units,)."""
+
+    kind: Literal["embedding"] = Field("embedding", init=False)
+    formula: ClassVar[str] = r"W_y"
+    example: ClassVar[str] = "Embedding(10, 50)  # () to (50,)"
+    classes: Count
+    units: Count
+
+    takes: ClassVar[Takes] = "labels"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (self.units,)
+
+    def module(self, shape: Shape) -> nn.Module:
+        from torch import nn
+
+        return nn.Embedding(self.classes, self.units)

@@ -1,0 +1,75 @@
+# pyright: reportIncompatibleVariableOverride=false
+"""Layers of weights over all that arrives, without a place for each."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from ganzoo.spec.frozen import Count
+from ganzoo.spec.layers.layer import Layer, Shape, Small, features
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = [
+    "Linear",
+    "Maxout",
+]
+
+
+class Linear(Layer):
+    """Fully connected: (features,) to (units,). Other shapes are flattened first."""
+
+    kind: Literal["linear"] = Field("linear", init=False)
+    formula: ClassVar[str] = r"W v + b"
+    example: ClassVar[str] = "Linear(128)  # (64, 4, 4) to (128,)"
+    units: Count
+    bias: bool = True
+
+    overwritable: ClassVar[bool] = True
+
+    def output_shape(self, shape: Shape) -> Shape:
+        features(shape)
+        return (self.units,)
+
+    def module(self, shape: Shape) -> nn.Module:
+        from torch import nn
+
+        return nn.Linear(math.prod(shape), self.units, bias=self.bias)
+
+    def forward(self, module: nn.Linear, x: Tensor) -> Tensor:
+        from torch.nn import functional as F
+
+        weight = module.weight
+        if x.ndim != 4 or x.is_contiguous() or weight.numel() > x.numel():
+            return F.linear(x.flatten(1), weight, module.bias)
+        # a map with channels last: its gradient has to be laid out alike, or the layers before it
+        # crawl over two layouts at once; so the few weights are permuted and not the map
+        weight = weight.view(-1, *x.shape[1:]).permute(0, 2, 3, 1).flatten(1)
+        return F.linear(x.permute(0, 2, 3, 1).flatten(1), weight, module.bias)
+
+
+class Maxout(Layer):
+    """Maximum over `pieces` linear maps: (features,) to (units,). arXiv:1302.4389."""
+
+    kind: Literal["maxout"] = Field("maxout", init=False)
+    formula: ClassVar[str] = r"\max_k\left(W_k v + b_k\right)"
+    example: ClassVar[str] = "Maxout(240, 5)  # (784,) to (240,)"
+    units: Count
+    pieces: Small = 2
+
+    def output_shape(self, shape: Shape) -> Shape:
+        features(shape)
+        return (self.units,)
+
+    def module(self, shape: Shape) -> nn.Module:
+        from torch import nn
+
+        return nn.ModuleDict({"linear": nn.Linear(math.prod(shape), self.units * self.pieces)})
+
+    def forward(self, module: nn.ModuleDict, x: Tensor) -> Tensor:
+        values: Tensor = module["linear"](x.flatten(1))
+        return values.view(-1, self.pieces, self.units).amax(1)

@@ -1,0 +1,121 @@
+# pyright: reportIncompatibleVariableOverride=false
+"""Layers that set the mean and the spread of what arrives, or tell of it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from ganzoo.spec.layers.layer import Epsilon, Layer, Shape, features, of_map
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = [
+    "BatchNorm",
+    "LayerNorm",
+    "InstanceNorm",
+    "PixelNorm",
+    "MinibatchStd",
+]
+
+
+class BatchNorm(Layer):
+    """Batch normalisation, of features or of maps. arXiv:1502.03167.
+
+    `momentum` is torch's: the weight of the newest batch in the running statistics.
+    """
+
+    kind: Literal["batch_norm"] = Field("batch_norm", init=False)
+    formula: ClassVar[str] = r"\gamma_c\,\frac{v-\mu_c}{\sqrt{\sigma_c^2+\epsilon}}+\beta_c"
+    example: ClassVar[str] = "BatchNorm()  # (64, 8, 8) to (64, 8, 8)"
+    affine: bool = True
+    eps: Epsilon = 1e-5
+    momentum: Epsilon = 0.1
+
+    overwritable: ClassVar[bool] = True
+
+    def output_shape(self, shape: Shape) -> Shape:
+        features(shape)
+        return shape
+
+    def module(self, shape: Shape) -> nn.Module:
+        from torch import nn
+
+        kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+        return kind(shape[0], eps=self.eps, momentum=self.momentum, affine=self.affine)
+
+
+class LayerNorm(Layer):
+    """Normalisation over all of a sample, with a gain and a bias per channel. arXiv:1607.06450."""
+
+    kind: Literal["layer_norm"] = Field("layer_norm", init=False)
+    formula: ClassVar[str] = r"\gamma_c\,\frac{v-\mu}{\sqrt{\sigma^2+\epsilon}}+\beta_c"
+    example: ClassVar[str] = "LayerNorm()  # (64, 8, 8) to (64, 8, 8)"
+    eps: Epsilon = 1e-5
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if features(shape) == 1:
+            raise ValueError("one number cannot be normalised by its own mean")
+        return shape
+
+    def module(self, shape: Shape) -> nn.Module:
+        from torch import nn
+
+        # one group: normalised over all of a sample, gain and bias for each channel
+        return nn.GroupNorm(1, shape[0], eps=self.eps)
+
+
+class InstanceNorm(Layer):
+    """Normalisation of each map of each sample. arXiv:1607.08022."""
+
+    kind: Literal["instance_norm"] = Field("instance_norm", init=False)
+    formula: ClassVar[str] = r"\frac{v-\mu_{n,c}}{\sqrt{\sigma_{n,c}^2+\epsilon}}"
+    example: ClassVar[str] = "InstanceNorm()  # (64, 8, 8) to (64, 8, 8)"
+    affine: bool = False
+    eps: Epsilon = 1e-5
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if math.prod(of_map(shape)[1:]) == 1:
+            raise ValueError("a map of one pixel cannot be normalised by its own mean")
+        return shape
+
+    def module(self, shape: Shape) -> nn.Module:
+        from torch import nn
+
+        return nn.InstanceNorm2d(shape[0], eps=self.eps, affine=self.affine)
+
+
+class PixelNorm(Layer):
+    """Each position scaled to unit mean square over the channels. arXiv:1710.10196."""
+
+    kind: Literal["pixel_norm"] = Field("pixel_norm", init=False)
+    formula: ClassVar[str] = r"\frac{v}{\sqrt{\frac{1}{C}\sum_c v_c^2+\epsilon}}"
+    example: ClassVar[str] = "PixelNorm()  # (64, 8, 8) to (64, 8, 8)"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        features(shape)
+        return shape
+
+    def forward(self, module: nn.Module, x: Tensor) -> Tensor:
+        return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+
+
+class MinibatchStd(Layer):
+    """One more map: the mean standard deviation over the batch. arXiv:1710.10196."""
+
+    kind: Literal["minibatch_std"] = Field("minibatch_std", init=False)
+    formula: ClassVar[str] = r"\left(v,\ \overline{\sigma}\right)"
+    example: ClassVar[str] = "MinibatchStd()  # (64, 4, 4) to (65, 4, 4)"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        features(shape)
+        return shape[0] + 1, *shape[1:]
+
+    def forward(self, module: nn.Module, x: Tensor) -> Tensor:
+        import torch
+
+        std = (x.var(0, unbiased=False) + 1e-8).sqrt().mean()
+        return torch.cat((x, std.expand(x.shape[0], 1, *x.shape[2:])), 1)

@@ -1,0 +1,154 @@
+# pyright: reportIncompatibleVariableOverride=false
+"""Layers without weights that change the shape of what arrives."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from ganzoo.spec.frozen import Count
+from ganzoo.spec.layers.layer import Layer, Shape, Small, features, of_map, size_text
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = [
+    "Reshape",
+    "Flatten",
+    "Crop",
+    "Upsample",
+    "Downsample",
+    "MaxPool",
+    "GlobalPool",
+]
+
+
+class Reshape(Layer):
+    """The same numbers in another shape, such as (128, 7, 7)."""
+
+    kind: Literal["reshape"] = Field("reshape", init=False)
+    formula: ClassVar[str] = r"v"
+    example: ClassVar[str] = "Reshape((128, 7, 7))  # (6272,) to (128, 7, 7)"
+    shape: Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)]
+
+    def output_shape(self, shape: Shape) -> Shape:
+        arrive, leave = math.prod(shape), math.prod(self.shape)
+        if arrive != leave:
+            raise ValueError(f"{arrive} numbers arrive, and {size_text(self.shape)} are {leave}")
+        return self.shape
+
+    def forward(self, module: nn.Module, x: Tensor) -> Tensor:
+        import torch
+
+        x = x.reshape(-1, *self.shape)
+        # convolutions keep the layout that arrives, and are faster with channels last
+        return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+
+
+class Flatten(Layer):
+    """(c, h, w) to (c * h * w,)."""
+
+    kind: Literal["flatten"] = Field("flatten", init=False)
+    formula: ClassVar[str] = r"v"
+    example: ClassVar[str] = "Flatten()  # (64, 7, 7) to (3136,)"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (features(shape),)
+
+    def module(self, shape: Shape) -> nn.Module:
+        from torch import nn
+
+        return nn.Flatten()
+
+
+class Crop(Layer):
+    """The centre of a map: (c, h, w) to (c, size, size); `size` may be smaller by any amount."""
+
+    kind: Literal["crop"] = Field("crop", init=False)
+    formula: ClassVar[str] = r"v_{c,\,i+t,\,j+t},\quad t=\left\lfloor\frac{h-s}{2}\right\rfloor"
+    example: ClassVar[str] = "Crop(28)  # (1, 32, 32) to (1, 28, 28)"
+    size: Count
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, height, width = of_map(shape)
+        if self.size > min(height, width):
+            raise ValueError("it is smaller than the crop")
+        return channels, self.size, self.size
+
+    def forward(self, module: nn.Module, x: Tensor) -> Tensor:
+        top, left = (x.shape[-2] - self.size) // 2, (x.shape[-1] - self.size) // 2
+        return x[..., top : top + self.size, left : left + self.size]
+
+
+class Upsample(Layer):
+    """Larger by a whole factor: (c, h, w) to (c, h * factor, w * factor)."""
+
+    kind: Literal["upsample"] = Field("upsample", init=False)
+    formula: ClassVar[str] = r"v_{c,\,\lfloor i/f\rfloor,\,\lfloor j/f\rfloor}"
+    example: ClassVar[str] = "Upsample()  # (64, 8, 8) to (64, 16, 16)"
+    factor: Small = 2
+    mode: Literal["nearest", "bilinear"] = "nearest"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, height, width = of_map(shape)
+        return channels, height * self.factor, width * self.factor
+
+    def module(self, shape: Shape) -> nn.Module:
+        from torch import nn
+
+        corners = None if self.mode == "nearest" else False
+        return nn.Upsample(scale_factor=self.factor, mode=self.mode, align_corners=corners)
+
+
+class Downsample(Layer):
+    """Average pooling: (c, h, w) to (c, h / factor, w / factor)."""
+
+    kind: Literal["downsample"] = Field("downsample", init=False)
+    formula: ClassVar[str] = r"\frac{1}{f^2}\sum_{a,b<f} v_{c,\,fi+a,\,fj+b}"
+    example: ClassVar[str] = "Downsample()  # (64, 16, 16) to (64, 8, 8)"
+    factor: Small = 2
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, height, width = of_map(shape)
+        return channels, height // self.factor, width // self.factor
+
+    def module(self, shape: Shape) -> nn.Module:
+        from torch import nn
+
+        return nn.AvgPool2d(self.factor)
+
+
+class MaxPool(Layer):
+    """Max pooling: (c, h, w) to (c, h / factor, w / factor)."""
+
+    kind: Literal["max_pool"] = Field("max_pool", init=False)
+    formula: ClassVar[str] = r"\max_{a,b<f} v_{c,\,fi+a,\,fj+b}"
+    example: ClassVar[str] = "MaxPool()  # (64, 16, 16) to (64, 8, 8)"
+    factor: Small = 2
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, height, width = of_map(shape)
+        return channels, height // self.factor, width // self.factor
+
+    def module(self, shape: Shape) -> nn.Module:
+        from torch import nn
+
+        return nn.MaxPool2d(self.factor)
+
+
+class GlobalPool(Layer):
+    """Sum or mean over space: (c, h, w) to (c,)."""
+
+    kind: Literal["global_pool"] = Field("global_pool", init=False)
+    formula: ClassVar[str] = r"\frac{1}{hw}\sum_{i,j} v_{c,i,j}"
+    example: ClassVar[str] = "GlobalPool()  # (64, 8, 8) to (64,)"
+    mode: Literal["sum", "mean"] = "mean"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, _, _ = of_map(shape)
+        return (channels,)
+
+    def forward(self, module: nn.Module, x: Tensor) -> Tensor:
+        return x.sum((2, 3)) if self.mode == "sum" else x.mean((2, 3))
