@@ -156,7 +156,6 @@ def carry_out(
         batch=settings.batch,
         seed=settings.seed,
         precision=settings.precision,  # type: ignore[arg-type]
-        compile=settings.compile,
         device=device,
         resume=resume,
     )
