@@ -5,6 +5,9 @@
     python scripts/zoo.py --publish-only  from the finished runs in runs/zoo/
     python scripts/zoo.py --cards-only    the cards alone, from the figures that are there
     python scripts/zoo.py --table         nothing but the table for README.md, on standard output
+    python scripts/zoo.py --device cuda --minutes 9 --jobs 3 r3gan-emoji ...
+                                          train these for so long, three at a time, and publish
+                                          those that are done; the same again goes on with the rest
 
 A run that was stopped goes on where it was. The judges come first: the figures of all others
 are theirs, and ganzoo/metrics/feature_extractors.py pins their hashes.
@@ -16,6 +19,10 @@ import argparse
 import shutil
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -341,15 +348,44 @@ ZOO = (
 )
 
 
-def train(command: str, folder: Path) -> None:
-    """Carry out a command that trains to `folder`; from its checkpoint, where it was stopped."""
-    if (folder / "model" / "config.json").is_file():
-        return
-    ganzoo = Path(sys.executable).parent / "ganzoo"
-    words = command.split()[1:]
-    if (folder / "run.json").is_file():
-        words = ["train", "--resume", str(folder)]
-    subprocess.run([str(ganzoo), *words], cwd=ROOT, check=True)
+def train(
+    models: Sequence[Published], *, device: str = "", minutes: float | None = None, jobs: int = 1
+) -> None:
+    """Carry out the commands that train, `jobs` at a time, each from its checkpoint where it was
+    stopped; `minutes` is for all of them together."""
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
+    lock = threading.Lock()
+    pending = [model for model in models if not finished(model)]
+
+    def work() -> None:
+        while True:
+            with lock:
+                if not pending:
+                    return
+                model = pending.pop(0)
+                # a fair share for those that no process is left for
+                turns = -(-(len(pending) + 1) // jobs)
+            words = model.command.split()[1:]
+            if (RUNS / model.name / "run.json").is_file():
+                words = ["train", "--resume", str(RUNS / model.name)]
+            words += ["--device", device] if device else []
+            if deadline is not None:
+                left = (deadline - time.monotonic()) / 60
+                if left <= 0:
+                    return
+                words += ["--minutes", f"{left / turns:.3f}"]
+            # the command itself, also where ganzoo is no more than on the path of modules
+            main = "from ganzoo.cli import main; main()"
+            subprocess.run([sys.executable, "-c", main, *words], cwd=ROOT, check=True)
+
+    with ThreadPoolExecutor(jobs) as threads:
+        for job in [threads.submit(work) for _ in range(jobs)]:
+            job.result()
+
+
+def finished(model: Published) -> bool:
+    """Whether its run is done."""
+    return (RUNS / model.name / "model" / "config.json").is_file()
 
 
 def publish(model: Published) -> None:
@@ -502,19 +538,30 @@ def main() -> None:
     parser.add_argument("--publish-only", action="store_true")
     parser.add_argument("--cards-only", action="store_true")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--device", default="", help="cpu, cuda, ...")
+    parser.add_argument("--minutes", type=float, help="for all together; what is left stays")
+    parser.add_argument("--jobs", type=int, default=1, help="how many train at a time")
     arguments = parser.parse_args()
     if arguments.table:
         print(table())
         return
-    for model in ZOO:
-        if not arguments.names or model.name in arguments.names:
-            if not (arguments.publish_only or arguments.cards_only):
-                train(model.command, RUNS / model.name)
-            if not arguments.cards_only:
-                publish(model)
-            elif not (CARDS / model.name / "config.json").is_file():
-                continue  # declared, and not trained yet
-            write_card(model)
+    chosen = [model for model in ZOO if not arguments.names or model.name in arguments.names]
+    trains = not (arguments.publish_only or arguments.cards_only)
+    if trains and (arguments.jobs > 1 or arguments.minutes is not None):
+        train(
+            chosen, device=arguments.device, minutes=arguments.minutes, jobs=max(1, arguments.jobs)
+        )
+    for model in chosen:
+        if trains:
+            if arguments.minutes is None:
+                train([model], device=arguments.device)
+            elif not finished(model):
+                continue
+        if not arguments.cards_only:
+            publish(model)
+        elif not (CARDS / model.name / "config.json").is_file():
+            continue  # declared, and not trained yet
+        write_card(model)
 
 
 if __name__ == "__main__":

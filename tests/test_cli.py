@@ -195,6 +195,25 @@ def test_a_stopped_run_goes_on_and_its_log_is_whole(monkeypatch, tiny, photos, t
     assert [line["losses"] for line in lines] == [line["losses"] for line in again]
 
 
+def test_a_run_with_too_little_time_is_saved_and_goes_on(
+    monkeypatch, capsys, tiny, photos, tmp_path
+) -> None:
+    """Two calls that are each too short, one that is not: the weights of one whole run."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    data = ["--data", f"folder:{photos}"]
+    assert run(monkeypatch, "train", tiny, *data, "--out", whole, "--minutes", 10) == 0
+    assert (whole / "model").is_dir()
+    assert run(monkeypatch, "train", tiny, *data, "--out", parts, "--minutes", 0) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"1 of 40 rounds are done and saved. Go on with: ganzoo train --resume {parts}" in said
+    assert run(monkeypatch, "train", "--resume", parts, "--minutes", 0) == 0
+    assert "2 of 40 rounds" in " ".join(capsys.readouterr().out.split())
+    assert not (parts / "model").exists()
+    assert run(monkeypatch, "train", "--resume", parts, "--graph") == 0
+    one, two = (folder / "model" / "model.safetensors" for folder in (whole, parts))
+    assert one.read_bytes() == two.read_bytes()
+
+
 def test_a_run_made_longer_is_the_run_that_was_long(monkeypatch, tiny, photos, tmp_path) -> None:
     """Bit for bit, its log too; a schedule that depends on the length is refused."""
     data = f"folder:{photos},size=16,channels=1"

@@ -124,13 +124,23 @@ class Source:
             Images float32 (batch, channels, height, width) in [-1, 1]; labels int64 (batch,);
             texts and vectors float32 (batch, size).
         """
+        return self.made(field, self.rows(field, index), flip)
+
+    def rows(self, field: str, index: Tensor) -> Tensor:
+        """What a batch needs from outside the device, for `made`: the rows' numbers in their
+        array, or, where it is mapped from a file, what stands in them."""
         array, chosen = self._array(field), self._chosen(field)
         if chosen is not None:
             index = chosen[index.cpu()]
+        return index if isinstance(array, Tensor) else torch.from_numpy(array[index.numpy()])
+
+    def made(self, field: str, rows: Tensor, flip: Tensor | None = None) -> Tensor:
+        """The batch of what `rows` gave, computed on the source's device; see `batch`."""
+        array = self._array(field)
         if isinstance(array, Tensor):
-            rows = array.index_select(0, index.to(array.device, non_blocking=True))
+            rows = array.index_select(0, rows.to(array.device, non_blocking=True))
         else:
-            rows = torch.from_numpy(array[index.numpy()]).to(self.device)
+            rows = rows.to(self.device, non_blocking=True)
         if flip is not None:
             rows = self._mirrored(field, rows, flip)
         if rows.dtype == torch.uint8:
@@ -184,7 +194,8 @@ class Source:
             raise DataError(
                 f"data set {self.name!r} does not declare that its field {field!r} may be flipped"
             )
-        return torch.where(flip.to(rows.device).view(-1, 1, 1, 1), rows.flip(-1), rows)
+        flip = flip.to(rows.device, non_blocking=True).view(-1, 1, 1, 1)
+        return torch.where(flip, rows.flip(-1), rows)
 
 
 def _tensor(array: Any) -> Tensor:

@@ -7,6 +7,7 @@ processes draw together the global batch that one would have drawn alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from ganzoo.data.source import Source
 from ganzoo.errors import DataError, choices
 from ganzoo.seed import key
-from ganzoo.spec.draws import DATA, Image, Normal, Uniform
+from ganzoo.spec.draws import DATA, Image, Normal, Uniform, tensor_shape
 from ganzoo.spec.spec import Spec
 
 
@@ -41,7 +42,7 @@ class Draws:
         if batch % world:
             raise DataError(f"a batch of {batch} cannot be shared by {world} processes evenly")
         self.spec, self.source, self.seed, self.device = spec, source, seed, device
-        self.batch, self.versions = batch, versions
+        self.batch, self.versions, self.rank = batch, versions, rank
         self.share = slice(rank * batch // world, (rank + 1) * batch // world)
         self.generator = torch.Generator(device)
         self.shuffler = torch.Generator("cpu")
@@ -67,33 +68,48 @@ class Draws:
 
     def __call__(self, step: int, version: int, names: tuple[str, ...]) -> list[Tensor]:
         """One batch of each named draw: version `version` of step `step`."""
-        return [self._one(step, version, name) for name in names]
+        return [self.batch_of(name, self.raw(step, version, name)) for name in names]
 
-    def _one(self, step: int, version: int, name: str) -> Tensor:
+    def raw(
+        self, step: int, version: int, name: str, into: tuple[Tensor, ...] = ()
+    ) -> tuple[Tensor, ...]:
+        """What must come from outside for a batch: which rows of the data, mirrored or not; noise.
+
+        Args:
+            into: tensors of an earlier call, which noise is drawn into; others are made.
+        """
         draw = self.spec.draws.get(name)
         if isinstance(draw, DATA):
-            return self._data(step, version, name, draw)
+            return self._rows(step, version, draw)
         self.generator.manual_seed(key(self.seed, step, version, name))
-        match draw:
-            case Normal(size=size):
-                noise = torch.randn(self.batch, size, generator=self.generator, device=self.device)
-            case Uniform(size=size, low=low, high=high):
-                noise = torch.rand(self.batch, size, generator=self.generator, device=self.device)
-                noise = noise.mul_(high - low).add_(low)
-            case _:  # the noise of a function: one number in [0, 1) a sample
-                noise = torch.rand(self.batch, generator=self.generator, device=self.device)
-        return noise[self.share]
+        # the noise of a function is one number in [0, 1) a sample
+        shape = (self.batch, *tensor_shape(draw)) if draw else (self.batch,)
+        whole = len(into) == 1 and into[0].shape == shape
+        chance = torch.randn if isinstance(draw, Normal) else torch.rand
+        noise = chance(
+            shape, generator=self.generator, device=self.device, out=into[0] if whole else None
+        )
+        return (noise if whole else noise[self.share],)
 
-    def _data(self, step: int, version: int, name: str, draw: object) -> Tensor:
-        assert self.source is not None and isinstance(draw, DATA)
+    def batch_of(self, name: str, raw: tuple[Tensor, ...]) -> Tensor:
+        """The batch of a draw, from what `raw` gave; computed on the device."""
+        draw = self.spec.draws.get(name)
+        if isinstance(draw, DATA):
+            assert self.source is not None
+            return self.source.made(draw.field, *raw)
+        if isinstance(draw, Uniform):
+            return raw[0].mul(draw.high - draw.low).add_(draw.low)
+        return raw[0]
+
+    def _rows(self, step: int, version: int, draw: Any) -> tuple[Tensor, ...]:
+        assert self.source is not None
         group = draw.field if draw.independent else ""
-        position = step * self.versions + version
-        index = self._index(group, draw.field, position)
-        flip = None
-        if self.source.flips and isinstance(draw, Image):
-            self.shuffler.manual_seed(key(self.seed, step, version, group, "flip"))
-            flip = (torch.rand(self.batch, generator=self.shuffler) < 0.5)[self.share]
-        return self.source.batch(draw.field, index, flip)
+        index = self._index(group, draw.field, step * self.versions + version)
+        rows = self.source.rows(draw.field, index)
+        if not (self.source.flips and isinstance(draw, Image)):
+            return (rows,)
+        self.shuffler.manual_seed(key(self.seed, step, version, group, "flip"))
+        return rows, (torch.rand(self.batch, generator=self.shuffler) < 0.5)[self.share]
 
     def _index(self, group: str, field: str, position: int) -> Tensor:
         """Which samples batch number `position` has: each pass over the data in a new order."""

@@ -51,7 +51,7 @@ def train(
     seed: int = 0,
     device: str | torch.device | None = None,
     precision: Precision = "auto",
-    compile: bool = False,
+    graph: bool | None = None,
     resume: str | Path | None = None,
 ) -> Iterator[Step]:
     """Train `spec` on `data`; yields a `Step` after each round. The caller logs, saves, stops.
@@ -70,7 +70,9 @@ def train(
         device: by default CUDA where there is one, else the CPU.
         precision: `bf16` computes networks in bfloat16 (weights, losses and optimizers stay
             float32); `auto` is bf16 where the processor multiplies in it, else fp32.
-        compile: let torch.compile fuse the networks; minutes of start-up, for long runs.
+        graph: record each kind of round as a CUDA graph and replay it: by default on CUDA, in
+            one process. On the CPU, where nothing can be recorded, True runs the same function
+            on the same static tensors.
         resume: a checkpoint; the run goes on as if it had not stopped. More `steps` than it
             had are fine where the Spec has one stage and no decay.
 
@@ -90,7 +92,7 @@ def train(
         seed=seed,
         device=torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")),
         precision=precision,
-        compile=compile,
+        graph=graph,
     )
     if resume is not None:
         training.load(Path(resume))

@@ -289,6 +289,21 @@ class Round:
     def values(self) -> tuple[Value, ...]:
         return tuple(value for value in self._known.values() if value.first >= 0)
 
+    @cached_property
+    def draws(self) -> tuple[tuple[int, str], ...]:
+        """What it draws: (version, name) of each batch."""
+        return tuple((value.version, value.word) for value in self.values if value.kind == "draw")
+
+    @cached_property
+    def terms(self) -> tuple[tuple[str, str], ...]:
+        """The loss terms that it computes, in order: (update, term)."""
+        return tuple(
+            (update.name, term)
+            for execution in self.executions
+            for update in execution.updates
+            for term in update.minimize
+        )
+
     def passes(self) -> dict[str, Passes]:
         """Forward passes by network."""
         found = {name: Passes() for name in self.spec.networks}

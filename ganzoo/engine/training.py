@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,13 +14,16 @@ from torch import Tensor, nn
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint, distribution
 from ganzoo.engine.draws import Draws
+from ganzoo.engine.losses import Losses, check
+from ganzoo.engine.numbers import Numbers
 from ganzoo.engine.plan import Plan
-from ganzoo.engine.updates import Updater
+from ganzoo.engine.runner import Runner
+from ganzoo.engine.updates import Updater, rate_of
 from ganzoo.errors import NonFiniteError, TrainingError
 from ganzoo.models.model import Model
 from ganzoo.nn.build import build, initialize
 from ganzoo.seed import key
-from ganzoo.spec.schedule import Update
+from ganzoo.spec.schedule import Stage, Update, updates_of
 from ganzoo.spec.spec import Spec
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -41,7 +45,7 @@ class Training:
         seed: int,
         device: torch.device,
         precision: Precision = "auto",
-        compile: bool = False,
+        graph: bool | None = None,
     ) -> None:
         self.spec, self.data, self.seed, self.device = spec, data.to(device), seed, device
         self.plan = Plan(spec)
@@ -55,9 +59,6 @@ class Training:
             if any(parameter.ndim == 4 for parameter in net.parameters()):
                 net.to(memory_format=torch.channels_last)
             net.precision = torch.bfloat16 if bf16 else None
-        self.called: dict[str, Any] = dict(self.networks)
-        if compile:
-            self.called = {name: torch.compile(net) for name, net in self.networks.items()}
         modules = [module for net in self.networks.values() for module in net.modules()]
         if batch // self.world < 2 and any(isinstance(module, _NORMS) for module in modules):
             raise TrainingError("batch norm needs two samples in a process; raise the batch")
@@ -66,9 +67,16 @@ class Training:
             spec, self.data, batch=batch, seed=seed, device=device, versions=versions,
             rank=self.rank, world=self.world,
         )  # fmt: skip
-        self.updaters: dict[str, Updater] = {}
+        updates: dict[str, Update] = {}
         for update in (update for stage in spec.stages for update in stage.updates):
-            self.updaters.setdefault(update.name, Updater(update, self.networks))
+            updates.setdefault(update.name, update)
+        names = [*(f"rate/{name}" for name in updates), *(f"average/{name}" for name in spec.ema)]
+        self.numbers = Numbers(names, device)
+        self.state: dict[str, Tensor] = {}
+        self.updaters = {
+            name: Updater(update, self.networks, self.numbers[f"rate/{name}"])
+            for name, update in updates.items()
+        }
         self.averages = {
             name: [parameter.detach().clone() for parameter in self.networks[name].parameters()]
             for name in spec.ema
@@ -76,9 +84,10 @@ class Training:
         self.step = 0
         self.within_round = False
         self.checkpoint: Path | None = None
-        self._terms: dict[str, tuple[Tensor, ...]] = {}
-        self._pending: list[tuple[int, str, tuple[Tensor, ...]]] = []
-        self._rounds: dict[int, Any] = {}
+        self._losses = Losses(max(map(_most_terms, spec.stages)), device)
+        self._kept: list[Tensor] = []
+        static = graph if graph is not None else device.type == "cuda" and self.world == 1
+        self.runner = Runner(self.draws, self.networks, self._compute, self._state, static=static)
         self._ends = [
             sum(stage.steps for stage in spec.stages[: index + 1])
             for index in range(len(spec.stages))
@@ -95,96 +104,84 @@ class Training:
             self._enter(index)
         stage = self.spec.stages[index]
         number = self.step - (self._ends[index] - stage.steps)
-        self._progress = number / stage.steps
-        chance = key(self.seed, self.step, "layers", self.rank)
-        # torch.manual_seed asks for every kind of device, and is slow
-        if self.device.type == "cpu":
-            torch.default_generator.manual_seed(chance)
-        else:
-            torch.manual_seed(chance)
+        self.numbers.write(self._numbers_at(stage, number))
+        round = self.plan.round(index, number)
         self.within_round = True
         # numbers near zero (the moments of weights that no longer learn) cost a hundred times
         # the usual on most processors; the caller's own arithmetic is left as it is
         torch.set_flush_denormal(True)
         try:
-            self._run(self.plan.round(index, number))
-            self._average()
+            terms = self.runner(round, self.step)
         finally:
             torch.set_flush_denormal(False)
+        self._losses.keep(self.step, stage.name, round.terms, terms, self.checkpoint)
         self.step += 1
         self.within_round = False
-        if self.device.type == "cpu" or len(self._pending) >= 100:
-            self._check_finite()
         return stage.name
 
-    def _run(self, round: Any) -> None:
-        function = self._rounds.get(id(round))
-        if function is None:
-            function = self._rounds[id(round)] = round.compile(self.called)
-        function(self._draw, self._gradients, self._apply)
+    def _numbers_at(self, stage: Stage, number: int) -> dict[str, float]:
+        """The numbers that round `number` of a stage reads."""
+        progress = number / stage.steps
+        rates = {f"rate/{update.name}": rate_of(update, progress) for update in stage.updates}
+        # a short memory at first, so that the first weights are soon forgotten
+        short = (1 + self.step) / (10 + self.step)
+        averages = {
+            f"average/{name}": 1 - min(decay, short) for name, decay in self.spec.ema.items()
+        }
+        return rates | averages
 
     def _enter(self, index: int) -> None:
-        self._check_finite()  # what is pending has the names of the stage before
         stage = self.spec.stages[index]
         for name, net in self.networks.items():
             net.train(name not in stage.freeze)
         self._updates = {update.name: update for update in stage.updates}
         self._stage = index
+        self.runner.forget()
 
-    def _draw(self, version: int, *names: str) -> Any:
-        values = self.draws(self.step, version, names)
-        return values[0] if len(values) == 1 else values
+    def _compute(self, function: Callable[..., None], draw: Callable[..., Any]) -> Tensor:
+        """One round, on what stands in the tensors that it reads; returns its loss terms."""
+        self._kept = []
+        function(draw, self._gradients, self._apply)
+        self._average()
+        kept, self._kept = self._kept, []
+        return torch.stack(kept) if kept else torch.empty(0, device=self.device)
 
     def _gradients(self, name: str, *terms: Tensor, keep_graph: bool = False) -> None:
         updater = self.updaters[name]
         total = terms[0] if len(terms) == 1 else torch.stack(terms).sum()
-        kept = tuple(term.detach() for term in terms)
         if self.device.type == "cpu" and not math.isfinite(total.item()):
             # before the step, so that the weights are still the good ones
-            self._pending.append((self.step, name, kept))
-            self._check_finite()
+            names = [(name, term) for term in self._updates[name].minimize]
+            values = [term.item() for term in terms]
+            check(self.step, self.spec.stages[self._stage].name, names, values, self.checkpoint)
         gradients = torch.autograd.grad(
             total, updater.parameters, retain_graph=keep_graph, allow_unused=True
         )
         for parameter, gradient in zip(updater.parameters, gradients, strict=True):
             parameter.grad = gradient
-        self._terms[name] = kept
-        if self.device.type != "cpu":
-            self._pending.append((self.step, name, kept))
+        self._kept += [term.detach() for term in terms]
 
     def _apply(self, name: str) -> None:
-        self.updaters[name].step(self._updates[name], self._progress, self.world)
+        self.updaters[name].step(self._updates[name], self.world)
 
     def _average(self) -> None:
         for name, averages in self.averages.items():
-            # a short memory at first, so that the first weights are soon forgotten
-            decay = min(self.spec.ema[name], (1 + self.step) / (10 + self.step))
+            live, weight = list(self.networks[name].parameters()), self.numbers[f"average/{name}"]
             with torch.no_grad():
-                live = list(self.networks[name].parameters())
-                # one kernel for all tensors; a loop of small ones shows in small networks
-                torch._foreach_lerp_(averages, live, 1 - decay)  # type: ignore[reportPrivateImportUsage]
+                if weight.is_cuda:
+                    for average, parameter in zip(averages, live, strict=True):
+                        average.lerp_(parameter, weight)
+                else:
+                    # one kernel for all tensors; a loop of small ones shows in small networks
+                    torch._foreach_lerp_(averages, live, weight.item())  # type: ignore[reportPrivateImportUsage]
 
     # --------------------------------------------------------------- looking and saving
 
-    def _check_finite(self) -> None:
-        pending, self._pending = self._pending, []
-        for step, name, terms in pending:
-            for term, value in zip(self._minimized(name), terms, strict=True):
-                if not math.isfinite(value.item()):
-                    path = f"{self.spec.stages[self._stage].name}.{name}.{term}"
-                    saved = str(self.checkpoint) if self.checkpoint else None
-                    raise NonFiniteError(path, step + 1, saved)
-
-    def _minimized(self, name: str) -> list[str]:
-        return list(self._updates[name].minimize)
-
     def losses(self) -> dict[str, float]:
-        self._check_finite()
         return {
-            f"{name}.{term}": value.item()
-            for name, terms in self._terms.items()
-            if name in self._updates
-            for term, value in zip(self._minimized(name), terms, strict=True)
+            f"{name}.{term}": value
+            for (name, term), value in self._losses.latest(self.checkpoint).items()
+            if name in self._updates and term in self._updates[name].minimize
         }
 
     def model(self) -> Model:
@@ -239,7 +236,7 @@ class Training:
             state |= {f"optimizers/{name}/{k}": value for k, value in updater.state().items()}
         for name, averages in self.averages.items():
             state |= {f"averages/{name}/{i}": value for i, value in enumerate(averages)}
-        return state
+        return state | {f"state/{name}": value for name, value in self.state.items()}
 
     def _identity(self) -> dict[str, Any]:
         """What a run must share with the one that it goes on from."""
@@ -251,7 +248,7 @@ class Training:
     def save(self, path: Path) -> Path:
         if self.within_round:
             raise TrainingError("a round was broken off, and half a round is no state to resume")
-        self._check_finite()
+        self._losses.look(self.checkpoint)
         state = self._state()
         for name, value in state.items():
             # an infinite gradient shows in the loss of the next step only
@@ -279,8 +276,18 @@ class Training:
                 value.copy_(state[f"averages/{name}/{index}"])
         for name, updater in self.updaters.items():
             updater.load(_under(state, f"optimizers/{name}/"))
+        for name, value in self.state.items():
+            value.copy_(state[f"state/{name}"])
+        self.runner.forget()  # optimizers have taken up other tensors
         self.step = facts["step"]
         self.checkpoint = path
+
+
+def _most_terms(stage: Stage) -> int:
+    """How many loss terms a round of the stage computes at most."""
+    return sum(
+        item.repeat * len(update.minimize) for item in stage.round for update in updates_of(item)
+    )
 
 
 def _has_bf16(device: torch.device) -> bool:

@@ -13,16 +13,16 @@ from ganzoo.spec.schedule import SGD, Adam, RMSprop, Update
 class Updater:
     """One update at work: the weights it trains, its optimizer, its constraint."""
 
-    def __init__(self, update: Update, networks: dict[str, Net]) -> None:
+    def __init__(self, update: Update, networks: dict[str, Net], rate: Tensor) -> None:
         self.parameters = [p for name in update.train for p in networks[name].parameters()]
-        self.optimizer = _optimizer(update, self.parameters)
+        self.rate = rate
+        self.optimizer = _optimizer(update, self.parameters, rate)
 
-    def step(self, update: Update, progress: float, world: int) -> None:
-        """Apply the gradients. `update` is this stage's, `progress` the share of it done."""
-        options = update.optimizer
-        rate = options.lr * (options.decay.factor(progress) if options.decay else 1.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+    def step(self, update: Update, world: int) -> None:
+        """Apply the gradients, at the rate that stands in `rate`. `update` is this stage's."""
+        if not self.rate.is_cuda:  # kernels of other devices take a number
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.rate.item()
         if world > 1:
             distribution.average([p.grad for p in self.parameters if p.grad is not None])
         self.optimizer.step()
@@ -44,22 +44,33 @@ class Updater:
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Take up what `state()` gave, on the devices and in the layouts that a live run has."""
-        fused = bool(self.optimizer.defaults.get("fused"))
         for name, value in state.items():
             index, word = name.split("/")
             parameter = self.parameters[int(index)]
-            if word == "step":  # a fused optimizer counts on the device
-                value = value.to(parameter.device if fused else "cpu")
+            if word == "step":
+                value = value.to(parameter.device)
             else:
                 value = torch.empty_like(parameter).copy_(value)
             self.optimizer.state[parameter][word] = value
 
 
-def _optimizer(update: Update, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+def rate_of(update: Update, progress: float) -> float:
+    """The learning rate of an update when the share `progress` of its stage is done."""
+    options = update.optimizer
+    return options.lr * (options.decay.factor(progress) if options.decay else 1.0)
+
+
+def _optimizer(
+    update: Update, parameters: list[nn.Parameter], rate: Tensor
+) -> torch.optim.Optimizer:
+    """On CUDA the rate is read from the tensor at each step, so that a step can be recorded."""
+    cuda = rate.is_cuda
+    lr = rate if cuda else rate.item()
     match update.optimizer:
-        case Adam(lr=lr, betas=betas, eps=eps, weight_decay=decay):
-            return torch.optim.Adam(parameters, lr, betas, eps, decay, fused=True)
-        case RMSprop(lr=lr, alpha=alpha, eps=eps):
-            return torch.optim.RMSprop(parameters, lr, alpha, eps, foreach=True)
-        case SGD(lr=lr, momentum=momentum, weight_decay=decay):
-            return torch.optim.SGD(parameters, lr, momentum, weight_decay=decay, foreach=True)
+        case Adam(betas=betas, eps=eps, weight_decay=decay):
+            return torch.optim.Adam(parameters, lr, betas, eps, decay, fused=True, capturable=cuda)
+        case RMSprop(alpha=alpha, eps=eps):
+            return torch.optim.RMSprop(parameters, lr, alpha, eps, foreach=True, capturable=cuda)
+        case SGD(momentum=momentum, weight_decay=decay):
+            how = {"fused": True} if cuda else {"foreach": True}
+            return torch.optim.SGD(parameters, lr, momentum, weight_decay=decay, **how)

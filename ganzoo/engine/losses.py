@@ -1,0 +1,69 @@
+"""The loss terms of past rounds, kept on the device until somebody looks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganzoo.errors import NonFiniteError
+
+Term = tuple[str, str]
+"""An update and the name of one of its loss terms."""
+
+
+class Losses:
+    """A few rounds' loss terms in one tensor: copied to the host together, and only when asked.
+
+    Args:
+        width: terms of a round at most. rounds: how many rounds are kept before the host looks.
+    """
+
+    def __init__(self, width: int, device: torch.device, rounds: int = 128) -> None:
+        self._memory = torch.zeros(rounds, max(1, width), device=device)
+        self._kept: list[tuple[int, str, Sequence[Term]]] = []
+        self._latest: dict[Term, float] = {}
+
+    def keep(
+        self, step: int, stage: str, names: Sequence[Term], terms: Tensor, saved: Path | None
+    ) -> None:
+        """Keep the terms of a round, (terms,). The host looks when the memory is full, and at
+        each round on the CPU; see `look` for `saved` and the error."""
+        if names:
+            self._memory[len(self._kept), : len(names)].copy_(terms)
+        self._kept.append((step, stage, names))
+        if len(self._kept) == len(self._memory) or self._memory.device.type == "cpu":
+            self.look(saved)
+
+    def look(self, saved: Path | None) -> None:
+        """Take all that is kept to the host.
+
+        Raises:
+            NonFiniteError: of the first round, and in it the first term, that is not finite;
+                it names the checkpoint `saved`.
+        """
+        if not self._kept:
+            return
+        kept, self._kept = self._kept, []
+        rows = self._memory[: len(kept)].tolist()  # waits for the device
+        for (step, stage, names), row in zip(kept, rows, strict=True):
+            check(step, stage, names, row, saved)
+            self._latest.update(zip(names, row, strict=False))
+
+    def latest(self, saved: Path | None) -> dict[Term, float]:
+        """The latest value of each term of the run."""
+        self.look(saved)
+        return self._latest
+
+
+def check(
+    step: int, stage: str, names: Sequence[Term], values: Sequence[float], saved: Path | None
+) -> None:
+    """NonFiniteError for the first value that is not finite; `step` counts from 0."""
+    for (update, term), value in zip(names, values, strict=False):
+        if not math.isfinite(value):
+            path = f"{stage}.{update}.{term}"
+            raise NonFiniteError(path, step + 1, str(saved) if saved else None)

@@ -1,0 +1,105 @@
+"""How a round is run: call by call, on tensors that stay in place, or as one recorded graph."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganzoo.engine.capture import NotRecordableError, Recorder, State, rehearse
+from ganzoo.engine.draws import Draws
+from ganzoo.engine.inputs import Inputs
+from ganzoo.engine.plan import Round
+from ganzoo.nn.modules import Net
+from ganzoo.seed import key
+
+Compute = Callable[[Callable[..., None], Callable[..., Any]], Tensor]
+"""A round, given the function that the plan wrote and what gives the draws, to its loss terms."""
+
+
+class Runner:
+    """Runs the rounds of a plan, each as a function of the tensors that it reads and changes.
+
+    Args:
+        compute: one round on what stands in those tensors.
+        state: gives all tensors that a round changes.
+        static: write the draws to tensors that stay in place, and read them from there. On CUDA
+            each kind of round is then recorded as a graph and replayed; on other devices it is
+            the same function, called each time.
+        recorder: records on CUDA; for tests.
+
+    Attributes:
+        why_not: why rounds are not recorded although that was wanted; else empty.
+    """
+
+    def __init__(
+        self,
+        draws: Draws,
+        networks: Mapping[str, Net],
+        compute: Compute,
+        state: State,
+        *,
+        static: bool,
+        recorder: Any = None,
+    ) -> None:
+        self.draws, self.networks, self.compute, self.state = draws, networks, compute, state
+        self.static, self.why_not = static, ""
+        self.inputs = Inputs(draws)
+        self._recorder = recorder
+        if static and draws.device.type == "cuda" and recorder is None:
+            self._recorder = Recorder(draws.device)
+        self._functions: dict[int, Callable[..., None]] = {}
+        self._recorded: dict[int, Callable[[], Tensor]] = {}
+
+    def forget(self) -> None:
+        """Record anew: what was recorded is of networks in another mode, or of other tensors."""
+        self._recorded.clear()
+
+    def __call__(self, round: Round, step: int) -> Tensor:
+        """Run a round; returns its loss terms, (terms,), valid until the next."""
+        function = self._functions.get(id(round))
+        if function is None:
+            function = self._functions[id(round)] = round.compile(self.networks)
+        if not self.static:
+            self._seed(step)
+            return self.compute(function, partial(self._draw, step))
+        self.inputs.write(step, round.draws)
+        run = self._recorded.get(id(round))
+        if run is None:
+            run = self._recorded[id(round)] = self._record(function)
+        self._seed(step)
+        return run()
+
+    def _record(self, function: Callable[..., None]) -> Callable[[], Tensor]:
+        compute = partial(self.compute, function, self.inputs)
+        if self._recorder is None:
+            rehearse(compute, self.state)
+            return compute
+        try:
+            return self._recorder.record(compute, self.state, self.networks)
+        except NotRecordableError as error:
+            self.static, self.why_not, self._recorder = False, str(error), None
+            warnings.warn(f"{error}; training goes on without, call by call", stacklevel=2)
+            return compute
+
+    def _draw(self, step: int, version: int, *names: str) -> Any:
+        values = self.draws(step, version, names)
+        return values[0] if len(values) == 1 else values
+
+    def _seed(self, step: int) -> None:
+        """Seed what layers such as dropout draw from."""
+        chance = key(self.draws.seed, step, "layers", self.draws.rank)
+        device = self.draws.device
+        # torch.manual_seed asks for every kind of device, and is slow
+        if device.type == "cpu":
+            torch.default_generator.manual_seed(chance)
+        elif device.type == "cuda":
+            torch.default_generator.manual_seed(chance)
+            # a replay reads seed and offset from here as it starts
+            torch.cuda.default_generators[device.index or 0].manual_seed(chance)
+        else:
+            torch.manual_seed(chance)
