@@ -15,7 +15,7 @@ import torch
 
 import ganzoo
 import ganzoo_avatars
-from ganzoo.errors import DataError
+from ganzoo import GanzooError
 from ganzoo_avatars import DRAWINGS, Portraits, caption, draw, held_out
 from ganzoo_avatars.captions import ALWAYS, NOT_SAID, PHRASINGS, SAYABLE, SOMETIMES, VALUES
 from ganzoo_avatars.layers import CHUNK, composite, style
@@ -127,7 +127,7 @@ def test_sizes_are_multiples_and_whole_parts() -> None:
     assert some.pixels(16).shape == (3, 3, 16, 16)
     np.testing.assert_array_equal(some.pixels(128)[:, :, ::2, 1::2], full)
     for side in (48, 65, 100, -1):
-        with pytest.raises(DataError, match=f"64 pixels a side.*not with {side}"):
+        with pytest.raises(GanzooError, match=f"64 pixels a side.*not with {side}"):
             some.pixels(side)
 
 
@@ -145,19 +145,19 @@ def test_wishes_are_met() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(DataError, match=r"no style 'toonhead'.*toon-head"):
+    with pytest.raises(GanzooError, match=r"no style 'toonhead'.*toon-head"):
         draw(np.arange(2), style="toonhead")
-    with pytest.raises(DataError, match=r"no attribute 'hair_color'.*hair_colour"):
+    with pytest.raises(GanzooError, match=r"no attribute 'hair_color'.*hair_colour"):
         draw(np.arange(2)).changed(hair_color="black")
-    with pytest.raises(DataError, match=r"no value 'blonde'.*blond"):
+    with pytest.raises(GanzooError, match=r"no value 'blonde'.*blond"):
         draw(np.arange(2), given={"hair_colour": "blonde"})
-    with pytest.raises(DataError, match="number below 6 for each of 2"):
+    with pytest.raises(GanzooError, match="number below 6 for each of 2"):
         draw(np.arange(2), given={"hair_colour": np.array([0, 6])})
-    with pytest.raises(DataError, match="2 of 2 portraits"):
+    with pytest.raises(GanzooError, match="2 of 2 portraits"):
         draw(np.arange(2), keep=lambda some: np.zeros(len(some), bool))
-    with pytest.raises(DataError, match=r"'avatar'.*avatars"):
+    with pytest.raises(GanzooError, match=r"'avatar'.*avatars"):
         ganzoo_avatars.attributes("train", "avatar")
-    with pytest.raises(DataError, match=r"no split 'val'.*validation"):
+    with pytest.raises(GanzooError, match=r"no split 'val'.*validation"):
         ganzoo_avatars.attributes("val")
 
 
@@ -342,13 +342,13 @@ def test_portraits_of_one_sentence_share_what_it_names_and_differ_in_the_rest() 
 
 def test_wrong_captions_are_refused() -> None:
     words = {"hair": "bun", "hair_colour": "red", "clothes_colour": "grey"}
-    with pytest.raises(DataError, match="no sentence names 'brows'"):
+    with pytest.raises(GanzooError, match="no sentence names 'brows'"):
         caption({**words, "brows": "angry"})
-    with pytest.raises(DataError, match=r"no value 'gray'.*grey"):
+    with pytest.raises(GanzooError, match=r"no value 'gray'.*grey"):
         caption({**words, "clothes_colour": "gray"})
-    with pytest.raises(DataError, match="'hair' is missing"):
+    with pytest.raises(GanzooError, match="'hair' is missing"):
         caption({"hair_colour": "red", "clothes_colour": "grey"})
-    with pytest.raises(DataError, match=r"phrasing 8 is not in \[0, 8\)"):
+    with pytest.raises(GanzooError, match=r"phrasing 8 is not in \[0, 8\)"):
         caption(words, 8)
 
 

@@ -9,13 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ganzoo import hookimpl
-from ganzoo_avatars.captions import caption, held_out
-from ganzoo_avatars.drawings import DRAWINGS
-from ganzoo_avatars.sets import declarations
+
+from .captions import caption, held_out
+from .drawings import DRAWINGS
+from .sets import declarations
 
 if TYPE_CHECKING:
-    from ganzoo_avatars.loading import attributes, names, portraits, sentences
-    from ganzoo_avatars.portrait import Portraits, draw
+    from .loading import attributes, names, portraits, sentences
+    from .portrait import Portraits, draw
 
 __all__ = [
     "DRAWINGS",

@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from ganzoo.errors import DataError, choices, nearest
-from ganzoo_avatars.drawings import DRAWINGS
+from ganzoo import GanzooError
+
+from .drawings import DRAWINGS
+from .unknown import check
 
 ALWAYS = ("hair", "hair_colour", "clothes_colour")
 SOMETIMES = ("length", "beard", "clothes", "skin", "mouth", "eyes", "background")
@@ -81,7 +83,7 @@ def caption(words: Mapping[str, str], phrasing: int = 0) -> str:
         phrasing: in [0, PHRASINGS), in which of several ways to say it.
 
     Raises:
-        DataError: an attribute or a value that no sentence names, one that is missing, or no
+        GanzooError: an attribute or a value that no sentence names, one that is missing, or no
             such phrasing.
     """
     _check(words, phrasing)
@@ -117,20 +119,13 @@ def caption(words: Mapping[str, str], phrasing: int = 0) -> str:
 def _check(words: Mapping[str, str], phrasing: int) -> None:
     known = DRAWINGS["toon-head"].attributes
     for name, value in words.items():
-        if name not in SAYABLE:
-            raise DataError(
-                f"no sentence names {name!r}{nearest(name, SAYABLE)} it may name {choices(SAYABLE)}"
-            )
-        if value not in known[name].values:
-            raise DataError(
-                f"attribute {name!r} has no value {value!r}{nearest(value, known[name].names)} "
-                f"it has {choices(known[name].names)}"
-            )
+        check(name, SAYABLE, f"no sentence names {name!r}")
+        check(value, known[name].names, f"attribute {name!r} has no value {value!r}")
     missing = [name for name in ALWAYS if name not in words]
     if missing:
-        raise DataError(f"every sentence names {choices(ALWAYS)}, and {missing[0]!r} is missing")
+        raise GanzooError(f"every sentence names {', '.join(ALWAYS)}; {missing[0]!r} is missing")
     if not 0 <= phrasing < PHRASINGS:
-        raise DataError(f"phrasing {phrasing!r} is not in [0, {PHRASINGS})")
+        raise GanzooError(f"phrasing {phrasing!r} is not in [0, {PHRASINGS})")
 
 
 def _a(word: str) -> str:

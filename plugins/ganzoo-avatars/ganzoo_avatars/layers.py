@@ -19,7 +19,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from ganzoo_avatars.drawings import RGB
+from .drawings import RGB
 
 CHUNK = 32
 """Portraits that are composited at once: about what a processor's cache holds."""

@@ -10,10 +10,10 @@ import torch
 
 import ganzoo
 from ganzoo import DataSet, Source
-from ganzoo.errors import DataError, choices, nearest
-from ganzoo_avatars.drawings import DRAWINGS
-from ganzoo_avatars.portrait import PARTS, Portraits, draw, part_of
-from ganzoo_avatars.sets import (
+
+from .drawings import DRAWINGS
+from .portrait import PARTS, Portraits, draw, part_of
+from .sets import (
     CAPTIONS,
     COLLECTIONS,
     PICTURES,
@@ -21,7 +21,8 @@ from ganzoo_avatars.sets import (
     SPLITS,
     Collection,
 )
-from ganzoo_avatars.told import Told, told
+from .told import Told, told
+from .unknown import check
 
 Keep = Callable[[Portraits], np.ndarray]
 
@@ -63,9 +64,9 @@ def sentences(split: str = "train") -> Told:
     """What stands behind `avatars-captions`: portraits, sentences, and what these name.
 
     Raises:
-        DataError: no such split.
+        GanzooError: no such split.
     """
-    _check(split, CAPTIONS)
+    _check_split(split, CAPTIONS)
     return told(split, SENTENCES[split], PICTURES[split], belongs(split))
 
 
@@ -120,12 +121,12 @@ def portraits(split: str = "train", data: str = "avatars") -> Portraits:
     those of `b`.
 
     Raises:
-        DataError: no such data set of portraits, or it has no such split.
+        GanzooError: no such data set of portraits, or it has no such split.
     """
     if data == CAPTIONS:
         return sentences(split).portraits
     collection = _known(data)
-    _check(split, data)
+    _check_split(split, data)
     return drawn(collection, split)
 
 
@@ -138,26 +139,22 @@ def attributes(split: str = "train", data: str = "avatars") -> dict[str, np.ndar
         int64 (n,) for each attribute.
 
     Raises:
-        DataError: no such data set of portraits, or it has no such split.
+        GanzooError: no such data set of portraits, or it has no such split.
     """
     return dict(portraits(split, data).attributes)
 
 
 def names(data: str = "avatars") -> dict[str, tuple[str, ...]]:
-    """The names of the values of each attribute; DataError where there is no such data set."""
+    """The names of the values of each attribute; GanzooError where there is no such data set."""
     style = "toon-head" if data == CAPTIONS else _known(data).style
     return {name: attribute.names for name, attribute in DRAWINGS[style].attributes.items()}
 
 
-def _check(split: str, data: str) -> None:
-    if split not in SPLITS:
-        raise DataError(f"data set {data!r} has no split {split!r}; it has {choices(SPLITS)}")
+def _check_split(split: str, data: str) -> None:
+    check(split, SPLITS, f"data set {data!r} has no split {split!r}")
 
 
 def _known(data: str) -> Collection:
     if data not in COLLECTIONS:
-        known = (*COLLECTIONS, CAPTIONS)
-        raise DataError(
-            f"no data set of portraits {data!r}{nearest(data, known)} known: {choices(known)}"
-        )
+        check(data, (*COLLECTIONS, CAPTIONS), f"no data set of portraits {data!r}")
     return COLLECTIONS[data]

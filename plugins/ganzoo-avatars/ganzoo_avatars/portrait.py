@@ -12,9 +12,11 @@ from hashlib import sha256
 
 import numpy as np
 
-from ganzoo.errors import DataError, choices, nearest
-from ganzoo_avatars.drawings import DRAWINGS, RGB, Drawing
-from ganzoo_avatars.layers import composite, style
+from ganzoo import GanzooError
+
+from .drawings import DRAWINGS, RGB, Drawing
+from .layers import composite, style
+from .unknown import check
 
 PARTS = ("test", "validation", "a", "b")
 SHARES = (4, 2, 7, 7)
@@ -63,7 +65,7 @@ class Portraits:
         """The same portraits with other values of some attributes, such as `hair_colour="blond"`.
 
         Raises:
-            DataError: no such attribute or value.
+            GanzooError: no such attribute or value.
         """
         attributes, chosen = dict(self.attributes), dict(self.chosen)
         for name, value in values.items():
@@ -89,7 +91,7 @@ class Portraits:
                 divided by a whole number (the mean of the pixels, rounded half up).
 
         Raises:
-            DataError: another side.
+            GanzooError: another side.
         """
         own = style(self.style).side
         side = side or own
@@ -97,7 +99,7 @@ class Portraits:
             factor = side // own
             return self._composited().repeat(factor, 2).repeat(factor, 3)
         if side < 1 or own % side:
-            raise DataError(
+            raise GanzooError(
                 f"portraits of style {self.style!r} have {own} pixels a side, and can be had with "
                 f"a multiple or a whole part of that, not with {side}"
             )
@@ -147,26 +149,17 @@ def _shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
 
 
 def drawing_of(style: str) -> Drawing:
-    """Raises DataError where there is no such style."""
-    if style not in DRAWINGS:
-        raise DataError(f"no style {style!r}{nearest(style, DRAWINGS)} known: {choices(DRAWINGS)}")
+    """Raises GanzooError where there is no such style."""
+    check(style, DRAWINGS, f"no style {style!r}")
     return DRAWINGS[style]
 
 
 def value_number(style: str, name: str, value: str) -> int:
-    """The number of a value of an attribute; DataError where there is none of that name."""
+    """The number of a value of an attribute; GanzooError where there is none of that name."""
     known = drawing_of(style).attributes
-    if name not in known:
-        raise DataError(
-            f"portraits of style {style!r} have no attribute {name!r}{nearest(name, known)} "
-            f"they have {choices(known)}"
-        )
+    check(name, known, f"portraits of style {style!r} have no attribute {name!r}")
     names = known[name].names
-    if value not in names:
-        raise DataError(
-            f"attribute {name!r} has no value {value!r}{nearest(value, names)} it has "
-            f"{choices(names)}"
-        )
+    check(value, names, f"attribute {name!r} has no value {value!r}")
     return names.index(value)
 
 
@@ -187,7 +180,7 @@ def draw(
             the number of each one's value, integers (n,); a negative one leaves it to chance.
 
     Raises:
-        DataError: no such style, attribute or value, or after a thousand tries some portraits are
+        GanzooError: no such style, attribute or value, or after a thousand tries some portraits are
             still not wanted.
     """
     drawing = drawing_of(style)
@@ -211,17 +204,16 @@ def draw(
             for name, values in new.items():
                 kept[name][left] = values  # type: ignore[index]
         left = left[~keep(again)]
-    raise DataError(f"{len(left)} of {len(index)} portraits of style {style!r} are never wanted")
+    raise GanzooError(f"{len(left)} of {len(index)} portraits of style {style!r} are never wanted")
 
 
 def _numbers(style: str, name: str, values: np.ndarray, number: int) -> np.ndarray:
     """Given numbers of values, once they are seen to be such."""
     known = drawing_of(style).attributes
-    if name not in known:
-        value_number(style, name, "")  # raises the DataError that says what there is
+    check(name, known, f"portraits of style {style!r} have no attribute {name!r}")
     values = np.asarray(values, np.int64)
     if values.shape != (number,) or (number and values.max() >= len(known[name].values)):
-        raise DataError(
+        raise GanzooError(
             f"attribute {name!r} is given as one number below {len(known[name].values)} for each "
             f"of {number} portraits, not as an array of shape {values.shape} up to "
             f"{values.max() if values.size else 0}"

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from ganzoo import DataSet, Fields
 from ganzoo.spec import Image, Label, Text
-from ganzoo_avatars.captions import ALWAYS, NOT_SAID, SAYABLE, VALUES, caption
-from ganzoo_avatars.drawings import DRAWINGS
+
+from .captions import ALWAYS, NOT_SAID, SAYABLE, VALUES, caption
+from .drawings import DRAWINGS
 
 SPLITS = ("train", "validation", "test")
 

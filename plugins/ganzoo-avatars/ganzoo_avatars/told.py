@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganzoo_avatars.captions import (
+from .captions import (
     ALWAYS,
     MOST,
     PHRASINGS,
@@ -17,7 +17,7 @@ from ganzoo_avatars.captions import (
     caption,
     held_out,
 )
-from ganzoo_avatars.portrait import Portraits, below, draw, number_of
+from .portrait import Portraits, below, draw, number_of
 
 
 @dataclass(frozen=True)
