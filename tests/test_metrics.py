@@ -226,6 +226,16 @@ def test_broken_reports_are_said_to_be_broken(text: str, tmp_path: Path) -> None
         report.read(tmp_path)
 
 
+def test_reports_of_before_are_read(tmp_path: Path) -> None:
+    """Format 1 called the feature extractor the judge."""
+    new = made(feature_extractor={"name": "j", "sha256": "cd"})
+    text = new.text().replace('"format_version": 2', '"format_version": 1')
+    (tmp_path / report.FILE).write_text(text.replace('"feature_extractor"', '"judge"'))
+    assert report.read(tmp_path) == new
+    with pytest.warns(DeprecationWarning, match="feature_extractor"):
+        assert new.judge == new.feature_extractor
+
+
 def test_drift() -> None:
     def with_fid(value: float) -> report.Report:
         return made(figures={"fid": report.Figure(value, "lower", "")})
