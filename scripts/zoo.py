@@ -294,7 +294,8 @@ ZOO = (
         "style for Twemoji, where 90 % was aimed at (94 % of the true ones), and 91 % of those "
         "brought to Noto's; the true partner is found little more often than for the emoji as it "
         "was. What it makes of other pictures means nothing. What it draws is derived from "
-        "Twemoji (CC BY 4.0) and Noto Emoji (Apache-2.0): name them. It is for learning and teaching.",
+        "Twemoji (CC BY 4.0) and Noto Emoji (Apache-2.0): name them. It is for learning and "
+        "teaching.",
         "--set skip=true --set patches=true --set judges=32 --set noise=0.03 --set features=0 "
         "--set start=0.85 --set rate=0.85 --set lr=0.0005 --set width=16 --set decay=true "
         "--set steps=4200 --batch 32",
