@@ -198,7 +198,7 @@ def test_data_without_pairs_have_no_metric(monkeypatch) -> None:
 
 @pytest.mark.parametrize("name", ["classifier-emoji", "classifier-mnist-outlines"])
 def test_the_extractors_know_the_domains(name: str) -> None:
-    if name not in hub.bundled():
+    if name not in hub.installed():
         pytest.skip(f"{name} is not published yet")
     import ganzoo
 
