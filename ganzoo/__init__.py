@@ -15,11 +15,13 @@ from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
     from ganzoo.data import load as load_data
-    from ganzoo.data.catalog import DataSet
+    from ganzoo.data.catalog import DataSet, Domains, FeatureExtractor
     from ganzoo.data.source import Source
     from ganzoo.data.text_encoder import embed
     from ganzoo.engine import Step, train
     from ganzoo.hub import from_pretrained, list_models
+    from ganzoo.metrics.metric import Metric
+    from ganzoo.metrics.report import Figure
     from ganzoo.models.model import Model
     from ganzoo.models.scores import Scores
     from ganzoo.plugins.hookspecs import hookimpl
@@ -32,10 +34,14 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "DataSet": "ganzoo.data.catalog",
+    "Domains": "ganzoo.data.catalog",
+    "FeatureExtractor": "ganzoo.data.catalog",
     "Fields": "ganzoo.spec.variant",
+    "Figure": "ganzoo.metrics.report",
     "Function": "ganzoo.spec.vocabulary",
     "Layer": "ganzoo.spec.layers",
     "Loss": "ganzoo.spec.losses.loss",
+    "Metric": "ganzoo.metrics.metric",
     "Model": "ganzoo.models.model",
     "Scores": "ganzoo.models.scores",
     "Source": "ganzoo.data.source",
@@ -57,11 +63,15 @@ _PUBLIC = {
 
 __all__ = [
     "DataSet",
+    "Domains",
+    "FeatureExtractor",
     "Fields",
+    "Figure",
     "Function",
     "GanzooError",
     "Layer",
     "Loss",
+    "Metric",
     "Model",
     "Scores",
     "Source",

@@ -364,7 +364,7 @@ def test_models_stand_side_by_side(monkeypatch, capsys, tmp_path: Path, ending: 
     ]
     report = {
         "format_version": 1, "model": "tiny1", "weights": "0" * 64, "data": "mnist",
-        "split": "test", "seed": 0, "judge": None, "figures": {},
+        "split": "test", "seed": 0, "feature_extractor": None, "figures": {},
     }  # fmt: skip
     (folders[0] / "metrics.json").write_text(json.dumps(report))
     path = tmp_path / f"both.{ending}"

@@ -687,8 +687,9 @@ def test_heads_of_published_cards_follow_the_conventions(name: str) -> None:
         protocol = metric["args"]
         assert (protocol["real"], protocol["generated"]) == (figure.real, figure.generated)
         assert protocol["seed"] == said.seed
-        if said.judge:
-            assert protocol["judge"] == f"{said.judge['name']}, sha256 {said.judge['sha256']}"
+        if extractor := said.feature_extractor:
+            by = f"{extractor['name']}, sha256 {extractor['sha256']}"
+            assert protocol["feature extractor"] == by
 
 
 # ------------------------------------------------------------------------------------ errors

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ganzoo.data.catalog import DataSet
+    from ganzoo.metrics.metric import Metric
     from ganzoo.spec.layers import Layer
     from ganzoo.spec.losses.loss import Loss
     from ganzoo.spec.variant import Variant
@@ -48,3 +49,8 @@ def ganzoo_models() -> Iterable[Path]:  # type: ignore[empty-body]
 @hookspec
 def ganzoo_data() -> Iterable[DataSet]:  # type: ignore[empty-body]
     """Data sets: declarations `ganzoo.DataSet(name, fields, load=...)`."""
+
+
+@hookspec
+def ganzoo_metrics() -> Iterable[Metric]:  # type: ignore[empty-body]
+    """Metrics for `ganzoo eval`: `ganzoo.Metric("sharpness", applies, find)`."""

@@ -29,6 +29,7 @@ import pluggy
 from ganzoo.data.catalog import DATASETS, DataSet
 from ganzoo.errors import PluginError, UnknownNameError, choices, nearest
 from ganzoo.layout import CONFIG
+from ganzoo.metrics.metric import CORE, Metric
 from ganzoo.plugins import hookspecs
 from ganzoo.spec import vocabulary as words
 from ganzoo.spec.layers import LAYERS, Layer
@@ -42,7 +43,13 @@ CHOICE = "GANZOO_PLUGINS"
 SLOW = 1.0
 """Seconds that a plugin may take to import before `ganzoo plugins` says so."""
 WAY_OUT = f"`ganzoo --no-plugins ...` does without all, {CHOICE}=NAME,NAME loads these alone"
-_SINGULAR = {"variants": "variant", "functions": "function", "losses": "loss", "layers": "layer"}
+_SINGULAR = {
+    "variants": "variant",
+    "functions": "function",
+    "losses": "loss",
+    "layers": "layer",
+    "metrics": "metric",
+}
 
 
 @dataclass
@@ -70,7 +77,7 @@ class Plugin:
 
 
 class Host:
-    """All plugins and what they bring by name: variants, functions, losses, layers and data.
+    """All plugins and what they bring by name: variants, functions, losses, layers, data, metrics.
 
     Args:
         entry_points: each with the distribution that it is of, in the order of loading.
@@ -89,6 +96,7 @@ class Host:
         self.layers: dict[str, type[Layer]] = dict(LAYERS)
         self.data: dict[str, DataSet] = dict(DATASETS)
         self.models: dict[str, Path] = {}
+        self.metrics: dict[str, Metric] = {}
         self.providers: dict[tuple[str, str], str] = {}
         chosen = None if chosen is None else {_plain(name): name for name in chosen}
         named: dict[str, Plugin] = {}
@@ -160,6 +168,7 @@ class Host:
             ("losses", self.losses, Loss, doors.ganzoo_losses),
             ("layers", self.layers, Layer, doors.ganzoo_layers),
             ("data", self.data, DataSet, doors.ganzoo_data),
+            ("metrics", self.metrics, Metric, doors.ganzoo_metrics),
         ]
         found: list[tuple[str, dict[str, Any], str, Any]] = []
         for word, room, kind, hook in rooms:
@@ -167,7 +176,7 @@ class Host:
                 _check_kind(word, item, kind)
                 name = _kind(item) if word == "layers" else item.name
                 taken = any(w == word and n == name for w, _, n, _ in found)
-                if name in room or taken:
+                if name in room or taken or (word == "metrics" and name in CORE):
                     owner = self.providers.get((word, name), "this plugin" if taken else "ganzoo")
                     what = _SINGULAR.get(word, word)
                     raise PluginError(
