@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(sort $(wildcard plugins/*))
-PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+PROJECTS := pyproject.toml model_cards/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
 .PHONY: help quickstart test lint types format zoo publish clean
 
@@ -20,7 +20,7 @@ $(VENV)/.made:
 
 # torch and torchvision come with the first install: some gigabytes, a few minutes
 $(VENV)/.installed: $(VENV)/.made $(PROJECTS)
-	$(BIN)/python -m pip install --quiet --editable . $(PLUGINS:%=--editable ./%)
+	$(BIN)/python -m pip install --quiet --editable . --editable ./model_cards $(PLUGINS:%=--editable ./%)
 	@touch $@
 
 $(VENV)/.tested: $(VENV)/.installed

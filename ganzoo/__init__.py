@@ -15,15 +15,17 @@ from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
     from ganzoo.data import load as load_data
-    from ganzoo.data.catalog import DataSet
+    from ganzoo.data.catalog import DataSet, Domains, FeatureExtractor
     from ganzoo.data.source import Source
     from ganzoo.data.text_encoder import embed
     from ganzoo.engine import Step, train
-    from ganzoo.hub import from_pretrained
+    from ganzoo.hub import from_pretrained, list_models
+    from ganzoo.metrics.metric import Metric
+    from ganzoo.metrics.report import Figure
     from ganzoo.models.model import Model
     from ganzoo.models.scores import Scores
     from ganzoo.plugins.hookspecs import hookimpl
-    from ganzoo.plugins.named import with_loss
+    from ganzoo.plugins.named import list_variants, load_spec, variant, with_loss
     from ganzoo.spec.layers import Layer
     from ganzoo.spec.losses.loss import Loss
     from ganzoo.spec.spec import Spec, Task
@@ -32,10 +34,14 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "DataSet": "ganzoo.data.catalog",
+    "Domains": "ganzoo.data.catalog",
+    "FeatureExtractor": "ganzoo.data.catalog",
     "Fields": "ganzoo.spec.variant",
+    "Figure": "ganzoo.metrics.report",
     "Function": "ganzoo.spec.vocabulary",
     "Layer": "ganzoo.spec.layers",
     "Loss": "ganzoo.spec.losses.loss",
+    "Metric": "ganzoo.metrics.metric",
     "Model": "ganzoo.models.model",
     "Scores": "ganzoo.models.scores",
     "Source": "ganzoo.data.source",
@@ -46,18 +52,26 @@ _PUBLIC = {
     "embed": "ganzoo.data.text_encoder",
     "from_pretrained": "ganzoo.hub",
     "hookimpl": "ganzoo.plugins.hookspecs",
+    "list_models": "ganzoo.hub",
+    "list_variants": "ganzoo.plugins.named",
     "load_data": "ganzoo.data:load",
+    "load_spec": "ganzoo.plugins.named",
     "train": "ganzoo.engine",
+    "variant": "ganzoo.plugins.named",
     "with_loss": "ganzoo.plugins.named",
 }
 
 __all__ = [
     "DataSet",
+    "Domains",
+    "FeatureExtractor",
     "Fields",
+    "Figure",
     "Function",
     "GanzooError",
     "Layer",
     "Loss",
+    "Metric",
     "Model",
     "Scores",
     "Source",
@@ -68,8 +82,12 @@ __all__ = [
     "embed",
     "from_pretrained",
     "hookimpl",
+    "list_models",
+    "list_variants",
     "load_data",
+    "load_spec",
     "train",
+    "variant",
     "with_loss",
 ]
 
@@ -84,4 +102,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})
+    return list(__all__)

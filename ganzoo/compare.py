@@ -71,8 +71,8 @@ class Column:
             return f"stale: its figures are those of other weights. Again: {self.command}"
         if self.report is None:
             return f"not measured: {self.command}"
-        judge = self.report.judge
-        by = f", judge {judge['name']} {judge['sha256'][:8]}" if judge else ""
+        extractor = self.report.feature_extractor
+        by = f", features of {extractor['name']} {extractor['sha256'][:8]}" if extractor else ""
         return f"{self.report.data} {self.report.split}, seed {self.report.seed}{by}"
 
     @property
@@ -186,7 +186,10 @@ def _row(name: str, columns: Sequence[Column]) -> Row:
     ]
     protocol: dict[str, set[str]] = {
         "data": {f"{report.data} {report.split}" for _, report, _ in there},
-        "judge": {report.judge["sha256"] if report.judge else "" for _, report, _ in there},
+        "feature extractor": {
+            report.feature_extractor["sha256"] if report.feature_extractor else ""
+            for _, report, _ in there
+        },
         "number of real images": {str(figure.real) for _, _, figure in there},
         "number of samples": {str(figure.generated) for _, _, figure in there},
         "order": {figure.better for _, _, figure in there},
@@ -321,7 +324,7 @@ def _table(columns: Sequence[Column], figures: Sequence[Row]) -> str:
     body = "".join(_figures(row, referred) for row in figures)
     legend = (
         '<p class="legend">A best is named where all models of a row were measured in the same '
-        "way: same data, same judge, as many images.</p>"
+        "way: same data, same feature extractor, as many images.</p>"
         if body
         else ""
     )

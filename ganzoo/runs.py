@@ -61,7 +61,6 @@ class Settings:
     batch: int
     seed: int = 0
     precision: str = "auto"
-    compile: bool = False
     snapshots: bool = False
     made_by: Mapping[str, Any] = field(default_factory=lambda: dict[str, Any]())
 
@@ -74,6 +73,7 @@ class Settings:
         """The settings of the run in `folder`; TrainingError where there is none."""
         try:
             facts = strict_json((folder / RUN).read_text("utf-8"))
+            facts.pop("compile", None)  # runs of 0.1 said whether they used torch.compile
             return cls(**{**facts, "spec": Spec.from_dict(facts["spec"])})
         except OSError as error:
             raise TrainingError(f"no run in {folder}: {RUN} cannot be read ({error})") from None
@@ -127,6 +127,7 @@ def carry_out(
     data: Source,
     *,
     device: str | None = None,
+    graph: bool | None = None,
     checkpoint_seconds: float = 60.0,
     facts: Mapping[str, Any] | None = None,
 ) -> Generator[Step]:
@@ -136,6 +137,7 @@ def carry_out(
     written. Closing the generator saves a checkpoint first.
 
     Args:
+        graph: as `ganzoo.train` takes it.
         checkpoint_seconds: seconds between checkpoints.
         facts: what the model's config.json shall say beside what the run knows.
     """
@@ -157,6 +159,7 @@ def carry_out(
         seed=settings.seed,
         precision=settings.precision,  # type: ignore[arg-type]
         device=device,
+        graph=graph,
         resume=resume,
     )
     recorder = _Recorder(folder, settings) if main else None

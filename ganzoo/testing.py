@@ -35,6 +35,7 @@ from ganzoo.engine.explain import explain
 from ganzoo.engine.plan import Plan
 from ganzoo.engine.training import Training
 from ganzoo.errors import DataError, UnknownNameError, choices, nearest
+from ganzoo.metrics.metric import Metric
 from ganzoo.models import store
 from ganzoo.models.model import Model
 from ganzoo.nn.build import build
@@ -168,6 +169,19 @@ def check_plugin(
     for name in plugin.brings.get("data", []):
         about = "Its loader is there, and it is said what it is and whom to thank."
         yield Finding(name, "data", about, _unattributed(host.data[name]))
+    for name in plugin.brings.get("metrics", []):
+        about = "What it applies to, and what it finds, are functions of an evaluation."
+        yield Finding(name, "metric", about, _unmeasurable(host.metrics[name]))
+
+
+def _unmeasurable(metric: Metric) -> str:
+    """Why a metric cannot be asked anything."""
+    for word in ("applies", "find"):
+        try:
+            inspect.signature(getattr(metric, word)).bind(None)
+        except TypeError as error:
+            return f"{word} takes one argument, the evaluation ({error})"
+    return ""
 
 
 def _undocumented(word: Word) -> str:

@@ -22,8 +22,8 @@ from zoo import CARDS, ROOT, train
 
 import ganzoo
 from ganzoo.atomic import write_text
-from ganzoo.metrics.critics import auroc, lost_in_components
-from ganzoo.metrics.evaluation import COMPONENTS, untrained
+from ganzoo.metrics.anomalies import COMPONENTS, auroc, lost_in_components
+from ganzoo.metrics.evaluation import untrained
 from ganzoo.metrics.feature_extractors import rounded
 from ganzoo.models import store
 from ganzoo.models.model import Model

@@ -11,6 +11,7 @@ a second run goes on where the first one stopped.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ganzoo.publish.push import push
 
 ROOT = Path(__file__).parent.parent
 CARDS = ROOT / "model_cards"
+OFFICIAL = ROOT / "ganzoo" / "hub" / "official.json"
 
 
 def publish(
@@ -26,6 +28,7 @@ def publish(
 ) -> int:
     """Publish, or check, each; the number of those that failed."""
     failed = 0
+    listed = {"organisation": organisation, "models": pins()}
     for name in names:
         try:
             done = push(
@@ -41,8 +44,27 @@ def publish(
             f"there already, {done.commit}" if done.unchanged
             else done.commit or "checked, nothing sent"
         )  # fmt: skip
+        if for_real and done.commit and not endpoint:
+            listed["models"][name]["commit"] = done.commit
         print(f"{done.url}  {len(done.files)} files, {size:.1f} MB  {state}")
+    if for_real and not endpoint:
+        OFFICIAL.write_text(json.dumps(listed, indent=2) + "\n", "utf-8")
+        print(f"{OFFICIAL.relative_to(ROOT)} pins what is published; commit it")
     return failed
+
+
+def pins() -> dict[str, dict[str, str]]:
+    """The official list as it should be: the hash of each model's weights.
+
+    The commit of a model on the hub stays where its weights are still those of that commit.
+    """
+    known = json.loads(OFFICIAL.read_text("utf-8"))["models"]
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(CARDS.glob("*/config.json")):
+        name, sha256 = path.parent.name, json.loads(path.read_text("utf-8"))["weights"]["sha256"]
+        old = known.get(name, {})
+        found[name] = old if old.get("sha256") == sha256 else {"sha256": sha256}
+    return found
 
 
 def main() -> None:

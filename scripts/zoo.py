@@ -5,9 +5,12 @@
     python scripts/zoo.py --publish-only  from the finished runs in runs/zoo/
     python scripts/zoo.py --cards-only    the cards alone, from the figures that are there
     python scripts/zoo.py --table         nothing but the table for README.md, on standard output
+    python scripts/zoo.py --device cuda --minutes 9 --jobs 3 r3gan-emoji ...
+                                          train these for so long, three at a time, and publish
+                                          those that are done; the same again goes on with the rest
 
-A run that was stopped goes on where it was. The judges come first: the figures of all others
-are theirs, and ganzoo/metrics/feature_extractors.py pins their hashes.
+A run that was stopped goes on where it was. The feature extractors come first: the figures of
+all others are theirs, and the data sets pin their hashes.
 """
 
 from __future__ import annotations
@@ -16,6 +19,10 @@ import argparse
 import shutil
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -67,8 +74,8 @@ def garments(unclear: str, choice: str = ", without a say in which") -> str:
     )
 
 
-JUDGE_ONLY = (
-    "It is made to judge generated images of this one kind. Any image gets one of ten classes, "
+EXTRACTOR_ONLY = (
+    "It is made to measure generated images of this one kind. Any image gets one of ten classes, "
     "sense or nonsense, and its features know nothing of what such images do not have."
 )
 
@@ -87,7 +94,7 @@ ZOO = (
         "mnist",
         "No GAN: the small classifier whose features and verdicts stand behind every figure "
         "for digits in this zoo.",
-        JUDGE_ONLY,
+        EXTRACTOR_ONLY,
         "--steps 5000",
     ),
     Published(
@@ -96,7 +103,7 @@ ZOO = (
         "fashion-mnist",
         "No GAN: the small classifier whose features and verdicts stand behind every figure "
         "for clothes in this zoo.",
-        JUDGE_ONLY,
+        EXTRACTOR_ONLY,
         "--steps 3500",
     ),
     Published(
@@ -104,17 +111,17 @@ ZOO = (
         "scripts/classifier-outlines.yaml",
         "mnist-outlines",
         "No GAN: the small classifier that tells digits from outlines, and which they are; the "
-        "judge of translations between them.",
-        JUDGE_ONLY.replace("of ten", "of twenty"),
+        "feature extractor for translations between them.",
+        EXTRACTOR_ONLY.replace("of ten", "of twenty"),
         "--steps 4000",
     ),
     Published(
         "classifier-emoji",
         "scripts/classifier-emoji.yaml",
         "emoji",
-        "No GAN: the small classifier that tells who drew an emoji, Noto or Twemoji; the judge of "
-        "translations between them.",
-        "It is made to judge one question: which of two houses drew an emoji of 64x64 pixels on "
+        "No GAN: the small classifier that tells who drew an emoji, Noto or Twemoji; the feature "
+        "extractor for translations between them.",
+        "It answers one question: which of two houses drew an emoji of 64x64 pixels on "
         "white. Any image gets one of the two answers.",
         "--steps 1500",
     ),
@@ -123,17 +130,17 @@ ZOO = (
         "scripts/classifier-captions.yaml",
         "fashion-colours",
         "No GAN: the small classifier of clothes in colour, which tells the garment, its colour "
-        "and the background; the judge of pictures drawn from captions.",
-        "It is made to judge generated images of this one kind, 32x32 pixels. Any image gets one "
+        "and the background; the feature extractor for pictures drawn from captions.",
+        "It is made to measure generated images of this one kind, 32x32 pixels. Any image gets one "
         "of ten garments and two of twelve colours, sense or nonsense.",
     ),
     Published(
         "matcher-emoji",
         "scripts/matcher.yaml",
         "emoji-captions",
-        "No GAN: two small nets that find out which caption goes with which emoji; the judge of "
-        "emoji drawn from captions.",
-        "It is made to judge emoji of 64x64 pixels and their captions in English. Of other "
+        "No GAN: two small nets that find out which caption goes with which emoji; the feature "
+        "extractor for emoji drawn from captions.",
+        "It is made to measure emoji of 64x64 pixels and their captions in English. Of other "
         "pictures and sentences it knows nothing, and says something all the same.",
     ),
     Published(
@@ -283,11 +290,12 @@ ZOO = (
         "share no emoji.",
         "It redraws emoji of 64x64 pixels on white, as strokes and shades go: flags wave or lie "
         "flat, shading comes or goes. Shapes stay, lines fray, and signs with much of one colour "
-        "come out blotched. The judge takes 85 % of the held-out emoji brought to Twemoji's style "
-        "for Twemoji, where 90 % was aimed at (94 % of the true ones), and 91 % of those brought "
-        "to Noto's; the true partner is found little more often than for the emoji as it was. "
-        "What it makes of other pictures means nothing. What it draws is derived from Twemoji (CC "
-        "BY 4.0) and Noto Emoji (Apache-2.0): name them. It is for learning and teaching.",
+        "come out blotched. The classifier takes 85 % of the held-out emoji brought to Twemoji's "
+        "style for Twemoji, where 90 % was aimed at (94 % of the true ones), and 91 % of those "
+        "brought to Noto's; the true partner is found little more often than for the emoji as it "
+        "was. What it makes of other pictures means nothing. What it draws is derived from "
+        "Twemoji (CC BY 4.0) and Noto Emoji (Apache-2.0): name them. It is for learning and "
+        "teaching.",
         "--set skip=true --set patches=true --set judges=32 --set noise=0.03 --set features=0 "
         "--set start=0.85 --set rate=0.85 --set lr=0.0005 --set width=16 --set decay=true "
         "--set steps=4200 --batch 32",
@@ -311,8 +319,8 @@ ZOO = (
         "It draws ten garments in twelve colours before twelve others, as thumbnails of 32x32 "
         "pixels. Any sentence gives a picture, and of one that speaks of something else it makes "
         "the nearest that it knows. In combinations that it has not seen the garment is right in "
-        "93 % by the judge, which finds it in 89 % of the test images: the model was taught to "
-        "draw what can be told, and draws few of the doubtful ones that people wear. Cloth is "
+        "93 % by the classifier, which finds it in 89 % of the test images: the model was taught "
+        "to draw what can be told, and draws few of the doubtful ones that people wear. Cloth is "
         "flat, edges have stray pixels, some sneakers are mere patches, and samples of one "
         "sentence differ in shape, less than real ones do, and in nothing else. While its "
         "settings were sought, three short trials and one finished model, which drew one picture "
@@ -332,7 +340,7 @@ ZOO = (
         "in about twenty-five, best flags, faces, people, buttons and hearts; small figures, "
         "animals and vehicles are blots. Sentences that it has not seen get a mixture of what is "
         "near. The discriminator, published for scores, hardly knows which captions of new "
-        "pictures fit (55 %). Distances of features say little, as the judge, too, knows its "
+        "pictures fit (55 %). Distances of features say little, as the extractor, too, knows its "
         "training images by heart. What it draws is derived from Twemoji (CC BY 4.0) and Noto "
         "Emoji (Apache-2.0): name them. It is for learning and teaching.",
         "--set condition=128 --set reading=384 --set kl=0.005 --set pixels=30 --set lr=0.0005 "
@@ -341,15 +349,44 @@ ZOO = (
 )
 
 
-def train(command: str, folder: Path) -> None:
-    """Carry out a command that trains to `folder`; from its checkpoint, where it was stopped."""
-    if (folder / "model" / "config.json").is_file():
-        return
-    ganzoo = Path(sys.executable).parent / "ganzoo"
-    words = command.split()[1:]
-    if (folder / "run.json").is_file():
-        words = ["train", "--resume", str(folder)]
-    subprocess.run([str(ganzoo), *words], cwd=ROOT, check=True)
+def train(
+    models: Sequence[Published], *, device: str = "", minutes: float | None = None, jobs: int = 1
+) -> None:
+    """Carry out the commands that train, `jobs` at a time, each from its checkpoint where it was
+    stopped; `minutes` is for all of them together."""
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
+    lock = threading.Lock()
+    pending = [model for model in models if not finished(model)]
+
+    def work() -> None:
+        while True:
+            with lock:
+                if not pending:
+                    return
+                model = pending.pop(0)
+                # a fair share for those that no process is left for
+                turns = -(-(len(pending) + 1) // jobs)
+            words = model.command.split()[1:]
+            if (RUNS / model.name / "run.json").is_file():
+                words = ["train", "--resume", str(RUNS / model.name)]
+            words += ["--device", device] if device else []
+            if deadline is not None:
+                left = (deadline - time.monotonic()) / 60
+                if left <= 0:
+                    return
+                words += ["--minutes", f"{left / turns:.3f}"]
+            # the command itself, also where ganzoo is no more than on the path of modules
+            main = "from ganzoo.cli import main; main()"
+            subprocess.run([sys.executable, "-c", main, *words], cwd=ROOT, check=True)
+
+    with ThreadPoolExecutor(jobs) as threads:
+        for job in [threads.submit(work) for _ in range(jobs)]:
+            job.result()
+
+
+def finished(model: Published) -> bool:
+    """Whether its run is done."""
+    return (RUNS / model.name / "model" / "config.json").is_file()
 
 
 def publish(model: Published) -> None:
@@ -405,7 +442,7 @@ def publish(model: Published) -> None:
     print(f"{model.name}: {size / 1e6:.1f} MB in {folder.relative_to(ROOT)}")
     if "classes" in published.tasks("encode"):
         sha256 = published.config["weights"]["sha256"]
-        print(f"pin it in ganzoo/metrics/feature_extractors.py: {sha256}")
+        print(f"pin it where the data set declares its feature extractor: {sha256}")
 
 
 def write_card(model: Published) -> None:
@@ -502,19 +539,30 @@ def main() -> None:
     parser.add_argument("--publish-only", action="store_true")
     parser.add_argument("--cards-only", action="store_true")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--device", default="", help="cpu, cuda, ...")
+    parser.add_argument("--minutes", type=float, help="for all together; what is left stays")
+    parser.add_argument("--jobs", type=int, default=1, help="how many train at a time")
     arguments = parser.parse_args()
     if arguments.table:
         print(table())
         return
-    for model in ZOO:
-        if not arguments.names or model.name in arguments.names:
-            if not (arguments.publish_only or arguments.cards_only):
-                train(model.command, RUNS / model.name)
-            if not arguments.cards_only:
-                publish(model)
-            elif not (CARDS / model.name / "config.json").is_file():
-                continue  # declared, and not trained yet
-            write_card(model)
+    chosen = [model for model in ZOO if not arguments.names or model.name in arguments.names]
+    trains = not (arguments.publish_only or arguments.cards_only)
+    if trains and (arguments.jobs > 1 or arguments.minutes is not None):
+        train(
+            chosen, device=arguments.device, minutes=arguments.minutes, jobs=max(1, arguments.jobs)
+        )
+    for model in chosen:
+        if trains:
+            if arguments.minutes is None:
+                train([model], device=arguments.device)
+            elif not finished(model):
+                continue
+        if not arguments.cards_only:
+            publish(model)
+        elif not (CARDS / model.name / "config.json").is_file():
+            continue  # declared, and not trained yet
+        write_card(model)
 
 
 if __name__ == "__main__":

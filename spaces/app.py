@@ -1,4 +1,9 @@
-"""The demo of ganzoo as a Hugging Face Space."""
+"""The demo of ganzoo as a Hugging Face Space; see spaces/build.py."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "packages"))
 
 from ganzoo import demo
 

@@ -8,9 +8,9 @@ import torch
 from torch.nn import functional as F
 
 import ganzoo
-from ganzoo.data.catalog import DataSet
+from ganzoo.data.catalog import DataSet, FeatureExtractor
 from ganzoo.metrics import evaluate, evaluation
-from ganzoo.metrics import feature_extractors as judges
+from ganzoo.metrics import feature_extractors as extractors
 from ganzoo.metrics.captions import prefers, r_precision
 from ganzoo.models.model import Model
 from ganzoo.nn.functions.losses import contrastive
@@ -112,18 +112,18 @@ def data(monkeypatch) -> None:
 
 
 class Eye:
-    """A judge that looks where the square is, and at its colour."""
+    """An extractor that looks where the square is, and at its colour."""
 
     name, sha256 = "eye", "ab"
 
     def features(self, images: torch.Tensor) -> np.ndarray:
         return images.mean((2, 3)).numpy()
 
-    def classes(self, images: torch.Tensor, task: str = "classes") -> np.ndarray | None:
-        if task == "classes":
+    def classes(self, images: torch.Tensor, field: str = "label") -> np.ndarray | None:
+        if field == "label":
             halves = torch.stack([part.sum((1, 2, 3)) for part in images.chunk(2, dim=3)], 1)
             return halves.argmax(1).numpy()
-        return images.sum((2, 3)).argmax(1).numpy() if task == "colour" else None
+        return images.sum((2, 3)).argmax(1).numpy() if field == "colour" else None
 
 
 def painter() -> Model:
@@ -173,7 +173,7 @@ def painter() -> Model:
 
 
 def test_the_figures_of_a_model_that_is_told(monkeypatch, data: None) -> None:
-    monkeypatch.setattr(judges, "judge_of", lambda name: Eye())
+    monkeypatch.setattr(extractors, "extractor_of", lambda name: Eye())
     found = evaluate(painter(), "squares", count=200).figures
     assert found["class_accuracy"].value > 0.95
     red = (squares("test")["colour"][:200] == 0).mean()
@@ -189,7 +189,7 @@ def test_the_figures_of_a_model_that_is_told(monkeypatch, data: None) -> None:
 
 def test_the_margin_of_a_score_that_knows(monkeypatch, data: None) -> None:
     """A mismatch of |text - what the image shows| is 0 for the right caption."""
-    monkeypatch.setattr(judges, "judge_of", lambda name: Eye())
+    monkeypatch.setattr(extractors, "extractor_of", lambda name: Eye())
     model = painter()
 
     def score(images: torch.Tensor, *, text: np.ndarray, **_: object) -> ganzoo.Scores:
@@ -204,7 +204,7 @@ def test_the_margin_of_a_score_that_knows(monkeypatch, data: None) -> None:
     assert found["mismatch_prefers"].value == pytest.approx(differ + 0.5 * (1 - differ), rel=1e-5)
 
 
-class Knows(judges.Matcher):
+class Knows(extractors.Matcher):
     """A matcher that reads squares off images, and texts as they are."""
 
     def __init__(self) -> None:
@@ -223,7 +223,7 @@ class Knows(judges.Matcher):
 
 
 def test_r_precision_by_a_matcher(monkeypatch, data: None) -> None:
-    monkeypatch.setattr(judges, "judge_of", lambda name: Knows())
+    monkeypatch.setattr(extractors, "extractor_of", lambda name: Knows())
     found = evaluate(painter(), "squares", count=200).figures
     for name, split in (("r_precision", "test"), ("r_precision_training", "training")):
         assert found[name].references[f"{split} images"] == 1
@@ -263,7 +263,7 @@ def test_a_matcher_is_measured(monkeypatch, data: None) -> None:
     assert untrained.figures["r_precision"].value < 0.6
 
 
-def test_the_judge_of_captions_is_a_matcher_where_it_reads_words(monkeypatch) -> None:
+def test_the_extractor_of_captions_is_a_matcher_where_it_reads_words(monkeypatch) -> None:
     spec = {
         "draws": {"x": {"kind": "image", "shape": [1, 4, 4]}, "t": {"kind": "text", "size": 3}},
         "networks": {
@@ -279,11 +279,9 @@ def test_the_judge_of_captions_is_a_matcher_where_it_reads_words(monkeypatch) ->
     }
     model = evaluation.untrained(Model(Spec.from_dict(spec), {}))
     model.config["weights"] = {"sha256": "ef"}
-    monkeypatch.setattr(judges, "from_pretrained", lambda name: model)
-    monkeypatch.setitem(judges.PINNED, "somewhere", ("matcher-somewhere", "ef"))
-    judge = judges.judge_of("somewhere")
-    assert isinstance(judge, judges.Matcher)
-    assert judge.classes(torch.rand(2, 1, 4, 4)) is None
-    assert (
-        judge.pictures(torch.rand(2, 1, 4, 4)).shape == judge.words(np.eye(3)[:2]).shape == (2, 2)
-    )
+    monkeypatch.setattr(extractors, "from_pretrained", lambda name: model)
+    matcher = extractors.pinned(FeatureExtractor("matcher-somewhere", "ef"))
+    assert isinstance(matcher, extractors.Matcher)
+    assert matcher.classes(torch.rand(2, 1, 4, 4)) is None
+    pictures, words = matcher.pictures(torch.rand(2, 1, 4, 4)), matcher.words(np.eye(3)[:2])
+    assert pictures.shape == words.shape == (2, 2)

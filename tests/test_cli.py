@@ -195,6 +195,25 @@ def test_a_stopped_run_goes_on_and_its_log_is_whole(monkeypatch, tiny, photos, t
     assert [line["losses"] for line in lines] == [line["losses"] for line in again]
 
 
+def test_a_run_with_too_little_time_is_saved_and_goes_on(
+    monkeypatch, capsys, tiny, photos, tmp_path
+) -> None:
+    """Two calls that are each too short, one that is not: the weights of one whole run."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    data = ["--data", f"folder:{photos}"]
+    assert run(monkeypatch, "train", tiny, *data, "--out", whole, "--minutes", 10) == 0
+    assert (whole / "model").is_dir()
+    assert run(monkeypatch, "train", tiny, *data, "--out", parts, "--minutes", 0) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"1 of 40 rounds are done and saved. Go on with: ganzoo train --resume {parts}" in said
+    assert run(monkeypatch, "train", "--resume", parts, "--minutes", 0) == 0
+    assert "2 of 40 rounds" in " ".join(capsys.readouterr().out.split())
+    assert not (parts / "model").exists()
+    assert run(monkeypatch, "train", "--resume", parts, "--graph") == 0
+    one, two = (folder / "model" / "model.safetensors" for folder in (whole, parts))
+    assert one.read_bytes() == two.read_bytes()
+
+
 def test_a_run_made_longer_is_the_run_that_was_long(monkeypatch, tiny, photos, tmp_path) -> None:
     """Bit for bit, its log too; a schedule that depends on the length is refused."""
     data = f"folder:{photos},size=16,channels=1"
@@ -309,7 +328,7 @@ def test_a_sheet_replaces_no_picture_that_it_shows(monkeypatch, capsys, photos, 
 
 def test_a_folder_is_measured_and_its_figures_kept(monkeypatch, capsys, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
-    shutil.copytree(hub.bundled()["dcgan-mnist"], folder)
+    shutil.copytree(hub.installed()["dcgan-mnist"], folder)
     (folder / "metrics.json").unlink()
     words = ["eval", folder, "--data", "digits", "-n", 100]
     assert run(monkeypatch, *words) == 0
@@ -322,7 +341,7 @@ def test_a_folder_is_measured_and_its_figures_kept(monkeypatch, capsys, tmp_path
 
 
 def test_a_bundled_model_is_compared_and_not_written_over(monkeypatch, capsys) -> None:
-    path = hub.bundled()["dcgan-mnist"] / "metrics.json"
+    path = hub.installed()["dcgan-mnist"] / "metrics.json"
     before = path.read_bytes()
     assert run(monkeypatch, "eval", "dcgan-mnist", "--data", "digits", "-n", 100) == 0
     assert "as published" not in capsys.readouterr().out, "by another protocol"
@@ -345,7 +364,7 @@ def test_models_stand_side_by_side(monkeypatch, capsys, tmp_path: Path, ending: 
     ]
     report = {
         "format_version": 1, "model": "tiny1", "weights": "0" * 64, "data": "mnist",
-        "split": "test", "seed": 0, "judge": None, "figures": {},
+        "split": "test", "seed": 0, "feature_extractor": None, "figures": {},
     }  # fmt: skip
     (folders[0] / "metrics.json").write_text(json.dumps(report))
     path = tmp_path / f"both.{ending}"

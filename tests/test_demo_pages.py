@@ -19,7 +19,7 @@ from tests.demo_server import Server
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 if find_spec("gradio") is None:
-    pytest.skip("no gradio here: pip install 'ganzoo[demo]'", allow_module_level=True)
+    pytest.skip("no gradio here: pip install 'ganzoo-core[demo]'", allow_module_level=True)
 if find_spec("playwright") is None or CHROMIUM is None:
     pytest.skip(
         "no browser here: the package playwright and the program chromium", allow_module_level=True
@@ -168,7 +168,7 @@ def test_a_mistake_is_said_and_the_page_goes_on(visit: Open) -> None:
     shows(page, "#samples", before)
 
 
-@pytest.mark.skipif(not HAS_ENCODER, reason='no text encoder here: pip install "ganzoo[text]"')
+@pytest.mark.skipif(not HAS_ENCODER, reason='no text encoder here: pip install "ganzoo-core[text]"')
 def test_text_to_image(visit: Open) -> None:
     page = visit()
     tab(page, "Text to image")

@@ -435,7 +435,7 @@ def test_a_folder_comes_before_a_repository_of_that_name(
 def test_a_folder_with_all_that_goes_with_it(
     server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = hub.bundled()["dcgan-mnist"]
+    folder = hub.installed()["dcgan-mnist"]
     done = push.push(folder, "org/dcgan", endpoint=server.url, token=WRITER)
     sent = server.repos["org/dcgan"].commits[done.commit]
     sent.pop(".gitattributes")
@@ -598,10 +598,10 @@ def test_the_whole_zoo_is_published_and_a_second_time_is_idle(
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert publishing().count("nothing sent") == len(hub.bundled())
+    assert publishing().count("nothing sent") == len(hub.installed())
     assert server.asked == []
     publishing("--for-real")
-    assert set(server.repos) == {f"org/{name}" for name in hub.bundled()}
+    assert set(server.repos) == {f"org/{name}" for name in hub.installed()}
     commits = {id: repo.refs["main"] for id, repo in server.repos.items()}
     again = publishing("--for-real", "--only", "gan-mnist", "dcgan-mnist")
     assert again.count("there already") == 2
@@ -631,7 +631,7 @@ def head(text: str) -> dict[str, Any]:
 
 
 def test_a_card_is_made_where_there_is_none(server: HubServer, tmp_path: Path) -> None:
-    source = hub.bundled()["dcgan-mnist"]
+    source = hub.installed()["dcgan-mnist"]
     folder = tmp_path / "mine"
     folder.mkdir()
     for name in ("config.json", "model.safetensors", "metrics.json", "samples.png"):
@@ -649,12 +649,12 @@ def test_a_card_is_made_where_there_is_none(server: HubServer, tmp_path: Path) -
     assert "license" not in head(text) and "The weights are" not in text
 
 
-@pytest.mark.parametrize("name", hub.bundled())
+@pytest.mark.parametrize("name", hub.installed())
 def test_heads_of_published_cards_follow_the_conventions(name: str) -> None:
     """What the hub reads: library, task, licence, data, and each figure with its protocol."""
     from ganzoo.metrics import report
 
-    folder = hub.bundled()[name]
+    folder = hub.installed()[name]
     facts = head((folder / "README.md").read_text("utf-8"))
     config = json.loads((folder / "config.json").read_text())
     said = report.read(folder)
@@ -687,8 +687,9 @@ def test_heads_of_published_cards_follow_the_conventions(name: str) -> None:
         protocol = metric["args"]
         assert (protocol["real"], protocol["generated"]) == (figure.real, figure.generated)
         assert protocol["seed"] == said.seed
-        if said.judge:
-            assert protocol["judge"] == f"{said.judge['name']}, sha256 {said.judge['sha256']}"
+        if extractor := said.feature_extractor:
+            by = f"{extractor['name']}, sha256 {extractor['sha256']}"
+            assert protocol["feature extractor"] == by
 
 
 # ------------------------------------------------------------------------------------ errors
@@ -765,7 +766,7 @@ def test_figures_of_a_card_are_measured_again(
 ) -> None:  # fmt: skip
     from ganzoo.metrics import evaluate
 
-    source = hub.bundled()["gan-mnist"]
+    source = hub.installed()["gan-mnist"]
     folder = tmp_path / "gan"
     folder.mkdir()
     for name in ("config.json", "model.safetensors"):
@@ -843,16 +844,16 @@ def test_the_commands(
     assert "dcgan-mnist" in said("list", *there)
     text = said("info", "me/tiny", *there)
     assert commit in text and "model.safetensors" in text and server.downloads == []
-    assert "is not here" in said("info", "me/tiny", "--offline", *there, code=2)
-    assert "is not here" in said("path", "me/tiny", "--offline", *there, code=2)
+    assert "neither installed nor cached" in said("info", "me/tiny", "--offline", *there, code=2)
+    assert "neither installed nor cached" in said("path", "me/tiny", "--offline", *there, code=2)
     assert commit[:12] in said("pull", "me/tiny", *there)
     assert f"cached at {commit[:12]}" in said("list", *there)
     path = said("path", "me/tiny", "--offline", *there).strip()
     assert (Path(path) / "config.json").is_file()
     assert "the one of config.json" in said("verify", "me/tiny", "--no-figures", *there)
-    assert "bundled" in said("pull", "dcgan-mnist", *there, code=2)
+    assert "is an installed model" in said("pull", "dcgan-mnist", *there, code=2)
     text = said("info", "dcgan-mnist")
-    assert "fid" in text and str(hub.bundled()["dcgan-mnist"]) in text
+    assert "fid" in text and str(hub.installed()["dcgan-mnist"]) in text
     for command in ("info", "pull", "path", "verify"):
         assert "no repository me/none" in said(command, "me/none", *there, code=2)
 

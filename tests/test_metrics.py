@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,10 @@ import torch
 
 import ganzoo
 from ganzoo import hub
+from ganzoo.data.catalog import find
 from ganzoo.errors import DataError, IntegrityError, MetricError
 from ganzoo.metrics import (
+    anomalies,
     classes,
     codes,
     critics,
@@ -23,6 +27,7 @@ from ganzoo.metrics import (
     feature_extractors,
     history,
     likelihood,
+    reconstructions,
     report,
 )
 from ganzoo.metrics.evaluation import untrained
@@ -103,14 +108,14 @@ def test_nearest_neighbour() -> None:
 
 def test_reconstruction_ratio_knows_own_from_other() -> None:
     images = random.random((40, 1, 4, 4))
-    assert codes.reconstruction_ratio(images, images) == 0
+    assert reconstructions.reconstruction_ratio(images, images) == 0
     constant = np.broadcast_to(images.mean(0), images.shape)
     # what is the same for all is as far from another as from one's own
-    assert codes.reconstruction_ratio(images, constant) == pytest.approx(1)
+    assert reconstructions.reconstruction_ratio(images, constant) == pytest.approx(1)
     # two images: the other is always the other
     pair = np.stack([np.zeros((1, 2, 2)), np.ones((1, 2, 2))])
-    assert codes.reconstruction_ratio(pair, pair * 0.5) == pytest.approx(0.25 / 0.75)
-    assert codes.reconstruction_ratio(pair, pair, seed=5) == 0
+    assert reconstructions.reconstruction_ratio(pair, pair * 0.5) == pytest.approx(0.25 / 0.75)
+    assert reconstructions.reconstruction_ratio(pair, pair, seed=5) == 0
 
 
 def test_moments_of_a_standard_normal_and_of_another() -> None:
@@ -153,9 +158,9 @@ def test_width_is_chosen_by_validation_alone() -> None:
 
 
 def test_auroc() -> None:
-    assert critics.auroc(np.array([0.0, 1]), np.array([2.0, 3])) == 1
-    assert critics.auroc(np.array([2.0, 3]), np.array([0.0, 1])) == 0
-    assert critics.auroc(np.array([1.0, 1]), np.array([1.0, 1])) == 0.5
+    assert anomalies.auroc(np.array([0.0, 1]), np.array([2.0, 3])) == 1
+    assert anomalies.auroc(np.array([2.0, 3]), np.array([0.0, 1])) == 0
+    assert anomalies.auroc(np.array([1.0, 1]), np.array([1.0, 1])) == 0.5
 
 
 def test_gradient_norm_of_a_linear_critic_is_its_weight() -> None:
@@ -195,11 +200,11 @@ def test_gradient_is_taken_between_the_two() -> None:
 def made(**changes) -> report.Report:
     figures = {"fid": report.Figure(5.0, "lower", "a distance", 100, 100, {"training": 0.5})}
     facts = {"model": "m", "weights": "ab", "data": "digits", "split": "train", "seed": 0}
-    return report.Report(**{**facts, "judge": None, "figures": figures, **changes})
+    return report.Report(**{**facts, "feature_extractor": None, "figures": figures, **changes})
 
 
 def test_report_round_trip(tmp_path: Path) -> None:
-    first = made(judge={"name": "j", "sha256": "cd"})
+    first = made(feature_extractor={"name": "j", "sha256": "cd"})
     first.write(tmp_path)
     assert report.read(tmp_path) == first
     assert report.read(tmp_path / "nowhere") is None
@@ -208,7 +213,7 @@ def test_report_round_trip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "[]", "{}", '{"a": NaN}', '{"format_version": 2}',
+        "", "[]", "{}", '{"a": NaN}', '{"format_version": 2}', '{"format_version": 3}',
         '{"figures": 3, "format_version": 1}',
         made().text().replace('"lower"', '"downwards"'), made().text().replace("5.0", '"five"'),
         made().text().replace("5.0", "1e999"), made().text().replace("5.0", "9" * 400),
@@ -219,6 +224,16 @@ def test_broken_reports_are_said_to_be_broken(text: str, tmp_path: Path) -> None
     (tmp_path / report.FILE).write_text(text)
     with pytest.raises(MetricError, match=r"metrics\.json"):
         report.read(tmp_path)
+
+
+def test_reports_of_before_are_read(tmp_path: Path) -> None:
+    """Format 1 called the feature extractor the judge."""
+    new = made(feature_extractor={"name": "j", "sha256": "cd"})
+    text = new.text().replace('"format_version": 2', '"format_version": 1')
+    (tmp_path / report.FILE).write_text(text.replace('"feature_extractor"', '"judge"'))
+    assert report.read(tmp_path) == new
+    with pytest.warns(DeprecationWarning, match="feature_extractor"):
+        assert new.judge == new.feature_extractor
 
 
 def test_drift() -> None:
@@ -250,9 +265,8 @@ def test_a_conditional_model(conditional: report.Report) -> None:
     assert figures["class_entropy"].value == pytest.approx(math.log(10), abs=0.05)
     assert figures["fid"].real == figures["fid"].generated == 500
     assert figures["nearest_neighbour_error"].generated == 9_500, "the rest stands for the test"
-    assert (
-        conditional.judge and conditional.judge["sha256"] == feature_extractors.PINNED["mnist"][1]
-    )
+    (declared,) = find("mnist").feature_extractors
+    assert conditional.feature_extractor == {"name": declared.name, "sha256": declared.sha256}
 
 
 def test_measuring_again_gives_the_same(conditional: report.Report) -> None:
@@ -339,27 +353,46 @@ def test_images_must_fit(tmp_path: Path) -> None:
 
 def test_missing_libraries_are_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "torchmetrics", None)
-    with pytest.raises(MetricError, match=r'pip install "ganzoo\[metrics\]"'):
+    with pytest.raises(MetricError, match=r'pip install "ganzoo-core\[metrics\]"'):
         evaluate(ganzoo.from_pretrained("dcgan-mnist"), "digits", count=100)
 
 
-def test_the_judge_is_pinned(monkeypatch) -> None:
-    for data, (name, sha256) in feature_extractors.PINNED.items():
-        assert feature_extractors.judge_of(data).name == name
-        config = json.loads((hub.bundled()[name] / "config.json").read_text())
-        assert config["weights"]["sha256"] == sha256
-    monkeypatch.setitem(feature_extractors.PINNED, "mnist", ("classifier-mnist", "0" * 64))
+def test_feature_extractors_are_pinned() -> None:
+    """Each data set, whoever brings it, names a model that is there, by its weights."""
+    declared = {name: one.feature_extractors for name, one in default().data.items()}
+    assert {name for name, some in declared.items() if some} >= {
+        "digits", "mnist", "fashion-mnist", "mnist-outlines", "emoji", "emoji-captions",
+        "fashion-captions", "fashion-colours",
+    }  # fmt: skip
+    for name, some in declared.items():
+        for one in some:
+            config = json.loads((hub.installed()[one.name] / "config.json").read_text())
+            assert config["weights"]["sha256"] == one.sha256, name
+    assert feature_extractors.extractor_of("mnist,without=2").name == "classifier-mnist"
+    (mnist,) = find("mnist").feature_extractors
     with pytest.raises(IntegrityError, match="would not compare"):
-        feature_extractors.judge_of("mnist")
+        feature_extractors.pinned(replace(mnist, sha256="0" * 64))
 
 
-def test_colour_images_need_the_inception_net(monkeypatch) -> None:
+def test_the_core_names_no_data_of_a_plugin() -> None:
+    brought = {name for word, name in default().providers if word == "data"}
+    assert brought
+    for path in Path(ganzoo.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+        assert not brought & strings, path
+
+
+def test_colour_images_need_the_inception_net(tmp_path: Path, monkeypatch) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (20, 20)).save(tmp_path / "one.png")
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     with pytest.raises(MetricError, match="pip install torch-fidelity"):
-        feature_extractors.judge_of("folder:somewhere")
+        feature_extractors.extractor_of(f"folder:{tmp_path}")
 
 
-def test_images_are_judged_as_a_file_holds_them() -> None:
+def test_extractors_see_images_as_a_file_holds_them() -> None:
     values = feature_extractors.rounded(torch.tensor([0.0, 0.0019, 0.002, 0.5, 1.0]))
     assert (values * 255).tolist() == pytest.approx([0, 0, 1, 128, 255])
 
@@ -367,7 +400,7 @@ def test_images_are_judged_as_a_file_holds_them() -> None:
 @pytest.mark.parametrize(
     "name, bar", [("classifier-mnist", 0.992), ("classifier-fashion-mnist", 0.92)]
 )
-def test_the_judges_know_their_classes(name: str, bar: float) -> None:
+def test_the_extractors_know_their_classes(name: str, bar: float) -> None:
     data = name.removeprefix("classifier-")
     try:
         test = ganzoo.load_data(data, "test")
@@ -375,7 +408,7 @@ def test_the_judges_know_their_classes(name: str, bar: float) -> None:
         pytest.skip(f"{data} is not at hand: GANZOO_DATA")
     everything = torch.arange(len(test))
     images = test.batch("image", everything).add(1).div(2)
-    seen = feature_extractors.judge_of(data).classes(images)
+    seen = feature_extractors.extractor_of(data).classes(images)
     assert classes.accuracy(seen, test.batch("label", everything).numpy()) >= bar
 
 

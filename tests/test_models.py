@@ -16,14 +16,14 @@ from ganzoo import hub, metrics
 from ganzoo.data.catalog import find
 from ganzoo.errors import DataError
 from ganzoo.metrics import history, report
-from ganzoo.metrics.feature_extractors import PINNED, judge_of, rounded
+from ganzoo.metrics.feature_extractors import extractor_of, rounded
 from ganzoo.models import store
 from ganzoo.plugins.host import default
 from ganzoo.runs import samples
 from ganzoo.spec import Image, Text
 
 ROOT = Path(__file__).parent.parent
-MODELS = hub.bundled()
+MODELS = hub.installed()
 CONFIGS = {name: json.loads((path / "config.json").read_text()) for name, path in MODELS.items()}
 
 
@@ -51,10 +51,11 @@ def real(name: str, split: str, n: int) -> torch.Tensor:
 
 
 def test_the_promised_models_are_there() -> None:
-    """Those of README's table, and a judge for each data set that has one pinned."""
+    """Those of README's table, and the feature extractors that data sets declare."""
     readme = (ROOT / "README.md").read_text("utf-8")
     assert set(MODELS) == set(re.findall(r"\]\(model_cards/([\w-]+)/README\.md\)", readme))
-    assert {name for name, _ in PINNED.values()} <= set(MODELS)
+    declared = {one.name for data in default().data.values() for one in data.feature_extractors}
+    assert declared <= set(MODELS)
 
 
 @every
@@ -127,14 +128,15 @@ def test_reconstructions_are_of_their_images(name: str) -> None:
 
 
 @every
-def test_figures_are_of_these_weights_and_this_judge(name: str) -> None:
+def test_figures_are_of_these_weights_and_this_feature_extractor(name: str) -> None:
     said = metrics.read(MODELS[name])
     assert said and said.model == name
     assert said.weights == CONFIGS[name]["weights"]["sha256"]
     data = CONFIGS[name]["data"]["name"]
     assert (said.data, said.split, said.seed) == (data, "test", 0)
-    if said.judge:
-        assert (said.judge["name"], said.judge["sha256"]) == PINNED[data]
+    if said.feature_extractor:
+        first = find(data, default().data).feature_extractors[0]
+        assert said.feature_extractor == {"name": first.name, "sha256": first.sha256}
     for figure in said.figures.values():
         assert figure.about and (figure.real or figure.generated)
 
@@ -146,17 +148,17 @@ def test_a_published_distance_comes_out_again(name: str) -> None:
     assert said
     images = real(name, "test", 10_000)
     labels = ganzoo.load_data(said.data, "test").batch("label", torch.arange(10_000)).numpy()
-    model, judge = ganzoo.from_pretrained(name), judge_of(said.data)
+    model, extractor = ganzoo.from_pretrained(name), extractor_of(said.data)
     told = "y" in model.spec.draws
     given = {"label": labels} if told else {}
     samples = model.generate(10_000, seed=0, output="pt", **given)
     from ganzoo.metrics.classes import accuracy
     from ganzoo.metrics.distributions import frechet_distance
 
-    found = frechet_distance(judge.features(images), judge.features(rounded(samples)))
+    found = frechet_distance(extractor.features(images), extractor.features(rounded(samples)))
     assert found == pytest.approx(said.figures["fid"].value, rel=0.02)
     if told:
-        seen = accuracy(judge.classes(samples), labels)
+        seen = accuracy(extractor.classes(samples), labels)
         assert seen == pytest.approx(said.figures["class_accuracy"].value, abs=0.002)
 
 
@@ -241,7 +243,7 @@ def test_translations_find_their_partners_better_than_what_is_left_as_it_was() -
 
 @generators
 def test_no_class_is_lost(name: str) -> None:
-    """The classes that the judge sees are spread about as evenly as those of real images."""
+    """The classes that the extractor sees are spread about as evenly as those of real images."""
     said = metrics.read(MODELS[name])
     assert said
     if "class_entropy" not in said.figures:

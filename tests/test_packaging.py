@@ -1,61 +1,124 @@
-"""What travels: the wheels hold what a user without a checkout needs, and nothing heavy."""
+"""What travels: wheels that install into an empty environment and hold what they should."""
 
+from __future__ import annotations
+
+import runpy
 import subprocess
 import sys
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 
-from ganzoo.hub import bundled
+from tests.fresh import Empty
 
 ROOT = Path(__file__).parent.parent
-
-
-def wheel(project: Path, folder: Path) -> zipfile.ZipFile:
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
-        cwd=project,
-        check=True,
-        capture_output=True,
-    )
-    (path,) = folder.glob("*.whl")
-    return zipfile.ZipFile(path)
-
-
-def test_the_wheel_carries_models_digits_and_types(tmp_path: Path) -> None:
-    with wheel(ROOT, tmp_path) as archive:
-        names = set(archive.namelist())
-        size = sum(item.compress_size for item in archive.infolist())
-    for model, folder in bundled().items():
-        for path in folder.iterdir():
-            assert f"ganzoo/model_cards/{model}/{path.name}" in names
-    assert {"ganzoo/data/digits.png", "ganzoo/py.typed", "ganzoo/cli/__init__.py"} <= names
-    names.remove("ganzoo/testing.py")  # the checks that plugin authors run
-    assert not [name for name in names if "test" in name.lower() or name.startswith("runs")]
-    assert size < 60e6
-
-
-CARRIED = {"__init__.py", "captions.jsonl", "noto.webp", "twemoji.webp"}
+SPACE = runpy.run_path(str(ROOT / "spaces" / "build.py"))
+CARRIED = {
+    "ganzoo_emoji": {"__init__.py", "captions.jsonl", "noto.webp", "twemoji.webp"},
+}
 LICENCES = {"ATTRIBUTION.md", "APACHE-2.0.txt", "CC-BY-4.0.txt", "MIT-emojibase.txt"}
+PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 
 
-@pytest.mark.parametrize(
-    "project", sorted(ROOT.glob("plugins/*/pyproject.toml")), ids=lambda path: path.parent.name
-)
-def test_each_plugin_is_one_module_behind_an_entry_point(project: Path, tmp_path: Path) -> None:
-    name = project.parent.name.replace("-", "_")
-    with wheel(project.parent, tmp_path) as archive:
-        code = [path for path in archive.namelist() if ".dist-info/" not in path]
-        (entry,) = [path for path in archive.namelist() if path.endswith("entry_points.txt")]
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every wheel of this checkout, by the name of its package."""
+    built = SPACE["wheels"](tmp_path_factory.mktemp("index"))
+    return {path.name.partition("-")[0]: path for path in built}
+
+
+def test_the_core_is_small_and_holds_no_model(index: dict[str, Path]) -> None:
+    path = index["ganzoo_core"]
+    names = set(zipfile.ZipFile(path).namelist())
+    assert path.stat().st_size < 3e6
+    carried = {"data/digits.png", "py.typed", "cli/__init__.py", "hub/official.json"}
+    assert {f"ganzoo/{name}" for name in carried} <= names
+    assert not [name for name in names if name.endswith(".safetensors")]
+    allowed = {name for name in names if name.startswith("ganzoo/testing")}
+    tests = [name for name in names - allowed if "/test" in name or name.startswith("test")]
+    assert not tests and not [name for name in names if name.startswith("runs/")]
+
+
+def test_the_pack_holds_every_model_that_may_be_used_commercially(index: dict[str, Path]) -> None:
+    names = set(zipfile.ZipFile(index["ganzoo_models"]).namelist())
+    allowed = runpy.run_path(str(ROOT / "model_cards" / "hatch_build.py"))["commercial"]
+    for folder in (path.parent for path in ROOT.glob("model_cards/*/config.json")):
+        inside = {f"ganzoo_models/models/{folder.name}/{path.name}" for path in folder.iterdir()}
+        assert inside <= names if allowed(folder) else not inside & names, folder.name
+    assert index["ganzoo_models"].stat().st_size < 100e6, "the package index refuses more"
+
+
+def test_models_of_non_commercial_data_stay_out(tmp_path: Path) -> None:
+    allowed = runpy.run_path(str(ROOT / "model_cards" / "hatch_build.py"))["commercial"]
+    for licence, fine in [("apache-2.0", True), ("cc-by-nc-4.0", False), ("other", False)]:
+        (tmp_path / "README.md").write_text(f"---\nlicense: {licence}\n---\n# A model\n")
+        assert allowed(tmp_path) is fine
+
+
+@pytest.mark.parametrize("project", PLUGINS, ids=lambda path: path.name)
+def test_each_plugin_is_whole(project: Path, index: dict[str, Path]) -> None:
+    """A module behind an entry point, with a readme, a licence and where it comes from."""
+    name = project.name.replace("-", "_")
+    with zipfile.ZipFile(index[name]) as archive:
+        names = archive.namelist()
+        code = [path for path in names if ".dist-info/" not in path]
+        (entry,) = [path for path in names if path.endswith("entry_points.txt")]
         assert f"{name} = {name}" in archive.read(entry).decode()
-        size = sum(item.compress_size for item in archive.infolist())
-        licences = {Path(path).name for path in archive.namelist() if "/licenses/" in path}
-    if name == "ganzoo_emoji":  # the pictures too, and whose they are
-        assert {path.removeprefix(f"{name}/") for path in code} == CARRIED
-        assert licences == LICENCES and size < 12e6
+        (metadata,) = [path for path in names if path.endswith("/METADATA")]
+        said = message_from_bytes(archive.read(metadata))
+        licences = {Path(path).name for path in names if "/licenses/" in path}
+    assert said["Description-Content-Type"] == "text/markdown" and said.get_payload()
+    assert {"Homepage", "Source"} <= {
+        url.partition(",")[0] for url in said.get_all("Project-URL") or []
+    }
+    assert any(text.startswith("ganzoo-core") for text in said.get_all("Requires-Dist") or [])
+    assert licences == LICENCES if name == "ganzoo_emoji" else "LICENSE" in licences
+    if name in CARRIED:
+        assert {path.removeprefix(f"{name}/") for path in code} == CARRIED[name]
     else:
-        assert code == [f"{name}.py"]
+        assert f"{name}.py" in code or f"{name}/__init__.py" in code
+    assert not [path for path in code if Path(path).name.startswith("test_")]
+
+
+def test_the_index_takes_them(index: dict[str, Path]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", *map(str, index.values())],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_pictures_of_the_readme_lead_somewhere(index: dict[str, Path]) -> None:
+    with zipfile.ZipFile(index["ganzoo_core"]) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        text = message_from_bytes(archive.read(name)).get_payload()
+    assert "](model_cards/" not in text and "](docs/" not in text
+    assert "![" in text and "](https://raw.githubusercontent.com/" in text
+
+
+def test_an_empty_environment_installs_them_and_draws(
+    index: dict[str, Path], tmp_path: Path
+) -> None:
+    """From a local index alone; third-party packages are taken from where the tests run."""
+    empty = Empty(tmp_path)
+    folder = next(iter(index.values())).parent
+    empty.run("pip", "install", "--no-index", "--find-links", folder, "ganzoo-core[zoo]")
+    said = empty.run("ganzoo", "plugins")
+    assert "ganzoo-models" in said and "ganzoo-wgan" in said and "/model_cards" not in said
+    code = (
+        "import ganzoo\n"
+        "images = ganzoo.from_pretrained('dcgan-mnist').generate(16, seed=0)\n"
+        "assert len(images) == 16 and images[0].size == (28, 28)\n"
+        "print(ganzoo.__file__)"
+    )
+    assert str(tmp_path) in empty.python("-c", code)
+    assert "dcgan-mnist" in empty.run("ganzoo", "models")
+    empty.run("pip", "uninstall", "-y", "ganzoo-models")
+    assert "pip install ganzoo-models" in empty.run(
+        "ganzoo", "sample", "dcgan-mnist", "-o", "x.png", code=2
+    )
 
 
 def test_plugins_use_the_public_api_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ import torch
 from torch import Tensor
 
 from ganzoo import Source, hub
+from ganzoo.data.catalog import DataSet, Domains
 from ganzoo.errors import MetricError
-from ganzoo.metrics import evaluate, evaluation, feature_extractors, pairs, report
+from ganzoo.metrics import evaluate, feature_extractors, pairs, report
 from ganzoo.metrics.evaluation import untrained
 from ganzoo.models.model import Model
+from ganzoo.plugins.host import default
 from ganzoo.spec import Fields, Image, Label
 from tests.table import discogan
 
@@ -82,11 +85,11 @@ def bars(n: int) -> Tensor:
 
 
 class Brightness:
-    """A judge that sees by hand what the pictures are; domain b is a as a negative."""
+    """An extractor that sees by hand what the pictures are; domain b is a as a negative."""
 
     name, sha256 = "by hand", "0" * 64
 
-    def classes(self, images: Tensor) -> np.ndarray:
+    def classes(self, images: Tensor, field: str = "label") -> np.ndarray:
         negative = images.mean((1, 2, 3)) > 0.5
         upright = torch.where(negative.view(-1, 1, 1, 1), 1 - images, images)
         rows = torch.stack([upright[:, 0, top : top + 2].mean((1, 2)) for top in (0, 3, 6)], 1)
@@ -105,7 +108,7 @@ def invert(images: Tensor) -> Tensor:
 
 
 def measured(
-    monkeypatch: pytest.MonkeyPatch, translate: Callable[[Tensor], Tensor], *, judged: bool = True
+    monkeypatch: pytest.MonkeyPatch, translate: Callable[[Tensor], Tensor], *, domains: bool = True
 ) -> report.Report:
     """The figures of a model whose translations are made by a function."""
     a = bars(120)
@@ -124,11 +127,12 @@ def measured(
     arrays = {"image": images, "label": labels, "a": a, "b": 1 - a}
     arrays = {k: v if k == "label" else v.mul(2).sub(1).clamp(-1, 1) for k, v in arrays.items()}
     source = Source("negatives", fields, arrays)
-    monkeypatch.setattr(evaluation, "load", lambda *_: source)
-    monkeypatch.setattr(evaluation, "_splits", lambda _: ("train", "test"))
-    if judged:
-        monkeypatch.setitem(feature_extractors.PINNED, "negatives", ("by hand", "0" * 64))
-        monkeypatch.setattr(feature_extractors, "judge_of", lambda _: Brightness())
+    declared = DataSet("negatives", fields, "", 240, "", "", lambda *_: source)
+    if domains:
+        told = Domains("label", {"a": range(CLASSES), "b": range(CLASSES, 2 * CLASSES)})
+        declared = replace(declared, domains=told)
+    monkeypatch.setitem(default().data, "negatives", declared)
+    monkeypatch.setattr(feature_extractors, "extractor_of", lambda _: Brightness())
     monkeypatch.setattr(Model, "translate", lambda self, images, **_: translate(images))
     return evaluate(translator(), "negatives", count=120)
 
@@ -149,7 +153,7 @@ def test_the_perfect_translator(monkeypatch) -> None:
         assert first.real == first.generated == 120
         assert first.references["chance"] == pytest.approx(1 / 120)
         assert first.references["doing nothing"] < 0.1
-    assert found.judge == {"name": "by hand", "sha256": "0" * 64}
+    assert found.feature_extractor == {"name": "by hand", "sha256": "0" * 64}
 
 
 def test_doing_nothing(monkeypatch) -> None:
@@ -173,28 +177,28 @@ def test_a_translator_that_confuses_them(monkeypatch) -> None:
         assert found.figures[f"{way}_and_back"].value > 0.8
 
 
-def test_without_a_judge_of_the_data_nothing_is_said_of_domains(monkeypatch) -> None:
-    found = measured(monkeypatch, invert, judged=False)
-    assert found.judge is None
+def test_without_declared_domains_nothing_is_said_of_them(monkeypatch) -> None:
+    found = measured(monkeypatch, invert, domains=False)
+    assert found.feature_extractor is None
     assert {name.removeprefix("to_a_").removeprefix("to_b_") for name in found.figures} == {
         "retrieval_1", "retrieval_5", "and_back",
     }  # fmt: skip
 
 
 def test_data_without_pairs_have_no_metric(monkeypatch) -> None:
-    monkeypatch.setattr(evaluation, "_splits", lambda _: ("train",))
     images = torch.rand(150, 1, 8, 8)
     shape = (1, 8, 8)
     fields = Fields(fields={name: Image(shape, name, True) for name in "ab"})
     source = Source("unpaired", fields, {"a": images, "b": images})
-    monkeypatch.setattr(evaluation, "load", lambda *_: source)
+    declared = DataSet("unpaired", fields, "", 150, "", "", lambda *_: source, splits=("train",))
+    monkeypatch.setitem(default().data, "unpaired", declared)
     with pytest.raises(MetricError, match="nothing of what"):
         evaluate(translator(), "unpaired", count=100)
 
 
 @pytest.mark.parametrize("name", ["classifier-emoji", "classifier-mnist-outlines"])
-def test_the_judges_know_the_domains(name: str) -> None:
-    if name not in hub.bundled():
+def test_the_extractors_know_the_domains(name: str) -> None:
+    if name not in hub.installed():
         pytest.skip(f"{name} is not published yet")
     import ganzoo
 
@@ -205,6 +209,6 @@ def test_the_judges_know_the_domains(name: str) -> None:
         pytest.skip(f"{data} is not at hand: GANZOO_DATA")
     everything = torch.arange(len(test))
     images = test.batch("image", everything).add(1).div(2)
-    seen = feature_extractors.judge_of(data).classes(images)
+    seen = feature_extractors.extractor_of(data).classes(images)
     assert seen is not None
     assert (seen == test.batch("label", everything).numpy()).mean() > 0.95

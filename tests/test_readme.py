@@ -31,13 +31,13 @@ def test_first_snippet_draws(monkeypatch) -> None:
 
 def test_the_models_are_in_the_table_and_their_figures_are_theirs() -> None:
     from ganzoo import metrics
-    from ganzoo.hub import bundled
+    from ganzoo.hub import installed
 
     rows = dict(
         re.findall(r"^\| \[([\w-]+)\]\(model_cards/\1/README\.md\) \|(.*)\|$", README, re.M)
     )
-    assert set(rows) == set(bundled())
-    for name, folder in bundled().items():
+    assert set(rows) == set(installed())
+    for name, folder in installed().items():
         size = (folder / "model.safetensors").stat().st_size
         assert f"{size / 1e6:.1f} MB" in rows[name], name
         report = metrics.read(folder)
@@ -153,4 +153,4 @@ def test_every_plugin_is_in_the_pip_line() -> None:
     assert line
     projects = ROOT.glob("plugins/*/pyproject.toml")
     folders = sorted(f"plugins/{path.parent.name}" for path in projects)
-    assert sorted(re.findall(r"-e (\S+)", line[1])) == folders
+    assert sorted(re.findall(r"-e (\S+)", line[1])) == ["model_cards", *folders]

@@ -147,7 +147,7 @@ def test_saved_again_after_loading(folder: Path, tmp_path: Path) -> None:
 def test_loading_imports_no_plugin_and_no_host(folder: Path) -> None:
     code = (
         "import sys\n"
-        "from ganzoo import store\n"
+        "from ganzoo.models import store\n"
         f"images = store.load({str(folder)!r}).generate(2)\n"
         "assert len(images) == 2\n"
         "loaded = [m for m in sys.modules if m == 'ganzoo.plugins.host' or m[:7] == 'ganzoo_']\n"

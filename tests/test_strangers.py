@@ -184,7 +184,7 @@ sys.meta_path.insert(0, Nobody())
 from ganzoo import from_pretrained, hub
 from ganzoo.plugins import host
 assert not host.default().plugins
-for name in hub.bundled():
+for name in hub.installed():
     model = from_pretrained(name)
     draws = {draw.kind: draw for draw in model.spec.draws.values()}
     told = {"text": np.ones((2, draws["text"].size), np.float32)} if "text" in draws else {}
@@ -213,7 +213,7 @@ def test_no_plugin_is_needed_to_use_a_published_model() -> None:
         [sys.executable, "-c", CORE_ALONE], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == list(hub.bundled())
+    assert done.stdout.split() == list(hub.installed())
 
 
 # --------------------------------------------------------------------- built to do harm
@@ -250,7 +250,7 @@ def costs_nothing(seconds: float, megabytes: float = 150) -> Iterator[None]:
 
 def configs() -> list[dict[str, Any]]:
     """Of the published models, and of the table: half of the language stands in them."""
-    found = [json.loads((path / "config.json").read_text()) for path in hub.bundled().values()]
+    found = [json.loads((path / "config.json").read_text()) for path in hub.installed().values()]
     base = found[0]
     return found + [{**base, "name": row, "spec": TABLE[row]().to_dict()} for row in TABLE]
 
@@ -351,7 +351,7 @@ def fuzz(target: Path, which: int, spoilt: list[tuple[int, str, int]]) -> None:
 def test_thousands_of_spoilt_configs_cost_nothing(target: Path) -> None:
     # what is imported once, at first need, is no config's doing: torch's compiler, when it first
     # takes exp of a tensor without numbers; ganzoo's functions; and hypothesis's own search
-    store.load(hub.bundled()["ali-mnist"])
+    store.load(hub.installed()["ali-mnist"])
     for function in FUNCTIONS.values():
         function.load()
     import_module("hypothesis.internal.conjecture.optimiser")

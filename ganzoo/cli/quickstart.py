@@ -24,7 +24,7 @@ out = Console(highlight=False, soft_wrap=True)
 
 
 def run(folder: Path, seconds: float) -> None:
-    """Draw with the bundled model, then train, save, load and draw with a small one.
+    """Draw with an installed model, then train, save, load and draw with a small one.
 
     Args:
         folder: everything is written there; one that an earlier quickstart made is replaced.

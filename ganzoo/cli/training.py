@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,7 +30,12 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
-    compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
+    graph: Annotated[
+        bool | None, typer.Option("--graph/--no-graph", help="CUDA graphs; by default on CUDA.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop and save after so long, to go on later.")
+    ] = None,
     snapshots: Annotated[
         bool, typer.Option("--snapshots", help="Keep about 40 models on the way.")
     ] = False,
@@ -37,11 +43,12 @@ def train(
     """Train a variant or a Spec file."""
     from ganzoo import runs
 
+    begun = time.monotonic()
     if resume is not None:
-        if target or data or batch or set or loss or out_ or compile or snapshots:
+        if target or data or batch or set or loss or out_ or snapshots:
             raise SpecError(
-                "--resume takes everything from the run; give only --resume FOLDER, and --steps to "
-                "make it longer"
+                "--resume takes everything from the run; give only --resume FOLDER, --steps to "
+                "make it longer, and where and how long to run: --device, --no-graph, --minutes"
             )
         folder = resume
         settings = runs.extend(folder, steps) if steps else runs.Settings.read(folder)
@@ -61,7 +68,7 @@ def train(
         settings = runs.Settings(
             name=f"{name}-{_plain(data)}", spec=spec, data=data,
             steps=steps or spec.steps, batch=batch or spec.batch, seed=seed,
-            precision=precision, compile=compile, snapshots=snapshots, made_by=made_by,
+            precision=precision, snapshots=snapshots, made_by=made_by,
         )  # fmt: skip
         folder = out_ or Path("runs") / settings.name
     from ganzoo.data import load
@@ -69,12 +76,23 @@ def train(
     source = load(settings.data)
     if resume is None:
         runs.start(folder, settings)
-    train_with_progress(folder, source, settings.name, device=device)
-    report(folder)
+    deadline = None if minutes is None else begun + 60 * minutes
+    if train_with_progress(
+        folder, source, settings.name, device=device, graph=graph, deadline=deadline
+    ):
+        report(folder)
 
 
-def train_with_progress(folder: Path, source: Any, name: str, **options: Any) -> None:
-    """Carry out a run with a live bar: step, rate, time left, losses."""
+def train_with_progress(
+    folder: Path, source: Any, name: str, *, deadline: float | None = None, **options: Any
+) -> bool:
+    """Carry out a run with a live bar: step, rate, time left, losses.
+
+    Past `deadline` (on the clock of `time.monotonic`) it saves, and says what remains.
+
+    Returns:
+        Whether it is done.
+    """
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -94,6 +112,7 @@ def train_with_progress(folder: Path, source: Any, name: str, **options: Any) ->
         bar = progress.add_task(name, total=None, losses="")
         shown = 0.0
         stopped = False
+        first: tuple[int, float] | None = None
 
         def stop(*_: Any) -> None:
             """The first Ctrl-C lets the round end and saves; the second breaks off at once."""
@@ -107,7 +126,13 @@ def train_with_progress(folder: Path, source: Any, name: str, **options: Any) ->
                 if stopped:
                     steps.close()
                     raise KeyboardInterrupt
-                now = progress.get_time()
+                now = time.monotonic()
+                first = first or (step.number, now)
+                if deadline is not None and now > deadline and step.number < step.total:
+                    steps.close()  # saves
+                    progress.stop()
+                    out.print(remaining(folder, step.number, step.total, first), markup=False)
+                    return False
                 if now - shown > 0.5 or step.number == step.total:
                     shown = now
                     losses = "  ".join(f"{k} {v:.3f}" for k, v in step.losses().items())
@@ -118,6 +143,16 @@ def train_with_progress(folder: Path, source: Any, name: str, **options: Any) ->
             raise
         finally:
             signal.signal(signal.SIGINT, before)
+    return True
+
+
+def remaining(folder: Path, number: int, total: int, first: tuple[int, float]) -> str:
+    """What is left of a run that was stopped on time; `first` is a round and its time."""
+    done = f"{number:,} of {total:,} rounds are done and saved"
+    if number > first[0]:
+        seconds = (time.monotonic() - first[1]) / (number - first[0]) * (total - number)
+        done += f"; about {max(seconds / 60, 0.1):.1f} minutes remain"
+    return f"{done}. Go on with: ganzoo train --resume {folder}"
 
 
 def report(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +14,50 @@ from ganzoo.spec.variant import Fields
 
 if TYPE_CHECKING:
     from ganzoo.data.source import Source
+
+
+@dataclass(frozen=True)
+class FeatureExtractor:
+    """A net that looks at the images of a data set for the metrics.
+
+    Args:
+        name: the model, as `ganzoo.from_pretrained` takes it: a classifier, or a matcher of
+            images and sentences. sha256: of its weights; figures of others would not compare.
+    """
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Domains:
+    """Which classes the images of two unpaired fields are of.
+
+    Args:
+        label: the field of labels that tells the domains apart.
+        classes: the classes of each field of images; those at the same place of two domains
+            are the same thing in another domain.
+    """
+
+    label: str
+    classes: Mapping[str, Sequence[int]]
+
+    def belong(self, seen: Any, domain: str) -> Any:
+        """Which of the class numbers, int (n,), are of a domain: bool (n,)."""
+        import numpy as np
+
+        return np.isin(seen, list(self.classes[domain]))
+
+    def moved(self, seen: Any, domain: str) -> Any:
+        """The class numbers, int (n,), of the same things in a domain; -1 where it has none."""
+        import numpy as np
+
+        places = {
+            number: place for own in self.classes.values() for place, number in enumerate(own)
+        }
+        there = [*self.classes[domain]]
+        found = [places.get(int(number), len(there)) for number in seen]
+        return np.array([there[place] if place < len(there) else -1 for place in found])
 
 
 @dataclass(frozen=True)
@@ -29,6 +73,9 @@ class DataSet:
             in order, of which only the last may be written to.
         splits: what `split` may be. flips: training may mirror the images.
         hub: the name of the same data on the Hugging Face Hub, if they are there.
+        feature_extractors: the nets that look at its images for the metrics; distances are of
+            the features of the first.
+        domains: where it has unpaired fields of images, which classes they are of.
     """
 
     name: str
@@ -41,6 +88,8 @@ class DataSet:
     splits: tuple[str, ...] = ("train", "test")
     flips: bool = False
     hub: str = ""
+    feature_extractors: tuple[FeatureExtractor, ...] = ()
+    domains: Domains | None = None
 
     def loader(self) -> Callable[[DataSet, str, tuple[Path, ...]], Source]:
         """The callable behind `load`; imports torch for the core's."""
@@ -69,6 +118,9 @@ _GARMENTS = (
     "bag",
     "ankle boot",
 )
+_DIGITS_EXTRACTOR = FeatureExtractor(
+    "classifier-mnist", "e22a852bde404b7a11ff94ef35e3c9c26128ddaa17b9115ca2e4bec70cdfea32"
+)
 _MNIST_LICENCE = "CC BY-SA 3.0, Yann LeCun and Corinna Cortes"
 _MNIST_SOURCE = "http://yann.lecun.com/exdb/mnist/"
 
@@ -84,6 +136,7 @@ DATASETS: dict[str, DataSet] = {
             source=_MNIST_SOURCE,
             load="ganzoo.data.loading:digits",
             splits=("train",),
+            feature_extractors=(_DIGITS_EXTRACTOR,),
         ),
         DataSet(
             name="mnist",
@@ -94,6 +147,7 @@ DATASETS: dict[str, DataSet] = {
             source=_MNIST_SOURCE,
             load="ganzoo.data.loading:mnist",
             hub="ylecun/mnist",
+            feature_extractors=(_DIGITS_EXTRACTOR,),
         ),
         DataSet(
             name="fashion-mnist",
@@ -104,6 +158,12 @@ DATASETS: dict[str, DataSet] = {
             source="arXiv:1708.07747",
             load="ganzoo.data.loading:fashion_mnist",
             hub="zalando-datasets/fashion_mnist",
+            feature_extractors=(
+                FeatureExtractor(
+                    "classifier-fashion-mnist",
+                    "c8c215b445bf37b8861d3153ec9372a31b615b7a2e8e32e6e36ee5594a46ab2e",
+                ),
+            ),
         ),
     )
 }

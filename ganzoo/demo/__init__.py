@@ -4,7 +4,7 @@
 
 Its pages follow from the tasks that models declare, and no page knows a model by name: a model
 from a plugin or a folder that nobody here has seen gets its page like all others. Gradio comes
-with the extra `ganzoo[demo]`, and is imported at first use.
+with the extra `ganzoo-core[demo]`, and is imported at first use.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if find_spec("gradio") is None:
-        raise PluginError("the demo needs gradio: pip install 'ganzoo[demo]'")
+        raise PluginError("the demo needs gradio: pip install 'ganzoo-core[demo]'")
     from ganzoo.demo import app
 
     return getattr(app, name)

@@ -55,7 +55,7 @@ class Shelf:
         for name in names:
             self._take(hub.resolve(name))
         self.first = tuple(self._entries)
-        for name, folder in hub.bundled().items() if bundled else ():
+        for name, folder in hub.installed().items() if bundled else ():
             if all(entry.folder != folder for entry in self._entries.values()):
                 try:
                     self._take(folder)

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import torch
 
+from ganzoo.data.loading import load
 from ganzoo.data.source import Source
 from ganzoo.engine.training import Precision, Training
 from ganzoo.models.model import Model
+from ganzoo.plugins.named import spec_of
 from ganzoo.spec.spec import Spec
+from ganzoo.spec.variant import Variant
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class Step:
 
 
 def train(
-    spec: Spec,
-    data: Source,
+    spec: Spec | Variant | str,
+    data: Source | str,
     *,
     steps: int | None = None,
     batch: int | None = None,
@@ -53,7 +56,14 @@ def train(
 ) -> Iterator[Step]:
     """Train `spec` on `data`; yields a `Step` after each round. The caller logs, saves, stops.
 
+        for step in ganzoo.train("dcgan", "digits", steps=500):
+            ...
+        step.model().generate(16)
+
     Args:
+        spec: a Spec, a variant (`ganzoo.variant("dcgan", width=32)`), the name of a variant, or
+            a YAML or JSON file with a Spec.
+        data: a `Source`, or the name of a data set.
         steps: rounds in all, shared among the stages in proportion; the Spec's by default.
         batch: samples of the global batch; the Spec's by default.
         seed: of everything random; torch's global generator is seeded at each step, too.
@@ -71,6 +81,8 @@ def train(
         DataError: the data lack a field that the Spec draws.
         NonFiniteError: a loss is NaN or infinite.
     """
+    data = load(data) if isinstance(data, str) else data
+    spec = spec_of(spec, data.fields)
     if steps is not None:
         spec = spec.with_steps(steps)
     training = Training(

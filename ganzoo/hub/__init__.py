@@ -1,4 +1,4 @@
-"""Models by name: folders, bundled ones, and those of the Hugging Face Hub.
+"""Models by name: folders, installed ones, and those of the Hugging Face Hub.
 
 names.py    what a name means     errors.py   the hub's errors in ganzoo's words
 local.py    what is here          remote.py   what the hub tells
@@ -9,8 +9,9 @@ publish.py  to the hub            verify.py   measured again      (these need to
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import (
     IntegrityError,
@@ -20,14 +21,24 @@ from ganzoo.errors import (
     choices,
     nearest,
 )
-from ganzoo.hub.local import Entry, bundled, cache_of, cached, cached_entries, entries
+from ganzoo.hub import official
+from ganzoo.hub.local import (
+    Entry,
+    cache_of,
+    cached,
+    cached_entries,
+    entries,
+    find,
+    installed,
+    read_json,
+)
 from ganzoo.hub.names import FORMS, Repository, repository
-from ganzoo.models.layout import CONFIG
+from ganzoo.layout import CONFIG
 
 if TYPE_CHECKING:
     from ganzoo.models.model import Model
 
-__all__ = ["CONFIG", "Entry", "bundled", "entries", "from_pretrained", "resolve"]
+__all__ = ["CONFIG", "Entry", "entries", "from_pretrained", "installed", "list_models", "resolve"]
 
 
 def resolve(
@@ -42,10 +53,11 @@ def resolve(
     """The folder of a model. It looks for, in this order,
 
     1. a folder of that name: of a model, or of the run that made it;
-    2. a bundled model (`ganzoo models`);
+    2. an installed model (`ganzoo models`): of a checkout, or of a pack installed by pip;
     3. where the name is that of a repository (`org/name`, `org/name@revision`,
-       `hf://org/name`), the hub's cache;
-    4. the hub itself. One line on standard error says so first.
+       `hf://org/name`) or on the official list, the hub's cache;
+    4. the hub itself. One line on standard error says so first. A name of the official list is
+       fetched at its pinned commit, and its weights must have the hash that the list says.
 
     What is here is found without waiting for the network, and so without asking whether there
     is something newer; `ganzoo hub pull` asks.
@@ -64,14 +76,49 @@ def resolve(
     if folder is not None:
         return folder
     wanted = _wanted(name, revision)
+    listed = official.models().get(str(name))
     if local_files_only:
         raise UnreachableError(
-            f"{wanted} is not here, and the hub shall not be asked; bring it with "
-            f"`ganzoo hub pull {wanted}` while there is a network"
+            f"{wanted} is neither installed nor cached, and the network is not to be used; "
+            + (f"{listed.hint}" if listed else f"`ganzoo hub pull {wanted}` fetches it")
         )
     from ganzoo.hub import fetch
 
-    return fetch.pull(wanted, endpoint=endpoint, token=token, cache_dir=cache_dir)
+    if listed is None:
+        return fetch.pull(wanted, endpoint=endpoint, token=token, cache_dir=cache_dir)
+    try:
+        folder = fetch.pull(wanted, endpoint=endpoint, token=token, cache_dir=cache_dir)
+    except UnreachableError as error:
+        raise UnreachableError(f"{error}; {listed.hint}") from None
+    if wanted == listed.repository:
+        _check_pin(folder, listed)
+    return folder
+
+
+def _check_pin(folder: Path, listed: official.Official) -> None:
+    """The weights of a bare name are those that the official list pins."""
+    weights = read_json(folder / CONFIG).get("weights")
+    found = weights.get("sha256") if isinstance(weights, dict) else None
+    if found != listed.sha256:
+        raise IntegrityError(
+            f"{listed.repository} holds weights {found!r}, and the official list pins "
+            f"{listed.sha256}; {listed.hint}"
+        )
+
+
+def _pinned(name: str, revision: str | None) -> Repository | None:
+    """The repository of an official model, at its pinned commit."""
+    listed = official.models().get(name)
+    if listed is None or listed.repository is None:
+        return None
+    return Repository(listed.repository.id, revision) if revision else listed.repository
+
+
+def __getattr__(name: str) -> Any:
+    if name == "bundled":
+        warnings.warn("ganzoo.hub.bundled is now installed", DeprecationWarning, stacklevel=2)
+        return installed
+    raise AttributeError(f"module 'ganzoo.hub' has no attribute {name!r}")
 
 
 def from_pretrained(
@@ -120,6 +167,29 @@ def from_pretrained(
     )
 
 
+def list_models(*, task: str | None = None, data: str | None = None) -> list[str]:
+    """The names of the models on this machine and on the official list, sorted.
+
+    Args:
+        task: only models with this task, by name or by kind: `generate`, `encode`,
+            `reconstruct`, `translate`, `score`.
+        data: only models trained on this data set, with or without its options:
+            `mnist` finds those of `mnist,without=2`, too.
+
+    A model that is only on the official list says nothing of its tasks and data yet, and is
+    listed where neither is asked for.
+    """
+    found: set[str] = set()
+    if task is None and data is None:
+        found |= set(official.models())
+    for entry in (*entries(), *cached_entries(cache_of(None, None))):
+        if (task is None or task in {*entry.tasks, *entry.kinds}) and (
+            data is None or data in {entry.data, entry.data.partition(",")[0]}
+        ):
+            found.add(entry.name)
+    return sorted(found)
+
+
 def _found(
     name: str | os.PathLike[str],
     revision: str | None,
@@ -130,8 +200,8 @@ def _found(
     text, path = str(name), Path(name).expanduser()
     local = next(
         (folder for folder in (path, path / "model") if (folder / CONFIG).is_file()),
-        bundled().get(text),
-    )
+        None,
+    ) or find(text)
     if local is not None:
         if revision is not None:
             raise UnknownNameError(
@@ -139,10 +209,13 @@ def _found(
                 "hf://org/name for a repository"
             )
         return local, False
-    wanted = None if path.is_dir() else repository(text, revision)
+    wanted = None if path.is_dir() else repository(text, revision) or _pinned(text, revision)
     if wanted is None:
         return None, False
     found = cached(wanted, cache_of(endpoint, cache_dir))
+    listed = official.models().get(text)
+    if found and listed and wanted == listed.repository:
+        _check_pin(found, listed)
     return found, found is not None
 
 
@@ -154,10 +227,12 @@ def _wanted(name: str | os.PathLike[str], revision: str | None) -> Repository:
             f"no model in {path}: there is no {CONFIG}. A run has one once it is done; "
             f"`ganzoo train --resume {path}` goes on with it"
         )
-    wanted = repository(text, revision)
+    wanted = repository(text, revision) or _pinned(text, revision)
     if wanted is not None:
         return wanted
-    models = [*bundled(), *(entry.name for entry in cached_entries(cache_of(None, None)))]
+    if text in official.models():
+        raise UnknownNameError(f"model {text!r} is not installed; {official.models()[text].hint}")
+    models = [*installed(), *(entry.name for entry in cached_entries(cache_of(None, None)))]
     same = [known for known in models if known.rpartition("/")[2] == text]
     near = f"; did you mean {same[0]!r}?" if same else nearest(text, models)
     raise UnknownNameError(

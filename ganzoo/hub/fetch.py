@@ -12,7 +12,7 @@ from ganzoo.errors import IntegrityError, StoreError, plain
 from ganzoo.hub import local, remote
 from ganzoo.hub.names import Repository
 from ganzoo.hub.remote import File, Info
-from ganzoo.models.layout import CONFIG, WEIGHTS
+from ganzoo.layout import CONFIG, WEIGHTS
 
 
 def pull(

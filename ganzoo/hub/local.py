@@ -1,4 +1,4 @@
-"""Models that are here already: bundled ones, and those in the hub's cache. No network."""
+"""Models on this machine: installed ones, and those in the hub's cache. No network."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 
 from ganzoo.errors import StoreError, plain
 from ganzoo.hub.names import Repository
-from ganzoo.models.layout import CONFIG, MAX_CONFIG, WEIGHTS
+from ganzoo.layout import CONFIG, MAX_CONFIG, WEIGHTS
 
 
 @dataclass(frozen=True)
 class Entry:
     """A model as a list shows it; reading it loads no weights and no torch.
 
-    `commit` is that of a repository in the cache; a bundled model has none.
+    `commit` is that of a repository in the cache; an installed model has none.
     """
 
     name: str
@@ -28,21 +28,37 @@ class Entry:
     size: int
     folder: Path
     commit: str = ""
+    kinds: tuple[str, ...] = ()
 
 
-def bundled() -> dict[str, Path]:
-    """The folders of the models that travel with ganzoo, by name."""
-    here = Path(__file__).parents[1]
-    # in the wheel inside the package, in a checkout beside it
-    for root in (here / "model_cards", here.parent / "model_cards"):
-        if root.is_dir():
-            return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CONFIG}"))}
-    return {}
+def installed() -> dict[str, Path]:
+    """The folders of the models that are installed, by name.
+
+    Those of a checkout's `model_cards`, and those of every installed pack of models
+    (`ganzoo-models`, or anybody's: the hook `ganzoo_models`).
+    """
+    from ganzoo.plugins.host import default
+
+    cards = Path(__file__).parents[2] / "model_cards"
+    found = {path.parent.name: path.parent for path in cards.glob(f"*/{CONFIG}")}
+    return dict(sorted({**default().models, **found}.items()))
+
+
+def find(name: str) -> Path | None:
+    """The folder of the installed model of that name; plugins are asked only if they must be."""
+    if name != Path(name).name or name in {"", ".", ".."}:
+        return None
+    checkout = Path(__file__).parents[2] / "model_cards" / name
+    if (checkout / CONFIG).is_file():
+        return checkout
+    from ganzoo.plugins.host import default
+
+    return default().models.get(name)
 
 
 def entries() -> list[Entry]:
-    """The bundled models, sorted by name."""
-    return [entry(name, folder) for name, folder in bundled().items()]
+    """The installed models, sorted by name."""
+    return [entry(name, folder) for name, folder in installed().items()]
 
 
 def entry(name: str, folder: Path, commit: str = "") -> Entry:
@@ -64,7 +80,14 @@ def entry(name: str, folder: Path, commit: str = "") -> Entry:
         size=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
         folder=folder,
         commit=commit,
+        kinds=_kinds(tasks),
     )
+
+
+def _kinds(tasks: Any) -> tuple[str, ...]:
+    found = tasks.values() if isinstance(tasks, dict) else ()
+    kinds = (task.get("kind") for task in found if isinstance(task, dict))
+    return tuple(sorted({plain(kind, 40) for kind in kinds}))
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a name means that is no folder and no bundled model: a repository, or nothing."""
+"""Repositories of the hub by name: what is neither a folder nor an installed model."""
 
 from __future__ import annotations
 

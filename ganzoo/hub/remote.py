@@ -8,13 +8,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ganzoo.errors import UnreachableError, plain
 from ganzoo.hub.errors import scrubbed, translated, unreachable
 from ganzoo.hub.names import Repository
-from ganzoo.models.layout import CONFIG, MAX_CONFIG, WEIGHTS
+from ganzoo.layout import CONFIG, MAX_CONFIG, WEIGHTS
+from ganzoo.version import version
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -199,10 +199,3 @@ def _soon(call: Callable[[], T], what: str, endpoint: str) -> T:
     if not fine:
         raise value
     return value
-
-
-def version() -> str:
-    try:
-        return metadata.version("ganzoo")
-    except metadata.PackageNotFoundError:
-        return "0"

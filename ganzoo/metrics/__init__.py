@@ -1,23 +1,24 @@
 """Metrics: what figures say of a trained model, with what they mean nothing without.
 
-Needs scikit-learn and torchmetrics: `pip install "ganzoo[metrics]"`.
+Needs scikit-learn and torchmetrics: `pip install "ganzoo-core[metrics]"`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure, Report, read
 
 if TYPE_CHECKING:
-    from ganzoo.metrics.evaluation import evaluate
+    from ganzoo.metrics.evaluation import Evaluation, evaluate
 
-__all__ = ["Figure", "Report", "evaluate", "read"]
+__all__ = ["Evaluation", "Figure", "Metric", "Report", "evaluate", "read"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "evaluate":
-        from ganzoo.metrics.evaluation import evaluate
+    if name in ("Evaluation", "evaluate"):
+        from ganzoo.metrics import evaluation
 
-        return evaluate
+        return getattr(evaluation, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

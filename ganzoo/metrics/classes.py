@@ -1,4 +1,4 @@
-"""What classes a judge sees in samples."""
+"""Shares of classes, and how often they are right."""
 
 from __future__ import annotations
 

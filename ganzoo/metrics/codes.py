@@ -1,8 +1,18 @@
-"""How good codes and reconstructions are."""
+"""What the nearest neighbour of a code knows, and how codes lie."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from torch import Tensor
+
+from ganzoo.metrics.evaluation import Evaluation
+from ganzoo.metrics.metric import Metric
+from ganzoo.metrics.report import Figure
+
+MOST = 10**9
+"""Pairs of a training and a test image, at most, of which a distance is taken."""
 
 
 def nearest_neighbour_accuracy(
@@ -16,21 +26,6 @@ def nearest_neighbour_accuracy(
 
     neighbours = KNeighborsClassifier(n_neighbors=1, algorithm="brute").fit(fitted, labels)
     return float((neighbours.predict(rows) == truth).mean())
-
-
-def reconstruction_ratio(images: np.ndarray, again: np.ndarray, seed: int = 0) -> float:
-    """Mean distance of an image to its own reconstruction, over that to another image's.
-
-    1 where a reconstruction has nothing of its image, 0 where it is the same. Distances are
-    Euclidean over the pixels of (n, ...) images; who is another is drawn from the seed, and
-    nobody is compared with itself.
-    """
-    images, again = images.reshape(len(images), -1), again.reshape(len(again), -1)
-    order = np.random.default_rng(seed).permutation(len(images))
-    other = np.empty_like(order)
-    other[order] = np.roll(order, 1)  # one cycle through all, so that nobody meets itself
-    own = np.linalg.norm(images - again, axis=1).mean()
-    return float(own / np.linalg.norm(images - again[other], axis=1).mean())
 
 
 def moments(codes: np.ndarray) -> dict[str, float]:
@@ -47,3 +42,61 @@ def moments(codes: np.ndarray) -> dict[str, float]:
         "least_variance": float(variances.min()),
         "largest_variance": float(variances.max()),
     }
+
+
+def _tasks(evaluation: Evaluation) -> list[str]:
+    """The tasks that give codes of images."""
+    tasks = evaluation.model.tasks("encode")
+    if "classes" in tasks:
+        return []
+    return [name for name, task in tasks.items() if not evaluation.text_of(task)]
+
+
+def _find(evaluation: Evaluation) -> dict[str, Figure]:
+    found: dict[str, Figure] = {}
+    for task in _tasks(evaluation):
+        found |= _codes(evaluation, task)
+    return found
+
+
+def _codes(evaluation: Evaluation, task: str) -> dict[str, Figure]:
+    model, number = evaluation.model, len(evaluation.train)
+    found: dict[str, Figure] = {}
+    if evaluation.classes and number * len(evaluation.real) <= MOST:
+
+        def accuracy(encode: Callable[[Tensor], np.ndarray]) -> float:
+            return nearest_neighbour_accuracy(
+                encode(evaluation.everything), evaluation.all_labels,
+                encode(evaluation.real), evaluation.labels,
+            )  # fmt: skip
+
+        references = {"untrained": accuracy(lambda x: evaluation.fresh.encode(x, task=task))}
+        if evaluation.dense:
+            references["pixels"] = accuracy(lambda x: x.flatten(1).numpy())
+        found[f"{task}_nearest_neighbour"] = evaluation.figure(
+            accuracy(lambda x: model.encode(x, task=task, seed=evaluation.seed)),
+            "higher",
+            f"test accuracy of 1-NN by the task {task!r}, fitted on {number:,} images",
+            references,
+            generated=0,
+        )
+    if evaluation.samples_codes(task):
+        lie = moments(model.encode(evaluation.real, task=task, seed=evaluation.seed))
+        found[f"{task}_mean"] = evaluation.figure(
+            lie["mean"],
+            "lower",
+            "mean over the code's numbers of their absolute means",
+            {"prior": 0.0, "largest": lie["largest_mean"]},
+            generated=0,
+        )
+        found[f"{task}_variance"] = evaluation.figure(
+            lie["variance"],
+            "",
+            "mean over the code's numbers of their variances",
+            {"prior": 1.0, "least": lie["least_variance"], "largest": lie["largest_variance"]},
+            generated=0,
+        )
+    return found
+
+
+METRIC = Metric("codes", lambda evaluation: bool(_tasks(evaluation)), _find)

@@ -1,4 +1,4 @@
-"""What a critic, or any net that gives one number an image, is like."""
+"""How steep a penalised critic is, how large clipped weights are, and what scores tell."""
 
 from __future__ import annotations
 
@@ -8,30 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-
-def auroc(normal: np.ndarray, strange: np.ndarray) -> float:
-    """The chance that a strange sample scores above a normal one; half where they are equal."""
-    from sklearn.metrics import roc_auc_score
-
-    truth = np.repeat([0, 1], [len(normal), len(strange)])
-    return float(roc_auc_score(truth, np.concatenate([normal, strange])))
-
-
-def lost_in_components(
-    known: np.ndarray, rows: np.ndarray, components: int = 20, seed: int = 0
-) -> np.ndarray:
-    """The plainest anomaly score: what a row loses in the principal components of known ones.
-
-    Args:
-        known: float (n, d), normal. rows: float (m, d). components: how many are kept.
-
-    Returns:
-        The mean squared error of each row, (m,).
-    """
-    from sklearn.decomposition import PCA
-
-    few = PCA(components, svd_solver="randomized", random_state=seed).fit(known)
-    return ((rows - few.inverse_transform(few.transform(rows))) ** 2).mean(1)
+from ganzoo.metrics.anomalies import auroc
+from ganzoo.metrics.evaluation import Evaluation
+from ganzoo.metrics.metric import Metric
+from ganzoo.metrics.report import Figure
+from ganzoo.models.model import image_tensor, sample_noise
+from ganzoo.spec import expression as ex
+from ganzoo.spec.draws import Image, Label, Text
 
 
 def gradient_norms(
@@ -60,3 +43,97 @@ def gradient_norms(
         gradients = torch.autograd.grad(critic(*points, *(a[part] for a in given)).sum(), points)
         found.append(torch.cat([gradient.flatten(1) for gradient in gradients], 1).norm(dim=1))
     return torch.cat(found).detach().numpy()
+
+
+def _find(evaluation: Evaluation) -> dict[str, Figure]:
+    return {**_steepness(evaluation), **_largest_weights(evaluation), **_preferences(evaluation)}
+
+
+def _steepness(evaluation: Evaluation) -> dict[str, Figure]:
+    """The norm of a penalised critic's gradient."""
+    found: dict[str, Figure] = {}
+    for call in _calls(evaluation, "gradient_penalty"):
+        name = call.arguments[0].name  # type: ignore[attr-defined]
+        norms = gradient_norms(
+            evaluation.model.networks[name],
+            *(_values(evaluation, argument) for argument in call.arguments[1:]),
+            seed=evaluation.seed,
+        )
+        found["gradient_norm"] = evaluation.figure(
+            norms.mean(),
+            "",
+            f"mean norm of the gradient of {name} between real and generated images",
+            {"target": 1.0, "standard deviation": norms.std()},
+        )
+    return found
+
+
+def _largest_weights(evaluation: Evaluation) -> dict[str, Figure]:
+    """The largest weight of networks whose weights are clipped."""
+    networks, found = evaluation.model.networks, dict[str, Figure]()
+    for stage in evaluation.spec.stages:
+        for update in stage.updates:
+            held = [name for name in update.train if name in networks]
+            if update.clip_weights and held:
+                weights = [weight for name in held for weight in networks[name].parameters()]
+                found["largest_weight"] = evaluation.figure(
+                    max(float(weight.abs().max()) for weight in weights),
+                    "",
+                    f"largest absolute weight of {', '.join(held)}",
+                    {"clipped to": update.clip_weights},
+                    generated=0,
+                )
+    return found
+
+
+def _preferences(evaluation: Evaluation) -> dict[str, Figure]:
+    """Whether scores find samples stranger than test images."""
+    model, found = evaluation.model, dict[str, Figure]()
+    # with classes left out, the metric `anomalies` asks the score for something better
+    if not model.tasks("generate") or evaluation.left_out:
+        return found
+    for task, declared in model.tasks("score").items():
+        if evaluation.text_of(declared):
+            continue
+        normal, strange = (
+            model.score(images, task=task, seed=evaluation.seed).values
+            for images in (evaluation.real, evaluation.generated)
+        )
+        found[f"{task}_auroc"] = evaluation.figure(
+            auroc(normal, strange),
+            "",
+            f"chance that the task {task!r} finds a sample stranger than a test image",
+        )
+    return found
+
+
+def _calls(evaluation: Evaluation, function: str) -> list[ex.Call]:
+    """Calls of a function in the losses, whose networks the model has."""
+    spec, found = evaluation.spec, dict[str, ex.Call]()
+    for path, text in spec.expressions():
+        if ".minimize." not in path or not spec.networks_in(text) <= set(evaluation.model.networks):
+            continue
+        for node in ex.walk(ex.parse(text)):
+            if isinstance(node, ex.Call) and node.name == function:
+                found[str(node)] = node
+    return [*found.values()]
+
+
+def _values(evaluation: Evaluation, node: ex.Expression) -> list[Tensor]:
+    """What an argument of a penalty is on test images and samples, as the Spec says it."""
+    parts = node.items if isinstance(node, ex.Several) else (node,)
+    values: dict[str, Tensor] = {}
+    for name, draw in evaluation.spec.draws.items():
+        match draw:
+            case Image():
+                values[name] = image_tensor(evaluation.real, draw)
+            case Label():
+                values[name] = torch.from_numpy(evaluation.labels)
+            case Text():
+                values[name] = torch.from_numpy(evaluation.captions(draw))
+            case _:
+                values[name] = sample_noise(draw, evaluation.count, evaluation.seed, name)  # type: ignore[arg-type]
+    return [evaluation.model.outputs(str(part), values).clone() for part in parts]
+
+
+METRIC = Metric("critics", lambda evaluation: True, _find)

@@ -10,6 +10,10 @@ import warnings
 import numpy as np
 import torch
 
+from ganzoo.metrics.evaluation import Evaluation
+from ganzoo.metrics.metric import Metric
+from ganzoo.metrics.report import Figure
+
 NEIGHBOURS = 5
 """How many neighbours make the ball around a sample."""
 
@@ -96,3 +100,30 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = NEIGHBOURS) ->
         "density": float(in_real.mean() / k),
         "coverage": float(np.concatenate(covered).mean()),
     }
+
+
+def _find(evaluation: Evaluation) -> dict[str, Figure]:
+    features = evaluation.features
+    real, fake, known = features["real"], features["generated"], features["known"]
+    found: dict[str, Figure] = {}
+    for name, measure, about in (
+        ("fid", frechet_distance, "Fréchet distance of the extractor's features"),
+        ("kid", kernel_distance, "kernel distance of the extractor's features"),
+    ):
+        found[name] = evaluation.figure(
+            measure(real, fake), "lower", about, {"training images": measure(real, known)}
+        )
+    ours, floor = precision_recall(real, fake), precision_recall(real, known)
+    for name, about in (
+        ("precision", "share of samples within the real images' neighbourhoods"),
+        ("recall", "share of real images within the samples' neighbourhoods"),
+        ("density", "how many real neighbourhoods a sample lies in, over their size"),
+        ("coverage", "share of real neighbourhoods with a sample in them"),
+    ):
+        found[name] = evaluation.figure(
+            ours[name], "higher", about, {"training images": floor[name]}
+        )
+    return found
+
+
+METRIC = Metric("distributions", lambda evaluation: bool(evaluation.model.tasks("generate")), _find)

@@ -45,12 +45,12 @@ def follow(
 
     from ganzoo.data import load
     from ganzoo.metrics.distributions import frechet_distance
-    from ganzoo.metrics.feature_extractors import judge_of
+    from ganzoo.metrics.feature_extractors import extractor_of
     from ganzoo.models import store
 
-    judge, train = judge_of(data), load(data)
+    extractor, train = extractor_of(data), load(data)
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:count]
-    real = judge.features(train.batch("image", chosen).add(1).div(2))
+    real = extractor.features(train.batch("image", chosen).add(1).div(2))
     records: list[dict[str, Any]] = []
     before = 0
     for folder in sorted(snapshots):
@@ -64,12 +64,12 @@ def follow(
         images = model.generate(count, seed=seed, output="pt", **given)
         lines = [line["losses"] for line in log if before < line["step"] <= step]
         means = {term: round(float(np.mean([x[term] for x in lines])), 6) for term in lines[0]}
-        fid = frechet_distance(real, judge.features(images))
+        fid = frechet_distance(real, extractor.features(images))
         records.append({"step": step, "fid": round(fid, 4), "losses": means})
         before = step
-    judged = {"name": judge.name, "sha256": judge.sha256}
     return {
-        "data": data, "split": "train", "count": count, "seed": seed, "judge": judged,
+        "data": data, "split": "train", "count": count, "seed": seed,
+        "feature_extractor": {"name": extractor.name, "sha256": extractor.sha256},
         "records": records,
     }  # fmt: skip
 

@@ -14,6 +14,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from ganzoo.metrics.evaluation import Evaluation
+from ganzoo.metrics.metric import Metric
+from ganzoo.metrics.report import Figure
+
 WIDTHS = tuple(round(0.1 * 10 ** (step / 20), 4) for step in range(11))
 """Widths of the kernel that are tried, from 0.1 to 0.316, for pixels in [0, 1]."""
 
@@ -44,3 +48,28 @@ def log_likelihood(
     """Mean log-likelihood of `rows` in nats, and the width that suits `validation` best."""
     width = max(widths, key=lambda each: parzen(samples, validation, each).mean())
     return float(parzen(samples, rows, width).mean()), width
+
+
+def _applies(evaluation: Evaluation) -> bool:
+    return bool(evaluation.model.tasks("generate")) and evaluation.dense
+
+
+def _find(evaluation: Evaluation) -> dict[str, Figure]:
+    rows, samples, known = (
+        part.flatten(1).numpy()
+        for part in (evaluation.real, evaluation.generated, evaluation.known)
+    )
+    held = torch.arange(len(evaluation.train))[-1000:]
+    validation = evaluation.images(evaluation.train, held).flatten(1).numpy()
+    value, width = log_likelihood(samples, validation, rows)
+    return {
+        "log_likelihood": evaluation.figure(
+            value,
+            "higher",
+            f"Parzen log-likelihood in nats, kernel {width:.3g} by 1,000 training images",
+            {"training images": log_likelihood(known, validation, rows)[0]},
+        )
+    }
+
+
+METRIC = Metric("likelihood", _applies, _find)

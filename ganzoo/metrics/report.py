@@ -6,6 +6,7 @@ metrics.json beside a model holds its report; it names the weights that it is ab
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from ganzoo.errors import MetricError, SpecError
 from ganzoo.spec.spec import pretty_json, strict_json
 
 FILE = "metrics.json"
-FORMAT = 1
+FORMAT = 2
 Better = Literal["lower", "higher", ""]
 
 
@@ -46,7 +47,7 @@ class Report:
     Args:
         model: its name. weights: sha256 of its weights.
         data, split: what it is compared with. seed: of everything random.
-        judge: name and sha256 of the net whose features and classes were used, if any.
+        feature_extractor: name and sha256 of the net whose features and classes were used, if any.
     """
 
     model: str
@@ -54,15 +55,21 @@ class Report:
     data: str
     split: str
     seed: int
-    judge: Mapping[str, str] | None
+    feature_extractor: Mapping[str, str] | None
     figures: Mapping[str, Figure]
 
     @property
     def protocol(self) -> tuple[Any, ...]:
         """What must be the same for two reports to be of the same model and measured alike."""
         counts = tuple(sorted((n, f.real, f.generated) for n, f in self.figures.items()))
-        judge = self.judge["sha256"] if self.judge else ""
-        return self.weights, self.data, self.split, self.seed, judge, counts
+        extractor = self.feature_extractor["sha256"] if self.feature_extractor else ""
+        return self.weights, self.data, self.split, self.seed, extractor, counts
+
+    @property
+    def judge(self) -> Mapping[str, str] | None:
+        """The old name of `feature_extractor`."""
+        warnings.warn("Report.judge is Report.feature_extractor", DeprecationWarning, stacklevel=2)
+        return self.feature_extractor
 
     def text(self) -> str:
         """The report as JSON."""
@@ -96,8 +103,9 @@ def read(folder: Path) -> Report | None:
 def parse(data: Any) -> Report:
     """A report from plain data; raises what comes of data that are none."""
     facts = dict(data)
-    if (version := facts.pop("format_version")) != FORMAT:
-        raise ValueError(f"format_version {version!r}, and this ganzoo reads {FORMAT}")
+    version = facts.pop("format_version")
+    if type(version) is not int or not 1 <= version <= FORMAT:
+        raise ValueError(f"format_version {version!r}, and this ganzoo reads 1 to {FORMAT}")
     figures: dict[str, Figure] = {}
     for name, figure in facts.pop("figures").items():
         given = dict(figure)
@@ -115,16 +123,17 @@ def parse(data: Any) -> Report:
         )
         if given:
             raise ValueError(f"figure {name!r} has {', '.join(given)}")
-    judge = facts.pop("judge")
+    # before format 2 the key was "judge"
+    extractor = facts.pop("judge" if "judge" in facts else "feature_extractor")
     return Report(
         model=str(facts.pop("model")),
         weights=str(facts.pop("weights")),
         data=str(facts.pop("data")),
         split=str(facts.pop("split")),
         seed=int(facts.pop("seed")),
-        judge=None
-        if judge is None
-        else {"name": str(judge["name"]), "sha256": str(judge["sha256"])},
+        feature_extractor=None
+        if extractor is None
+        else {"name": str(extractor["name"]), "sha256": str(extractor["sha256"])},
         figures=figures,
     )
 

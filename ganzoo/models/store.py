@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -24,12 +23,13 @@ from torch import Tensor
 
 from ganzoo.atomic import write_bytes, write_text
 from ganzoo.errors import IntegrityError, PluginError, SpecError, StoreError, choices, plain
-from ganzoo.models.layout import CONFIG, MAX_CONFIG, WEIGHTS
+from ganzoo.layout import CONFIG, MAX_CONFIG, WEIGHTS
 from ganzoo.models.model import Model
 from ganzoo.nn.build import build
 from ganzoo.spec import vocabulary
 from ganzoo.spec.layers import LAYERS
 from ganzoo.spec.spec import Spec, pretty_json, strict_json
+from ganzoo.version import DISTRIBUTION, version
 
 FORMAT = 1
 MAX_PARAMETERS = 2_000_000_000
@@ -77,7 +77,7 @@ def save(
         **facts,
         "format_version": FORMAT,
         "library": "ganzoo",
-        "library_version": _version(),
+        "library_version": version(),
         "weights": {"sha256": hashlib.sha256(content).hexdigest(), "dtype": dtype},
         "requires": requirements(model.spec, model.config),
         "spec": model.spec.to_dict(),
@@ -224,13 +224,13 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise StoreError(f"{path}: {error}") from None
     if not isinstance(data, dict) or data.get("library") != "ganzoo":
         raise StoreError(f"{path} is no config of ganzoo")
-    version = data.get("format_version")
-    if not isinstance(version, int) or version < 1:
-        raise StoreError(f"{path}: format_version {version!r} is unknown")
-    if version > FORMAT:
+    format_ = data.get("format_version")
+    if not isinstance(format_, int) or format_ < 1:
+        raise StoreError(f"{path}: format_version {format_!r} is unknown")
+    if format_ > FORMAT:
         raise StoreError(
-            f"{path} has format {version}, and this ganzoo reads up to {FORMAT}; "
-            "pip install --upgrade ganzoo"
+            f"{path} has format {format_}, and this ganzoo reads up to {FORMAT}; "
+            f"pip install --upgrade {DISTRIBUTION}"
         )
     _check_facts(data, path)
     try:
@@ -310,10 +310,3 @@ def _read_weights(
             return tensors
     except SafetensorError as error:
         raise StoreError(f"{path} is no safetensors file: {error}") from None
-
-
-def _version() -> str:
-    try:
-        return metadata.version("ganzoo")
-    except metadata.PackageNotFoundError:
-        return "0"

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ganzoo.data.catalog import DataSet
+    from ganzoo.metrics.metric import Metric
     from ganzoo.spec.layers import Layer
     from ganzoo.spec.losses.loss import Loss
     from ganzoo.spec.optimizers import Optimizer
@@ -51,5 +54,15 @@ def ganzoo_states() -> Iterable[type[State]]:  # type: ignore[empty-body]
 
 
 @hookspec
+def ganzoo_models() -> Iterable[Path]:  # type: ignore[empty-body]
+    """Packs of models: folders that hold model folders, each found by its own name."""
+
+
+@hookspec
 def ganzoo_data() -> Iterable[DataSet]:  # type: ignore[empty-body]
     """Data sets: declarations `ganzoo.DataSet(name, fields, load=...)`."""
+
+
+@hookspec
+def ganzoo_metrics() -> Iterable[Metric]:  # type: ignore[empty-body]
+    """Metrics for `ganzoo eval`: `ganzoo.Metric("sharpness", applies, find)`."""

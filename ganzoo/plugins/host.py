@@ -19,16 +19,17 @@ from functools import lru_cache
 from importlib.metadata import (
     Distribution,
     EntryPoint,
-    PackageNotFoundError,
     distributions,
-    version,
 )
+from pathlib import Path
 from typing import Any
 
 import pluggy
 
 from ganzoo.data.catalog import DATASETS, DataSet
 from ganzoo.errors import PluginError, UnknownNameError, choices, nearest
+from ganzoo.layout import CONFIG
+from ganzoo.metrics.metric import CORE, Metric
 from ganzoo.plugins import hookspecs
 from ganzoo.spec import vocabulary as words
 from ganzoo.spec.layers import LAYERS, Layer
@@ -37,6 +38,7 @@ from ganzoo.spec.optimizers import OPTIMIZERS, Optimizer
 from ganzoo.spec.state import STATES, State
 from ganzoo.spec.variant import Variant
 from ganzoo.spec.vocabulary import Function, Vocabulary
+from ganzoo.version import DISTRIBUTION, version
 
 GROUP = "ganzoo"
 CHOICE = "GANZOO_PLUGINS"
@@ -44,9 +46,14 @@ SLOW = 1.0
 """Seconds that a plugin may take to import before `ganzoo plugins` says so."""
 WAY_OUT = f"`ganzoo --no-plugins ...` does without all, {CHOICE}=NAME,NAME loads these alone"
 _SINGULAR = {
-    "variants": "variant", "functions": "function", "losses": "loss", "layers": "layer",
-    "optimizers": "optimizer", "states": "state",
-}  # fmt: skip
+    "variants": "variant",
+    "functions": "function",
+    "losses": "loss",
+    "layers": "layer",
+    "optimizers": "optimizer",
+    "states": "state",
+    "metrics": "metric",
+}
 _BY_KIND = {"layers", "optimizers", "states"}
 """What is brought as a class with a `kind`."""
 
@@ -76,7 +83,7 @@ class Plugin:
 
 
 class Host:
-    """All plugins and what they bring by name: variants, losses, data, and words of the language.
+    """All plugins and what they bring by name: variants, losses, data, metrics, words.
 
     Args:
         entry_points: each with the distribution that it is of, in the order of loading.
@@ -96,6 +103,8 @@ class Host:
         self.optimizers: dict[str, type[Optimizer]] = dict(OPTIMIZERS)
         self.states: dict[str, type[State]] = dict(STATES)
         self.data: dict[str, DataSet] = dict(DATASETS)
+        self.models: dict[str, Path] = {}
+        self.metrics: dict[str, Metric] = {}
         self.providers: dict[tuple[str, str], str] = {}
         chosen = None if chosen is None else {_plain(name): name for name in chosen}
         named: dict[str, Plugin] = {}
@@ -169,6 +178,7 @@ class Host:
             ("optimizers", self.optimizers, Optimizer, doors.ganzoo_optimizers),
             ("states", self.states, State, doors.ganzoo_states),
             ("data", self.data, DataSet, doors.ganzoo_data),
+            ("metrics", self.metrics, Metric, doors.ganzoo_metrics),
         ]
         found: list[tuple[str, dict[str, Any], str, Any]] = []
         for word, room, kind, hook in rooms:
@@ -176,7 +186,7 @@ class Host:
                 _check_kind(word, item, kind)
                 name = _kind(item) if word in _BY_KIND else item.name
                 taken = any(w == word and n == name for w, _, n, _ in found)
-                if name in room or taken:
+                if name in room or taken or (word == "metrics" and name in CORE):
                     owner = self.providers.get((word, name), "this plugin" if taken else "ganzoo")
                     what = _SINGULAR.get(word, word)
                     raise PluginError(
@@ -184,10 +194,30 @@ class Host:
                         "uninstall one of them, or rename it"
                     )
                 found.append((word, room, name, item))
+        found += self._models(doors.ganzoo_models())
         for word, room, name, item in found:
             room[name] = item
             self.providers[word, name] = plugin.distribution
             plugin.brings.setdefault(word, []).append(name)
+
+    def _models(
+        self, brought: Iterable[Iterable[Path]]
+    ) -> list[tuple[str, dict[str, Any], str, Any]]:
+        """The model folders inside the folders that a pack of models names."""
+        found: dict[str, Path] = {}
+        for pack in (Path(pack) for packs in brought for pack in packs):
+            if not pack.is_dir():
+                raise PluginError(f"ganzoo_models names {str(pack)!r}, and there is no such folder")
+            for config in sorted(pack.glob(f"*/{CONFIG}")):
+                name = config.parent.name
+                if name in found or name in self.models:
+                    owner = self.providers.get(("models", name), "this plugin")
+                    raise PluginError(
+                        f"it brings model {name!r}, and {owner} has one of that name; "
+                        "uninstall one of them, or rename it"
+                    )
+                found[name] = config.parent
+        return [("models", self.models, name, folder) for name, folder in found.items()]
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -273,18 +303,19 @@ def _check_version(distribution: Distribution) -> None:
         return
     from packaging.requirements import Requirement  # hundredths of a second, so not for everybody
 
-    try:
-        here = version("ganzoo")
-    except PackageNotFoundError:  # run from a folder, without having been installed
+    here = version()
+    if here == "0":  # run from a folder, without having been installed
         return
     for text in requires:
         wanted = Requirement(text)
-        if _plain(wanted.name) != "ganzoo" or (wanted.marker and not wanted.marker.evaluate()):
+        if _plain(wanted.name) not in {DISTRIBUTION, "ganzoo"} or (
+            wanted.marker and not wanted.marker.evaluate()
+        ):
             continue
         if not wanted.specifier.contains(here, prereleases=True):
             raise PluginError(
-                f"it needs ganzoo{wanted.specifier}, and this is {here}; "
-                f"pip install --upgrade ganzoo {distribution.metadata['Name']}"
+                f"it requires {wanted.name}{wanted.specifier}, and this is {DISTRIBUTION} {here}; "
+                f"pip install --upgrade {DISTRIBUTION} {distribution.metadata['Name']}"
             )
 
 

@@ -1,4 +1,4 @@
-"""Losses by name, and a Spec with another loss."""
+"""Named things: variants, losses, and a Spec with another loss."""
 
 from __future__ import annotations
 
@@ -10,6 +10,49 @@ from ganzoo.plugins.host import default
 from ganzoo.spec import files
 from ganzoo.spec.losses.loss import Loss
 from ganzoo.spec.spec import Spec
+from ganzoo.spec.variant import Fields, Variant
+
+
+def variant(name: str, **settings: Any) -> Variant:
+    """The variant of that name with these hyper-parameters: `variant("dcgan", width=32)`.
+
+    Raises:
+        UnknownNameError: no installed plugin brings it; the nearest match is named.
+        SpecError: a setting is unknown or out of range.
+    """
+    return default().variant(name).parse(settings)
+
+
+def list_variants() -> list[str]:
+    """The names of all variants that the installed plugins bring, sorted."""
+    return sorted(default().variants)
+
+
+def load_spec(path: str | Path) -> Spec:
+    """The Spec in a YAML or JSON file.
+
+    Raises:
+        SpecError: the file cannot be read, is not valid YAML or JSON, or breaks the language.
+    """
+    return files.read(path)
+
+
+def spec_of(what: Spec | Variant | str | Path, fields: Fields) -> Spec:
+    """The Spec that is meant for data with these fields.
+
+    Args:
+        what: a Spec; a variant; the name of a variant; or a YAML or JSON file with a Spec.
+
+    Raises:
+        UnknownNameError: no variant of that name. SpecError, DataError: as the variant says.
+    """
+    if isinstance(what, Spec):
+        return what
+    if isinstance(what, Variant):
+        return what.spec(fields)
+    if isinstance(what, Path) or files.is_file_name(what):
+        return files.read(what)
+    return variant(what).spec(fields)
 
 
 def named(text: str) -> Loss:

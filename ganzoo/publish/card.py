@@ -124,8 +124,12 @@ def _results(report: Report, task: str) -> list[EvalResult]:
     """Each figure with its protocol, without which a number means nothing."""
     from huggingface_hub import EvalResult
 
-    judge = report.judge["name"] if report.judge else "the judge"
-    by = {"judge": f"{judge}, sha256 {report.judge['sha256']}"} if report.judge else {}
+    extractor = report.feature_extractor
+    by = (
+        {"feature extractor": f"{extractor['name']}, sha256 {extractor['sha256']}"}
+        if extractor
+        else {}
+    )
     return [
         EvalResult(
             task_type=task,
@@ -133,7 +137,7 @@ def _results(report: Report, task: str) -> list[EvalResult]:
             dataset_name=report.data,
             dataset_split=report.split,
             metric_type=key,
-            metric_name=f"{key.replace('_', ' ')}: {figure.about.replace('the judge', judge)}",
+            metric_name=f"{key.replace('_', ' ')}: {_named(figure.about, report)}",
             metric_value=figure.value,
             metric_args={
                 "real": figure.real,
@@ -145,6 +149,13 @@ def _results(report: Report, task: str) -> list[EvalResult]:
         )
         for key, figure in report.figures.items()
     ]
+
+
+def _named(about: str, report: Report) -> str:
+    """What a figure is, with the name of the feature extractor."""
+    name = report.feature_extractor["name"] if report.feature_extractor else "the extractor"
+    # reports before format 2 called it the judge
+    return about.replace("the extractor", name).replace("the judge", name)
 
 
 def _pipeline(spec: Spec) -> str:
@@ -246,18 +257,19 @@ def _figures(report: Report, name: str) -> str:
         )
     real = max(figure.real for figure in report.figures.values())
     generated = max(figure.generated for figure in report.figures.values())
-    judge = (
-        f" Features and classes are those of `{report.judge['name']}` "
-        f"(sha256 `{report.judge['sha256'][:16]}`), a small net of this zoo: its distances do "
+    extractor = report.feature_extractor
+    by = (
+        f" Features and classes are those of `{extractor['name']}` "
+        f"(sha256 `{extractor['sha256'][:16]}`), a small net of this zoo: its distances do "
         "not compare with those of an Inception net."
-        if report.judge
+        if extractor
         else ""
     )
     return (
         "\n".join(rows)
         + f"\n\nMeasured on the {report.split} split of {report.data}: {real:,} real images"
         + (f", up to {generated:,} generated ones" if generated else "")
-        + f", rounded to 8 bits, seed {report.seed}.{judge} The measuring chooses "
+        + f", rounded to 8 bits, seed {report.seed}.{by} The measuring chooses "
         f"nothing by test images. `ganzoo eval {name}` measures all of it again."
     )
 

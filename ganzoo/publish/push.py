@@ -22,9 +22,9 @@ from ganzoo.errors import (
 from ganzoo.hub import remote
 from ganzoo.hub.errors import scrubbed
 from ganzoo.hub.names import MAIN, Repository, repository
+from ganzoo.layout import CONFIG
 from ganzoo.metrics import history, report
 from ganzoo.models import store
-from ganzoo.models.layout import CONFIG
 from ganzoo.models.model import Model, sample_noise
 from ganzoo.publish import card
 from ganzoo.spec.draws import Image, Label, Normal, Uniform

@@ -12,10 +12,10 @@ from ganzoo import hub
 from ganzoo.errors import IntegrityError, StoreError
 from ganzoo.hub import fetch, local, remote
 from ganzoo.hub.names import repository
+from ganzoo.layout import CONFIG, WEIGHTS
 from ganzoo.metrics import evaluate, history, report
 from ganzoo.metrics.report import Report
 from ganzoo.models import store
-from ganzoo.models.layout import CONFIG, WEIGHTS
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def read(path: str | Path) -> Spec:
     """The Spec in a YAML or JSON file.
 
     Raises:
-        SpecError: the file cannot be read, is no YAML or JSON, or breaks the language.
+        SpecError: the file cannot be read, is not valid YAML or JSON, or breaks the language.
     """
     return Spec.from_dict(plain(path))
 
@@ -38,39 +38,17 @@ def plain(path: str | Path) -> Any:
 
 
 def _yaml(text: str) -> Any:
-    import re
+    """YAML 1.2, in which `on` is a word, 1e-4 a number, and a key that stands twice an error."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.constructor import DuplicateKeyError
+    from ruamel.yaml.error import YAMLError
 
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """YAML that refuses a key that stands twice, and reads 1e-4 as a number."""
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            keys: list[Any] = [
-                self.construct_object(pair[0], deep=True)  # type: ignore[reportUnknownMemberType]
-                for pair in node.value
-            ]
-            for index, key in enumerate(keys):
-                if key in keys[:index]:
-                    line = node.start_mark.line + 1
-                    raise SpecError(f"the key {key!r} stands twice (mapping at line {line})")
-            return super().construct_mapping(node, deep)
-
-    # YAML 1.1 reads on, off, yes and no as truth values, and `on` is a key of updates
-    Loader.yaml_implicit_resolvers = {
-        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:bool"]
-        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    Loader.add_implicit_resolver(  # type: ignore[reportUnknownMemberType]
-        "tag:yaml.org,2002:bool", re.compile(r"^(true|false)$"), list("tf")
-    )
-    # and it takes 1e-4 for text, since there is no point
-    Loader.add_implicit_resolver(  # type: ignore[reportUnknownMemberType]
-        "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-        list("-+0123456789"),
-    )
     try:
-        return yaml.load(text, Loader)
-    except yaml.YAMLError as error:
+        return YAML(typ="safe", pure=True).load(text)
+    except DuplicateKeyError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise SpecError(f"a key stands twice (line {line}): {error.problem}") from None
+    except (YAMLError, ValueError) as error:
         raise SpecError(f"not valid YAML: {error}") from None
+    except RecursionError:
+        raise SpecError("the data are nested too deep") from None

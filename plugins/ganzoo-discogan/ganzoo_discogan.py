@@ -42,7 +42,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ganzoo import DataSet, Fields, GanzooError, Spec, Variant, hookimpl
+from ganzoo import (
+    DataSet,
+    Domains,
+    FeatureExtractor,
+    Fields,
+    GanzooError,
+    Spec,
+    Variant,
+    hookimpl,
+)
 from ganzoo.spec import (
     Adam,
     BatchNorm,
@@ -267,6 +276,13 @@ OUTLINES = DataSet(
     licence="CC BY-SA 3.0, Yann LeCun and Corinna Cortes",
     source="http://yann.lecun.com/exdb/mnist/",
     load=outlines,
+    feature_extractors=(
+        FeatureExtractor(
+            "classifier-mnist-outlines",
+            "96c66c8601aa60ccaf9d8a7738ad9a05f61835e0593945b7956cf4551540410d",
+        ),
+    ),
+    domains=Domains("label", {"a": range(10), "b": range(10, 20)}),
 )
 
 

@@ -37,7 +37,7 @@ from itertools import chain, permutations
 from math import ceil, log2
 
 import ganzoo
-from ganzoo import DataSet, Fields, Spec, Variant, hookimpl
+from ganzoo import DataSet, FeatureExtractor, Fields, Spec, Variant, hookimpl
 from ganzoo.spec import (
     Adam,
     BatchNorm,
@@ -376,6 +376,11 @@ def _fashion(declared: DataSet, split: str, roots):
     return ganzoo.Source(declared.name, declared.fields, arrays)
 
 
+CLASSIFIER = FeatureExtractor(
+    "classifier-captions", "15d646179fd2b9659697c53585e446ec56a53f3e852efe7bbfc9ed289ec2bf16"
+)
+
+
 def _fashion_fields(name: str, told: bool = True) -> Fields:
     names = tuple(COLOURS)
     fields = {
@@ -466,16 +471,18 @@ def ganzoo_data():
             licence="MIT, Zalando SE",
             source="arXiv:1708.07747",
             load=_fashion,
+            feature_extractors=(CLASSIFIER,),
         ),
         DataSet(
             name="fashion-colours",
             fields=_fashion_fields("fashion-colours", told=False),
             summary="The same pictures without captions, of all combinations in both splits: what "
-            "the judge of `fashion-captions` learns from.",
+            "the feature extractor of `fashion-captions` learns from.",
             size=60_000,
             licence="MIT, Zalando SE",
             source="arXiv:1708.07747",
             load=_fashion,
+            feature_extractors=(CLASSIFIER,),
         ),
         DataSet(
             name="emoji-captions",
@@ -488,5 +495,11 @@ def ganzoo_data():
             source="https://github.com/googlefonts/noto-emoji and "
             "https://github.com/jdecked/twemoji",
             load=_emoji,
+            feature_extractors=(
+                FeatureExtractor(
+                    "matcher-emoji",
+                    "7e8333fd264230913a5ccb263e44eefdbbf5e15d1d5c8e4e499e15e66699bdc0",
+                ),
+            ),
         ),
     ]

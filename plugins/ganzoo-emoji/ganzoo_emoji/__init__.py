@@ -22,7 +22,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
-from ganzoo import DataSet, Fields, hookimpl
+from ganzoo import DataSet, Domains, FeatureExtractor, Fields, hookimpl
 from ganzoo.spec import Image, Label
 
 if TYPE_CHECKING:
@@ -133,6 +133,12 @@ EMOJI = DataSet(
     licence="Noto Emoji: Apache-2.0, Google; Twemoji: CC BY 4.0, Twitter and other contributors",
     source="https://github.com/googlefonts/noto-emoji, https://github.com/jdecked/twemoji",
     load=load,
+    feature_extractors=(
+        FeatureExtractor(
+            "classifier-emoji", "550d62efdd3b9df5a6e3f386efe58703da0b70e9e8d74cb229317fcc42430ece"
+        ),
+    ),
+    domains=Domains("label", {"a": (0,), "b": (1,)}),
 )
 
 

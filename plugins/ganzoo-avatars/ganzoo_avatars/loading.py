@@ -1,0 +1,160 @@
+"""From the declaration of a data set to its portraits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import ganzoo
+from ganzoo import DataSet, Source
+
+from .drawings import DRAWINGS
+from .portrait import PARTS, Portraits, draw, part_of
+from .sets import (
+    CAPTIONS,
+    COLLECTIONS,
+    PICTURES,
+    SENTENCES,
+    SPLITS,
+    Collection,
+)
+from .told import Told, told
+from .unknown import check
+
+Keep = Callable[[Portraits], np.ndarray]
+
+
+def load(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
+    """Draw a data set; nothing is read but this package, and nothing written."""
+    collection = COLLECTIONS[declared.name]
+    some = drawn(collection, split)
+    # the tensors share this memory: pictures are there once, also where `a` and `b` are its halves
+    images = torch.from_numpy(some.pixels(collection.side))
+    if collection.pairs is None:
+        arrays = {"image": images, "label": label(collection, some), **some.attributes}
+    else:
+        number = len(images) // 2
+        numbers = np.arange(2).repeat(number)
+        arrays = {"image": images, "label": numbers, "a": images[:number], "b": images[number:]}
+    fields = declared.fields.fields
+    return Source(declared.name, declared.fields, {name: arrays[name] for name in fields})
+
+
+def load_captions(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
+    """Draw the portraits with captions, and embed those; the embeddings are kept in the cache."""
+    some = sentences(split)
+    encoder = declared.fields["text"].encoder
+    embedded = ganzoo.embed([*some.text, *some.mismatched], encoder, keep=True)
+    text, mismatched = np.split(embedded, 2)
+    labels = some.labels()
+    arrays = {
+        "image": torch.from_numpy(some.portraits.pixels()),
+        "label": labels.pop("hair_colour"),
+        **labels,
+        "text": text[some.sentence],
+        "mismatched": mismatched[some.sentence],
+    }
+    return Source(declared.name, declared.fields, arrays)
+
+
+def sentences(split: str = "train") -> Told:
+    """What stands behind `avatars-captions`: portraits, sentences, and what these name.
+
+    Raises:
+        GanzooError: no such split.
+    """
+    _check_split(split, CAPTIONS)
+    return told(split, SENTENCES[split], PICTURES[split], belongs(split))
+
+
+def drawn(collection: Collection, split: str) -> Portraits:
+    """The portraits of a split, in order; of pairs all of `a`, and then all of `b`."""
+    index = np.arange(collection.sizes[split])
+
+    def some(part: str, keep: Keep) -> Portraits:
+        seed = int.from_bytes(f"{collection.family} {part}".encode())
+        return draw(index, seed, collection.style, keep)
+
+    pairs = collection.pairs
+    if pairs is None:
+        return some(split, belongs(split))
+    if split == "train" and not pairs.together:
+        halves = [some(f"train {half}", in_part(half)) for half in "ab"]
+    else:
+        halves = [some(split, belongs(split))] * 2
+    changed = [
+        half.changed(**{pairs.attribute: value})
+        for half, value in zip(halves, (pairs.a, pairs.b), strict=True)
+    ]
+    return Portraits.joined(changed)
+
+
+def label(collection: Collection, some: Portraits) -> np.ndarray:
+    """int64 (n,): the number of each portrait's combination of the attributes of the label."""
+    number = np.zeros(len(some), np.int64)
+    for name in collection.label:
+        count = len(DRAWINGS[collection.style].attributes[name].values)
+        number = number * count + some.attributes[name]
+    return number
+
+
+def in_part(part: str) -> Keep:
+    """Whether portraits are in one part."""
+    number = PARTS.index(part)
+    return lambda some: part_of(some) == number
+
+
+def belongs(split: str) -> Keep:
+    """Whether portraits may be in a split."""
+    if split != "train":
+        return in_part(split)
+    return lambda some: part_of(some) >= PARTS.index("a")
+
+
+def portraits(split: str = "train", data: str = "avatars") -> Portraits:
+    """The portraits of a data set, of which `take`, `changed`, `words` and `pixels` make more.
+
+    Number i is `image` i of the split; where there are domains, those of `a` come first and then
+    those of `b`.
+
+    Raises:
+        GanzooError: no such data set of portraits, or it has no such split.
+    """
+    if data == CAPTIONS:
+        return sentences(split).portraits
+    collection = _known(data)
+    _check_split(split, data)
+    return drawn(collection, split)
+
+
+def attributes(split: str = "train", data: str = "avatars") -> dict[str, np.ndarray]:
+    """What the portraits of a data set are: by attribute, the number of each one's value.
+
+    `names(data)` says what the numbers mean, and `portraits` in which order they stand.
+
+    Returns:
+        int64 (n,) for each attribute.
+
+    Raises:
+        GanzooError: no such data set of portraits, or it has no such split.
+    """
+    return dict(portraits(split, data).attributes)
+
+
+def names(data: str = "avatars") -> dict[str, tuple[str, ...]]:
+    """The names of the values of each attribute; GanzooError where there is no such data set."""
+    style = "toon-head" if data == CAPTIONS else _known(data).style
+    return {name: attribute.names for name, attribute in DRAWINGS[style].attributes.items()}
+
+
+def _check_split(split: str, data: str) -> None:
+    check(split, SPLITS, f"data set {data!r} has no split {split!r}")
+
+
+def _known(data: str) -> Collection:
+    if data not in COLLECTIONS:
+        check(data, (*COLLECTIONS, CAPTIONS), f"no data set of portraits {data!r}")
+    return COLLECTIONS[data]

@@ -1,0 +1,222 @@
+"""The data sets of portraits, as declarations; `loading` draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ganzoo import DataSet, Fields
+from ganzoo.spec import Image, Label, Text
+
+from .captions import ALWAYS, NOT_SAID, SAYABLE, VALUES, caption
+from .drawings import DRAWINGS
+
+SPLITS = ("train", "validation", "test")
+
+CREDITS = {
+    "toon-head": "parts: ToonHead by Johan Melin, CC BY 4.0, remixed by DiceBear; changed: "
+    "rasterised, some colours",
+    "adventurer": "parts: Adventurer by Lisa Wischofsky, CC BY 4.0, remixed by DiceBear; changed: "
+    "rasterised, some colours",
+    "pixel-art": "parts: Pixel Art by DiceBear, CC0 1.0",
+}
+SOURCES = {
+    "toon-head": "https://www.figma.com/community/file/1589627891082866389",
+    "adventurer": "https://www.figma.com/community/file/1184595184137881796",
+    "pixel-art": "https://www.figma.com/community/file/1198754108850888330",
+}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two domains that differ in one attribute.
+
+    Args:
+        attribute: which. a, b: its value in either domain.
+        together: training pairs are partners; else `a` and `b` show different portraits there.
+    """
+
+    attribute: str
+    a: str
+    b: str
+    together: bool = False
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Portraits of one style in splits of fixed sizes.
+
+    Args:
+        family: what chance depends on: collections of one family have the same portraits.
+        summary: one sentence.
+        style, side: how they are drawn. label: the attributes whose product is the label.
+        sizes: how many there are, by split; of pairs, how many of either domain.
+        pairs: what makes two domains of them; None for single portraits.
+    """
+
+    family: str
+    summary: str
+    style: str = "toon-head"
+    side: int = 64
+    label: tuple[str, ...] = ("hair_colour",)
+    sizes: Mapping[str, int] = field(
+        default_factory=lambda: {"train": 50_000, "validation": 5_000, "test": 10_000}
+    )
+    pairs: Pairs | None = None
+
+    @property
+    def rows(self) -> int:
+        """Training pictures in all."""
+        both = self.pairs is not None and not self.pairs.together
+        return self.sizes["train"] * (2 if both else 1)
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        known = DRAWINGS[self.style].attributes
+        found = ("",)
+        for name in self.label:
+            found = tuple(f"{one} {value}".strip() for one in found for value in known[name].names)
+        return found
+
+    def fields(self, name: str) -> Fields:
+        """What the data set of that name holds."""
+        shape = (3, self.side, self.side)
+        if self.pairs is None:
+            label = Label(len(self.label_names), names=self.label_names)
+            # an attribute that is the label itself is not there twice
+            rest = labels(self.style, self.label if len(self.label) == 1 else ())
+            return Fields({"image": Image(shape), "label": label, **rest}, name)
+        free = not self.pairs.together
+        domains = {domain: Image(shape, field=domain, independent=free) for domain in "ab"}
+        if self.pairs.together:
+            return Fields({**domains}, name)
+        what = self.pairs.attribute.replace("_", " ")
+        label = Label(2, names=(f"{what}: {self.pairs.a}", f"{what}: {self.pairs.b}"))
+        return Fields({"image": Image(shape), "label": label, **domains}, name)
+
+
+def labels(style: str, without: tuple[str, ...] = ()) -> dict[str, Label]:
+    """A label for each attribute of a style."""
+    return {
+        name: Label(len(attribute.values), field=name, names=attribute.names)
+        for name, attribute in DRAWINGS[style].attributes.items()
+        if name not in without
+    }
+
+
+_PAIRS = {"train": 10_000, "validation": 1_000, "test": 2_000}
+
+COLLECTIONS: dict[str, Collection] = {
+    "avatars": Collection(
+        "avatars",
+        "Portraits composited from parts, 64x64 colour; the label is the colour of the hair, and "
+        "ten more attributes are fields.",
+    ),
+    "avatars-32": Collection("avatars", "The portraits of `avatars` at 32x32.", side=32),
+    "avatars-looks": Collection(
+        "avatars",
+        "The portraits of `avatars`; the label is style and colour of the hair, 24 classes.",
+        label=("hair", "hair_colour"),
+    ),
+    "avatars-adventurer": Collection(
+        "avatars-adventurer",
+        "Comic heads composited from parts, 64x64 colour; the label is the colour of the hair, "
+        "and seven more attributes are fields.",
+        style="adventurer",
+    ),
+    "avatars-pixel": Collection(
+        "avatars-pixel",
+        "Pixel-art portraits of 16x16, enlarged to 32x32; the label is the colour of the hair, "
+        "and five more attributes are fields.",
+        style="pixel-art",
+        side=32,
+    ),
+    "avatars-hair": Collection(
+        "avatars-hair",
+        "Portraits with black hair (a) and with blond hair (b), 64x64, of different people in "
+        "training; in the other splits partners differ in the colour alone.",
+        sizes=_PAIRS,
+        pairs=Pairs("hair_colour", "black", "blond"),
+    ),
+    "avatars-hair-paired": Collection(
+        "avatars-hair-paired",
+        "Portraits with black hair (a), and the same with blond hair (b), 64x64, in all splits.",
+        sizes=_PAIRS,
+        pairs=Pairs("hair_colour", "black", "blond", together=True),
+    ),
+    "avatars-beard": Collection(
+        "avatars-beard",
+        "Portraits without a beard (a) and with a full beard (b), 64x64, of different people in "
+        "training; in the other splits partners differ in the beard alone.",
+        sizes=_PAIRS,
+        pairs=Pairs("beard", "none", "full beard"),
+    ),
+}
+
+
+CAPTIONS = "avatars-captions"
+SENTENCES = {"train": 10_000, "validation": 1_000, "test": 2_500}
+PICTURES = {"train": 4, "validation": 2, "test": 2}
+"""How many portraits there are for each sentence."""
+
+EXAMPLES = (
+    {"hair": "spiky", "hair_colour": "blond", "clothes_colour": "green", "background": "white"},
+    {"hair": "bun", "hair_colour": "black", "clothes_colour": "white", "skin": "light"},
+    {"hair": "side-parted", "hair_colour": "pink", "clothes_colour": "red", "clothes": "jacket"},
+    {"hair": "undercut", "hair_colour": "grey", "clothes_colour": "blue", "beard": "full beard"},
+    {"hair": "spiky", "hair_colour": "red", "clothes_colour": "white", "eyes": "closed"},
+    {"hair": "bun", "hair_colour": "brown", "clothes_colour": "green", "length": "long wavy"},
+    {"hair": "side-parted", "hair_colour": "blond", "clothes_colour": "black"},
+    {"hair": "undercut", "hair_colour": "pink", "clothes_colour": "grey", "mouth": "laughing"},
+)
+"""What the sentences of sample sheets name; all of combinations that are held out."""
+
+
+def _captioned() -> DataSet:
+    shape = (3, 64, 64)
+    said = {name: names if name in ALWAYS else (*names, NOT_SAID) for name, names in VALUES.items()}
+    fields = {
+        "image": Image(shape),
+        "label": Label(len(said["hair_colour"]), names=said["hair_colour"]),
+        **{
+            name: Label(len(said[name]), field=name, names=said[name])
+            for name in SAYABLE
+            if name != "hair_colour"
+        },
+        "text": Text(
+            examples=tuple(caption(words, number) for number, words in enumerate(EXAMPLES))
+        ),
+        "mismatched": Text(field="mismatched"),
+    }
+    return DataSet(
+        name=CAPTIONS,
+        fields=Fields(fields, CAPTIONS),
+        summary="Portraits, 64x64 colour, four for each sentence that names three to six of their "
+        "attributes; a fifth of the combinations of hair, its colour and that of the clothes is "
+        "for testing alone.",
+        size=SENTENCES["train"] * PICTURES["train"],
+        licence=CREDITS["toon-head"],
+        source=SOURCES["toon-head"],
+        load="ganzoo_avatars.loading:load_captions",
+        splits=SPLITS,
+    )
+
+
+def declarations() -> list[DataSet]:
+    """All data sets of this package."""
+    return [
+        *(
+            DataSet(
+                name=name,
+                fields=collection.fields(name),
+                summary=collection.summary,
+                size=collection.rows,
+                licence=CREDITS[collection.style],
+                source=SOURCES[collection.style],
+                load="ganzoo_avatars.loading:load",
+                splits=SPLITS,
+            )
+            for name, collection in COLLECTIONS.items()
+        ),
+        _captioned(),
+    ]
