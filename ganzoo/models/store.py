@@ -27,11 +27,12 @@ from ganzoo.layout import CONFIG, MAX_CONFIG, WEIGHTS
 from ganzoo.models.model import Model
 from ganzoo.nn.build import build
 from ganzoo.spec import vocabulary
-from ganzoo.spec.layers import LAYERS
 from ganzoo.spec.spec import Spec, pretty_json, strict_json
 from ganzoo.version import DISTRIBUTION, version
 
 FORMAT = 1
+STATE = "state"
+"""What stands before the names of states among those of weights; no network has this name."""
 MAX_PARAMETERS = 2_000_000_000
 MAX_VALUES, MAX_DEPTH = 20_000, 100
 """How many values config.json may hold, and how deep in each other."""
@@ -71,6 +72,8 @@ def save(
         for name, net in model.networks.items()
         for key, value in net.state_dict().items()
     }
+    # in full: they are few, and means and counts may be larger than half precision holds
+    tensors |= {f"{STATE}.{name}": _stored(value, "float32") for name, value in model.state.items()}
     content = to_bytes(tensors, metadata={"format": "pt"})
     config = {
         **model.config,
@@ -102,11 +105,16 @@ def requirements(spec: Spec, config: Mapping[str, Any] | None = None) -> dict[st
     """
     said = _named_requirements(config or {})
     foreign = {(word, name) for _, word, name in spec.foreign()}
-    used = {("layers", layer.kind) for net in spec.networks.values() for _, layer in net.walk()}
+    used = {("layers", layer.kind) for name in spec.networks for _, layer in spec.layers_of(name)}
+    used |= {("states", state.kind) for state in spec.state.values()}
+    used |= {("optimizers", update.optimizer.kind) for s in spec.stages for update in s.updates}
     for _, text in spec.expressions():
         used |= {("functions", name) for name in spec.names_in(text) - set(spec.networks)}
-    core = {("layers", kind) for kind in LAYERS} | {
-        ("functions", name) for name in vocabulary.FUNCTIONS
+    known = vocabulary.core()
+    core = {
+        (word, name)
+        for word in ("layers", "functions", "optimizers", "states")
+        for name in getattr(known, word)
     }
     found: dict[str, dict[str, Any]] = {}
     for word, name in sorted(used - core):
@@ -125,7 +133,7 @@ def _named_requirements(config: Mapping[str, Any]) -> dict[tuple[str, str], str]
         # it ends up in a command that people copy
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", distribution, re.ASCII):
             continue
-        for word in ("layers", "functions"):
+        for word in ("layers", "functions", "optimizers", "states"):
             names = brings.get(word) if isinstance(brings, dict) else None
             for name in names if isinstance(names, list) else ():
                 if isinstance(name, str):
@@ -152,7 +160,9 @@ def _check_known(spec: Spec, config: Mapping[str, Any]) -> None:
     needed: list[tuple[str, str, str]] = []
     for path, word, name in foreign:
         room, _, rest = path.partition(".")
-        if room == "tasks" or (room in {"let", "networks"} and rest.partition(".")[0] in used):
+        if room == "tasks" or (
+            room in {"let", "networks", "state"} and rest.partition(".")[0] in used
+        ):
             needed.append((path, word, name))
     said = _named_requirements(config)
     nameless = [
@@ -195,6 +205,7 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
         for name, net in networks.items()
         for key, value in net.state_dict().items()
     }
+    expected |= {f"{STATE}.{name}": _empty_state(spec, name) for name in spec.published_state}
     total = sum(value.numel() for value in expected.values())
     if total > MAX_PARAMETERS:
         raise StoreError(
@@ -206,7 +217,15 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
         state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         net.load_state_dict(state, strict=True, assign=True)
         net.to(device)
-    return Model(spec, networks, config)
+    state = {name: tensors[f"{STATE}.{name}"].to(device) for name in spec.published_state}
+    return Model(spec, networks, config, state=state)
+
+
+def _empty_state(spec: Spec, name: str) -> Tensor:
+    """A tensor of the shape and type of a published state, without numbers."""
+    with torch.device("meta"):
+        held = spec.state[name].tensors({})
+        return spec.state[name].value({word: value.to("meta") for word, value in held.items()})
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -73,6 +73,8 @@ def _names(spec: Spec, strangers: bool) -> Problems:
             # a call is told from a name, and a network comes before a function
             elif name in vocabulary.FUNCTIONS and not strangers:
                 yield f"{room}.{name}", f"the name is taken by the function {name!r}"
+            elif room == "networks" and name == "state" and spec.state:
+                yield f"{room}.{name}", "a network of this name would hide states in model folders"
             elif name == ex.GRADIENT and not strangers:
                 yield f"{room}.{name}", f"the name is taken: {name}(y, x) is a gradient"
             owners[name] = room
@@ -111,6 +113,10 @@ def _expressions(spec: Spec, strangers: bool) -> Problems:
             run = sorted(spec.run_words(text))
             if run:
                 yield path, f"{run[0]!r} is a word of training, and a task has no rounds"
+            for name in spec.states_in(text):
+                if spec.read_by(name):
+                    what = f"is read from {spec.read_by(name)[0]!r} while training"
+                    yield path, f"{name!r} {what}, and a task has only what states keep"
 
 
 def _strange(spec: Spec, tree: ex.Expression) -> bool:
