@@ -173,7 +173,7 @@ def layer_text(layer: Layer) -> str:
                 elif key == "bias":
                     shown.append("no bias")
                 elif key == "weight":
-                    shown.append(value.get("kind", "plain") if value else "")
+                    shown.append(getattr(layer, key).kind.replace("_", " "))
                 elif isinstance(value, bool):
                     shown.append(key.replace("_", " ") if value else f"no {key}")
                 else:
