@@ -278,9 +278,9 @@ def test_the_judge_of_captions_is_a_matcher_where_it_reads_words(monkeypatch) ->
         },
     }
     model = evaluation.untrained(Model(Spec.from_dict(spec), {}))
-    model.config["weights"] = {"sha256": "ef"}
+    model.config = model.config.replace(weights={"sha256": "ef" * 32})
     monkeypatch.setattr(judges, "from_pretrained", lambda name: model)
-    monkeypatch.setitem(judges.PINNED, "somewhere", ("matcher-somewhere", "ef"))
+    monkeypatch.setitem(judges.PINNED, "somewhere", ("matcher-somewhere", "ef" * 32))
     judge = judges.judge_of("somewhere")
     assert isinstance(judge, judges.Matcher)
     assert judge.classes(torch.rand(2, 1, 4, 4)) is None

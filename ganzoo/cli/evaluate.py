@@ -63,7 +63,7 @@ def evaluate(
         def note(text: str) -> None:
             status.update(f"measuring {loaded.title}: {text}")
 
-        trained = data or loaded.config.get("data", {}).get("name", "")
+        trained = data or loaded.config.data.name
         of_a_run = folder.name == "model" and (folder.parent / runs.RUN).is_file()
         course = runs.course(folder.parent, trained, note) if of_a_run else history.read(folder)
         found = evaluate_(loaded, data or "", count=n, seed=seed, history=course, note=note)

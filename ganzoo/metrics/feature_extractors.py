@@ -69,7 +69,7 @@ class Classifier:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.name = model.title
-        self.sha256: str = model.config["weights"]["sha256"]
+        self.sha256 = model.weights_sha256
 
     def features(self, images: Tensor) -> np.ndarray:
         return self.model.encode(rounded(images), task="features")

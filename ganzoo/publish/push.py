@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -110,10 +110,8 @@ def push_model(
     Args:
         dtype: of the weights there; by default as in the folder that it was loaded from.
     """
-    said = model.config.get("weights")
-    kept = said.get("dtype") if isinstance(said, dict) else None
-    same = [known for known in get_args(store.Dtype) if known == kept]
-    kind: store.Dtype = dtype or next(iter(same), "float32")
+    kept = model.config.weights
+    kind: store.Dtype = dtype or (kept.dtype if kept else "float32")
     with tempfile.TemporaryDirectory(prefix="ganzoo-save-") as made:
         folder = store.save(model, Path(made) / "model", dtype=kind)
         check_alike(model, store.load(folder), TOLERANCES[kind])
@@ -133,7 +131,7 @@ def stage(folder: Path, target: Path, *, called: str, licence: str = "") -> Path
     _leave_paths_out(model, target)
     copied = store.load(target)
     figures = report.read(target)
-    if figures is not None and figures.weights != model.config["weights"]["sha256"]:
+    if figures is not None and figures.weights != model.weights_sha256:
         raise StoreError(
             f"{folder / report.FILE} speaks of other weights; measure again: ganzoo eval {folder}"
         )
@@ -154,7 +152,7 @@ def stage(folder: Path, target: Path, *, called: str, licence: str = "") -> Path
 
 def _leave_paths_out(model: Model, folder: Path) -> None:
     """`folder:/home/me/photos` becomes `folder:photos` in the texts of a copy."""
-    data = model.config.get("data", {}).get("name", "")
+    data = model.config.data.name
     if not data.startswith("folder:"):
         return
     local = data.removeprefix("folder:").partition(",")[0]
@@ -249,7 +247,7 @@ def _send(
         done = api.create_commit(
             where.id,
             _operations(folder, theirs, keep_card=made_card and CARD in theirs),
-            commit_message=message or f"{store.read_config(folder).get('name') or where.id}",
+            commit_message=message or f"{store.read_config(folder).name or where.id}",
             revision=where.revision,
             create_pr=create_pr,
             parent_commit=head,
