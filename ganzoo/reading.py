@@ -25,11 +25,11 @@ _REPOSITORY = re.compile(r"models--[A-Za-z0-9._-]+", re.ASCII)
 
 
 @contextmanager
-def opened(path: Path, most: int) -> Iterator[tuple[BinaryIO, int]]:
+def opened(path: Path, most: int, *, anywhere: bool = False) -> Iterator[tuple[BinaryIO, int]]:
     """A regular file for reading, and its size, which is at most `most`.
 
     A link is followed where it ends inside the folder that holds it; in the cache of the hub,
-    whose snapshots are links, inside that cache.
+    whose snapshots are links, inside that cache; `anywhere` where a person named the file.
 
     Raises:
         StoreError: it is missing, special, too large, or a link that leads out.
@@ -38,7 +38,7 @@ def opened(path: Path, most: int) -> Iterator[tuple[BinaryIO, int]]:
     # the first opens a FIFO without waiting for a writer, the second follows no link
     flags |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
-        target = _inside(path)
+        target = path.resolve(strict=True) if anywhere else _inside(path)
         found = target.lstat()
         _check(path, found, most)  # opening alone does harm to some devices
         handle = os.open(target, flags)
@@ -50,9 +50,9 @@ def opened(path: Path, most: int) -> Iterator[tuple[BinaryIO, int]]:
         yield file, now.st_size
 
 
-def content(path: Path, most: int) -> bytes:
+def content(path: Path, most: int, *, anywhere: bool = False) -> bytes:
     """All of a regular file of at most `most` bytes; StoreError as `opened`."""
-    with opened(path, most) as (file, size):
+    with opened(path, most, anywhere=anywhere) as (file, size):
         parts: list[bytes] = []
         left = size
         try:

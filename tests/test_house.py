@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 HOUSE = ROOT / "ganzoo"
 
 ORDER = [
-    "errors", "version", "layout", "atomic", "reading", "seed", "spec", "data.catalog", "plugins", "nn",
-    "data", "pictures",
+    "errors", "version", "layout", "atomic", "reading", "seed", "spec", "data.catalog",
+    "plugins", "nn", "data", "pictures",
     "models", "engine", "hub", "metrics", "publish", "runs", "compare", "testing", "demo", "cli",
 ]  # fmt: skip
 """Downwards. `data.catalog` declares data sets without torch, so it stands above the host.

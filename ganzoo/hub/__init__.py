@@ -199,7 +199,7 @@ def _found(
     """The folder of a model that is here, if it is, and whether it lies in the hub's cache."""
     text, path = str(name), Path(name).expanduser()
     local = next(
-        (folder for folder in (path, path / "model") if (folder / CONFIG).is_file()),
+        (folder for folder in (path, path / "model") if os.path.lexists(folder / CONFIG)),
         None,
     ) or find(text)
     if local is not None:

@@ -22,11 +22,12 @@ from ganzoo.errors import (
 from ganzoo.hub import remote
 from ganzoo.hub.errors import scrubbed
 from ganzoo.hub.names import MAIN, Repository, repository
-from ganzoo.layout import CONFIG
+from ganzoo.layout import CONFIG, WEIGHTS
 from ganzoo.metrics import history, report
 from ganzoo.models import store
 from ganzoo.models.model import Model, sample_noise
 from ganzoo.publish import card
+from ganzoo.reading import opened
 from ganzoo.spec.draws import Image, Label, Normal, Uniform
 
 CARD = "README.md"
@@ -126,8 +127,13 @@ def stage(folder: Path, target: Path, *, called: str, licence: str = "") -> Path
     model = store.load(folder)
     target.mkdir(parents=True)
     for path in sorted(folder.iterdir()):
-        if path.is_file() and remote.is_fetched(path.name):
-            shutil.copyfile(path, target / path.name)
+        if remote.is_fetched(path.name):
+            # a link out of the folder would publish what nobody meant to
+            with (
+                opened(path, remote.MAX_SIZES[WEIGHTS]) as (source, _),
+                (target / path.name).open("wb") as copy,
+            ):
+                shutil.copyfileobj(source, copy)
     _leave_paths_out(model, target)
     copied = store.load(target)
     figures = report.read(target)
