@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ganzoo.cli.console import app, check_output, columns, err, out
+from ganzoo.cli.terminal import emit_json
 from ganzoo.errors import UnknownNameError
 
 
@@ -68,7 +69,7 @@ def evaluate(
         course = runs.course(folder.parent, trained, note) if of_a_run else history.read(folder)
         found = evaluate_(loaded, data or "", count=n, seed=seed, history=course, note=note)
     if json:
-        print(found.text())
+        emit_json(found.text())
     else:
         _figures(found)
     said = report.read(folder)
