@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +115,31 @@ def test_no_exception_is_left_over() -> None:
 
 def test_the_public_names_are_lazy() -> None:
     assert set(imports(PACKAGE)) == {("ganzoo.errors", False)}
+
+
+def test_what_is_imported_is_declared() -> None:
+    """No package is there by luck, because another one needs it, too."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    names = {re.split(r"[^A-Za-z0-9._-]", text)[0] for texts in lists for text in texts}
+    declared = {name.lower().replace("-", "_").replace(".", "_") for name in names}
+    called = {"PIL": "pillow", "sklearn": "scikit_learn", "ruamel": "ruamel_yaml"}
+    found: dict[str, str] = {}
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            imported: list[str] = []
+            if isinstance(node, ast.Import):
+                imported = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported = [node.module]
+            found |= {one.split(".")[0]: name for one in imported}
+    found = {one: name for one, name in found.items() if one not in sys.stdlib_module_names}
+    missing = {
+        one: name for one, name in found.items()
+        if one != PACKAGE and called.get(one, one) not in declared
+    }  # fmt: skip
+    assert {"torch", "PIL", "pydantic_core", "httpx2"} <= set(found)
+    assert missing == {}
 
 
 def test_no_module_is_named_after_nothing() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ganzoo.errors import IntegrityError, MetricError
 from ganzoo.hub import from_pretrained
 from ganzoo.models.model import Model
+from ganzoo.version import install
 
 _DIGITS = "e22a852bde404b7a11ff94ef35e3c9c26128ddaa17b9115ca2e4bec70cdfea32"
 _CLOTHES = "15d646179fd2b9659697c53585e446ec56a53f3e852efe7bbfc9ed289ec2bf16"
@@ -116,7 +117,7 @@ class Inception:
         except (ImportError, ModuleNotFoundError) as error:
             raise MetricError(
                 "no judge for these images: their features come from the Inception net, which "
-                f"needs torch-fidelity (pip install torch-fidelity); {error}"
+                f"needs torch-fidelity ({install('inception')}); {error}"
             ) from None
         except OSError as error:
             raise MetricError(
