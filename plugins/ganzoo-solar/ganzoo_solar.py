@@ -3,7 +3,8 @@
 The pictures are those of the package `elpv-dataset`, which this plugin requires; nothing of them is
 bundled. They are under CC BY-NC-SA 4.0: **not for commercial use**, and what is derived from them
 is under the same terms. Buerhop-Lutz et al., "A benchmark for visual identification of defective
-solar cells in electroluminescence imagery", EU PVSEC 2018, doi 10.4229/35thEUPVSEC20182018-5CV.3.15.
+solar cells in electroluminescence imagery", EU PVSEC 2018,
+doi 10.4229/35thEUPVSEC20182018-5CV.3.15.
 
 Experts gave each cell a probability of being defective: 0, 1/3, 2/3 or 1. Cells of 0 are normal and
 those of 1 defective; the 401 between are in no split, since nobody knows what they are
