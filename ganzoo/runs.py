@@ -321,7 +321,7 @@ def samples(model: Model, n: int, seed: int = 0, *, task: str | None = None) -> 
     Of each class in turn where it has classes, of each example in turn where it takes sentences.
     """
     given: dict[str, Any] = {}
-    for name in model.spec.draws_in(model.task("generate", task).output):
+    for name in model.spec.draws_of(model.task("generate", task)):
         match model.spec.draws[name]:
             case Label(classes=classes):
                 given["label"] = [index % classes for index in range(n)]
@@ -336,7 +336,7 @@ def shown(spec: Spec) -> bool:
     """Whether there is something to draw while it learns, and nothing is missing for it."""
     for task in spec.tasks.values():
         if task.kind == "generate":
-            draws = [spec.draws[name] for name in spec.draws_in(task.output)]
+            draws = [spec.draws[name] for name in spec.draws_of(task)]
             return all(draw.examples for draw in draws if isinstance(draw, Text))
     return False
 

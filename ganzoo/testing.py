@@ -56,7 +56,8 @@ from ganzoo.spec.losses.loss import Loss
 from ganzoo.spec.network import Network
 from ganzoo.spec.reference import Word, of_function, of_layer
 from ganzoo.spec.schedule import Update
-from ganzoo.spec.spec import Spec, Task
+from ganzoo.spec.spec import Spec
+from ganzoo.spec.tasks import Task
 from ganzoo.spec.variant import Fields, Variant
 from ganzoo.spec.vocabulary import Function
 
@@ -576,7 +577,7 @@ def _given(spec: Spec, task: Task, n: int) -> dict[str, Any]:
     """Values for the inputs of a task, by the words that callers use."""
     generator = torch.Generator().manual_seed(1)
     found: dict[str, Any] = {}
-    for name in spec.draws_in(task.output):
+    for name in spec.draws_of(task):
         draw = spec.draws[name]
         match draw:
             case Image():

@@ -291,7 +291,7 @@ MISTAKES: list[tuple[str, str, Any, str, str]] = [
         "did you mean 'deconv'?",
     ),
     ("dcgan", "networks.D.init.kind", "gausian", "networks.D.init", "did you mean 'gaussian'?"),
-    ("gan", f"{ROUND}.0.optimizer.kind", "adamw", f"{ROUND}.0.optimizer", "'adam', 'rmsprop'"),
+    ("gan", f"{ROUND}.0.optimizer.kind", "adamm", f"{ROUND}.0.optimizer", "'adam', 'adamw'"),
     ("gan", "tasks.generate.kind", "genrate", SAME, "did you mean 'generate'?"),
     ("dcgan", "networks.D.join", "ad", SAME, "did you mean 'add'? allowed: 'add', 'concatenate'"),
     # values

@@ -123,7 +123,7 @@ def _work(model: Any, data: Any) -> Any:
         return runs.samples(model, SHOWN) if runs.shown(model.spec) else None
     for kind in ("reconstruct", "translate"):
         for task in model.tasks(kind).values():
-            draws = map(model.spec.draws.__getitem__, model.spec.draws_in(task.output))
+            draws = map(model.spec.draws.__getitem__, model.spec.draws_of(task))
             field = next(draw.field for draw in draws if isinstance(draw, Image))
             some = data.batch(field, torch.arange(min(SHOWN // 2, data.length(field))))
             some = some.add(1).div(2)

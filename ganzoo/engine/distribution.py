@@ -34,3 +34,18 @@ def average(tensors: Sequence[Tensor]) -> None:
     for tensor in tensors:
         tensor.copy_(bucket[position : position + tensor.numel()].view_as(tensor))
         position += tensor.numel()
+
+
+def mean(value: Tensor) -> Tensor:
+    """The mean of a value over all processes."""
+    found = value.detach().clone()
+    dist.all_reduce(found)
+    return found / dist.get_world_size()
+
+
+def together(value: Tensor) -> Tensor:
+    """The samples of all processes, in the order of their ranks: (batch / world, ...) to
+    (batch, ...)."""
+    parts = [torch.empty_like(value) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, value.detach().contiguous())
+    return torch.cat(parts)

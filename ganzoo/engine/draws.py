@@ -14,8 +14,10 @@ from torch import Tensor
 
 from ganzoo.data.source import Source
 from ganzoo.errors import DataError, choices
+from ganzoo.nn.functions.distributions import truncate
 from ganzoo.seed import key
-from ganzoo.spec.draws import DATA, Image, Normal, Uniform, tensor_shape
+from ganzoo.spec import vocabulary
+from ganzoo.spec.draws import DATA, Categorical, Image, Normal, Uniform, tensor_shape
 from ganzoo.spec.spec import Spec
 
 
@@ -82,8 +84,7 @@ class Draws:
         if isinstance(draw, DATA):
             return self._rows(step, version, draw)
         self.generator.manual_seed(key(self.seed, step, version, name))
-        # the noise of a function is one number in [0, 1) a sample
-        shape = (self.batch, *tensor_shape(draw)) if draw else (self.batch,)
+        shape = (self.batch, *(tensor_shape(draw) if draw else noise_width(name)))
         whole = len(into) == 1 and into[0].shape == shape
         chance = torch.randn if isinstance(draw, Normal) else torch.rand
         noise = chance(
@@ -97,9 +98,15 @@ class Draws:
         if isinstance(draw, DATA):
             assert self.source is not None
             return self.source.made(draw.field, *raw)
-        if isinstance(draw, Uniform):
-            return raw[0].mul(draw.high - draw.low).add_(draw.low)
-        return raw[0]
+        match draw:
+            case Uniform():
+                return raw[0].mul(draw.high - draw.low).add_(draw.low)
+            case Categorical():
+                return raw[0].mul(draw.classes).long()
+            case Normal(truncation=limit) if limit is not None:
+                return truncate(raw[0], limit)
+            case _:
+                return raw[0]
 
     def _rows(self, step: int, version: int, draw: Any) -> tuple[Tensor, ...]:
         assert self.source is not None
@@ -134,6 +141,16 @@ class Draws:
             kept = (epoch, torch.randperm(length, generator=self.shuffler))
             self._orders[group] = kept
         return kept[1]
+
+
+def noise_width(name: str) -> tuple[int, ...]:
+    """How many uniform numbers a sample the noise of a function has, as in `ada(x, p).chance`.
+
+    That of states has one.
+    """
+    function = vocabulary.function(name.partition("(")[0]) if "(" in name else None
+    width = function.draws.get(name.rpartition(".")[2], 0) if function else 0
+    return (width,) if width else ()
 
 
 def _essence(draw: object) -> Mapping[str, object]:

@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from ganzoo.engine.draws import noise_width
 from ganzoo.engine.plan import Passes, Plan, Round
-from ganzoo.nn.build import build
+from ganzoo.engine.writer import Tools
+from ganzoo.nn.build import Networks, build, check_trained
 from ganzoo.nn.interpreter import Evaluator
-from ganzoo.nn.modules import Net
-from ganzoo.spec.draws import Label, tensor_shape
+from ganzoo.spec.draws import WHOLE, tensor_shape
 from ganzoo.spec.spec import Spec
 
 
@@ -77,19 +78,44 @@ class _Flops(TorchDispatchMode):
         return out
 
 
-def _networks(spec: Spec, round: Round) -> dict[str, Net]:
+def _networks(spec: Spec, round: Round) -> Networks:
     networks = build(spec)
-    for name in round.stage.freeze:
-        networks[name].eval()
+    check_trained(spec, networks)
+    for name in networks:
+        if name in round.stage.freeze or spec.is_frozen(name):
+            networks[name].eval()
     return networks
+
+
+def _tools(spec: Spec, networks: Networks) -> Tools:
+    """What a round asks for, without numbers."""
+    with torch.device("meta"):
+        held = {
+            name: {
+                word: value.to("meta")
+                for word, value in state.tensors(networks.reads.get(name, {})).items()
+            }
+            for name, state in spec.state.items()
+        }
+
+    def recall(name: str, **values: Tensor) -> Tensor:
+        return spec.state[name].value(held[name], **values)
+
+    def remember(name: str, **values: Tensor) -> None:
+        spec.state[name].after(held[name], **values)
+
+    return Tools(
+        number=lambda text: torch.empty((), device="meta"), recall=recall, remember=remember,
+        averages=networks,
+    )  # fmt: skip
 
 
 def _draw(spec: Spec, name: str) -> Tensor:
     draw = spec.draws.get(name)
     if draw is None:  # the noise of a function
-        return torch.empty(spec.batch, device="meta")
+        return torch.empty(spec.batch, *noise_width(name), device="meta")
     shape = (spec.batch, *tensor_shape(draw))
-    if isinstance(draw, Label):
+    if isinstance(draw, WHOLE):
         return torch.zeros(shape, dtype=torch.int64, device="meta")
     return torch.empty(shape, device="meta")
 
@@ -111,7 +137,7 @@ def _flops(spec: Spec, round: Round) -> int:
         torch.autograd.grad(total, parameters[name], retain_graph=keep_graph, allow_unused=True)
 
     with _Flops() as counter:
-        round.compile(networks)(draw, gradients, lambda name: None)
+        round.compile(networks, _tools(spec, networks))(draw, gradients, lambda name: None)
     return counter.total
 
 
@@ -125,7 +151,10 @@ def _plain_flops(spec: Spec, round: Round) -> int:
     with _Flops() as counter:
         for execution in round.executions:
             draws = {name: _draw(spec, name) for name in spec.draws}
-            evaluate = Evaluator(spec, call, draws, lambda batch: torch.empty(batch, device="meta"))
+            evaluate = Evaluator(
+                spec, call, draws, lambda *shape: torch.empty(*shape, device="meta"),
+                recall=_tools(spec, networks).recall, whole=networks.__getitem__,
+            )  # fmt: skip
             for update in execution.updates:
                 terms = [evaluate(text) for text in update.minimize.values()]
                 torch.stack(terms).sum().backward(retain_graph=len(execution.updates) > 1)

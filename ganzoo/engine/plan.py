@@ -9,6 +9,11 @@ The Spec says what each update trains and reads, so all of this is known before 
   Wanting none it runs without a graph; passed to one that wants none of its own it is
   detached. Gradients are then taken with respect to the trained weights alone, so
   autograd skips the weight gradients of all other networks.
+- What a `grad(y, x)` of an update is taken with respect to is a point: one leaf that all
+  terms of that update read in the place of x. It counts as a network of its own name,
+  so the two rules above find the passes that `grad` shares with the loss.
+- What states compute after the round is whatever the round computed last of the same
+  meaning, and is computed anew only where there is no such value.
 
 `Plan(spec)` holds one `Round` for each pattern of active updates; `Round.code` is the
 Python that the engine runs, that `ganzoo explain --code` shows and a debugger steps through.
@@ -17,24 +22,31 @@ Python that the engine runs, that `ganzoo explain --code` shows and a debugger s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 from ganzoo.engine import writer
+from ganzoo.engine.writer import Tools
 from ganzoo.spec import expression as ex
-from ganzoo.spec import vocabulary
+from ganzoo.spec import numbers, vocabulary
 from ganzoo.spec.schedule import Stage, Update, updates_of
 from ganzoo.spec.spec import Spec
 
-Kind = Literal["number", "draw", "call", "output", "function", "operator", "several"]
+Kind = Literal[
+    "number", "scheduled", "draw", "state", "call", "output", "function", "operator", "several",
+    "point", "gradient",
+]  # fmt: skip
 
 
 @dataclass(eq=False)
 class Value:
     """One thing that a round computes.
 
+    `scheduled` is a number that follows the run, `point` what a gradient is taken with respect to
+    (its word is the name under which it counts as a network), `average` a pass of a network's
+    moving average. `meaning`: equal for values of equal expressions, whatever draws and steps.
     `networks`: those that it depends on. `wants`: those whose gradients flow through it.
     `first`, `last`: the executions in which it is first and last used. `nested`: it is read
     once, so the code writes it there and gives it no name.
@@ -55,6 +67,8 @@ class Value:
     last: int = -1
     name: str = ""
     nested: bool = False
+    average: bool = False
+    meaning: int = -1
 
     @property
     def parts(self) -> tuple[Value, ...]:
@@ -64,6 +78,28 @@ class Value:
     def transparent(self) -> bool:
         """Nothing by itself: numbers, and several values as one argument."""
         return self.kind in {"number", "several"}
+
+    @property
+    def reduced(self) -> bool:
+        """A mean over the batch, which over several processes is the mean of theirs."""
+        function = vocabulary.function(self.word) if self.kind == "function" else None
+        return function is not None and function.reduces
+
+    @property
+    def batchless(self) -> bool:
+        """No row for each sample."""
+        match self.kind:
+            case "number" | "scheduled":
+                return True
+            case "function" | "operator" | "state":
+                return self.reduced or all(part.batchless for part in self.parts)
+            case _:
+                return False
+
+    @property
+    def aliases(self) -> bool:
+        """A point that is but another name: gradients of trained weights flow on behind it."""
+        return self.kind == "point" and bool(self.wants & self.inputs[0].networks)
 
     def detaches(self, value: Value) -> bool:
         """Whether this value reads one with a graph but wants no gradient through it."""
@@ -78,6 +114,14 @@ class Execution:
     version: int
     terms: tuple[tuple[Value, ...], ...]
     repetition: int
+
+
+@dataclass(frozen=True)
+class Remembering:
+    """A state that changes after the round: its name, and the values that it is made from."""
+
+    state: str
+    values: tuple[tuple[str, Value], ...]
 
 
 @dataclass(frozen=True)
@@ -102,7 +146,8 @@ class Round:
     """What happens in one round of a stage, for one pattern of active items.
 
     Args:
-        active: for each item of the stage's round whether it runs in this pattern.
+        active: for each item of the stage's round, then for each state of the Spec, whether it
+            runs in this pattern.
     """
 
     def __init__(self, spec: Spec, stage: Stage, active: tuple[bool, ...]) -> None:
@@ -110,7 +155,12 @@ class Round:
         self._known: dict[tuple[Any, ...], Value] = {}
         self._steps = dict.fromkeys(spec.networks, 0)
         self._lets: dict[tuple[Any, ...], Value] = {}
+        self._meanings: dict[tuple[Any, ...], int] = {}
+        self._latest: dict[int, Value] = {}
+        self._points: frozenset[ex.Expression] = frozenset()
+        self._remembering = False
         self.executions = tuple(self._execute())
+        self.remembers = tuple(self._remember())
         self._want()
         self._live()
 
@@ -118,10 +168,12 @@ class Round:
 
     def _execute(self) -> Iterator[Execution]:
         version = 0
-        for item, active in zip(self.stage.round, self.active, strict=True):
+        for item, active in zip(self.stage.round, self.active, strict=False):
             for repetition in range(item.repeat if active else 0):
                 version += repetition > 0
                 updates = updates_of(item)
+                texts = (text for update in updates for text in update.minimize.values())
+                self._points = frozenset(self._points_of(texts))
                 terms = tuple(
                     tuple(self._text(text, version) for text in update.minimize.values())
                     for update in updates
@@ -131,18 +183,65 @@ class Round:
                     for name in update.train:
                         self._steps[name] += 1
 
+        self._version = version
+
+    def _remember(self) -> Iterator[Remembering]:
+        """What the states that are due compute after the round."""
+        self._remembering = True
+        due = self.active[len(self.stage.round) :]
+        for (name, state), active in zip(self.spec.state.items(), due, strict=True):
+            if active:
+                texts = dict(state.expressions())
+                self._points = frozenset(self._points_of(texts.values()))
+                values = {key: self._text(text, self._version) for key, text in texts.items()}
+                values |= {key: self._draw(f"{name}.{key}", self._version) for key in state.noise}
+                yield Remembering(name, tuple(values.items()))
+
+    def _points_of(self, texts: Iterable[str]) -> Iterator[ex.Expression]:
+        """All that some `grad` in these expressions is taken with respect to."""
+        pending, seen = list(texts), set[str]()
+        while pending:
+            for node in ex.walk(ex.parse(pending.pop())):
+                if isinstance(node, ex.Call) and self._is_gradient(node):
+                    yield node.arguments[1]
+                if isinstance(node, ex.Name) and node.name not in seen:
+                    seen.add(node.name)
+                    if node.name in self.spec.let:
+                        pending.append(self.spec.let[node.name])
+                    if node.name in self.spec.state:
+                        pending += self.spec.read_by(node.name)
+
+    def _is_gradient(self, node: ex.Call) -> bool:
+        return node.name == ex.GRADIENT and node.name not in self.spec.networks
+
     def _text(self, text: str, version: int) -> Value:
         return self._value(ex.parse(text), version)
 
     def _value(self, node: ex.Expression, version: int) -> Value:
+        if node in self._points:
+            base = self._plain(node, version)
+            word = f"d {node}"
+            return self._keep(
+                ("point", word, id(base)), kind="point", word=word, inputs=(base,),
+                networks=base.networks | {word}, hint=f"{_identifier(str(node))}_point",
+            )  # fmt: skip
+        return self._plain(node, version)
+
+    def _plain(self, node: ex.Expression, version: int) -> Value:
+        if numbers.is_scheduled(node, self.spec.let, self.spec.taken):
+            hint = node.name if isinstance(node, ex.Name) else "number"
+            text = str(node)
+            return self._keep(("scheduled", text), kind="scheduled", word=text, hint=hint)
         match node:
             case ex.Number(number):
                 return self._keep(("number", number), kind="number", word=str(node), number=number)
             case ex.Name(name) if name in self.spec.draws:
                 return self._draw(name, version)
+            case ex.Name(name) if name in self.spec.state:
+                return self._state(name, version)
             case ex.Name(name):
                 # kept, or lets that use each other twice would double the work each time
-                key = (name, version, *self._steps.values())
+                key = (name, version, self._points, self._remembering, *self._steps.values())
                 if key not in self._lets:
                     self._lets[key] = self._text(self.spec.let[name], version)
                     self._lets[key].hint = self._lets[key].hint or name
@@ -155,14 +254,38 @@ class Round:
             case ex.Several(items):
                 parts = tuple(self._value(item, version) for item in items)
                 return self._compound("several", "", parts)
-            case ex.Call(name, arguments, output) if name in self.spec.networks:
+            case ex.Call(name, arguments, output, average) if name in self.spec.networks:
                 inputs = tuple(self._value(argument, version) for argument in arguments)
-                call = self._compound("call", name, inputs, steps=self._steps[name], own=name)
+                call = self._pass(name, inputs, average)
                 if (output or "") not in call.outputs:
                     call.outputs.append(output or "")
                 return self._compound("output", output or "", (call,))
+            case ex.Call() if self._is_gradient(node):
+                of, at = (self._value(argument, version) for argument in node.arguments)
+                return self._compound("gradient", at.word, (of, at))
             case ex.Call():
                 return self._call(node, version)
+
+    def _pass(self, name: str, inputs: tuple[Value, ...], average: bool) -> Value:
+        """A pass of a network; its average takes no part in the game, and steps after the round."""
+        flows = frozenset[str]().union(*(value.networks for value in inputs))
+        steps = -1 if average else self._steps[name]
+        return self._keep(
+            ("call", name, steps, *map(id, inputs)), kind="call", word=name, inputs=inputs,
+            average=average, networks=flows if average else flows | {name},
+        )  # fmt: skip
+
+    def _state(self, name: str, version: int) -> Value:
+        state = self.spec.state[name]
+        texts = {key: text for key, text in state.expressions() if state.texts[key] == "read"}
+        inputs = tuple(self._text(text, version) for text in texts.values())
+        words = state.noise if texts else ()
+        noise = tuple((key, self._draw(f"{name}.{key}", version)) for key in words)
+        # a constant in losses, so it depends on no network
+        return self._keep(
+            ("state", name, *map(id, inputs), *(id(value) for _, value in noise)),
+            kind="state", word=name, inputs=inputs, passed=tuple(texts), noise=noise, hint=name,
+        )  # fmt: skip
 
     def _call(self, node: ex.Call, version: int) -> Value:
         function = vocabulary.function(node.name)
@@ -176,7 +299,7 @@ class Round:
                 passed.append("")
                 inputs.append(self._value(argument, version))
         networks = [name for name in passed if name]
-        noise = tuple((key, self._draw(f"{node}.{key}", version)) for key in function.noise)
+        noise = tuple((key, self._draw(f"{node}.{key}", version)) for key in function.draws)
         key = (
             "function",
             node.name,
@@ -202,19 +325,36 @@ class Round:
         )
 
     def _operator(self, operator: str, parts: tuple[Value, ...]) -> Value:
+        if all(part.kind == "number" for part in parts):
+            found = _folded(operator, [part.number for part in parts])
+            if found is not None:
+                word = repr(found).removesuffix(".0")
+                return self._keep(("number", found), kind="number", word=word, number=found)
         return self._compound("operator", operator, parts)
 
-    def _compound(
-        self, kind: Kind, word: str, inputs: tuple[Value, ...], steps: int = 0, own: str = ""
-    ) -> Value:
-        flows = frozenset([own] if own else []).union(*(value.networks for value in inputs))
-        key = (kind, word, steps, *map(id, inputs))
+    def _compound(self, kind: Kind, word: str, inputs: tuple[Value, ...]) -> Value:
+        flows = frozenset[str]().union(*(value.networks for value in inputs))
+        key = (kind, word, *map(id, inputs))
         return self._keep(key, kind=kind, word=word, inputs=inputs, networks=flows)
 
     def _keep(self, key: tuple[Any, ...], **fields: Any) -> Value:
-        if key not in self._known:
-            self._known[key] = Value(**fields)
-        return self._known[key]
+        value = self._known.get(key) or Value(**fields)
+        if value.meaning < 0:
+            value.meaning = self._meaning(value)
+        if self._remembering:
+            before = self._latest.get(value.meaning)
+            # numbers made of means are made anew, from the means over all processes
+            if before is not None and (before.reduced or not before.batchless):
+                return before
+        self._known[key] = self._latest[value.meaning] = value
+        return value
+
+    def _meaning(self, value: Value) -> int:
+        if value.kind == "point":  # the same numbers
+            return value.inputs[0].meaning
+        parts = tuple(part.meaning for part in value.parts)
+        said = (value.kind, value.word, value.number, value.passed, value.average, parts)
+        return self._meanings.setdefault(said, len(self._meanings))
 
     # ---------------------------------------------------------------- gradients and life
 
@@ -222,6 +362,8 @@ class Round:
         def mark(value: Value, wanted: frozenset[str]) -> None:
             if not wanted <= value.wants:
                 value.wants |= wanted
+                if value.kind == "gradient":  # needs a graph from y to x whoever learns by it
+                    wanted |= {value.word}
                 for part in value.parts:
                     mark(part, wanted & part.networks)
 
@@ -229,6 +371,9 @@ class Round:
             for update, terms in zip(execution.updates, execution.terms, strict=True):
                 for term in terms:
                     mark(term, frozenset(update.train) & term.networks)
+        for value in [*self._known.values()]:
+            if value.kind == "gradient":
+                mark(value.inputs[0], frozenset({value.word}))
 
     def _live(self) -> None:
         def visit(value: Value, index: int) -> None:
@@ -241,19 +386,24 @@ class Round:
         for index, execution in enumerate(self.executions):
             for term in (term for terms in execution.terms for term in terms):
                 visit(term, index)
+        kept = [value for remembered in self.remembers for _, value in remembered.values]
+        for value in kept:
+            visit(value, len(self.executions))
         users: dict[int, list[Value]] = {}
         for value in self.values:
             for part in value.parts:
                 users.setdefault(id(part), []).append(value)
         terms = {id(t) for execution in self.executions for ts in execution.terms for t in ts}
+        terms |= set(map(id, kept))
         for value in self.values:
             readers = users.get(id(value), [])
             value.nested = (
-                value.kind in {"function", "operator", "output"}
+                value.kind in {"function", "operator", "output", "gradient"}
                 and not value.hint
                 and id(value) not in terms
                 and len(readers) == 1
                 and not readers[0].transparent
+                and readers[0].kind != "point"
                 and (value.kind != "output" or len(value.inputs[0].outputs) == 1)
                 and readers[0].first == value.first
                 and bool(readers[0].wants) == bool(value.wants)
@@ -341,9 +491,23 @@ class Round:
                 if value.kind == "call":
                     found[value.word] += 1
                 function = vocabulary.function(value.word) if value.kind == "function" else None
-                for name in filter(None, value.passed):
+                for name in filter(None, value.passed if function else ()):
                     found[name] += function.passes if function else 0
+        for value in self.values:  # what states need alone
+            if value.kind == "call" and value.first == len(self.executions):
+                found[value.word] += 1
         return found
+
+    @cached_property
+    def scheduled(self) -> tuple[str, ...]:
+        """The expressions of the numbers that the host computes for it."""
+        return tuple(value.word for value in self.values if value.kind == "scheduled")
+
+    @cached_property
+    def averages(self) -> tuple[str, ...]:
+        """The networks whose moving averages it calls."""
+        calls = (value for value in self.values if value.kind == "call" and value.average)
+        return tuple(dict.fromkeys(value.word for value in calls))
 
     # ----------------------------------------------------------------------------- code
 
@@ -352,9 +516,19 @@ class Round:
         """The round as Python source: a function of `draw`, `gradients` and `apply`."""
         return writer.write(self)
 
-    def compile(self, names: Mapping[str, Any]) -> Callable[..., None]:
-        """The function, with networks and functions looked up in `names`."""
-        return writer.compile_round(self, names)
+    def compile(self, names: Mapping[str, Any], tools: Tools | None = None) -> Callable[..., None]:
+        """The function, with networks looked up in `names`, and all else it asks for in `tools`."""
+        return writer.compile_round(self, names, tools or writer.Tools())
+
+
+def _folded(operator: str, values: list[float]) -> float | None:
+    """What an operator gives of plain numbers; None where that is no finite number."""
+    if len(values) == 1:
+        return -values[0]
+    if operator not in numbers.BINARY or (operator == "/" and not values[1]):
+        return None
+    found = float(numbers.BINARY[operator](*values))
+    return found if math.isfinite(found) else None
 
 
 def _identifier(text: str) -> str:
@@ -368,10 +542,13 @@ class Plan:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self._rounds: dict[tuple[int, tuple[bool, ...]], Round] = {}
+        self._scheduled: dict[int, tuple[str, ...]] = {}
 
     def active(self, stage: int, round: int) -> tuple[bool, ...]:
-        """Which items of the stage's round run in its round number `round`."""
-        return tuple(round % item.every in item.on for item in self.spec.stages[stage].round)
+        """Which items of the stage's round run in its round number `round`, then which states
+        change after it."""
+        items = (*self.spec.stages[stage].round, *self.spec.state.values())
+        return tuple(round % item.every in item.on for item in items)
 
     def round(self, stage: int, round: int) -> Round:
         key = (stage, self.active(stage, round))
@@ -381,11 +558,20 @@ class Plan:
 
     def period(self, stage: int) -> int:
         """After how many rounds the pattern of active updates repeats."""
-        return math.lcm(*(item.every for item in self.spec.stages[stage].round))
+        items = (*self.spec.stages[stage].round, *self.spec.state.values())
+        return math.lcm(*(item.every for item in items))
 
     def versions(self, stage: int) -> int:
         """How many batches of each draw a round of the stage uses at most."""
         return 1 + sum(item.repeat - 1 for item in self.spec.stages[stage].round)
+
+    def scheduled(self, stage: int) -> tuple[str, ...]:
+        """The numbers that the host computes before rounds of the stage, as expressions."""
+        if stage not in self._scheduled:
+            rounds = (round for _, round in self.patterns(stage))
+            found = dict.fromkeys(text for round in rounds for text in round.scheduled)
+            self._scheduled[stage] = tuple(found)
+        return self._scheduled[stage]
 
     def patterns(self, stage: int) -> list[tuple[int, Round]]:
         """The different rounds of a stage, each with the first round number it stands for."""

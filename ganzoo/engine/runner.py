@@ -14,6 +14,7 @@ from ganzoo.engine.capture import NotRecordableError, Recorder, State, rehearse
 from ganzoo.engine.draws import Draws
 from ganzoo.engine.inputs import Inputs
 from ganzoo.engine.plan import Round
+from ganzoo.engine.writer import Tools
 from ganzoo.nn.modules import Net
 from ganzoo.seed import key
 
@@ -31,6 +32,7 @@ class Runner:
             each kind of round is then recorded as a graph and replayed; on other devices it is
             the same function, called each time.
         recorder: records on CUDA; for tests.
+        tools: what rounds ask for beside draws, gradients and steps.
 
     Attributes:
         why_not: why rounds are not recorded although that was wanted; else empty.
@@ -45,7 +47,9 @@ class Runner:
         *,
         static: bool,
         recorder: Any = None,
+        tools: Tools | None = None,
     ) -> None:
+        self.tools = tools
         self.draws, self.networks, self.compute, self.state = draws, networks, compute, state
         self.static, self.why_not = static, ""
         self.inputs = Inputs(draws)
@@ -63,7 +67,7 @@ class Runner:
         """Run a round; returns its loss terms, (terms,), valid until the next."""
         function = self._functions.get(id(round))
         if function is None:
-            function = self._functions[id(round)] = round.compile(self.networks)
+            function = self._functions[id(round)] = round.compile(self.networks, self.tools)
         if not self.static:
             self._seed(step)
             return self.compute(function, partial(self._draw, step))

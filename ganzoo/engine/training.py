@@ -13,16 +13,23 @@ from torch import Tensor, nn
 
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint, distribution
+from ganzoo.engine.averages import Averages, decay_of
 from ganzoo.engine.draws import Draws
 from ganzoo.engine.losses import Losses, check
+from ganzoo.engine.memory import Memory
 from ganzoo.engine.numbers import Numbers
 from ganzoo.engine.plan import Plan
 from ganzoo.engine.runner import Runner
-from ganzoo.engine.updates import Updater, rate_of
+from ganzoo.engine.updates import Updater
+from ganzoo.engine.writer import Tools
 from ganzoo.errors import NonFiniteError, TrainingError
 from ganzoo.models.model import Model
-from ganzoo.nn.build import build, initialize
+from ganzoo.nn.build import build, check_trained, initialize
+from ganzoo.nn.optimizers import rates_of
 from ganzoo.seed import key
+from ganzoo.spec import numbers
+from ganzoo.spec.numbers import Clock
+from ganzoo.spec.optimizers import Shared
 from ganzoo.spec.schedule import Stage, Update, updates_of
 from ganzoo.spec.spec import Spec
 
@@ -51,6 +58,7 @@ class Training:
         self.plan = Plan(spec)
         self.rank, self.world = distribution.join_group()
         self.networks = build(spec)
+        check_trained(spec, self.networks)
         bf16 = precision == "bf16" or (precision == "auto" and _has_bf16(device))
         self.precision: Precision = "bf16" if bf16 else "fp32"
         for name, net in self.networks.items():
@@ -67,27 +75,29 @@ class Training:
             spec, self.data, batch=batch, seed=seed, device=device, versions=versions,
             rank=self.rank, world=self.world,
         )  # fmt: skip
-        updates: dict[str, Update] = {}
-        for update in (update for stage in spec.stages for update in stage.updates):
-            updates.setdefault(update.name, update)
-        names = [*(f"rate/{name}" for name in updates), *(f"average/{name}" for name in spec.ema)]
-        self.numbers = Numbers(names, device)
-        self.state: dict[str, Tensor] = {}
-        self.updaters = {
-            name: Updater(update, self.networks, self.numbers[f"rate/{name}"])
-            for name, update in updates.items()
-        }
-        self.averages = {
-            name: [parameter.detach().clone() for parameter in self.networks[name].parameters()]
-            for name in spec.ema
-        }
+        self.numbers = Numbers(
+            dict.fromkeys(name for stage in spec.stages for name in self._numbers_at(stage, 0, 0)),
+            device,
+        )
+        self.updaters = self._updaters()
+        self.averages = Averages(spec, self.networks, self.numbers)
+        self.memory = Memory(
+            spec, self.networks.reads, device, world=self.world, share=self.draws.share
+        )
+        self.tools = Tools(
+            number=self._number, recall=self.memory.recall, remember=self.memory.remember,
+            everywhere=self.memory.everywhere, averages=self.averages.called,
+        )  # fmt: skip
         self.step = 0
         self.within_round = False
         self.checkpoint: Path | None = None
         self._losses = Losses(max(map(_most_terms, spec.stages)), device)
         self._kept: list[Tensor] = []
         static = graph if graph is not None else device.type == "cuda" and self.world == 1
-        self.runner = Runner(self.draws, self.networks, self._compute, self._state, static=static)
+        static = static and all(updater.recordable for updater in self.updaters.values())
+        self.runner = Runner(
+            self.draws, self.networks, self._compute, self._state, static=static, tools=self.tools
+        )
         self._ends = [
             sum(stage.steps for stage in spec.stages[: index + 1])
             for index in range(len(spec.stages))
@@ -104,7 +114,7 @@ class Training:
             self._enter(index)
         stage = self.spec.stages[index]
         number = self.step - (self._ends[index] - stage.steps)
-        self.numbers.write(self._numbers_at(stage, number))
+        self.numbers.write(self._numbers_at(stage, number, self.step))
         round = self.plan.round(index, number)
         self.within_round = True
         # numbers near zero (the moments of weights that no longer learn) cost a hundred times
@@ -119,21 +129,45 @@ class Training:
         self.within_round = False
         return stage.name
 
-    def _numbers_at(self, stage: Stage, number: int) -> dict[str, float]:
-        """The numbers that round `number` of a stage reads."""
-        progress = number / stage.steps
-        rates = {f"rate/{update.name}": rate_of(update, progress) for update in stage.updates}
-        # a short memory at first, so that the first weights are soon forgotten
-        short = (1 + self.step) / (10 + self.step)
-        averages = {
-            f"average/{name}": 1 - min(decay, short) for name, decay in self.spec.ema.items()
+    def _updaters(self) -> dict[str, Updater]:
+        """Those with an optimizer of their own first, since others step with it."""
+        found: dict[str, Updater] = {}
+        updates = [update for stage in self.spec.stages for update in stage.updates]
+        for update in sorted(updates, key=lambda update: isinstance(update.optimizer, Shared)):
+            if update.name in found:
+                continue
+            owner = found[update.optimizer.of] if isinstance(update.optimizer, Shared) else None
+            prefix = f"rate/{update.name}/"
+            rates = {
+                name.removeprefix(prefix): self.numbers[name]
+                for name in self.numbers.names
+                if name.startswith(prefix)
+            }
+            found[update.name] = Updater(update, self.networks, rates, owner)
+        return found
+
+    def _numbers_at(self, stage: Stage, number: int, step: int) -> dict[str, float]:
+        """The numbers that round `number` of a stage reads, `step` of the whole run."""
+        lets, clock = self.spec.let, Clock(number, self.draws.batch, number / stage.steps)
+        found = {
+            f"rate/{update.name}/{path}": rate
+            for update in stage.updates
+            for path, rate in rates_of(update.optimizer, lets, clock).items()
         }
-        return rates | averages
+        for name, average in self.spec.ema.items():
+            found[f"average/{name}"] = 1 - decay_of(average, lets, clock, step)
+        for text in self.plan.scheduled(self.spec.stages.index(stage)):
+            found[f"run/{text}"] = numbers.value(text, lets, clock)
+        return found
+
+    def _number(self, text: str) -> Tensor:
+        """A number of a loss, in the type of all numbers there."""
+        return self.numbers[f"run/{text}"].to(torch.get_default_dtype())
 
     def _enter(self, index: int) -> None:
         stage = self.spec.stages[index]
         for name, net in self.networks.items():
-            net.train(name not in stage.freeze)
+            net.train(not (name in stage.freeze or self.spec.is_frozen(name)))
         self._updates = {update.name: update for update in stage.updates}
         self._stage = index
         self.runner.forget()
@@ -142,7 +176,8 @@ class Training:
         """One round, on what stands in the tensors that it reads; returns its loss terms."""
         self._kept = []
         function(draw, self._gradients, self._apply)
-        self._average()
+        self.averages.step()
+        self.memory.step()
         kept, self._kept = self._kept, []
         return torch.stack(kept) if kept else torch.empty(0, device=self.device)
 
@@ -164,17 +199,6 @@ class Training:
     def _apply(self, name: str) -> None:
         self.updaters[name].step(self._updates[name], self.world)
 
-    def _average(self) -> None:
-        for name, averages in self.averages.items():
-            live, weight = list(self.networks[name].parameters()), self.numbers[f"average/{name}"]
-            with torch.no_grad():
-                if weight.is_cuda:
-                    for average, parameter in zip(averages, live, strict=True):
-                        average.lerp_(parameter, weight)
-                else:
-                    # one kernel for all tensors; a loop of small ones shows in small networks
-                    torch._foreach_lerp_(averages, live, weight.item())  # type: ignore[reportPrivateImportUsage]
-
     # --------------------------------------------------------------- looking and saving
 
     def losses(self) -> dict[str, float]:
@@ -189,13 +213,9 @@ class Training:
         for name, net in networks.items():
             net.to_empty(device=self.device)
             net.load_state_dict(self.networks[name].state_dict())
-            if name in self.averages:
-                with torch.no_grad():
-                    for parameter, average in zip(
-                        net.parameters(), self.averages[name], strict=True
-                    ):
-                        parameter.copy_(average)
-        model = Model(self.spec, networks)
+            self.averages.write(name, net)
+        state = {name: self.memory.published(name) for name in self.spec.published_state}
+        model = Model(self.spec, networks, state=state)
         self._settle(model)
         return model
 
@@ -203,7 +223,7 @@ class Training:
         """Estimate batch statistics anew for averaged weights: the old ones are not theirs."""
         norms = [
             module
-            for name in self.averages
+            for name in self.spec.ema
             if name in model.networks
             for module in model.networks[name].modules()
             if isinstance(module, _NORMS)
@@ -219,11 +239,12 @@ class Training:
             self.spec, self.data, batch=self.draws.batch, seed=key(self.seed, "settle"),
             device=self.device,
         )  # fmt: skip
-        texts = [text for task in self.spec.tasks.values() for _, text in task.expressions]
         for number in range(SETTLE_BATCHES):
-            for text in texts:
-                names = self.spec.draws_in(text)
-                model.evaluate(text, dict(zip(names, draws(number, 0, names), strict=True)))
+            for task in self.spec.tasks.values():
+                for _, text in task.expressions:
+                    names = self.spec.draws_in(text)
+                    values = dict(zip(names, draws(number, 0, names), strict=True))
+                    model.evaluate(text, values, numbers=task.numbers)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
             norm.eval()
@@ -234,9 +255,8 @@ class Training:
             state |= {f"networks/{name}/{k}": value for k, value in net.state_dict().items()}
         for name, updater in self.updaters.items():
             state |= {f"optimizers/{name}/{k}": value for k, value in updater.state().items()}
-        for name, averages in self.averages.items():
-            state |= {f"averages/{name}/{i}": value for i, value in enumerate(averages)}
-        return state | {f"state/{name}": value for name, value in self.state.items()}
+        state |= {f"averages/{word}": value for word, value in self.averages.tensors().items()}
+        return state | {f"state/{word}": value for word, value in self.memory.tensors().items()}
 
     def _identity(self) -> dict[str, Any]:
         """What a run must share with the one that it goes on from."""
@@ -271,13 +291,12 @@ class Training:
                 )
         for name, net in self.networks.items():
             net.load_state_dict(_under(state, f"networks/{name}/"))
-        for name, averages in self.averages.items():
-            for index, value in enumerate(averages):
-                value.copy_(state[f"averages/{name}/{index}"])
+        for word, value in self.averages.tensors().items():
+            value.copy_(state[f"averages/{word}"])
         for name, updater in self.updaters.items():
             updater.load(_under(state, f"optimizers/{name}/"))
-        for name, value in self.state.items():
-            value.copy_(state[f"state/{name}"])
+        for word, value in self.memory.tensors().items():
+            value.copy_(state[f"state/{word}"])
         self.runner.forget()  # optimizers have taken up other tensors
         self.step = facts["step"]
         self.checkpoint = path

@@ -2,29 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from ganzoo.engine import distribution
 from ganzoo.nn.modules import Net
-from ganzoo.spec.schedule import SGD, Adam, RMSprop, Update
+from ganzoo.nn.optimizers import Rates, is_foreign, make, set_rates
+from ganzoo.spec.schedule import Update
 
 
 class Updater:
-    """One update at work: the weights it trains, its optimizer, its constraint."""
+    """One update at work: the weights it trains, its optimizer, its constraint.
 
-    def __init__(self, update: Update, networks: dict[str, Net], rate: Tensor) -> None:
+    Args:
+        rates: numbers of its optimizer that follow the run; the host writes them before a round.
+        owner: the update whose optimizer this one steps with, if it has none of its own.
+    """
+
+    def __init__(
+        self,
+        update: Update,
+        networks: Mapping[str, Net],
+        rates: Rates,
+        owner: Updater | None = None,
+    ) -> None:
         self.parameters = [p for name in update.train for p in networks[name].parameters()]
-        self.rate = rate
-        self.optimizer = _optimizer(update, self.parameters, rate)
+        self.owner = owner
+        self.optimizer, self.rates = (
+            (owner.optimizer, owner.rates)
+            if owner
+            else (make(update.optimizer, self.parameters, rates), rates)
+        )
+
+    @property
+    def recordable(self) -> bool:
+        """Whether a device reads all numbers that follow the run from where the host wrote them."""
+        kept = {"lr", "betas.0", "betas.1"}
+        return set(self.rates) <= kept and not is_foreign(self.optimizer)
 
     def step(self, update: Update, world: int) -> None:
-        """Apply the gradients, at the rate that stands in `rate`. `update` is this stage's."""
-        if not self.rate.is_cuda:  # kernels of other devices take a number
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.rate.item()
+        """Apply the gradients, at the rates that stand in `rates`. `update` is this stage's."""
+        # kernels of a CUDA device read the tensors
+        foreign = is_foreign(self.optimizer)
+        told = {k: rate.item() for k, rate in self.rates.items() if foreign or not rate.is_cuda}
+        set_rates(self.optimizer, told)
         if world > 1:
             distribution.average([p.grad for p in self.parameters if p.grad is not None])
+        if update.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters, update.clip_norm, foreach=True)
         self.optimizer.step()
         for parameter in self.parameters:
             parameter.grad = None
@@ -34,7 +61,9 @@ class Updater:
                     parameter.clamp_(-update.clip_weights, update.clip_weights)
 
     def state(self) -> dict[str, Tensor]:
-        """What the optimizer remembers, by `parameter/word`."""
+        """What the optimizer remembers, by `parameter/word`; nothing if it is another's."""
+        if self.owner:
+            return {}
         return {
             f"{index}/{word}": value
             for index, parameter in enumerate(self.parameters)
@@ -52,25 +81,3 @@ class Updater:
             else:
                 value = torch.empty_like(parameter).copy_(value)
             self.optimizer.state[parameter][word] = value
-
-
-def rate_of(update: Update, progress: float) -> float:
-    """The learning rate of an update when the share `progress` of its stage is done."""
-    options = update.optimizer
-    return options.lr * (options.decay.factor(progress) if options.decay else 1.0)
-
-
-def _optimizer(
-    update: Update, parameters: list[nn.Parameter], rate: Tensor
-) -> torch.optim.Optimizer:
-    """On CUDA the rate is read from the tensor at each step, so that a step can be recorded."""
-    cuda = rate.is_cuda
-    lr = rate if cuda else rate.item()
-    match update.optimizer:
-        case Adam(betas=betas, eps=eps, weight_decay=decay):
-            return torch.optim.Adam(parameters, lr, betas, eps, decay, fused=True, capturable=cuda)
-        case RMSprop(alpha=alpha, eps=eps):
-            return torch.optim.RMSprop(parameters, lr, alpha, eps, foreach=True, capturable=cuda)
-        case SGD(momentum=momentum, weight_decay=decay):
-            how = {"fused": True} if cuda else {"foreach": True}
-            return torch.optim.SGD(parameters, lr, momentum, weight_decay=decay, **how)

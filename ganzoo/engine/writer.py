@@ -3,6 +3,10 @@
 `write(round)` lays the values of a round out as one function of `draw`, `gradients` and
 `apply`; `compile_round` makes it callable. The text consists of identifiers and numbers of a
 validated Spec alone.
+
+Where a Spec has them, the function also asks for numbers that follow the run (`number`), for
+what states mean (`recall`), for means over all processes (`everywhere`), and tells states what
+they are made from (`remember`): the `Tools`.
 """
 
 from __future__ import annotations
@@ -10,16 +14,59 @@ from __future__ import annotations
 import hashlib
 import linecache
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from ganzoo.spec import vocabulary
 
 if TYPE_CHECKING:
     from ganzoo.engine.plan import Execution, Round, Value
 
-OWN_WORDS = ("train_round", "draw", "gradients", "apply", "no_grad", "range", "k")
+OWN_WORDS = (
+    "train_round", "draw", "gradients", "apply", "no_grad", "range", "k", "number", "recall",
+    "remember", "everywhere", "leaf", "grad",
+)  # fmt: skip
+
+
+def _alone(value: Tensor) -> Tensor:
+    return value
+
+
+def _absent(*_: Any, **__: Any) -> Any:
+    raise AssertionError("this round asks for more than it was given")
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a round asks for beside draws, gradients and steps.
+
+    number(text): the number that an expression of the run comes to, as a 0-dim tensor.
+    recall(state, **values): what a state means. remember(state, **values): what it is made from
+    for the next round; all states change once the last has been told.
+    everywhere(value): the mean of a value over all processes. averages: moving averages of
+    networks, as modules by name.
+    """
+
+    number: Callable[[str], Tensor] = _absent
+    recall: Callable[..., Tensor] = _absent
+    remember: Callable[..., None] = _absent
+    everywhere: Callable[[Tensor], Tensor] = _alone
+    averages: Mapping[str, Any] = field(default_factory=lambda: dict[str, Any]())
+
+
+def leaf(value: Tensor) -> Tensor:
+    """The same numbers, as a point that gradients are taken with respect to."""
+    return value.detach().requires_grad_()
+
+
+def gradient(of: Tensor, at: Tensor, create_graph: bool = False) -> Tensor:
+    """The gradient of each sample's own number: their sum is differentiated, and samples do not
+    touch each other."""
+    [found] = torch.autograd.grad(of.sum(), at, create_graph=create_graph, retain_graph=True)
+    return found
 
 
 def write(round: Round) -> str:
@@ -30,13 +77,26 @@ def write(round: Round) -> str:
 def own_words(round: Round) -> dict[str, str]:
     """The words of the code itself; after an underscore, which no name of a Spec begins with,
     where the Spec has a thing of that name."""
-    theirs = {*round.spec.networks, *round.spec.draws, *round.spec.let}
+    theirs = {*round.spec.networks, *round.spec.draws, *round.spec.let, *round.spec.state}
     theirs |= {value.word for value in round.values if value.kind == "function"}
     return {word: f"_{word}" if word in theirs else word for word in OWN_WORDS}
 
 
-def compile_round(round: Round, names: Mapping[str, Any]) -> Callable[..., None]:
-    """The function, with networks and functions looked up in `names`."""
+def average_words(round: Round) -> dict[str, str]:
+    """The word for the moving average of each network that the round calls."""
+    taken = {*round.spec.networks, *round.spec.draws, *round.spec.let, *round.spec.state}
+    found: dict[str, str] = {}
+    for name in round.averages:
+        word = f"{name}_ema"
+        while word in taken:
+            word += "_"
+        found[name] = word
+        taken.add(word)
+    return found
+
+
+def compile_round(round: Round, names: Mapping[str, Any], tools: Tools) -> Callable[..., None]:
+    """The function, with networks and functions looked up in `names`, all else in `tools`."""
     ours = own_words(round)
     digest = hashlib.sha256(round.code.encode()).hexdigest()[:8]
     filename = f"<ganzoo round {round.stage.name} {digest}>"
@@ -48,7 +108,11 @@ def compile_round(round: Round, names: Mapping[str, Any]) -> Callable[..., None]
         if value.kind == "function"
     }
     namespace: dict[str, Any] = {**functions, **names}
+    namespace |= {word: tools.averages[name] for name, word in average_words(round).items()}
     namespace |= {ours["no_grad"]: torch.no_grad, ours["range"]: range}
+    namespace |= {ours["leaf"]: leaf, ours["grad"]: gradient}
+    for word in ("number", "recall", "remember", "everywhere"):
+        namespace[ours[word]] = getattr(tools, word)
     # identifiers and numbers of a validated Spec, laid out by the writer below: no text of the
     # Spec reaches this line
     exec(compile(round.code, filename, "exec"), namespace)
@@ -65,16 +129,23 @@ class _Writer:
         self.open = False
         self.held: dict[str, Value] = {}
         self.ours = own_words(round)
+        self.averages = average_words(round)
+
+    @property
+    def remembering(self) -> bool:
+        """Whether what is being written stands after the last update."""
+        return self.index == len(self.round.executions)
 
     def write(self) -> str:
         ours = self.ours
+        first = self._first()
         blocks: list[tuple[int, str]] = []
         for index, execution in enumerate(self.round.executions):
             self.index = index
             self.lines, self.open = [], False
             self._execution(execution)
             blocks.append((execution.version, "\n".join(self.lines)))
-        body: list[str] = []
+        body: list[str] = [*first]
         while blocks:
             version, text = blocks[0]
             run = 1
@@ -86,21 +157,51 @@ class _Writer:
             else:
                 body.append(text.replace(_K, str(version)))
             blocks = blocks[run:]
+        body += self._last()
         head = f"def {ours['train_round']}({ours['draw']}, {ours['gradients']}, {ours['apply']}):"
         # a round in which nothing is due has no body of its own
         return "\n".join([head, *(body or ["    pass"])]) + "\n"
 
+    def _first(self) -> list[str]:
+        """What stands before all updates: numbers that follow the run, and states as they are."""
+        self.lines, self.open = [], False
+        for value in self.round.values:
+            if value.kind == "scheduled":
+                self._line(f"{self._name(value)} = {self.ours['number']}({value.word!r})")
+            elif value.kind == "state" and not value.parts:
+                self._line(f"{self._name(value)} = {self.ours['recall']}({value.word!r})")
+        return self.lines
+
+    def _last(self) -> list[str]:
+        """What states are made from."""
+        self.index = len(self.round.executions)
+        self.lines, self.open = [], False
+        if not self.round.remembers:
+            return []
+        self._line("# after the round")
+        roots = [value for remembered in self.round.remembers for _, value in remembered.values]
+        fresh = self._fresh(roots)
+        for value in fresh:
+            if value.kind == "draw":
+                self._line(
+                    f"{self._name(value)} = {self.ours['draw']}({value.version}, {value.word!r})"
+                )
+        self._compute(fresh)
+        for remembered in self.round.remembers:
+            values = ", ".join(f"{key}={self._read(part)}" for key, part in remembered.values)
+            self._line(f"{self.ours['remember']}({remembered.state!r}, {values})", False)
+        return self.lines
+
     def _execution(self, execution: Execution) -> None:
         title = " and ".join(", ".join(update.train) for update in execution.updates)
         self._line(f"# update {title}")
-        fresh = self._fresh(execution)
+        for update, terms in zip(execution.updates, execution.terms, strict=True):
+            for term, key in zip(terms, update.minimize, strict=True):
+                if term.first == self.index and not term.hint:
+                    term.hint = f"{update.name}_{key}"
+        fresh = self._fresh([term for terms in execution.terms for term in terms])
         self._draws([value for value in fresh if value.kind == "draw"])
-        for value in fresh:
-            if value.kind == "call" and not _only_reader(self.round, value).nested:
-                self._call(value)
-            elif value.kind in {"function", "operator"} and not value.nested:
-                text = self._text(value)
-                self._line(f"{self._name(value)} = {text}", bool(value.wants))
+        self._compute(fresh)
         for u, (update, terms) in enumerate(zip(execution.updates, execution.terms, strict=True)):
             parts = ", ".join(term.name for term in terms)
             keep = ", keep_graph=True" if self.round.keeps_graph(self.index, u) else ""
@@ -108,7 +209,17 @@ class _Writer:
         for update in execution.updates:
             self._line(f"{self.ours['apply']}({update.name!r})")
 
-    def _fresh(self, execution: Execution) -> list[Value]:
+    def _compute(self, fresh: list[Value]) -> None:
+        for value in fresh:
+            if value.kind == "call" and not _only_reader(self.round, value).nested:
+                self._call(value)
+            elif value.nested or value.aliases or (value.kind == "state" and not value.parts):
+                continue
+            elif value.kind in {"function", "operator", "gradient", "point", "state"}:
+                text = self._text(value)
+                self._line(f"{self._name(value)} = {text}", bool(value.wants))
+
+    def _fresh(self, roots: list[Value]) -> list[Value]:
         """What is computed here for the first time, parts before wholes."""
         ordered: list[Value] = []
 
@@ -118,11 +229,8 @@ class _Writer:
                     visit(part)
                 ordered.append(value)
 
-        for u, terms in enumerate(execution.terms):
-            for term, key in zip(terms, execution.updates[u].minimize, strict=True):
-                if term.first == self.index and not term.hint:
-                    term.hint = f"{execution.updates[u].name}_{key}"
-                visit(term)
+        for root in roots:
+            visit(root)
         return ordered
 
     def _draws(self, draws: list[Value]) -> None:
@@ -148,7 +256,8 @@ class _Writer:
         arguments = [self._use(part, call) for part in call.inputs]
         if call.outputs != [""]:
             arguments.append(f"outputs={tuple(call.outputs)!r}")
-        return f"{call.word}({', '.join(arguments)})"
+        word = self.averages[call.word] if call.average else call.word
+        return f"{word}({', '.join(arguments)})"
 
     def _text(self, value: Value, rank: int = 0) -> str:
         """The expression that computes a value from those that have names."""
@@ -160,6 +269,19 @@ class _Writer:
                 arguments = [name or self._use(next(pending), value) for name in value.passed]
                 arguments += [f"{key}={self._use(part, value)}" for key, part in value.noise]
                 return f"{value.word}({', '.join(arguments)})"
+            case "state":
+                parts = [*zip(value.passed, value.inputs, strict=True), *value.noise]
+                arguments = [f"{key}={self._use(part, value)}" for key, part in parts]
+                return f"{self.ours['recall']}({', '.join([repr(value.word), *arguments])})"
+            case "point":
+                return f"{self.ours['leaf']}({self._read(value.inputs[0])})"
+            case "gradient":
+                of, at = self._use(value.inputs[0], value), self._read(value.inputs[1])
+                graph = ", create_graph=True" if value.wants else ""
+                return f"{self.ours['grad']}({of}, {at}{graph})"
+            case "operator" if value.word in "<>":
+                left, right = (self._use(part, value, 1) for part in value.inputs)
+                return f"({left} {value.word} {right}) * 1.0"
             case _:
                 own = 1 if value.word in "+-" and len(value.inputs) == 2 else 2
                 if len(value.inputs) == 1:
@@ -184,6 +306,14 @@ class _Writer:
 
     def _use(self, value: Value, user: Value, rank: int = 0) -> str:
         """How `user` reads `value`: detached where it wants none of its gradients."""
+        text = self._read(value, user, rank)
+        return f"{text}.detach()" if not value.nested and user.detaches(value) else text
+
+    def _read(self, value: Value, user: Value | None = None, rank: int = 0) -> str:
+        """A value by its name, or as text where it has none."""
+        if self.remembering and value.reduced:
+            text = self._text(value, rank) if value.nested else value.name
+            return f"{self.ours['everywhere']}({text})"
         if value.kind == "number":
             return (
                 f"{value.number:g}"
@@ -191,16 +321,17 @@ class _Writer:
                 else repr(value.number)
             )
         if value.kind == "several":
-            return f"({', '.join(self._use(part, user) for part in value.inputs)},)"
+            # nothing by itself: what reads the values reads them
+            return f"({', '.join(self._use(part, user or value) for part in value.inputs)},)"
         if value.nested:
             return self._text(value, rank)
-        return f"{value.name}.detach()" if user.detaches(value) else value.name
+        return value.inputs[0].name if value.aliases else value.name
 
     def _name(self, value: Value) -> str:
         """A free name: its hint, numbered where a value that is still needed holds that name."""
         base = value.hint or value.word or "value"
         base = base if base.isidentifier() else "value"
-        taken = {*self.round.spec.networks, *self.ours.values()}
+        taken = {*self.round.spec.networks, *self.ours.values(), *self.averages.values()}
         taken |= {v.word for v in self.round.values if v.kind == "function"}
         for suffix in ("", *(f"_{n}" for n in range(2, 1000))):
             name = base + suffix

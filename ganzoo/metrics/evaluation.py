@@ -37,7 +37,7 @@ from ganzoo.nn.build import build, initialize
 from ganzoo.plugins.host import default
 from ganzoo.seed import key
 from ganzoo.spec.draws import Image, Label, Normal, Text
-from ganzoo.spec.spec import Task
+from ganzoo.spec.tasks import Task
 
 COUNT = 10_000
 DENSE = 1024
@@ -188,7 +188,7 @@ class Evaluation:
         return any(
             isinstance(self.spec.draws[name], Label)
             for task in self.model.tasks("generate").values()
-            for name in self.spec.draws_in(task.output)
+            for name in self.spec.draws_of(task)
         )
 
     @cached_property
@@ -198,7 +198,7 @@ class Evaluation:
 
     def text_of(self, task: Task | None) -> Text | None:
         """The sentence that a task takes; None where it takes none."""
-        names = self.spec.draws_in(task.output) if task else ()
+        names = self.spec.draws_of(task) if task else ()
         draws = map(self.spec.draws.get, names)
         return next((draw for draw in draws if isinstance(draw, Text)), None)
 
@@ -206,7 +206,7 @@ class Evaluation:
         """Whether a code is itself a sample, which should lie as the normal prior does."""
         return any(
             isinstance(self.spec.draws[name], Normal)
-            for name in self.spec.draws_in(self.spec.tasks[task].output)
+            for name in self.spec.draws_of(self.spec.tasks[task])
         )
 
     @cached_property

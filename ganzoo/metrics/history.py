@@ -59,7 +59,7 @@ def follow(
         step = int(folder.name)
         note(f"snapshot {step:,}")
         model = store.load(folder)
-        draws = [model.spec.draws[n] for n in model.spec.draws_in(model.task("generate").output)]
+        draws = [model.spec.draws[n] for n in model.spec.draws_of(model.task("generate"))]
         given: dict[str, Any] = {
             d.kind: train.batch(d.field, chosen).numpy() for d in draws if isinstance(d, DATA)
         }

@@ -20,7 +20,7 @@ def _directions(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     for name, task in evaluation.model.tasks("translate").items():
         (field,) = (
             draw.field
-            for draw in map(spec.draws.get, spec.draws_in(task.output))
+            for draw in map(spec.draws.get, spec.draws_of(task))
             if isinstance(draw, Image)
         )
         images = [test.fields.fields.get(word) for word in (field, task.to or "")]

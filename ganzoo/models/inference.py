@@ -19,7 +19,7 @@ from ganzoo.data.folder import opened
 from ganzoo.errors import DataError, TaskError
 from ganzoo.models.model import Model, image_tensor
 from ganzoo.spec.draws import Image
-from ganzoo.spec.spec import Task
+from ganzoo.spec.tasks import Task
 
 AT_ONCE = 64
 """Files that are read before they are scored together."""
@@ -136,7 +136,7 @@ def write_csv(rows: Sequence[Scored], path: Path) -> Path:
 
 def _image(model: Model, task: Task) -> Image:
     """The image that a task takes."""
-    draws = (model.spec.draws[name] for name in model.spec.draws_in(task.output))
+    draws = (model.spec.draws[name] for name in model.spec.draws_of(task))
     return next(draw for draw in draws if isinstance(draw, Image))
 
 

@@ -15,13 +15,27 @@ from ganzoo.data.text_encoder import embed
 from ganzoo.errors import TaskError, choices, nearest
 from ganzoo.models.config import ModelConfig, Threshold
 from ganzoo.models.scores import Scores
+from ganzoo.models.solving import solve
 from ganzoo.nn.build import parameter_count
+from ganzoo.nn.functions.distributions import truncate
 from ganzoo.nn.interpreter import Evaluator
 from ganzoo.nn.modules import Net
 from ganzoo.seed import key
 from ganzoo.spec import expression as ex
-from ganzoo.spec.draws import DATA, Image, Label, Normal, Text, Uniform, tensor_shape
-from ganzoo.spec.spec import Spec, Task
+from ganzoo.spec.draws import (
+    DATA,
+    NOISE,
+    WHOLE,
+    Categorical,
+    Image,
+    Label,
+    Normal,
+    Text,
+    Uniform,
+    tensor_shape,
+)
+from ganzoo.spec.spec import Spec
+from ganzoo.spec.tasks import Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,14 +57,21 @@ class Model:
     Attributes:
         spec: the Spec. networks: the networks that the tasks need, in evaluation mode.
         config: what its folder says about where it comes from; nothing for a fresh one.
+        state: the values of the states that the tasks read.
     """
 
     def __init__(
-        self, spec: Spec, networks: Mapping[str, Net], config: ModelConfig | None = None
+        self,
+        spec: Spec,
+        networks: Mapping[str, Net],
+        config: ModelConfig | None = None,
+        *,
+        state: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.spec = spec
         self.networks = dict(networks)
         self.config = (config or ModelConfig(spec=spec)).model_copy(update={"spec": spec})
+        self.state = dict(state or {})
         for net in self.networks.values():
             net.eval().requires_grad_(False)
 
@@ -78,11 +99,13 @@ class Model:
                 the first.
             given: the other inputs of the task, such as `label=3`, `label=range(10)`,
                 `text="a red apple"` or several sentences; embedded ones are float (n, size).
+                Classes that are noise, and numbers that the task declares, are set by their
+                names, such as `c=3` and `psi=0.7`.
         """
         chosen = self.task("generate", task)
         values, n = self._given(chosen, given, n)
-        values |= self._noise(chosen, n, seed, noise or {})
-        return self._images(self.outputs(chosen.output, values), output)
+        values |= self._noise(chosen, n, seed, noise or {}, values)
+        return self._images(self._run(chosen, chosen.output, values), output)
 
     def encode(
         self, images: Any = None, *, task: str | None = None, seed: int = 0, **given: Any
@@ -97,21 +120,28 @@ class Model:
         chosen = self.task("encode", task)
         given |= {} if images is None else {"image": images}
         values, n = self._given(chosen, given, None)
-        values |= self._noise(chosen, n, seed, {})
-        return self.outputs(chosen.output, values).flatten(1).cpu().numpy()
+        values |= self._noise(chosen, n, seed, {}, values)
+        return self._run(chosen, chosen.output, values).flatten(1).cpu().numpy()
 
     def reconstruct(
-        self, images: Any, *, task: str | None = None, seed: int = 0, output: Output = "pil"
+        self,
+        images: Any,
+        *,
+        task: str | None = None,
+        seed: int = 0,
+        output: Output = "pil",
+        **given: Any,
     ) -> Any:
         """The images, encoded and decoded again.
 
         Args:
             task: the name of the task where there are several; by default the first.
+            given: other inputs of the task, and its numbers.
         """
         chosen = self.task("reconstruct", task)
-        values, n = self._given(chosen, {"image": images}, None)
-        values |= self._noise(chosen, n, seed, {})
-        return self._images(self.outputs(chosen.output, values), output)
+        values, n = self._given(chosen, {"image": images, **given}, None)
+        values |= self._noise(chosen, n, seed, {}, values)
+        return self._images(self._run(chosen, chosen.output, values), output)
 
     @property
     def latent(self) -> str | None:
@@ -147,12 +177,13 @@ class Model:
             raise TaskError(f"{wanted}, not {rows.shape}")
         given = torch.from_numpy(rows).to(self.device).reshape(-1, *shape)
         known = self.spec.meaning(encoding.output)
-        noise = self._noise(task, len(given), seed, {})
+        noise = self._noise(task, len(given), seed, {}, {})
         parts: list[Tensor] = []
         for first in range(0, len(given), BATCH):
-            some = {name: value[first : first + BATCH] for name, value in noise.items()}
+            some = _rows(noise, first, BATCH)
             code = given[first : first + BATCH]
-            parts.append(self.evaluate(task.output, {**some, "": code}, {known: code}))
+            values = {**some, "": code}
+            parts.append(self.evaluate(task.output, values, {known: code}, numbers=task.numbers))
         return self._images(torch.cat(parts), output)
 
     def _goes_through(self, encoding: Task) -> bool:
@@ -178,23 +209,26 @@ class Model:
         values: dict[str, Tensor] = {}
         for name in self.spec.draws_in(encoding.output):
             draw = self.spec.draws[name]
-            whole = isinstance(draw, Label)
+            whole = isinstance(draw, WHOLE)
             shape = (1, *tensor_shape(draw))
             values[name] = torch.zeros(
                 shape, dtype=torch.int64 if whole else torch.float32, device=self.device
             )
-        return self.outputs(encoding.output, values).shape[1:]
+        found = self.evaluate(encoding.output, values, numbers=encoding.numbers)
+        return found.shape[1:]
 
-    def translate(self, images: Any, *, to: str, seed: int = 0, output: Output = "pil") -> Any:
-        """The images in the domain `to`.
+    def translate(
+        self, images: Any, *, to: str, seed: int = 0, output: Output = "pil", **given: Any
+    ) -> Any:
+        """The images in the domain `to`; `given` are other inputs of the task, and its numbers.
 
         Raises:
             TaskError: the model translates to no domain of that name.
         """
         task = self.translation(to)
-        values, n = self._given(task, {"image": images}, None)
-        values |= self._noise(task, n, seed, {})
-        return self._images(self.outputs(task.output, values), output)
+        values, n = self._given(task, {"image": images, **given}, None)
+        values |= self._noise(task, n, seed, {}, values)
+        return self._images(self._run(task, task.output, values), output)
 
     def score(
         self,
@@ -223,11 +257,11 @@ class Model:
         if maps and chosen.map is None:
             raise TaskError(f"the task {name!r} of {self.title} has no map")
         values, n = self._given(chosen, {"image": images, **given}, None)
-        values |= self._noise(chosen, n, seed, {})
-        found = self._alike(chosen.output, values).flatten().cpu().numpy()
+        values |= self._noise(chosen, n, seed, {}, values)
+        found = self._alike(chosen, chosen.output, values).flatten().cpu().numpy()
         where = None
         if maps and chosen.map is not None:
-            where = self._alike(chosen.map, values).mean(1).clamp_min(0).cpu().numpy()
+            where = self._alike(chosen, chosen.map, values).mean(1).clamp_min(0).cpu().numpy()
         return Scores(found, self.thresholds.get(name), where)
 
     @property
@@ -310,16 +344,25 @@ class Model:
     def _given(
         self, task: Task, given: dict[str, Any], n: int | None
     ) -> tuple[dict[str, Tensor], int]:
-        """The values of the data's draws, and how many samples they make."""
+        """The values of the data's draws, of classes and of numbers that callers may set, and how
+        many samples they make. Classes that are not given are drawn, and not here."""
         draws = {
             name: self.spec.draws[name]
-            for name in self.spec.draws_in(task.output)
+            for name in self.spec.draws_of(task)
             if isinstance(self.spec.draws[name], DATA)
+            or (isinstance(self.spec.draws[name], Categorical) and name in given)
         }
-        words = {name: _word(draw) for name, draw in draws.items()}
+        words = {name: _word(name, draw) for name, draw in draws.items()}
+        numbers = {
+            name: self._number(name, given.pop(name, number))
+            for name, number in task.numbers.items()
+        }
         for word in given:
             if word not in words.values():
-                allowed = [*words.values(), "n", "seed", "output", "noise", "task"]
+                chosen = [n for n in self.spec.draws_of(task)
+                          if isinstance(self.spec.draws[n], Categorical)]  # fmt: skip
+                allowed = [*words.values(), *chosen, *task.numbers]
+                allowed += ["n", "seed", "output", "noise", "task"]
                 raise TaskError(
                     f"{self.title} takes no {word!r}{nearest(word, allowed)} "
                     f"it takes: {choices(allowed)}"
@@ -328,7 +371,7 @@ class Model:
         for name, draw in draws.items():
             if words[name] not in given:
                 raise TaskError(f"{self.title} needs {words[name]}=...")
-            values[name] = self._value(draw, given[words[name]])
+            values[name] = self._value(words[name], draw, given[words[name]])
         sizes = {value.shape[0] for value in values.values()}
         n = n if n is not None else max(sizes, default=1)
         if not isinstance(n, int) or isinstance(n, bool) or n < 1:
@@ -338,15 +381,26 @@ class Model:
                 values[name] = value.expand(n, *value.shape[1:])
             elif value.shape[0] != n:
                 raise TaskError(f"{words[name]} has {value.shape[0]} entries, and n is {n}")
-        return values, n
+        return {**values, **numbers}, n
 
-    def _value(self, draw: Any, value: Any) -> Tensor:
+    def _number(self, name: str, value: Any) -> Tensor:
+        """A number that a task declares, as a tensor without axes."""
+        wrong = TaskError(f"{name} is one finite number, not {value!r}")
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise wrong from None
+        if not np.isfinite(number):
+            raise wrong
+        return torch.tensor(number, device=self.device)
+
+    def _value(self, word: str, draw: Any, value: Any) -> Tensor:
         match draw:
             case Image():
                 return image_tensor(value, draw).to(self.device)
-            case Label():
+            case Label() | Categorical():
                 wrong = TaskError(
-                    f"label: whole numbers from 0 to {draw.classes - 1}, not {value!r}"
+                    f"{word}: whole numbers from 0 to {draw.classes - 1}, not {value!r}"
                 )
                 try:
                     labels = _array(value).reshape(-1)
@@ -366,11 +420,19 @@ class Model:
                     raise TaskError(f"{wanted}, not {rows.shape}")
                 return torch.from_numpy(rows).to(self.device)
 
-    def _noise(self, task: Task, n: int, seed: int, given: Mapping[str, Any]) -> dict[str, Tensor]:
+    def _noise(
+        self,
+        task: Task,
+        n: int,
+        seed: int,
+        given: Mapping[str, Any],
+        known: Mapping[str, Any],
+    ) -> dict[str, Tensor]:
+        """The noise of a task: as `given` by name, else of the seed; none that is `known`."""
         names = [
             name
-            for name in self.spec.draws_in(task.output)
-            if isinstance(self.spec.draws[name], Normal | Uniform)
+            for name in self.spec.draws_of(task)
+            if isinstance(self.spec.draws[name], NOISE) and name not in known
         ]
         for name in given:
             if name not in names:
@@ -380,11 +442,14 @@ class Model:
         values: dict[str, Tensor] = {}
         for name in names:
             draw = self.spec.draws[name]
-            assert isinstance(draw, Normal | Uniform)
-            if name in given:
-                wanted = f"noise {name!r} is float ({n}, {draw.size})"
+            assert isinstance(draw, NOISE)
+            if name in given and isinstance(draw, Categorical):
+                value = self._value(name, draw, given[name])
+            elif name in given:
+                shape = (n, *tensor_shape(draw))
+                wanted = f"noise {name!r} is float {shape}"
                 value = torch.from_numpy(_floats(given[name], wanted))
-                if value.shape != (n, draw.size):
+                if value.shape != shape:
                     raise TaskError(f"{wanted}, not {tuple(value.shape)}")
             else:
                 value = sample_noise(draw, n, seed, name)
@@ -404,6 +469,7 @@ class Model:
         """The same model, moved to `device`."""
         for net in self.networks.values():
             net.to(device)
+        self.state = {name: value.to(device) for name, value in self.state.items()}
         return self
 
     def evaluate(
@@ -411,44 +477,69 @@ class Model:
         text: str,
         values: Mapping[str, Tensor],
         known: Mapping[ex.Expression, Tensor] | None = None,
+        *,
+        numbers: Mapping[str, Any] | None = None,
+        gradients: bool = False,
     ) -> Any:
-        """The value of any expression over the model's draws and networks; no gradients.
+        """The value of any expression over the model's draws, states and networks.
 
         Args:
             values: a tensor for each draw that it needs: images (n, c, h, w) in [-1, 1].
             known: the values of expressions in it, which are not computed.
+            numbers: those of a task, by name.
+            gradients: keep what gradients with respect to `values` and `known` need.
         """
 
         def call(name: str, inputs: Sequence[Tensor], output: str | None) -> Tensor:
             return self.networks[name](*inputs, outputs=(output or "",))
 
+        batches = {name: value for name, value in values.items() if value.ndim}
         evaluator = Evaluator(
-            self.spec, call, values, lambda batch: torch.rand(batch, device=self.device), known
-        )
-        with torch.inference_mode():
+            self.spec, call, batches, lambda *shape: torch.rand(*shape, device=self.device), known,
+            recall=lambda name: self.state[name], whole=self.networks.__getitem__,
+        )  # fmt: skip
+        evaluator.values |= {name: value for name, value in values.items() if not value.ndim}
+        for name, number in (numbers or {}).items():
+            evaluator.values.setdefault(name, torch.tensor(float(number), device=self.device))
+        if gradients:
+            with torch.enable_grad():
+                return evaluator(text)
+        # what is made in inference mode can have no gradient
+        with torch.no_grad() if ex.GRADIENT in self.spec.names_in(text) else torch.inference_mode():
             return evaluator(text)
 
     def outputs(self, text: str, values: Mapping[str, Tensor], batch: int = BATCH) -> Tensor:
         """As `evaluate`, for an expression with one row a sample: in batches, side by side."""
-        n = next(iter(values.values())).shape[0]
-        parts = [
-            self.evaluate(text, {name: value[i : i + batch] for name, value in values.items()})
-            for i in range(0, n, batch)
-        ]
+        n = _count(values)
+        parts = [self.evaluate(text, _rows(values, i, batch)) for i in range(0, n, batch)]
         return torch.cat(parts)
 
-    def _alike(self, text: str, values: Mapping[str, Tensor]) -> Tensor:
+    def _run(
+        self, task: Task, text: str, values: Mapping[str, Tensor], batch: int = BATCH
+    ) -> Tensor:
+        """An expression of a task, in batches; what the task solves for is found first."""
+        if not task.solve:
+            return self.outputs(text, values, batch)
+        parts: list[Tensor] = []
+        for first in range(0, _count(values), batch):
+            rows = _rows(values, first, batch)
+            parts.append(self.evaluate(text, *solve(self, task, rows)))
+        return torch.cat(parts)
+
+    def _alike(self, task: Task, text: str, values: Mapping[str, Tensor]) -> Tensor:
         """As `outputs`, with batches filled up to one size.
 
         The last bits of a matrix product depend on how many rows there are; a verdict must not.
         """
-        n = next(iter(values.values())).shape[0]
+        n = _count(values)
         wanted = -(-n // SCORED) * SCORED
         filled = {
             name: torch.cat([value, value[:1].expand(wanted - n, *value.shape[1:])])
+            if value.ndim
+            else value
             for name, value in values.items()
         }
-        return self.outputs(text, filled, SCORED)[:n]
+        return self._run(task, text, filled, SCORED)[:n]
 
     def _images(self, images: Tensor, output: Output) -> Any:
         images = images.add(1).div(2).clamp(0, 1).cpu()
@@ -506,16 +597,37 @@ class Model:
         return f"<Model {self.title}: {', '.join(self.spec.tasks)}; parameters: {sizes}>"
 
 
-def sample_noise(draw: Normal | Uniform, n: int, seed: int, name: str) -> Tensor:
-    """Noise (n, size) of a seed, row by row, so that the first rows do not depend on `n`."""
+def sample_noise(draw: Normal | Uniform | Categorical, n: int, seed: int, name: str) -> Tensor:
+    """Noise (n, ...) of a seed, row by row, so that the first rows do not depend on `n`.
+
+    Classes are whole numbers (n,).
+    """
     generator = torch.Generator().manual_seed(key(seed, "sample", name))
-    rows = torch.empty(n, draw.size)
+    shape = tensor_shape(draw)
+    if isinstance(draw, Categorical):
+        return torch.rand(n, generator=generator).mul(draw.classes).long()
+    rows = torch.empty(n, *shape)
     for row in rows:
         if isinstance(draw, Normal):
-            row.copy_(torch.randn(draw.size, generator=generator))
+            row.copy_(torch.randn(shape, generator=generator))
         else:
             row.uniform_(draw.low, draw.high, generator=generator)
+    if isinstance(draw, Normal) and draw.truncation is not None:
+        return truncate(rows, draw.truncation)
     return rows
+
+
+def _count(values: Mapping[str, Tensor]) -> int:
+    """How many samples there are values of."""
+    return next(value.shape[0] for value in values.values() if value.ndim)
+
+
+def _rows(values: Mapping[str, Tensor], first: int, count: int) -> dict[str, Tensor]:
+    """Some samples; numbers, without axes, are of all."""
+    return {
+        name: value[first : first + count] if value.ndim else value
+        for name, value in values.items()
+    }
 
 
 def _sentences(value: Any) -> list[str]:
@@ -617,6 +729,6 @@ def _fit(values: Tensor, draw: Image) -> Tensor:
     return values.clamp(0, 1).mul(2).sub(1)
 
 
-def _word(draw: Any) -> str:
-    """How callers name an input: its kind."""
-    return draw.kind
+def _word(name: str, draw: Any) -> str:
+    """How callers name an input: its kind, and classes that are noise their own name."""
+    return name if isinstance(draw, Categorical) else draw.kind

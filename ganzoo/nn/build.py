@@ -16,12 +16,28 @@ from torch import Tensor, nn
 from ganzoo.errors import ShapeError
 from ganzoo.nn.interpreter import Evaluator
 from ganzoo.nn.modules import MAX_NUMBERS, Net, Shape, example, shape_text
-from ganzoo.spec.draws import Label, tensor_shape
-from ganzoo.spec.network import Default, Gaussian, He, Network, Xavier
+from ganzoo.spec import vocabulary
+from ganzoo.spec.draws import WHOLE, tensor_shape
+from ganzoo.spec.layers import Layer
+from ganzoo.spec.layers.weights import matrix
+from ganzoo.spec.network import Default, Gaussian, Init, LeCun, Network, Orthogonal, Xavier
 from ganzoo.spec.spec import Spec
+from ganzoo.spec.state import Running
 
 
-def build(spec: Spec, *, published: bool = False) -> dict[str, Net]:
+class Networks(dict[str, Net]):
+    """Networks by name, and what else the expressions of a Spec told while they were made.
+
+    Attributes:
+        reads: the shapes of what each state is read from, by field, without the batch.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: dict[str, dict[str, Shape]] = {}
+
+
+def build(spec: Spec, *, published: bool = False) -> Networks:
     """The networks of `spec` on the meta device (no memory, no weights yet), all shapes checked.
 
     Args:
@@ -34,7 +50,7 @@ def build(spec: Spec, *, published: bool = False) -> dict[str, Net]:
     """
     if not published:
         spec.complete()
-    networks: dict[str, Net] = {}
+    networks, reads = Networks(), dict[str, dict[str, Shape]]()
 
     def call(name: str, values: Sequence[Tensor], output: str | None) -> Tensor:
         for word, value in zip(spec.networks[name].inputs, values, strict=True):
@@ -64,19 +80,40 @@ def build(spec: Spec, *, published: bool = False) -> dict[str, Net]:
             size = shape_text(tensor_shape(draw))
             raise ShapeError([(f"draws.{name}", f"{size}; at most {MAX_NUMBERS:,} numbers")])
     draws = {
-        name: example(tensor_shape(draw), isinstance(draw, Label))
+        name: example(tensor_shape(draw), isinstance(draw, WHOLE))
         for name, draw in spec.draws.items()
     }
 
-    def noise(batch: int) -> Tensor:
-        return torch.empty(batch, device="meta")
+    def noise(batch: int, *width: int) -> Tensor:
+        return torch.empty(batch, *width, device="meta")
 
-    evaluate = Evaluator(spec, call, draws, noise)
-    for path, text in spec.expressions():
+    def recall(name: str, **values: Tensor) -> Tensor:
+        state = spec.state[name]
+        words = {key for key, kind in state.texts.items() if kind == "read"}
+        reads[name] = {key: tuple(values[key].shape[1:]) for key in words & set(values)}
+        with torch.device("meta"):
+            held = {word: value.to("meta") for word, value in state.tensors(reads[name]).items()}
+            return state.value(held, **values)
+
+    def whole(name: str) -> Net:
+        if name not in networks:
+            raise ShapeError(f"{name} is called nowhere before its weights are read")
+        return networks[name]
+
+    evaluate = Evaluator(spec, call, draws, noise, recall=recall, whole=whole)
+    # weights can be read once a network is made, and its first call makes it
+    texts = sorted(spec.expressions(), key=lambda item: _reads_weights(spec, item[1]))
+    for path, text in texts:
         if path.startswith("let.") or (published and not path.startswith("tasks.")):
             continue
+        room, named = (*path.split("."), "")[:2]
+        numbers = spec.tasks[named].numbers if room == "tasks" else {}
+        own = evaluate
+        if numbers:
+            own = Evaluator(spec, call, {**draws}, noise, recall=recall, whole=whole)
+            own.values |= {word: float(number) for word, number in numbers.items()}
         try:
-            value = evaluate(text)
+            value = own(text)
         except ShapeError as error:
             raise ShapeError(
                 [
@@ -92,7 +129,45 @@ def build(spec: Spec, *, published: bool = False) -> dict[str, Net]:
         if ".minimize." in path and not isinstance(value, Tensor):
             raise ShapeError([(path, f"{text} is a constant; nothing can be learnt from it")])
         _check_task(spec, path, shape)
-    return {name: networks[name] for name in spec.networks if name in networks}
+        _check_state(spec, path, shape)
+    made = Networks()
+    made.update((name, networks[name]) for name in spec.networks if name in networks)
+    made.reads = reads
+    return made
+
+
+def _reads_weights(spec: Spec, text: str) -> bool:
+    functions = map(vocabulary.function, spec.names_in(text) - set(spec.networks))
+    return any(function is not None and function.weights for function in functions)
+
+
+def check_trained(spec: Spec, networks: Networks) -> None:
+    """ShapeError where weights are never trained, or an update trains what has none.
+
+    Which networks have weights is known once they are made.
+    """
+    trained = {name for stage in spec.stages for update in stage.updates for name in update.train}
+    for name, net in networks.items():
+        weights = any(True for _ in net.parameters())
+        if weights and name not in trained and not spec.is_frozen(name):
+            text = "no update trains this network; frozen: true keeps its weights as they begin"
+            raise ShapeError([(f"networks.{name}", text)])
+        if not weights and name in trained:
+            raise ShapeError([(f"networks.{name}", "has no weights, and an update trains it")])
+
+
+def _check_state(spec: Spec, path: str, shape: Shape) -> None:
+    """What a running state becomes has its own shape."""
+    room, name, key = (*path.split("."), "", "")[:3]
+    state = spec.state.get(name) if room == "state" and key == "next" else None
+    if not isinstance(state, Running):
+        return
+    wanted = (state.size,) if state.size else ()
+    if shape != wanted:
+        kept = f"{state.size} numbers" if state.size else "one number"
+        hint = "use mean(...) or batch_mean(...)" if len(shape) > len(wanted) else "give it a size"
+        text = f"{name} keeps {kept}, and this is {shape_text(shape) or 'one number'}; {hint}"
+        raise ShapeError([(path, text)])
 
 
 def _check_task(spec: Spec, path: str, shape: Shape) -> None:
@@ -122,9 +197,14 @@ def initialize(net: Net, network: Network, generator_seed: int) -> None:
         if not isinstance(network.init, Default):
             for module in net.modules():
                 _initialize(module, network.init)
+        with torch.no_grad():
+            for module in net.modules():
+                layer = getattr(module, "_layer", None)
+                if isinstance(layer, Layer):
+                    layer.begin(module)
 
 
-def _initialize(module: nn.Module, init: Gaussian | Xavier | He | Default) -> None:
+def _initialize(module: nn.Module, init: Init) -> None:
     weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
     if isinstance(weight, nn.Parameter):
         if weight.ndim >= 2:
@@ -133,6 +213,12 @@ def _initialize(module: nn.Module, init: Gaussian | Xavier | He | Default) -> No
                     nn.init.normal_(weight, 0.0, std)
                 case Xavier():
                     nn.init.xavier_uniform_(weight)
+                case LeCun():
+                    nn.init.normal_(weight, 0.0, matrix(module).shape[1] ** -0.5)
+                case Orthogonal():
+                    with torch.no_grad():
+                        rows = torch.empty(matrix(module).shape)
+                        matrix(module).copy_(nn.init.orthogonal_(rows))
                 case _:
                     nn.init.kaiming_normal_(weight, a=0.2, nonlinearity="leaky_relu")
         elif isinstance(init, Gaussian) and isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):

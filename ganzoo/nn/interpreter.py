@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ganzoo.errors import ShapeError, SpecError
+from ganzoo.nn.functions.arithmetic import alike
 from ganzoo.nn.modules import SHAPE_FAULTS, first_line, shape_text
 from ganzoo.spec import expression as ex
-from ganzoo.spec import vocabulary
+from ganzoo.spec import numbers, vocabulary
+from ganzoo.spec.numbers import Clock
 from ganzoo.spec.spec import Spec
 
 
@@ -19,6 +22,9 @@ class Evaluator:
 
     The plain meaning of an expression, with no sharing; `ganzoo.engine.plan` makes the fast one.
     `known` has the values of whole expressions, which stand in place of what they would come to.
+    `recall` gives the value of a state, of those that it is read from, by keyword; `clock` is
+    where the run is, for numbers that follow it. `whole` gives a network itself, to functions
+    that read weights.
     """
 
     def __init__(
@@ -26,12 +32,18 @@ class Evaluator:
         spec: Spec,
         call: Callable[[str, Sequence[Tensor], str | None], Tensor],
         values: Mapping[str, Tensor],
-        noise: Callable[[int], Tensor],
+        noise: Callable[..., Tensor],
         known: Mapping[ex.Expression, Tensor] | None = None,
+        recall: Callable[..., Tensor] | None = None,
+        clock: Clock | None = None,
+        whole: Callable[[str], Any] | None = None,
     ) -> None:
         self.spec, self.call, self.noise = spec, call, noise
+        self.draws = dict(values)
         self.values = dict(values)
         self.known = dict(known or {})
+        self.recall, self.whole = recall, whole
+        self.clock = clock or Clock(0, spec.batch, 0.0)
 
     def __call__(self, text: str) -> Any:
         return self._value(ex.parse(text))
@@ -39,18 +51,23 @@ class Evaluator:
     def _value(self, node: ex.Expression) -> Any:
         if node in self.known:
             return self.known[node]
+        if numbers.is_scheduled(node, self.spec.let, self.spec.taken):
+            number = numbers.value(str(node), self.spec.let, self.clock)
+            return torch.full((), number, device=self._device)
         match node:
             case ex.Number(value):
                 return value
             case ex.Name(name):
                 if name not in self.values:
-                    self.values[name] = self(self.spec.let[name])
+                    state = name in self.spec.state
+                    self.values[name] = self._state(name) if state else self(self.spec.let[name])
                 return self.values[name]
             case ex.Negative(operand):
                 return -self._value(operand)
             case ex.Binary(operator, left, right):
                 values = (self._value(left), self._value(right))
                 try:
+                    alike(*values)
                     return BINARY[operator](*values)
                 except (*SHAPE_FAULTS, ZeroDivisionError) as error:
                     raise ShapeError(f"{node}, of {_shapes(values)}: {first_line(error)}") from None
@@ -58,8 +75,38 @@ class Evaluator:
                 return tuple(self._value(item) for item in items)
             case ex.Call(name, arguments, output) if name in self.spec.networks:
                 return self.call(name, [self._value(a) for a in arguments], output)
+            case ex.Call(ex.GRADIENT, (of, at)):
+                return self._gradient(of, at)
             case ex.Call(name, arguments):
                 return self._function(node, name, arguments)
+
+    @property
+    def _device(self) -> torch.device | None:
+        return next((v.device for v in self.draws.values()), None)
+
+    @property
+    def _batch(self) -> int:
+        return next(iter(self.draws.values())).shape[0]
+
+    def _state(self, name: str) -> Tensor:
+        state = self.spec.state[name]
+        assert self.recall is not None, name
+        texts = {key: text for key, text in state.expressions() if state.texts[key] == "read"}
+        values = {key: self(text) for key, text in texts.items()}
+        words = state.noise if texts else ()
+        return self.recall(name, **values, **{key: self.noise(self._batch) for key in words})
+
+    def _gradient(self, of: ex.Expression, at: ex.Expression) -> Tensor:
+        with torch.enable_grad():
+            point = self._value(at).detach().requires_grad_()
+            # lets between the two are evaluated anew, at the point
+            inner = Evaluator(
+                self.spec, self.call, self.draws, self.noise, {**self.known, at: point},
+                self.recall, self.clock, self.whole,
+            )  # fmt: skip
+            value = inner._value(of)
+            [found] = torch.autograd.grad(value.sum(), point, create_graph=True)
+        return found
 
     def _function(self, node: ex.Call, name: str, arguments: Sequence[ex.Expression]) -> Any:
         function = vocabulary.function(name)
@@ -67,18 +114,26 @@ class Evaluator:
         values: list[Any] = []
         for parameter, argument in zip(function.parameters, arguments, strict=False):
             if parameter in function.networks and isinstance(argument, ex.Name):
-                network = argument.name
-                values.append(lambda *inputs, n=network: self.call(n, inputs, None))
+                values.append(self._network(argument.name, parameter in function.weights))
             else:
                 values.append(self._value(argument))
-        batch = next(iter(self.values.values())).shape[0]
-        noise = {key: self.noise(batch) for key in function.noise}
+        noise = {
+            key: self.noise(self._batch, width) if width else self.noise(self._batch)
+            for key, width in function.draws.items()
+        }
         try:
             return function.load()(*values, **noise)
         except SpecError:
             raise
         except SHAPE_FAULTS as error:
             raise ShapeError(f"{node}, of {_shapes(values)}: {first_line(error)}") from None
+
+    def _network(self, name: str, weights: bool) -> Any:
+        """What a function that takes a network gets: something to call, or to read weights of."""
+        if weights:
+            assert self.whole is not None, name
+            return self.whole(name)
+        return lambda *inputs: self.call(name, inputs, None)
 
 
 def _shapes(values: Sequence[Any]) -> str:
@@ -90,4 +145,6 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
     "/": lambda a, b: a / b,
+    "<": lambda a, b: (a < b) * 1.0,
+    ">": lambda a, b: (a > b) * 1.0,
 }

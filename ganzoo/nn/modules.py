@@ -9,10 +9,10 @@ since the first of them costs a second of imports, and loading a published model
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +22,10 @@ from ganzoo.spec import layers as L
 from ganzoo.spec.latex import layer_text
 from ganzoo.spec.layers.join import Join, join, joined_shape
 from ganzoo.spec.layers.layer import Layer, Shape
+from ganzoo.spec.layers.weights import Plain
 from ganzoo.spec.network import Network
 
+Named = TypeVar("Named")
 DRY_BATCH = 4
 """Samples in a dry run: more than one, for batch norm."""
 MAX_NUMBERS = 100_000_000
@@ -72,13 +74,15 @@ def _at_work(layer: Layer, module: nn.Module, rows: Mapping[str, Row]) -> nn.Mod
     keys of weights, hooks and printed models are those of any other module.
     """
     if isinstance(layer, L.Tap):
-        module = Tap(layer.name)
-    elif _in_context(layer) or type(layer).forward is not Layer.forward:
+        module = Tap(layer.name, rows["through"] if layer.through else None)
+    elif isinstance(layer, L.Repeat):
+        module = Repeat(rows.values())
+    elif _in_context(layer) or layer.computes:
         for key, row in rows.items():
             module.add_module(key, row)
-        module._layer = layer  # type: ignore[assignment]
         kind = cast("Any", type(layer))
         module.__class__ = _class(kind, type(module), _in_context(layer))
+    module._layer = layer  # type: ignore[assignment]
     return module
 
 
@@ -92,10 +96,10 @@ def _class(layer: type[Layer], base: type[nn.Module], in_context: bool) -> type[
     ) -> Tensor:
         layer: Layer = self._layer
         ends = [
-            self._modules[key](inputs[start] if start else x, inputs, taps)
+            self._modules[key](_named(start, inputs, taps) if start else x, inputs, taps)
             for key, start in layer.rows.items()
         ]
-        return layer.forward(self, x, *ends, *(inputs[name] for name in layer.reads))
+        return layer.forward(self, x, *ends, *(_named(name, inputs, taps) for name in layer.reads))
 
     forward = with_context if in_context else plain
     shown = {"extra_repr": lambda self: layer_text(self._layer)} if base is nn.Module else {}
@@ -103,13 +107,35 @@ def _class(layer: type[Layer], base: type[nn.Module], in_context: bool) -> type[
     return cast("type[nn.Module]", type(layer.__name__, (base,), members))
 
 
+def _named(name: str, inputs: Mapping[str, Named], taps: Mapping[str, Named]) -> Named:
+    """An input of the network, or what a tap named."""
+    return inputs[name] if name in inputs else taps[name]
+
+
 class Tap(nn.Module):
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, through: Row | None = None) -> None:
         super().__init__()
         self.name = name
+        if through is not None:
+            self.through = through
 
     def forward(self, x: Tensor, inputs: Mapping[str, Tensor], taps: dict[str, Tensor]) -> Tensor:
-        taps[self.name] = x
+        through = self._modules.get("through")
+        taps[self.name] = x if through is None else through(x, inputs, taps)
+        return x
+
+
+class Repeat(nn.Module):
+    """Rows one after the other; that of the second time is `1`."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        super().__init__()
+        for index, row in enumerate(rows):
+            self.add_module(str(index), row)
+
+    def forward(self, x: Tensor, inputs: Mapping[str, Tensor], taps: dict[str, Tensor]) -> Tensor:
+        for row in self.children():
+            x = row(x, inputs, taps)
         return x
 
 
@@ -137,7 +163,7 @@ class Net(nn.Module):
         self.joined = network.joined
         self.join: Join = network.join
         self.shapes = tuple(shapes)
-        assembler = _Assembler(dry)
+        assembler = _Assembler(dry, network.weight)
         values = {
             name: _Value(shape, label, example(shape, label) if dry else None)
             for name, shape, label in zip(self.names, shapes, labels, strict=True)
@@ -146,8 +172,10 @@ class Net(nn.Module):
         for name, branch in network.inputs.items():
             module, values[name] = assembler.row(branch, values[name], {}, f"inputs.{name}")
             self.inputs[name] = module
+        # a body that needs nothing to start from is told how many samples there are
+        begin = self.joined or self.names[:1]
         try:
-            start = assembler.join([values[name] for name in self.joined], self.join)
+            start = assembler.join([values[name] for name in begin], self.join)
         except SHAPE_FAULTS as error:
             shapes_ = [values[name].shape for name in self.joined]
             message = f"inputs of {shapes_} cannot be joined: {first_line(error)}"
@@ -162,6 +190,19 @@ class Net(nn.Module):
             for index, layer in enumerate(network.layers)
             if isinstance(layer, L.Tap)
         }
+
+    def matrices(self) -> dict[str, Tensor]:
+        """The weights of its linear maps and convolutions by path, each (outputs, inputs)."""
+        found: dict[str, Tensor] = {}
+        for path, module in self.named_modules():
+            weight = getattr(module, "weight", None)
+            if not isinstance(weight, Tensor) or isinstance(module, nn.Embedding):
+                continue
+            if isinstance(module, nn.ConvTranspose2d):
+                weight = weight.transpose(0, 1)
+            if weight.ndim >= 2:
+                found[path] = weight.flatten(1)
+        return found
 
     def forward(self, *values: Tensor, outputs: tuple[str, ...] = ("",)) -> Any:
         if self.precision is None:
@@ -178,7 +219,7 @@ class Net(nn.Module):
             name: branch(value, {}, taps)
             for (name, branch), value in zip(self.inputs.items(), values, strict=True)
         }
-        x = join([named[name] for name in self.joined], self.join)
+        x = join([named[name] for name in self.joined or self.names[:1]], self.join)
         if outputs == ("",):
             return self.layers(x, named, taps)
         if "" in outputs or any(name not in self._ends for name in outputs):
@@ -206,8 +247,8 @@ class _Value:
 class _Assembler:
     """Makes the modules of layers for what arrives; `dry` runs each on the meta device, too."""
 
-    def __init__(self, dry: bool) -> None:
-        self.dry = dry
+    def __init__(self, dry: bool, weight: Plain | None = None) -> None:
+        self.dry, self.weight = dry, weight
         self.taps: dict[str, _Value] = {}
 
     def row(
@@ -236,11 +277,20 @@ class _Assembler:
     ) -> tuple[nn.Module, _Value]:
         rows: dict[str, Row] = {}
         values = [x]
-        for key, start in layer.rows.items():
-            begins = inputs[start] if start else x
-            rows[key], end = self.row(getattr(layer, key), begins, inputs, f"{here}.{key}")
+        fields = type(layer).model_fields
+        if self.weight is not None and "weight" in fields and getattr(layer, "weight") is None:  # noqa: B009
+            layer = layer.model_copy(update={"weight": self.weight})
+        if isinstance(layer, L.Repeat):
+            end = x
+            for time in range(layer.times):
+                rows[str(time)], end = self.row(layer.layers, end, inputs, f"{here}.layers")
             values.append(end)
-        values += [inputs[name] for name in layer.reads]
+        else:
+            for key, start in layer.rows.items():
+                begins = _named(start, inputs, self.taps) if start else x
+                rows[key], end = self.row(getattr(layer, key), begins, inputs, f"{here}.{key}")
+                values.append(end)
+        values += [_named(name, inputs, self.taps) for name in layer.reads]
         if type(layer).output_shape is not Layer.output_shape:
             _check_kinds(layer, values)
         shape = layer.output_shape(*(value.shape for value in values))
@@ -250,7 +300,8 @@ class _Assembler:
             module = layer.module(*(value.shape for value in values))
         _check_first_values(layer, module)
         module = _at_work(layer, module, rows)
-        label = x.label and layer.takes == "either" and not rows
+        tap = isinstance(layer, L.Tap)
+        label = x.label and layer.takes == "either" and (tap or not rows) and not layer.starts
         tensor = None
         if self.dry or shape is None:
             tensor = _run(layer, module, values)
@@ -264,8 +315,8 @@ class _Assembler:
                     f"{(DRY_BATCH, *shape)} would be right"
                 )
         left = _Value(shape, label, tensor if self.dry else None)
-        if isinstance(layer, L.Tap):
-            self.taps[layer.name] = left
+        if tap:
+            self.taps[layer.name] = values[1]
         return module, left
 
     def join(self, values: Sequence[_Value], how: Join) -> _Value:
@@ -312,10 +363,11 @@ def _check_first_values(layer: Layer, module: nn.Module) -> None:
     """PluginError where a module cannot get its first values, or would not be saved whole."""
     for part in module.modules():
         own = [*part.parameters(recurse=False), *part.buffers(recurse=False)]
-        if own and not callable(getattr(part, "reset_parameters", None)):
+        begins = type(layer).begin is not Layer.begin
+        if own and not begins and not callable(getattr(part, "reset_parameters", None)):
             raise PluginError(
                 f"layer {layer.kind!r}: {type(part).__name__} has weights or buffers, and no "
-                "reset_parameters() that gives them their first values"
+                "reset_parameters() that gives them their first values; nor has the layer a begin()"
             )
         if part._non_persistent_buffers_set:
             raise PluginError(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ganzoo.metrics.metric import Metric
     from ganzoo.spec.layers import Layer
     from ganzoo.spec.losses.loss import Loss
+    from ganzoo.spec.optimizers import Optimizer
+    from ganzoo.spec.state import State
     from ganzoo.spec.variant import Variant
     from ganzoo.spec.vocabulary import Function
 
@@ -39,6 +41,16 @@ def ganzoo_losses() -> Iterable[Loss]:  # type: ignore[empty-body]
 @hookspec
 def ganzoo_layers() -> Iterable[type[Layer]]:  # type: ignore[empty-body]
     """Layers: subclasses of `ganzoo.Layer` with a `kind` of their own and a `module(shape)`."""
+
+
+@hookspec
+def ganzoo_optimizers() -> Iterable[type[Optimizer]]:  # type: ignore[empty-body]
+    """Optimizers: subclasses of `ganzoo.spec.Optimizer` with a `kind` and a `make`."""
+
+
+@hookspec
+def ganzoo_states() -> Iterable[type[State]]:  # type: ignore[empty-body]
+    """Kinds of state: subclasses of `ganzoo.spec.State` with a `kind` of their own."""
 
 
 @hookspec

@@ -42,6 +42,8 @@ from ganzoo.plugins.isolation import (
 from ganzoo.spec import vocabulary as words
 from ganzoo.spec.layers import LAYERS, Layer
 from ganzoo.spec.losses.loss import LOSSES, Loss
+from ganzoo.spec.optimizers import OPTIMIZERS, Optimizer
+from ganzoo.spec.state import STATES, State
 from ganzoo.spec.variant import Variant
 from ganzoo.spec.vocabulary import Function, Vocabulary
 from ganzoo.version import DISTRIBUTION, version
@@ -61,8 +63,12 @@ _SINGULAR = {
     "functions": "function",
     "losses": "loss",
     "layers": "layer",
+    "optimizers": "optimizer",
+    "states": "state",
     "metrics": "metric",
 }
+_BY_KIND = {"layers", "optimizers", "states"}
+"""What is brought as a class with a `kind`."""
 
 
 @dataclass
@@ -102,7 +108,7 @@ class _Item:
 
 
 class Host:
-    """All plugins and what they bring by name: variants, functions, losses, layers, data, metrics.
+    """All plugins and what they bring by name: variants, losses, data, metrics, words.
 
     Args:
         entry_points: those that were found, or each with the distribution that it is of, in the
@@ -120,6 +126,8 @@ class Host:
         self.functions: dict[str, Function] = dict(words.FUNCTIONS)
         self.losses: dict[str, Loss] = dict(LOSSES)
         self.layers: dict[str, type[Layer]] = dict(LAYERS)
+        self.optimizers: dict[str, type[Optimizer]] = dict(OPTIMIZERS)
+        self.states: dict[str, type[State]] = dict(STATES)
         self.data: dict[str, DataSet] = dict(DATASETS)
         self.models: dict[str, Path] = {}
         self.metrics: dict[str, Metric] = {}
@@ -228,6 +236,8 @@ class Host:
             ("functions", self.functions, Function, doors.ganzoo_functions),
             ("losses", self.losses, Loss, doors.ganzoo_losses),
             ("layers", self.layers, Layer, doors.ganzoo_layers),
+            ("optimizers", self.optimizers, Optimizer, doors.ganzoo_optimizers),
+            ("states", self.states, State, doors.ganzoo_states),
             ("data", self.data, DataSet, doors.ganzoo_data),
             ("metrics", self.metrics, Metric, doors.ganzoo_metrics),
         ]
@@ -235,7 +245,7 @@ class Host:
         for word, room, kind, hook in rooms:
             for item in (item for brought in hook() for item in brought):
                 _check_kind(word, item, kind)
-                name = _kind(item) if word == "layers" else item.name
+                name = _kind(item) if word in _BY_KIND else item.name
                 if not isinstance(name, str):
                     raise PluginError(f"ganzoo_{word}: the name {name!r} is not text")
                 taken = any(one.word == word and one.name == name for one in found)
@@ -275,7 +285,7 @@ class Host:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        return Vocabulary(self.functions, self.layers, self.providers)
+        return Vocabulary(self.functions, self.layers, self.optimizers, self.states, self.providers)
 
     @property
     def broken(self) -> list[Plugin]:
@@ -311,7 +321,7 @@ class Host:
 
 
 def _check_kind(word: str, item: Any, kind: type) -> None:
-    if word in {"variants", "layers"}:
+    if word in {"variants", *_BY_KIND}:
         fits, what = inspect.isclass(item) and issubclass(item, kind), "a subclass of "
     else:
         fits, what = isinstance(item, kind), "a "
@@ -319,8 +329,9 @@ def _check_kind(word: str, item: Any, kind: type) -> None:
         raise PluginError(f"ganzoo_{word} must give {what}{kind.__name__}, not {item!r}")
     if word == "variants" and not isinstance(getattr(item, "name", None), str):
         raise PluginError(f'variant {item.__name__} has no name; add: name = "..."')
-    if word == "layers" and not isinstance(_kind(item), str):
-        raise PluginError(f'layer {item.__name__} has no kind; add: kind: Literal["..."] = "..."')
+    if word in _BY_KIND and not isinstance(_kind(item), str):
+        what = _SINGULAR[word]
+        raise PluginError(f'{what} {item.__name__} has no kind; add: kind: Literal["..."] = "..."')
 
 
 def _kind(layer: Any) -> Any:

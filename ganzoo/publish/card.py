@@ -10,11 +10,15 @@ from ganzoo.models.config import ModelConfig
 from ganzoo.models.model import Model
 from ganzoo.nn.build import parameter_count
 from ganzoo.spec import latex
+from ganzoo.spec.averages import HalfLife
 from ganzoo.spec.draws import Image, Label, Text
+from ganzoo.spec.latex import average_text
 from ganzoo.spec.layers import BatchNorm
 from ganzoo.spec.network import Network
+from ganzoo.spec.optimizers import Shared
 from ganzoo.spec.schedule import updates_of
-from ganzoo.spec.spec import Spec, Task
+from ganzoo.spec.spec import Spec
+from ganzoo.spec.tasks import Task
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -185,12 +189,12 @@ def _example(model: Model) -> str:
     for name, task in spec.tasks.items():
         labels = [
             draw.classes
-            for draw in map(spec.draws.__getitem__, spec.draws_in(task.output))
+            for draw in map(spec.draws.__getitem__, spec.draws_of(task))
             if isinstance(draw, Label)
         ]
         told = [
             repr(next(iter(draw.examples), "a sentence"))
-            for draw in map(spec.draws.__getitem__, spec.draws_in(task.output))
+            for draw in map(spec.draws.__getitem__, spec.draws_of(task))
             if isinstance(draw, Text)
         ]
         first = name == next(iter(model.tasks(task.kind)))
@@ -229,7 +233,7 @@ def _said(spec: Spec) -> str:
 
 def _sees(spec: Spec, task: Task) -> bool:
     """Whether a task takes images."""
-    return any(isinstance(spec.draws[name], Image) for name in spec.draws_in(task.output))
+    return any(isinstance(spec.draws[name], Image) for name in spec.draws_of(task))
 
 
 def _sentences(spec: Spec) -> str:
@@ -326,13 +330,13 @@ def _training(config: ModelConfig, spec: Spec) -> str:
         for update in updates_of(item)
     )
     average = "".join(
-        f"\n\nPublished is the moving average of `{name}` (decay {decay:g} a round)"
+        f"\n\nPublished is the moving average of `{name}` ({_averaged(average)})"
         + (
             ", with its batch statistics estimated anew."
             if _in_batches(spec.networks[name])
             else "."
         )
-        for name, decay in spec.ema.items()
+        for name, average in spec.ema.items()
     )
     loss = made.loss
     exchanged = (
@@ -351,10 +355,17 @@ def _in_batches(network: Network) -> bool:
     return any(isinstance(layer, BatchNorm) for _, layer in network.walk())
 
 
+def _averaged(average: float | str | HalfLife) -> str:
+    how = average_text(average)
+    return how if isinstance(average, HalfLife) else f"decay {how} a round"
+
+
 def _optimizer(optimizer: Any) -> str:
+    if isinstance(optimizer, Shared):
+        return f"with the optimizer of `{optimizer.of}`"
     values = optimizer.model_dump(exclude={"kind", "decay"}, exclude_none=True)
     text = ", ".join(f"{key} {value}" for key, value in values.items())
-    decay = optimizer.decay
+    decay = getattr(optimizer, "decay", None)
     after = (
         f"; from {decay.start:.0%} of the rounds on the rate falls to {decay.final:g} of it "
         f"({decay.shape})"

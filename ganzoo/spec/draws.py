@@ -74,20 +74,42 @@ class Vector(Frozen):
     independent: bool = False
 
 
-class Normal(Frozen):
-    """Standard normal noise, float (batch, size)."""
+class _Noise(Frozen):
+    """What all noise has: `size` numbers a sample, or a whole `shape`."""
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Self:
+        size, shape = getattr(self, "size", None), getattr(self, "shape", None)
+        if (size is None) == (shape is None):
+            raise SpecError(
+                [("size", "give either size (numbers a sample) or shape, as [channels, h, w]")]
+            )
+        return self
+
+
+Lengths = Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)]
+
+
+class Normal(_Noise):
+    """Standard normal noise, float (batch, size) or (batch, *shape).
+
+    `truncation`: drawn from the part of the distribution that is no farther from 0 than this.
+    """
 
     kind: Literal["normal"] = Field("normal", init=False)
-    size: Count
+    size: Count | None = None
+    shape: Lengths | None = None
+    truncation: Annotated[float, Field(gt=0, le=100)] | None = None
 
 
-class Uniform(Frozen):
-    """Uniform noise in [low, high), float (batch, size)."""
+class Uniform(_Noise):
+    """Uniform noise in [low, high), float (batch, size) or (batch, *shape)."""
 
     kind: Literal["uniform"] = Field("uniform", init=False)
-    size: Count
+    size: Count | None = None
     low: float = -1.0
     high: float = 1.0
+    shape: Lengths | None = None
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
@@ -96,19 +118,35 @@ class Uniform(Frozen):
         return self
 
 
+class Categorical(Frozen):
+    """Classes drawn with equal chances: int64 (batch,) in [0, classes).
+
+    A task that reads it takes it by its name, as in `model.generate(c=3)`, and draws it else.
+    """
+
+    kind: Literal["categorical"] = Field("categorical", init=False)
+    classes: Count
+
+
 DataDraw = Annotated[Image | Label | Text | Vector, Field(discriminator="kind")]
 """What a data set can hold."""
 
-Draw = Annotated[Image | Label | Text | Vector | Normal | Uniform, Field(discriminator="kind")]
+AnyDraw = Image | Label | Text | Vector | Normal | Uniform | Categorical
+Draw = Annotated[AnyDraw, Field(discriminator="kind")]
 DATA = (Image, Label, Text, Vector)
+NOISE = (Normal, Uniform, Categorical)
+WHOLE = (Label, Categorical)
+"""Draws of whole numbers, int64 (batch,)."""
 
 
-def tensor_shape(draw: Image | Label | Text | Vector | Normal | Uniform) -> tuple[int, ...]:
+def tensor_shape(draw: AnyDraw) -> tuple[int, ...]:
     """The shape of one sample, without the batch; a label is a number, so ()."""
     match draw:
         case Image():
             return draw.shape
-        case Label():
+        case Label() | Categorical():
             return ()
+        case Normal(shape=shape) | Uniform(shape=shape) if shape is not None:
+            return shape
         case _:
-            return (draw.size,)
+            return (draw.size or 0,)

@@ -2,9 +2,10 @@
 
     bce(D(fake), 1) + 10 * gradient_penalty(C, x, fake)
 
-has numbers, names, `+ - * /`, calls of networks and functions, named outputs of
-a network (`D.features(x)`) and, as an argument, several values in parentheses
-(`(x, code)`). Python's own `ast` parses the text; nothing is ever evaluated.
+has numbers, names, `+ - * /`, comparisons (`step < 1000`, which is 1 or 0), calls of networks
+and functions, named outputs of a network (`D.features(x)`), its moving average (`G.ema(z)`,
+`G.ema.features(z)`) and, as an argument, several values in parentheses (`(x, code)`).
+Python's own `ast` parses the text; nothing is ever evaluated.
 One tree renders as text, as LaTeX, and (in `ganzoo.engine.plan`) as the code that runs.
 """
 
@@ -22,7 +23,11 @@ from ganzoo.errors import SpecError
 MAX_LENGTH = 1000
 MAX_DEPTH = 40
 
-Operator = Literal["+", "-", "*", "/"]
+Operator = Literal["+", "-", "*", "/", "<", ">"]
+EMA = "ema"
+"""The word behind a network that means its moving average; no tap has this name."""
+GRADIENT = "grad"
+"""`grad(y, x)`, the one call that is neither a network's nor a function's: it is about the tree."""
 
 
 @dataclass(frozen=True)
@@ -58,22 +63,28 @@ class Binary:
     right: Expression
 
     def __str__(self) -> str:
-        rank = _RANK[self.operator]
-        # the right operand needs parentheses at equal rank: a + (b + c) is another tree
-        return f"{_wrapped(self.left, rank)} {self.operator} {_wrapped(self.right, rank + 1)}"
+        rank = RANK[self.operator]
+        # the right operand needs parentheses at equal rank: a + (b + c) is another tree;
+        # so does the left one of a comparison, since Python chains them
+        left = _wrapped(self.left, rank + (rank == 0))
+        return f"{left} {self.operator} {_wrapped(self.right, rank + 1)}"
 
 
 @dataclass(frozen=True)
 class Call:
-    """`name(arguments)`: a network or a function; `output` is set for `D.features(x)`."""
+    """`name(arguments)`: a network or a function; `output` is set for `D.features(x)`.
+
+    `average`: `G.ema(z)`, the network with its averaged weights.
+    """
 
     name: str
     arguments: tuple[Expression, ...]
     output: str | None = None
+    average: bool = False
 
     def __str__(self) -> str:
-        callee = f"{self.name}.{self.output}" if self.output else self.name
-        return f"{callee}({', '.join(map(str, self.arguments))})"
+        parts = (self.name, EMA if self.average else None, self.output)
+        return f"{'.'.join(filter(None, parts))}({', '.join(map(str, self.arguments))})"
 
 
 @dataclass(frozen=True)
@@ -94,12 +105,13 @@ _OPERATORS: dict[type[ast.operator], Operator] = {
     ast.Mult: "*",
     ast.Div: "/",
 }
-_RANK: dict[str, int] = {"+": 1, "-": 1, "*": 2, "/": 2}
+_COMPARISONS: dict[type[ast.cmpop], Operator] = {ast.Lt: "<", ast.Gt: ">"}
+RANK: dict[str, int] = {"<": 0, ">": 0, "+": 1, "-": 1, "*": 2, "/": 2}
 
 
 def _wrapped(item: Expression, rank: int) -> str:
     inner = (
-        _RANK[item.operator] if isinstance(item, Binary) else 2 if isinstance(item, Negative) else 9
+        RANK[item.operator] if isinstance(item, Binary) else 2 if isinstance(item, Negative) else 9
     )
     return f"({item})" if inner < rank else str(item)
 
@@ -148,20 +160,32 @@ def _convert(node: ast.expr, text: str, depth: int) -> Expression:
             return Negative(sub(operand))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return Binary(_OPERATORS[type(op)], sub(left), sub(right))
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
+            return Binary(_COMPARISONS[type(op)], sub(left), sub(right))
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
             return Call(name, tuple(sub(arg) for arg in args))
         case ast.Call(
             func=ast.Attribute(value=ast.Name(id=name), attr=output), args=args, keywords=[]
         ):
+            if output == EMA:
+                return Call(name, tuple(sub(arg) for arg in args), average=True)
             return Call(name, tuple(sub(arg) for arg in args), output)
+        case ast.Call(
+            func=ast.Attribute(
+                value=ast.Attribute(value=ast.Name(id=name), attr="ema"), attr=output
+            ),
+            args=args,
+            keywords=[],
+        ) if output != EMA:
+            return Call(name, tuple(sub(arg) for arg in args), output, average=True)
         case ast.Tuple(elts=items) if items:
             return Several(tuple(sub(item) for item in items))
         case _:
             pass
     piece = ast.get_source_segment(text.strip(), node) or text
     raise SpecError(
-        f"{piece!r} is not part of the language; allowed: numbers, names, + - * /, "
-        "calls like D(x) or bce(D(x), 1), outputs like D.features(x)"
+        f"{piece!r} is not part of the language; allowed: numbers, names, + - * / < >, "
+        "calls like D(x) or bce(D(x), 1), outputs like D.features(x) and averages like G.ema(z)"
     )
 
 
@@ -201,20 +225,26 @@ def latex(item: Expression, call: Callable[[Call, tuple[str, ...]], str | None])
             case Binary("/", left, right):
                 return rf"\frac{{{render(left)}}}{{{render(right)}}}"
             case Binary(operator, left, right):
-                own = _RANK[operator]
-                sign = {"*": r" \cdot ", "+": " + ", "-": " - "}[operator]
+                own = RANK[operator]
+                sign = r" \cdot " if operator == "*" else f" {operator} "
                 if operator == "*" and isinstance(left, Number):
                     sign = r" \, "
-                body = f"{render(left, own)}{sign}{render(right, own + (operator == '-'))}"
+                body = f"{render(left, own + (not own))}{sign}"
+                body += render(right, own + (operator in "-<>"))
+                if not own:  # 1 where it holds, and 0 elsewhere
+                    return rf"\mathbb{{1}}\left[{body}\right]"
                 return rf"\left({body}\right)" if own < rank else body
             case Several(items):
                 return rf"\left({', '.join(render(part) for part in items)}\right)"
-            case Call(name, arguments, output):
+            case Call(name, arguments, output, average):
                 parts = tuple(render(argument) for argument in arguments)
+                if name == GRADIENT and len(parts) == 2:
+                    return rf"\nabla_{{{parts[1]}}}\, {render(arguments[0], 2)}"
                 own_way = call(node, parts)
                 if own_way is not None:
                     return own_way
-                callee = symbol(name) + (rf"_{{\mathrm{{{escape(output)}}}}}" if output else "")
+                callee = rf"\overline{{{symbol(name)}}}" if average else symbol(name)
+                callee += rf"_{{\mathrm{{{escape(output)}}}}}" if output else ""
                 return rf"{callee}({', '.join(parts)})"
 
     return render(item)

@@ -189,6 +189,9 @@ def _path(loc: tuple[int | str, ...], root: Any, missing: bool) -> list[str]:
     steps: list[str] = []
     value = root
     for index, part in enumerate(loc):
+        # behind a leaf pydantic goes on with tags of its own (a word may stand for a mapping)
+        if isinstance(value, str | int | float) and not missing:
+            break
         if isinstance(value, dict):
             known = part in value or (missing and index == len(loc) - 1)
             value = value.get(part) if known else value  # type: ignore[reportUnknownMemberType]

@@ -6,11 +6,23 @@ from typing import Any
 
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
-from ganzoo.spec.draws import Image, Label, Normal, Text, Uniform, Vector
-from ganzoo.spec.layers import Conv, Deconv, Foreign, Inject, Layer, Residual, Skip
+from ganzoo.spec.averages import HalfLife
+from ganzoo.spec.draws import (
+    Categorical,
+    Image,
+    Label,
+    Normal,
+    Text,
+    Uniform,
+    Vector,
+    tensor_shape,
+)
+from ganzoo.spec.layers import Conv, Deconv, Foreign, Inject, Layer, Repeat, Residual, Skip, Tap
 from ganzoo.spec.network import Network
+from ganzoo.spec.optimizers import Shared
 from ganzoo.spec.schedule import Stage, Together, Update, updates_of
 from ganzoo.spec.spec import Spec
+from ganzoo.spec.state import Pool, Running, State
 
 
 def text(spec: Spec) -> str:
@@ -26,6 +38,7 @@ def text(spec: Spec) -> str:
     section("draws", [f"{name}: {_draw(draw)}" for name, draw in spec.draws.items()])
     section("networks", [f"{name}: {_network(net)}" for name, net in spec.networks.items()])
     section("let", [f"{name} = {value}" for name, value in spec.let.items()])
+    section("state", [f"{name}: {_state(state)}" for name, state in spec.state.items()])
     for stage in spec.stages:
         rows = _round(stage)
         title = "round"
@@ -34,11 +47,18 @@ def text(spec: Spec) -> str:
             lines.append(f"stage     {stage.name} ({stage.steps:,} rounds{frozen})")
         section(title, rows)
     if spec.ema:
-        section("ema", [f"{name} {decay:g}" for name, decay in spec.ema.items()])
+        section("ema", [f"{name} {average_text(value)}" for name, value in spec.ema.items()])
     section(
         "tasks",
         [
-            f"{name} = {task.output}" + (f", map {task.map}" if task.map else "")
+            f"{name} = {task.output}"
+            + (f", map {task.map}" if task.map else "")
+            + "".join(f", {word} = {number:g}" for word, number in task.numbers.items())
+            + (
+                f", where {', '.join(task.solve)} minimizes {task.minimize} ({task.steps} steps)"
+                if task.solve
+                else ""
+            )
             for name, task in spec.tasks.items()
         ],
     )
@@ -58,15 +78,51 @@ def _draw(draw: object) -> str:
         case Vector():
             return f"vector {draw.size} ({draw.field} of the data)"
         case Normal():
-            return f"normal {draw.size} (noise)"
+            cut = f", at most {draw.truncation:g} from 0" if draw.truncation else ""
+            return f"normal {_size(draw)}{cut} (noise)"
         case Uniform():
-            return f"uniform {draw.size} in [{draw.low:g}, {draw.high:g}) (noise)"
+            return f"uniform {_size(draw)} in [{draw.low:g}, {draw.high:g}) (noise)"
+        case Categorical():
+            return f"categorical, {draw.classes} classes (noise)"
         case _:
             return repr(draw)
 
 
+def _state(state: State) -> str:
+    often = (
+        "" if state.every == 1 else f" in rounds {', '.join(map(str, state.on))} of {state.every}"
+    )
+    match state:
+        case Running():
+            size = f", {state.size} numbers" if state.size else ""
+            return f"begins at {state.start:g}{size}, then{often} {state.next}"
+        case Pool():
+            return f"a pool of {state.size} of {state.of}, exchanged{often or ' each round'}"
+        case _:
+            parts = ", ".join(f"{key} {text}" for key, text in state.expressions())
+            return f"{state.kind} {parts}{often}"
+
+
+def average_text(average: float | str | HalfLife) -> str:
+    """A moving average in words: its decay, or its half-life."""
+    if isinstance(average, HalfLife):
+        life = average.half_life
+        return (
+            f"half-life {life:,.0f} images"
+            if isinstance(life, float)
+            else f"half-life {life} images"
+        )
+    return f"{average:g}" if isinstance(average, float) else average
+
+
+def _size(draw: Normal | Uniform) -> str:
+    return "x".join(map(str, tensor_shape(draw)))
+
+
 def _network(network: Network) -> str:
     body = " > ".join(layer_text(layer) for layer in network.layers)
+    body += f", {network.weight.kind.replace('_', ' ')} weights" if network.weight else ""
+    body += ", frozen" if network.frozen else ""
     branches = [
         f"{name} > {' > '.join(layer_text(layer) for layer in branch)}" if branch else name
         for name, branch in network.inputs.items()
@@ -87,6 +143,11 @@ def layer_text(layer: Layer) -> str:
             "stride": layer.stride,
         } | values
     match layer:
+        case Repeat():
+            inner = " > ".join(layer_text(part) for part in layer.layers)
+            return f"{layer.times}x({inner})"
+        case Tap(through=through) if through:
+            return f"tap {layer.name} ({' > '.join(layer_text(part) for part in through)})"
         case Residual() | Skip():
             inner = " > ".join(layer_text(part) for part in layer.layers)
             shortcut = layer.shortcut if isinstance(layer, Residual) else ()
@@ -111,6 +172,10 @@ def layer_text(layer: Layer) -> str:
                     shown.append("x".join(map(str, value)))
                 elif key == "bias":
                     shown.append("no bias")
+                elif key == "weight":
+                    shown.append(value.get("kind", "plain") if value else "")
+                elif isinstance(value, bool):
+                    shown.append(key.replace("_", " ") if value else f"no {key}")
                 else:
                     shown.append(f"{key} {value}")
             return " ".join([layer.kind.replace("_", " "), *shown])
@@ -130,6 +195,10 @@ def _round(stage: Stage) -> list[str]:
             if update.clip_weights:
                 limit = f"{update.clip_weights:g}"
                 rows.append(f"{' ' * len(head)}then clip weights to [-{limit}, {limit}]")
+            if update.clip_norm:
+                rows.append(f"{' ' * len(head)}gradients clipped to norm {update.clip_norm:g}")
+            if isinstance(update.optimizer, Shared):
+                rows.append(f"{' ' * len(head)}with the optimizer of {update.optimizer.of}")
     return rows
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ganzoo.errors import SpecError, choices, nearest
+from ganzoo.spec.expression import EMA
 from ganzoo.spec.frozen import Frozen, Identifier, Named
-from ganzoo.spec.layers import Layer, Layers, Tap
+from ganzoo.spec.layers import Layer, Layers, Repeat, Tap
+from ganzoo.spec.layers.weights import AnyWeight
 
 MAX_NESTING = 20
 
@@ -39,7 +41,26 @@ class He(Frozen):
     kind: Literal["he"] = Field("he", init=False)
 
 
-Init = Annotated[Default | Gaussian | Xavier | He, Field(discriminator="kind")]
+class LeCun(Frozen):
+    """Weights normal with variance 1 / inputs, biases zero; a layer's `gain` scales them."""
+
+    kind: Literal["lecun"] = Field("lecun", init=False)
+
+
+class Orthogonal(Frozen):
+    """Weights with orthogonal rows or columns of length 1 (arXiv:1312.6120), biases zero."""
+
+    kind: Literal["orthogonal"] = Field("orthogonal", init=False)
+
+
+def _spelt_out(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+Init = Annotated[
+    Annotated[Default | Gaussian | Xavier | He | LeCun | Orthogonal, Field(discriminator="kind")],
+    BeforeValidator(_spelt_out),
+]
 
 
 class Network(Frozen):
@@ -51,6 +72,9 @@ class Network(Frozen):
         join: how they are joined: side by side along the channels (a vector beside a map
             is tiled over space), or added.
         init: how the weights begin.
+        weight: how the weights of its layers are wrapped (spectral, equalized, weight_norm),
+            where a layer itself says nothing.
+        frozen: the weights stay as they begin, and it stands in evaluation mode.
 
     Example: `Network({"x": (), "y": (OneHot(10),)}, (Linear(128), ReLU(), Linear(1)))`
     """
@@ -59,6 +83,8 @@ class Network(Frozen):
     layers: Layers
     join: Literal["concatenate", "add"] = "concatenate"
     init: Init = Default()
+    weight: AnyWeight | None = None
+    frozen: bool = False
 
     if TYPE_CHECKING:
 
@@ -68,12 +94,15 @@ class Network(Frozen):
             layers: Sequence[Layer],
             join: Literal["concatenate", "add"] = "concatenate",
             init: Init = ...,
+            weight: AnyWeight | None = None,
+            frozen: bool = False,
         ) -> None: ...
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems: list[tuple[str, str]] = []
-        seen: set[str] = set()
+        seen: dict[str, str] = {}  # taps by name, with their paths
+        repeated = [path for path, layer in self.walk() if isinstance(layer, Repeat)]
         for path, layer in self.walk():
             branch = path.startswith("inputs.")
             if (path.count(".") - 1 - branch) // 2 > MAX_NESTING:
@@ -81,21 +110,30 @@ class Network(Frozen):
             if isinstance(layer, Tap):
                 if layer.name in seen:
                     problems.append((path, f"the tap {layer.name!r} is named twice"))
-                seen.add(layer.name)
+                elif layer.name in self.inputs:
+                    problems.append((path, f"the name {layer.name!r} is taken by an input"))
+                elif layer.name == EMA:
+                    text = "means a moving average, as in G.ema(z), so no tap has that name"
+                    problems.append((path, f"{EMA!r} {text}"))
+                elif any(path.startswith(f"{other}.") for other in repeated):
+                    text = "stands inside of repeat, where it would be named each time"
+                    problems.append((path, f"the tap {layer.name!r} {text}"))
+                seen[layer.name] = path
             for name in layer.needs:
                 if branch:
                     where = "stands in the body, not in the branch of an input"
                     problems.append((path, f"{layer.kind} {where}"))
-                elif name not in self.inputs:
+                elif name not in self.inputs and not _before(path, seen.get(name)):
                     keys = (key for key, value in layer if value == name)
                     where = ".".join([path, *keys][:2])
-                    allowed = f"allowed: {choices(self.inputs)}"
-                    text = f"no input {name!r}{nearest(name, self.inputs)} {allowed}"
+                    known = [*self.inputs, *sorted(seen)]
+                    what = "input, or tap before it," if seen else "input"
+                    text = f"no {what} {name!r}{nearest(name, known)} allowed: {choices(known)}"
                     problems.append((where, text))
-        if not problems and not self.joined:
-            problems.append(
-                ("layers", "every input is injected, so the body has nothing to start from")
-            )
+        starts = bool(self.layers) and self.layers[0].starts
+        if not problems and not self.joined and not starts:
+            text = "every input is injected, so the body has nothing to start from"
+            problems.append(("layers", f"{text}; let it begin with a constant"))
         if problems:
             raise SpecError(problems)
         return self
@@ -115,6 +153,11 @@ class Network(Frozen):
         for name, branch in self.inputs.items():
             yield from _walk(branch, f"inputs.{name}")
         yield from _walk(self.layers, "layers")
+
+
+def _before(path: str, tap: str | None) -> bool:
+    """Whether a layer may read a tap: it stands before it, and the layer does not lie inside."""
+    return tap is not None and not path.startswith(f"{tap}.")
 
 
 def _walk(layers: tuple[Layer, ...], prefix: str) -> Iterator[tuple[str, Layer]]:

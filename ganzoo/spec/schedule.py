@@ -1,78 +1,19 @@
-"""The schedule: optimizers, updates, what steps together, rounds and stages."""
+"""The schedule: updates, what steps together, rounds and stages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from ganzoo.errors import SpecError
 from ganzoo.spec.frozen import Count, Frozen, Identifier, Named
+from ganzoo.spec.optimizers import Adam, AnyOptimizer, Optimizer
 
-Positive = Annotated[float, Field(gt=0, le=1e6)]
-NonNegative = Annotated[float, Field(ge=0, le=1e6)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
 Steps = Annotated[int, Field(ge=1, le=100_000_000)]
+Limit = Annotated[float, Field(gt=0, le=1e6)]
 ExpressionText = Annotated[str, Field(min_length=1, max_length=1000)]
-
-
-class Decay(Frozen):
-    """How the learning rate falls: constant until `start` (a share of all steps), then to `final`.
-
-    `final` is a share of the first rate; linear or exponential in between.
-    """
-
-    shape: Literal["linear", "exponential"] = "linear"
-    start: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    final: Annotated[float, Field(ge=0, le=1)] = 0.0
-
-    @model_validator(mode="after")
-    def _reachable(self) -> Self:
-        if self.shape == "exponential" and self.final == 0:
-            raise SpecError([("final", "an exponential decay never reaches 0; give a small share")])
-        return self
-
-    def factor(self, progress: float) -> float:
-        """The share of the first rate at `progress` in [0, 1]."""
-        if progress <= self.start:
-            return 1.0
-        part = (progress - self.start) / (1 - self.start)
-        return self.final**part if self.shape == "exponential" else 1 + part * (self.final - 1)
-
-
-class Adam(Frozen):
-    """Adam (arXiv:1412.6980); weight_decay is added to the gradient (L2)."""
-
-    kind: Literal["adam"] = Field("adam", init=False)
-    lr: Positive = 2e-4
-    betas: tuple[Beta, Beta] = (0.5, 0.999)
-    eps: Positive = 1e-8
-    weight_decay: NonNegative = 0.0
-    decay: Decay | None = None
-
-
-class RMSprop(Frozen):
-    """RMSprop; `alpha` is the memory of the squared gradients."""
-
-    kind: Literal["rmsprop"] = Field("rmsprop", init=False)
-    lr: Positive = 5e-5
-    alpha: Beta = 0.99
-    eps: Positive = 1e-8
-    decay: Decay | None = None
-
-
-class SGD(Frozen):
-    """Stochastic gradient descent, with momentum if wanted."""
-
-    kind: Literal["sgd"] = Field("sgd", init=False)
-    lr: Positive = 0.1
-    momentum: Beta = 0.0
-    weight_decay: NonNegative = 0.0
-    decay: Decay | None = None
-
-
-Optimizer = Annotated[Adam | RMSprop | SGD, Field(discriminator="kind")]
 
 
 class Update(Frozen):
@@ -81,20 +22,24 @@ class Update(Frozen):
     Args:
         train: the networks that learn; all others are frozen in this update.
         minimize: loss terms by name; each is an expression with one number as its value.
-        optimizer: its kind and rates. Updates of the same name share its state across stages.
+        optimizer: its kind and rates. Updates of the same name share its state across stages;
+            `{of: D}` steps with the optimizer of update D.
         repeat: how often in a row; each repetition after the first draws anew.
         every, on: in which rounds it runs: those with `round % every in on`.
         clip_weights: after the step, every weight is clipped to [-c, c] (arXiv:1701.07875).
+        clip_norm: before the step, the gradients of all weights together are scaled down to
+            this norm where theirs is larger (arXiv:1211.5063).
         name: for logs and checkpoints; by default the networks' names.
     """
 
     train: Annotated[tuple[Identifier, ...], Field(min_length=1)]
     minimize: Annotated[Named[ExpressionText], Field(min_length=1)]
-    optimizer: Optimizer = Adam()
+    optimizer: AnyOptimizer = Adam()
     repeat: Annotated[int, Field(ge=1, le=1000)] = 1
     every: Count = 1
     on: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
-    clip_weights: Positive | None = None
+    clip_weights: Limit | None = None
+    clip_norm: Limit | None = None
     name: Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9_]*$")] = ""
 
     if TYPE_CHECKING:
@@ -109,6 +54,8 @@ class Update(Frozen):
             on: Sequence[int] = (0,),
             clip_weights: float | None = None,
             name: str = "",
+            *,
+            clip_norm: float | None = None,
         ) -> None: ...
 
     @model_validator(mode="before")

@@ -3,64 +3,31 @@
 from __future__ import annotations
 
 import json
-import keyword
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
-from ganzoo.errors import PluginError, SpecError, choices, nearest
+from ganzoo.errors import PluginError, SpecError
 from ganzoo.spec import expression as ex
-from ganzoo.spec import vocabulary
+from ganzoo.spec import numbers, validation, vocabulary
+from ganzoo.spec.averages import Average, HalfLife
 from ganzoo.spec.draws import DATA, Draw
-from ganzoo.spec.frozen import Count, Frozen, FrozenDict, Identifier, Named, spec_error
-from ganzoo.spec.layers import STRANGERS, Foreign
+from ganzoo.spec.frozen import Count, Frozen, FrozenDict, Named, spec_error
+from ganzoo.spec.kinds import STRANGERS
+from ganzoo.spec.layers import Foreign, Layer
 from ganzoo.spec.network import Network
+from ganzoo.spec.optimizers import ForeignOptimizer
 from ganzoo.spec.schedule import ExpressionText, Stage, Together, Update
+from ganzoo.spec.state import AnyState, ForeignState, State
+from ganzoo.spec.tasks import TASK_KINDS, Task
+from ganzoo.spec.validation import updates_with_paths
 
-TaskKind = Literal["generate", "encode", "reconstruct", "translate", "score"]
-TASK_KINDS: tuple[str, ...] = ("generate", "encode", "reconstruct", "translate", "score")
 MAX_TEXT = 2_000_000
 """Longest JSON text of a Spec that is read, in characters."""
-
-
-class Task(Frozen):
-    """Something that the trained model can do: an expression over draws.
-
-    Noise among its inputs is drawn from a seed; fields of the data are given by the caller.
-
-    Args:
-        kind: generate, encode and translate give what the expression says, reconstruct an
-            image like its input, score one number an image (higher is stranger).
-        output: the expression.
-        map: for score: where the strangeness is, an image like the input.
-        quantile: for score: the share of normal images that shall pass. A run then holds some
-            images out of training, and stores the score that so many of them stay below.
-        to: for translate: the name of the domain it leads to.
-    """
-
-    kind: TaskKind
-    output: ExpressionText
-    map: ExpressionText | None = None
-    quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
-    to: Identifier | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        for word in ("map", "quantile"):
-            if getattr(self, word) is not None and self.kind != "score":
-                raise SpecError([(word, f"a task of kind {self.kind!r} has no {word}; score has")])
-        if (self.to is not None) != (self.kind == "translate"):
-            raise SpecError([("to", "names the domain that a task of kind 'translate' leads to")])
-        return self
-
-    @property
-    def expressions(self) -> tuple[tuple[str, str], ...]:
-        """The expressions of this task with their keys."""
-        return (("output", self.output), *((("map", self.map),) if self.map else ()))
 
 
 class Spec(Frozen):
@@ -73,8 +40,10 @@ class Spec(Frozen):
         draws: what arrives fresh for each update, by name.
         networks: the networks by name, in the paper's letters.
         let: names for expressions that are used more than once.
+        state: named values that last from round to round.
         stages: what is trained, in order. `round=[...]` and `steps=...` stand for one stage.
-        ema: for networks whose moving average is published, its decay for each round.
+        ema: for networks whose moving average is published, its decay for each round, or
+            `{half_life: images}`.
         tasks: what the trained model can do, by name; `{"generate": "G(z)"}` for short.
         batch: samples in a batch.
     """
@@ -84,10 +53,9 @@ class Spec(Frozen):
     draws: Annotated[Named[Draw], Field(min_length=1, max_length=32)]
     networks: Annotated[Named[Network], Field(min_length=1, max_length=32)]
     let: Annotated[Named[ExpressionText], Field(max_length=64)] = Field(default_factory=FrozenDict)
+    state: Annotated[Named[AnyState], Field(max_length=32)] = Field(default_factory=FrozenDict)
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=16)] = Field(kw_only=True)
-    ema: Annotated[Named[Annotated[float, Field(gt=0, lt=1)]], Field(max_length=32)] = Field(
-        default_factory=FrozenDict
-    )
+    ema: Annotated[Named[Average], Field(max_length=32)] = Field(default_factory=FrozenDict)
     tasks: Annotated[Named[Task], Field(max_length=32)] = Field(default_factory=FrozenDict)
     batch: Annotated[Count, Field(le=65_536)] = 64
 
@@ -101,10 +69,11 @@ class Spec(Frozen):
             draws: Mapping[str, Draw],
             networks: Mapping[str, Network],
             let: Mapping[str, str] = ...,
+            state: Mapping[str, State] = ...,
             stages: Sequence[Stage] = ...,
             round: Sequence[Update | Together] = ...,
             steps: int = ...,
-            ema: Mapping[str, float] = ...,
+            ema: Mapping[str, float | str | HalfLife] = ...,
             tasks: Mapping[str, str | Task] = ...,
             batch: int = 64,
         ) -> None: ...
@@ -164,236 +133,64 @@ class Spec(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> Self:
-        strangers = info.context == STRANGERS
-        problems = [*self._name_problems()] or [*self._expression_problems(strangers)]
-        problems = problems or [*self._schedule_problems()]
-        problems = problems or [*self._untrained()] or [*self._unused()]
-        if problems:
-            raise SpecError(problems)
+        if found := validation.problems(self, info.context == STRANGERS):
+            raise SpecError(found)
         return self
-
-    def _name_problems(self) -> Iterator[tuple[str, str]]:
-        owners: dict[str, str] = {}
-        for room in ("draws", "networks", "let"):
-            for name in getattr(self, room):
-                if name in owners:
-                    yield f"{room}.{name}", f"the name is taken by {owners[name]}.{name}"
-                elif keyword.iskeyword(name):
-                    yield f"{room}.{name}", "a keyword of Python cannot be a name"
-                elif name in vocabulary.FUNCTIONS:
-                    yield f"{room}.{name}", f"the name is taken by the function {name!r}"
-                owners[name] = room
-        for name in self.ema:
-            if name not in self.networks:
-                yield f"ema.{name}", _unknown("network", name, self.networks)
-        stages = [stage.name for stage in self.stages]
-        for index, name in enumerate(stages):
-            if name in stages[:index]:
-                yield f"stages.{index}.name", f"the name {name!r} is taken by another stage"
-
-    def _expression_problems(self, strangers: bool) -> Iterator[tuple[str, str]]:
-        for path, text in self.expressions():
-            try:
-                tree = ex.parse(text)
-                if strangers and self._strange(tree):
-                    continue
-                self._check(tree, path.startswith("let."))
-            except SpecError as error:
-                yield from (
-                    (".".join(filter(None, (path, sub))), text) for sub, text in error.problems
-                )
-        for name in [*self._cycles()][:1]:  # all names of a cycle are in it; one is enough
-            yield f"let.{name}", f"{name!r} is defined by itself"
-
-    def _strange(self, tree: ex.Expression) -> bool:
-        """Whether an expression calls what nobody here knows, so that it cannot be checked."""
-        return any(
-            isinstance(node, ex.Call)
-            and (
-                vocabulary.function(node.name) is None
-                if node.name not in self.networks
-                else any(isinstance(layer, Foreign) for _, layer in self.networks[node.name].walk())
-            )
-            for node in ex.walk(tree)
-        )
-
-    def _cycles(self) -> Iterator[str]:
-        def reaches(start: str, name: str, seen: set[str]) -> bool:
-            try:
-                tree = ex.parse(self.let[name])
-            except SpecError:
-                return False
-            for node in ex.walk(tree):
-                if isinstance(node, ex.Name) and node.name in self.let:
-                    if node.name == start:
-                        return True
-                    if node.name not in seen:
-                        seen.add(node.name)
-                        if reaches(start, node.name, seen):
-                            return True
-            return False
-
-        return (name for name in self.let if reaches(name, name, {name}))
-
-    def _check(self, node: ex.Expression, in_let: bool, argument: bool = False) -> None:
-        """Every name known, every call with the right number of arguments of the right kind."""
-        match node:
-            case ex.Name(name):
-                if name in self.networks:
-                    inputs = ", ".join(self.networks[name].inputs)
-                    raise SpecError(
-                        f"{name!r} is a network and not a value; call it: {name}({inputs})"
-                    )
-                if name not in self.draws and name not in self.let:
-                    raise SpecError(
-                        _unknown("draw or let", name, [*self.draws, *self.let, *self.networks])
-                    )
-            case ex.Negative(operand):
-                self._check(operand, in_let)
-            case ex.Binary(_, left, right):
-                self._check(left, in_let)
-                self._check(right, in_let)
-            case ex.Several(items):
-                if not argument:
-                    raise SpecError(f"{node} may only stand as an argument of a function")
-                for item in items:
-                    self._check(item, in_let)
-            case ex.Call(name) if name in self.networks:
-                self._check_network_call(node, in_let)
-            case ex.Call():
-                self._check_function_call(node, in_let)
-            case ex.Number():
-                pass
-
-    def _check_network_call(self, call: ex.Call, in_let: bool) -> None:
-        network = self.networks[call.name]
-        if len(call.arguments) != len(network.inputs):
-            raise SpecError(
-                f"{call}: network {call.name!r} takes {len(network.inputs)} inputs "
-                f"({', '.join(network.inputs)}), not {len(call.arguments)}"
-            )
-        if call.output and call.output not in network.taps:
-            raise SpecError(f"{call}: {_unknown('tap', call.output, network.taps)}")
-        for argument in call.arguments:
-            self._check(argument, in_let)
-
-    def _check_function_call(self, call: ex.Call, in_let: bool) -> None:
-        function = vocabulary.function(call.name)
-        if function is not None and call.output:
-            raise SpecError(
-                f"{call}: {call.name!r} is a function; only networks have named outputs"
-            )
-        if function is None:
-            known = [*self.networks, *vocabulary.current().functions]
-            raise SpecError(_unknown("network or function", call.name, known))
-        if not function.required <= len(call.arguments) <= len(function.parameters):
-            raise SpecError(
-                f"{call}: {function.signature} takes {function.required}"
-                + (
-                    f" to {len(function.parameters)}"
-                    if function.required < len(function.parameters)
-                    else ""
-                )
-                + f" arguments, not {len(call.arguments)}"
-            )
-        for parameter, argument in zip(function.parameters, call.arguments, strict=False):
-            if parameter not in function.networks:
-                self._check(argument, in_let, argument=True)
-                continue
-            if not isinstance(argument, ex.Name) or argument.name not in self.networks:
-                raise SpecError(
-                    f"{call}: {parameter} must be a network: one of {choices(self.networks)}"
-                )
-            for path, layer in self.networks[argument.name].walk():
-                if reason := function.refuses.get(layer.kind):
-                    raise SpecError(
-                        f"{call}: {call.name} refuses {layer.kind} "
-                        f"(networks.{argument.name}.{path}): {reason}"
-                    )
-
-    def _schedule_problems(self) -> Iterator[tuple[str, str]]:
-        known: dict[str, tuple[Any, ...]] = {}
-        for s, stage in enumerate(self.stages):
-            for name in stage.freeze:
-                if name not in self.networks:
-                    yield f"stages.{s}.freeze", _unknown("network", name, self.networks)
-            names: set[str] = set()
-            for path, update in _updates(stage, f"stages.{s}"):
-                same = (update.train, update.optimizer.kind)
-                if update.name in names:
-                    yield (
-                        f"{path}.name",
-                        f"the name {update.name!r} is taken by another update of this stage",
-                    )
-                elif known.setdefault(update.name, same) != same:
-                    yield (
-                        f"{path}.name",
-                        (
-                            f"an update {update.name!r} of another stage trains other networks or "
-                            "has another kind of optimizer; updates of one name share their state"
-                        ),
-                    )
-                names.add(update.name)
-                needed: set[str] = set()
-                for text in update.minimize.values():
-                    needed |= self.networks_in(text)
-                for index, name in enumerate(update.train):
-                    where = f"{path}.train.{index}"
-                    if name not in self.networks:
-                        yield where, _unknown("network", name, self.networks)
-                    elif name in stage.freeze:
-                        yield where, f"{name!r} is frozen in this stage"
-                    elif name not in needed:
-                        yield where, f"{name!r} is trained here, but no term depends on it"
-
-    def _untrained(self) -> Iterator[tuple[str, str]]:
-        trained = {
-            name for stage in self.stages for update in stage.updates for name in update.train
-        }
-        for name in self.networks:
-            if name not in trained:
-                yield f"networks.{name}", "no update trains this network"
-
-    def _unused(self) -> Iterator[tuple[str, str]]:
-        used = {
-            name
-            for path, text in self.expressions()
-            if not path.startswith("let.")
-            for name in self.names_in(text)
-        }
-        for room in ("draws", "let", "networks"):
-            for name in getattr(self, room):
-                if name not in used:
-                    yield (
-                        f"{room}.{name}",
-                        "is never used; use it in a loss or a task, or leave it out",
-                    )
 
     # --------------------------------------------------------------------- what it says
 
     def expressions(self) -> Iterator[tuple[str, str]]:
-        """Every expression with its path: lets, loss terms, tasks."""
+        """Every expression with its path: lets, states, loss terms, tasks."""
         for name, text in self.let.items():
             yield f"let.{name}", text
+        for name, state in self.state.items():
+            for key, text in state.expressions():
+                yield f"state.{name}.{key}", text
         for s, stage in enumerate(self.stages):
-            for path, update in _updates(stage, f"stages.{s}"):
+            for path, update in updates_with_paths(stage, f"stages.{s}"):
                 for term, text in update.minimize.items():
                     yield f"{path}.minimize.{term}", text
         for name, task in self.tasks.items():
             for key, text in task.expressions:
                 yield f"tasks.{name}.{key}", text
 
+    def number_texts(self) -> Iterator[str]:
+        """The expressions among the numbers of optimizers and averages."""
+        for stage in self.stages:
+            for update in stage.updates:
+                for _, given, _ in numbers.numbers(update.optimizer):
+                    if isinstance(given, str):
+                        yield given
+        for average in self.ema.values():
+            given = average.half_life if isinstance(average, HalfLife) else average
+            if isinstance(given, str):
+                yield given
+
     def foreign(self) -> Iterator[tuple[str, str, str]]:
-        """Words that nobody here knows: path, `functions` or `layers`, and the word."""
-        for name, network in self.networks.items():
-            for path, layer in network.walk():
+        """Words that nobody here knows: path, what they are (`functions`, ...), and the word."""
+        for name in self.networks:
+            for path, layer in self.layers_of(name):
                 if isinstance(layer, Foreign):
                     yield f"networks.{name}.{path}", "layers", layer.kind
         for path, text in self.expressions():
             calls = (node.name for node in ex.walk(ex.parse(text)) if isinstance(node, ex.Call))
             for name in calls:
-                if name not in self.networks and vocabulary.function(name) is None:
+                if (
+                    name not in self.networks
+                    and name != ex.GRADIENT
+                    and vocabulary.function(name) is None
+                ):
                     yield path, "functions", name
+        for name, state in self.state.items():
+            if isinstance(state, ForeignState):
+                yield f"state.{name}", "states", state.kind
+        for s, stage in enumerate(self.stages):
+            for path, update in updates_with_paths(stage, f"stages.{s}"):
+                if isinstance(update.optimizer, ForeignOptimizer):
+                    yield f"{path}.optimizer", "optimizers", update.optimizer.kind
+        for name, task in self.tasks.items():
+            if isinstance(task.optimizer, ForeignOptimizer):
+                yield f"tasks.{name}.optimizer", "optimizers", task.optimizer.kind
 
     def complete(self) -> None:
         """PluginError where a word is foreign, and so nothing can be trained by this Spec."""
@@ -405,7 +202,8 @@ class Spec(Frozen):
             )
 
     def names_in(self, text: str) -> set[str]:
-        """Draws, lets, networks and functions that an expression needs, through its lets too."""
+        """Draws, lets, states, networks and functions that an expression needs, through its lets
+        too, and through what its states are read from."""
         found: set[str] = set()
         pending = [text]
         while pending:
@@ -414,7 +212,39 @@ class Spec(Frozen):
                     found.add(node.name)
                     if node.name in self.let:
                         pending.append(self.let[node.name])
+                    if node.name in self.state:
+                        pending += self.read_by(node.name)
         return found
+
+    def read_by(self, state: str) -> list[str]:
+        """The expressions of which the value of a state is made, beside what it holds."""
+        held = self.state[state]
+        return [text for key, text in held.expressions() if held.texts.get(key) == "read"]
+
+    @cached_property
+    def taken(self) -> frozenset[str]:
+        """Names that hide the words of the run: all but those of lets."""
+        return frozenset((*self.draws, *self.networks, *self.state))
+
+    def run_words(self, text: str) -> set[str]:
+        """The words of the run that an expression needs, through its lets too."""
+        return self.names_in(text) & (set(numbers.RUN) - self.taken - set(self.let))
+
+    def inputs_of(self, network: str) -> tuple[str, ...] | None:
+        """The inputs of a network in the order of its call; None where they are not known yet."""
+        return tuple(self.networks[network].inputs)
+
+    def taps_of(self, network: str) -> tuple[str, ...] | None:
+        """The taps of a network; None where they are not known yet."""
+        return self.networks[network].taps
+
+    def layers_of(self, network: str) -> Iterator[tuple[str, Layer]]:
+        """The layers of a network with their paths."""
+        return self.networks[network].walk()
+
+    def is_frozen(self, network: str) -> bool:
+        """Whether a network keeps its weights in every stage."""
+        return self.networks[network].frozen
 
     def meaning(self, text: str) -> ex.Expression:
         """The tree of an expression; of one that is but the name of a let, the let's."""
@@ -423,12 +253,23 @@ class Spec(Frozen):
             tree = ex.parse(self.let[tree.name])
         return tree
 
+    def states_in(self, text: str) -> tuple[str, ...]:
+        """The states that an expression needs, in the order of the Spec."""
+        names = self.names_in(text)
+        return tuple(name for name in self.state if name in names)
+
     def networks_in(self, text: str) -> set[str]:
         return self.names_in(text) & set(self.networks)
 
     def draws_in(self, text: str) -> tuple[str, ...]:
         """The draws that an expression needs, in the order of the Spec."""
         names = self.names_in(text)
+        return tuple(name for name in self.draws if name in names)
+
+    def draws_of(self, task: Task) -> tuple[str, ...]:
+        """The draws that a task needs, in the order of the Spec."""
+        names = {name for _, text in task.expressions for name in self.names_in(text)}
+        names |= set(task.solve)
         return tuple(name for name in self.draws if name in names)
 
     @cached_property
@@ -441,6 +282,13 @@ class Spec(Frozen):
             for name in self.networks_in(text)
         }
         return tuple(name for name in self.networks if name in needed)
+
+    @cached_property
+    def published_state(self) -> tuple[str, ...]:
+        """The states that the tasks need: what a model folder holds beside weights."""
+        texts = [text for task in self.tasks.values() for _, text in task.expressions]
+        needed = {name for text in texts for name in self.states_in(text)}
+        return tuple(name for name in self.state if name in needed)
 
     @property
     def steps(self) -> int:
@@ -468,23 +316,18 @@ class Spec(Frozen):
 
     @property
     def open_ended(self) -> bool:
-        """Whether a longer training begins as a shorter one: one stage, and no rate that decays."""
-        return len(self.stages) == 1 and not any(
-            update.optimizer.decay for update in self.stages[0].updates
+        """Whether a longer training begins as a shorter one: one stage, and nothing in it that
+        follows its progress."""
+        texts = [*self.number_texts(), *(text for _, text in self.expressions())]
+        return (
+            len(self.stages) == 1
+            and not any(getattr(u.optimizer, "decay", None) for u in self.stages[0].updates)
+            and not any("progress" in self.run_words(text) for text in texts)
         )
 
     def data_draws(self) -> dict[str, Any]:
         """The draws that come from the data, by name."""
         return {name: draw for name, draw in self.draws.items() if isinstance(draw, DATA)}
-
-
-def _updates(stage: Stage, prefix: str) -> Iterator[tuple[str, Any]]:
-    for index, item in enumerate(stage.round):
-        if isinstance(item, Together):
-            for inner, update in enumerate(item.together):
-                yield f"{prefix}.round.{index}.together.{inner}", update
-        else:
-            yield f"{prefix}.round.{index}", item
 
 
 def _long_form(value: Any) -> Any:
@@ -510,10 +353,6 @@ def _task(key: Any, task: Any) -> Any:
     if isinstance(task, dict) and "kind" not in task and key in TASK_KINDS:
         return {"kind": key, **cast("dict[str, Any]", task)}
     return task  # type: ignore[reportUnknownVariableType]
-
-
-def _unknown(what: str, name: str, allowed: Any) -> str:
-    return f"no {what} {name!r}{nearest(name, allowed)} allowed: {choices(allowed)}"
 
 
 def pretty_json(value: Any, indent: int = 0) -> str:

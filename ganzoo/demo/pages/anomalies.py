@@ -20,7 +20,7 @@ from ganzoo.demo.model_registry import Shelf
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.models.inference import Scored, write_csv
 from ganzoo.models.model import Model, image_tensor
-from ganzoo.spec.draws import Image, Normal, Uniform
+from ganzoo.spec.draws import NOISE, Image
 from ganzoo.spec.spec import Spec
 
 TITLE = "Anomalies"
@@ -42,8 +42,8 @@ def _task(spec: Spec) -> str | None:
     """The score task: one with a threshold before one without."""
     found: list[str] = []
     for name, task in spec.tasks.items():
-        draws = [spec.draws[draw] for draw in spec.draws_in(task.output)]
-        given = [draw for draw in draws if not isinstance(draw, Normal | Uniform)]
+        draws = [spec.draws[draw] for draw in spec.draws_of(task)]
+        given = [draw for draw in draws if not isinstance(draw, NOISE)]
         images = len(given) == 1 and isinstance(given[0], Image)
         if task.kind == "score" and name != CRITIC and images:
             found.append(name)
@@ -52,7 +52,7 @@ def _task(spec: Spec) -> str | None:
 
 def image_of(spec: Spec, task: str) -> Image:
     """The image that a task takes."""
-    draws = map(spec.draws.__getitem__, spec.draws_in(spec.tasks[task].output))
+    draws = map(spec.draws.__getitem__, spec.draws_of(spec.tasks[task]))
     return next(draw for draw in draws if isinstance(draw, Image))
 
 

@@ -14,7 +14,7 @@ from ganzoo.demo.model_registry import Shelf
 from ganzoo.demo.pages.generate import between
 from ganzoo.errors import TaskError
 from ganzoo.models.model import Model, image_tensor
-from ganzoo.spec.draws import Image, Normal, Uniform
+from ganzoo.spec.draws import NOISE, Image
 from ganzoo.spec.spec import Spec
 
 TITLE = "Encode"
@@ -31,8 +31,8 @@ def _task(spec: Spec) -> str | None:
     """The first reconstruct task, where it takes a picture and at most noise."""
     for name, task in spec.tasks.items():
         if task.kind == "reconstruct":
-            draws = [spec.draws[draw] for draw in spec.draws_in(task.output)]
-            given = [draw for draw in draws if not isinstance(draw, Normal | Uniform)]
+            draws = [spec.draws[draw] for draw in spec.draws_of(task)]
+            given = [draw for draw in draws if not isinstance(draw, NOISE)]
             return name if len(given) == 1 and isinstance(given[0], Image) else None
     return None
 
@@ -40,7 +40,7 @@ def _task(spec: Spec) -> str | None:
 def image_of(spec: Spec) -> Image:
     """The image that the task takes."""
     task = spec.tasks[_task(spec) or ""]
-    draws = map(spec.draws.__getitem__, spec.draws_in(task.output))
+    draws = map(spec.draws.__getitem__, spec.draws_of(task))
     return next(draw for draw in draws if isinstance(draw, Image))
 
 

@@ -11,7 +11,7 @@ from ganzoo.demo import inputs, outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, then
 from ganzoo.demo.model_registry import Shelf
 from ganzoo.models.model import Model, sample_noise
-from ganzoo.spec.draws import Label, Normal, Uniform
+from ganzoo.spec.draws import NOISE, Label, Normal, Uniform
 from ganzoo.spec.spec import Spec
 
 TITLE = "Generate"
@@ -30,9 +30,9 @@ def fits(spec: Spec) -> bool:
 def _task(spec: Spec) -> str | None:
     """The first task that generates from noise and at most classes."""
     for name, task in spec.tasks.items():
-        draws = [spec.draws[draw] for draw in spec.draws_in(task.output)]
-        noise = any(isinstance(draw, Normal | Uniform) for draw in draws)
-        given = [draw for draw in draws if not isinstance(draw, Normal | Uniform)]
+        draws = [spec.draws[draw] for draw in spec.draws_of(task)]
+        noise = any(isinstance(draw, NOISE) for draw in draws)
+        given = [draw for draw in draws if not isinstance(draw, NOISE)]
         labels = len(given) <= 1 and all(isinstance(draw, Label) for draw in given)
         if task.kind == "generate" and noise and labels:
             return name
@@ -42,7 +42,7 @@ def _task(spec: Spec) -> str | None:
 def classes(spec: Spec) -> Label | None:
     """The classes that the task takes, if any."""
     name = _task(spec)
-    draws = spec.draws_in(spec.tasks[name].output) if name else ()
+    draws = spec.draws_of(spec.tasks[name]) if name else ()
     return next((d for d in map(spec.draws.__getitem__, draws) if isinstance(d, Label)), None)
 
 
@@ -144,8 +144,8 @@ def between(first: np.ndarray, second: np.ndarray, place: float) -> np.ndarray:
 def _noises(spec: Spec) -> dict[str, Normal | Uniform]:
     name = _task(spec)
     assert name is not None  # the shelf was asked for what fits
-    draws = {draw: spec.draws[draw] for draw in spec.draws_in(spec.tasks[name].output)}
-    return {name: draw for name, draw in draws.items() if isinstance(draw, Normal | Uniform)}
+    draws = {draw: spec.draws[draw] for draw in spec.draws_of(spec.tasks[name])}
+    return {name: draw for name, draw in draws.items() if isinstance(draw, NOISE)}
 
 
 def _ends(model: Model, seed_a: Any, seed_b: Any, truncation: Any) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ganzoo.demo import inputs, outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.model_registry import Shelf
-from ganzoo.spec.draws import Normal, Text, Uniform
+from ganzoo.spec.draws import NOISE, Text
 from ganzoo.spec.spec import Spec
 
 TITLE = "Text to image"
@@ -29,8 +29,8 @@ def _tasks(spec: Spec) -> list[str]:
     """The tasks that generate from a sentence and noise; the first is the main one."""
     found: list[str] = []
     for name, task in spec.tasks.items():
-        draws = [spec.draws[draw] for draw in spec.draws_in(task.output)]
-        given = [draw for draw in draws if not isinstance(draw, Normal | Uniform)]
+        draws = [spec.draws[draw] for draw in spec.draws_of(task)]
+        given = [draw for draw in draws if not isinstance(draw, NOISE)]
         if task.kind == "generate" and len(given) == 1 and isinstance(given[0], Text):
             found.append(name)
     return found

@@ -11,8 +11,9 @@ from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import Examples
 from ganzoo.demo.model_registry import Shelf
 from ganzoo.models.model import image_tensor
-from ganzoo.spec.draws import Image, Normal, Uniform
-from ganzoo.spec.spec import Spec, Task
+from ganzoo.spec.draws import NOISE, Image
+from ganzoo.spec.spec import Spec
+from ganzoo.spec.tasks import Task
 
 TITLE = "Translate"
 
@@ -26,8 +27,8 @@ def _tasks(spec: Spec) -> dict[str, tuple[Task, Image]]:
     """What leads to each domain, and the image that it takes."""
     found: dict[str, tuple[Task, Image]] = {}
     for task in spec.tasks.values():
-        draws = [spec.draws[draw] for draw in spec.draws_in(task.output)]
-        given = [draw for draw in draws if not isinstance(draw, Normal | Uniform)]
+        draws = [spec.draws[draw] for draw in spec.draws_of(task)]
+        given = [draw for draw in draws if not isinstance(draw, NOISE)]
         if task.to and len(given) == 1 and isinstance(given[0], Image):
             found.setdefault(task.to, (task, given[0]))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -28,3 +29,20 @@ def reparameterize(h: Tensor, noise: Tensor) -> Tensor:
 
 def average(h: Tensor) -> Tensor:
     return _halves(h)[0]
+
+
+def gumbel(logits: Tensor, noise: Tensor, temperature: Tensor | float) -> Tensor:
+    if logits.shape != noise.shape:
+        raise ValueError(
+            f"logits are {tuple(logits.shape)}, so the noise is, too, and not {tuple(noise.shape)}"
+        )
+    tiny = torch.finfo(noise.dtype).tiny
+    standard = -torch.log(-torch.log(noise.clamp_min(tiny)) + tiny)
+    return torch.softmax((logits + standard) / temperature, 1)
+
+
+def truncate(noise: Tensor, limit: Tensor | float) -> Tensor:
+    # double precision: the tails of a float end at 5.4 standard deviations
+    low = torch.special.ndtr(-limit * torch.ones((), dtype=torch.float64, device=noise.device))
+    share = low + (1 - 2 * low) * torch.special.ndtr(noise.double())
+    return torch.special.ndtri(share).to(noise.dtype)

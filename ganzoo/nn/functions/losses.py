@@ -53,6 +53,17 @@ def contrastive(a: Tensor, b: Tensor, scale: float) -> Tensor:
     return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
 
 
+def infonce(queries: Tensor, keys: Tensor, temperature: Tensor | float) -> Tensor:
+    _same(queries, keys)
+    if queries.ndim < 3:
+        raise ValueError(f"takes vectors at places, (batch, d, places), not {tuple(queries.shape)}")
+    q = F.normalize(queries.flatten(2), dim=1)
+    k = F.normalize(keys.detach().flatten(2), dim=1)
+    logits = torch.einsum("bdi,bdj->bij", q, k) / temperature
+    own = torch.arange(logits.shape[1], device=logits.device).expand(logits.shape[0], -1)
+    return F.cross_entropy(logits.flatten(0, 1), own.flatten())
+
+
 def _same(a: Tensor, b: Tensor | float) -> None:
     """Refuse shapes that differ: broadcasting would hide the mistake."""
     if isinstance(b, Tensor) and a.shape != b.shape:

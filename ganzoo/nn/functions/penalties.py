@@ -1,4 +1,4 @@
-"""Penalties on the gradient of a critic with respect to its inputs.
+"""Penalties on the gradient of a critic with respect to its inputs, and on weights.
 
 `given` are further inputs of the critic, such as labels: they follow the others in its call, and
 no gradient is taken with respect to them.
@@ -7,6 +7,7 @@ no gradient is taken with respect to them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,6 +29,17 @@ def gradient_penalty(
 def r1(critic: Callable[..., Tensor], inputs: Values, given: Values = ()) -> Tensor:
     points = [a.detach().requires_grad_() for a in _several(inputs)]
     return _norms(critic, points, given).mean()
+
+
+def orthogonal(network: Any) -> Tensor:
+    """`network` reads weights: its `matrices()` are (outputs, inputs), by path."""
+    found: list[Tensor] = []
+    for matrix in network.matrices().values():
+        products = matrix @ matrix.T
+        found.append((products - torch.diag(products.diagonal())).square().sum())
+    if not found:
+        raise ValueError("a network without matrices of weights has none to be orthogonal")
+    return torch.stack(found).sum()
 
 
 def _several(values: Values) -> tuple[Tensor, ...]:

@@ -6,22 +6,23 @@ it is computed. The table below finds all that they export.
 
 from ganzoo.spec.layers import (
     activations,
+    attention,
     blocks,
     chance,
     convolution,
     labels,
+    learned,
     linear,
     normalisation,
     sizes,
+    styles,
 )
 from ganzoo.spec.layers.activations import *
+from ganzoo.spec.layers.attention import *
 from ganzoo.spec.layers.blocks import *
 from ganzoo.spec.layers.chance import *
 from ganzoo.spec.layers.convolution import *
 from ganzoo.spec.layers.labels import *
-from ganzoo.spec.layers.layer import (
-    STRANGERS as STRANGERS,
-)
 from ganzoo.spec.layers.layer import (
     AnyLayer as AnyLayer,
 )
@@ -37,9 +38,11 @@ from ganzoo.spec.layers.layer import (
 from ganzoo.spec.layers.layer import (
     Shape as Shape,
 )
+from ganzoo.spec.layers.learned import *
 from ganzoo.spec.layers.linear import *
 from ganzoo.spec.layers.normalisation import *
 from ganzoo.spec.layers.sizes import *
+from ganzoo.spec.layers.styles import *
 
 FAMILIES = (
     linear,
@@ -50,6 +53,9 @@ FAMILIES = (
     chance,
     labels,
     blocks,
+    learned,
+    styles,
+    attention,
 )
 
 LAYERS: dict[str, type[Layer]] = {
@@ -68,3 +74,6 @@ __all__ += activations.__all__
 __all__ += chance.__all__
 __all__ += labels.__all__
 __all__ += blocks.__all__
+__all__ += learned.__all__
+__all__ += styles.__all__
+__all__ += attention.__all__

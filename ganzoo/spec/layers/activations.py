@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from ganzoo.spec.layers.layer import Layer, Shape, Slope
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 __all__ = [
     "ReLU",
@@ -43,14 +43,24 @@ class ReLU(Layer):
 
 
 class LeakyReLU(Layer):
-    """v where positive, slope * v elsewhere."""
+    """v where positive, slope * v elsewhere; times `gain`."""
 
     kind: Literal["leaky_relu"] = Field("leaky_relu", init=False)
     formula: ClassVar[str] = r"\max(0, v)+s\min(0, v)"
     example: ClassVar[str] = "LeakyReLU(0.1)  # (64, 8, 8) to (64, 8, 8)"
     slope: Slope = 0.2
+    gain: Annotated[float, Field(gt=0, le=100)] = 1.0
 
     overwrites: ClassVar[bool] = True
+
+    @property
+    def computes(self) -> bool:
+        return self.gain != 1
+
+    def forward(self, module: Any, x: Tensor) -> Tensor:
+        from torch.nn import functional as F
+
+        return F.leaky_relu(x, self.slope) * self.gain
 
     def output_shape(self, shape: Shape) -> Shape:
         return shape

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,29 +18,39 @@ __all__ = [
     "Tap",
     "Inject",
     "Residual",
+    "Repeat",
     "Skip",
 ]
 
 
 class Tap(Layer):
-    """Names what arrives here, so that an expression can read it: D.features(x)."""
+    """Names what arrives here, so that an expression can read it: D.features(x).
+
+    With `through`, it names what these layers make of it; what flows on is the same either way.
+    Later layers of the network may read it, too: `Inject("rgb4")`.
+    """
 
     kind: Literal["tap"] = Field("tap", init=False)
     formula: ClassVar[str] = r"v"
     example: ClassVar[str] = 'Tap("features")  # (64, 4, 4) to (64, 4, 4)'
     name: Identifier
+    through: Layers = ()
 
     takes: ClassVar[Takes] = "either"
 
-    def output_shape(self, shape: Shape) -> Shape:
+    @property
+    def rows(self) -> dict[str, str]:
+        return {"through": ""}
+
+    def output_shape(self, shape: Shape, through: Shape) -> Shape:
         return shape
 
-    def forward(self, module: nn.Module, x: Tensor) -> Tensor:
-        return x  # the network keeps it under its name
+    def forward(self, module: nn.Module, x: Tensor, through: Tensor) -> Tensor:
+        return x  # the network keeps the end of `through` under its name
 
 
 class Inject(Layer):
-    """Brings a named input in at this depth, after `through`.
+    """Brings a named input in at this depth, after `through`; or what a tap before it named.
 
     A vector joins a map tiled over space. `join` concatenates along the channels or adds.
     """
@@ -64,13 +74,14 @@ class Inject(Layer):
 
 
 class Residual(Layer):
-    """layers(v) + shortcut(v); an empty shortcut is v itself. arXiv:1512.03385."""
+    """layers(v) + shortcut(v), times `gain`; an empty shortcut is v itself. arXiv:1512.03385."""
 
     kind: Literal["residual"] = Field("residual", init=False)
     formula: ClassVar[str] = r"f(v)+g(v)"
     example: ClassVar[str] = "Residual((Conv(64), ReLU(), Conv(64)))  # (64, 8, 8) to (64, 8, 8)"
     layers: Layers
     shortcut: Layers = ()
+    gain: Annotated[float, Field(gt=0, le=100)] = 1.0
 
     takes: ClassVar[Takes] = "either"
 
@@ -85,7 +96,29 @@ class Residual(Layer):
         return layers
 
     def forward(self, module: nn.Module, x: Tensor, layers: Tensor, shortcut: Tensor) -> Tensor:
-        return layers + shortcut
+        return layers + shortcut if self.gain == 1 else (layers + shortcut) * self.gain
+
+
+class Repeat(Layer):
+    """The same row of layers several times in a row, each time with weights of its own."""
+
+    kind: Literal["repeat"] = Field("repeat", init=False)
+    formula: ClassVar[str] = r"f_n(\ldots f_1(v))"
+    example: ClassVar[str] = "Repeat(3, (Conv(64), ReLU()))  # (32, 8, 8) to (64, 8, 8)"
+    times: Annotated[int, Field(ge=1, le=100)]
+    layers: Layers
+
+    takes: ClassVar[Takes] = "either"
+
+    @property
+    def rows(self) -> dict[str, str]:
+        return {"layers": ""}
+
+    def output_shape(self, shape: Shape, layers: Shape) -> Shape:
+        return layers
+
+    def forward(self, module: nn.Module, x: Tensor, layers: Tensor) -> Tensor:
+        return layers  # the network runs one row after the other
 
 
 class Skip(Layer):

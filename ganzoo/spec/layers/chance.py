@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ganzoo.spec.layers.layer import Layer, Rate, Shape
+from ganzoo.spec.frozen import Identifier
+from ganzoo.spec.layers.layer import Layer, Rate, Shape, of_map
+from ganzoo.spec.layers.styles import cut, cut_shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -19,20 +21,41 @@ __all__ = [
 
 
 class Dropout(Layer):
-    """Each number zeroed with probability `rate` while training. arXiv:1207.0580."""
+    """Each number zeroed with probability `rate` while training. arXiv:1207.0580.
+
+    With `noise`, an input that is uniform noise in [0, 1) of a map's shape, it stays at use, as the
+    noise of pix2pix does: the noise says which numbers, by its block `row` of as many channels.
+    """
 
     kind: Literal["dropout"] = Field("dropout", init=False)
     formula: ClassVar[str] = r"\frac{m}{1-p}\,v,\quad m\sim\mathrm{Bernoulli}(1-p)"
     example: ClassVar[str] = "Dropout(0.3)  # (128,) to (128,)"
     rate: Rate = 0.5
+    noise: Identifier | None = None
+    row: Annotated[int, Field(ge=0, le=10_000)] = 0
 
-    def output_shape(self, shape: Shape) -> Shape:
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.noise,) if self.noise else ()
+
+    def output_shape(self, shape: Shape, noise: Shape | None = None) -> Shape:
+        if noise is not None:
+            cut_shape(noise, self.row, of_map(shape))
         return shape
 
-    def forward(self, module: nn.Module, x: Tensor) -> Tensor:
+    def module(self, shape: Shape, noise: Shape | None = None) -> nn.Module:
+        from torch import nn
+
+        return nn.Module()
+
+    def forward(self, module: nn.Module, x: Tensor, noise: Tensor | None = None) -> Tensor:
         import torch
         from torch.nn import functional as F
 
+        if noise is not None:
+            _, channels, height, width = x.shape
+            kept = cut(noise, self.row, (channels, height, width)) >= self.rate
+            return x * kept / (1 - self.rate)
         if not module.training:
             return x
         if x.device.type != "cpu":

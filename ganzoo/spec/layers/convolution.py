@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from ganzoo.spec.frozen import Count
 from ganzoo.spec.layers.layer import Layer, Padding, Shape, Small, of_map
+from ganzoo.spec.layers.weights import AnyWeight, Gain, begin, bias_of, prepare, weight_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 __all__ = [
     "Conv",
@@ -23,7 +24,8 @@ __all__ = [
 class Conv(Layer):
     """Convolution: (c, h, w) to (channels, h / stride, w / stride).
 
-    `padding` None means (kernel - 1) // 2.
+    `padding` None means (kernel - 1) // 2. With `groups`, each group of outputs sees its own
+    group of channels; as many as there are channels make a depthwise convolution.
     """
 
     kind: Literal["conv"] = Field("conv", init=False)
@@ -34,6 +36,10 @@ class Conv(Layer):
     stride: Small = 1
     padding: Padding | None = None
     bias: bool = True
+    groups: Count = 1
+    padding_mode: Literal["zeros", "reflect"] = "zeros"
+    weight: AnyWeight | None = None
+    gain: Gain = 1.0
 
     overwritable: ClassVar[bool] = True
 
@@ -42,16 +48,34 @@ class Conv(Layer):
         return (self.kernel - 1) // 2 if self.padding is None else self.padding
 
     def output_shape(self, shape: Shape) -> Shape:
-        _, height, width = of_map(shape)
+        channels, height, width = of_map(shape)
+        _check_groups(self, channels)
+        if self.padding_mode == "reflect" and self._padding >= min(height, width):
+            raise ValueError(f"reflects {self._padding} pixels, and there are {height}x{width}")
         more = 2 * self._padding - self.kernel
         return self.channels, *((n + more) // self.stride + 1 for n in (height, width))
 
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
-        return nn.Conv2d(
-            shape[0], self.channels, self.kernel, self.stride, self._padding, bias=self.bias
-        )
+        module = nn.Conv2d(
+            shape[0], self.channels, self.kernel, self.stride, self._padding,
+            groups=self.groups, bias=self.bias, padding_mode=self.padding_mode,
+        )  # fmt: skip
+        return prepare(module, self.weight)
+
+    @property
+    def computes(self) -> bool:
+        return self.weight is not None
+
+    def begin(self, module: Any) -> None:
+        begin(module, self.weight, self.gain)
+
+    def forward(self, module: Any, x: Tensor) -> Tensor:
+        if self.weight is None:
+            return module(x)
+        weight = weight_of(module, self.weight, self.gain)
+        return module._conv_forward(x, weight, bias_of(module, self.weight))
 
 
 class Deconv(Layer):
@@ -68,6 +92,9 @@ class Deconv(Layer):
     stride: Small = 2
     padding: Padding | None = None
     bias: bool = True
+    groups: Count = 1
+    weight: AnyWeight | None = None
+    gain: Gain = 1.0
 
     overwritable: ClassVar[bool] = True
 
@@ -87,7 +114,8 @@ class Deconv(Layer):
         return padding, extra
 
     def output_shape(self, shape: Shape) -> Shape:
-        _, height, width = of_map(shape)
+        channels, height, width = of_map(shape)
+        _check_groups(self, channels)
         padding, extra = self._paddings
         more = self.kernel + extra - 2 * padding
         return self.channels, *((n - 1) * self.stride + more for n in (height, width))
@@ -95,6 +123,32 @@ class Deconv(Layer):
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
-        return nn.ConvTranspose2d(
-            shape[0], self.channels, self.kernel, self.stride, *self._paddings, bias=self.bias
+        module = nn.ConvTranspose2d(
+            shape[0], self.channels, self.kernel, self.stride, *self._paddings,
+            groups=self.groups, bias=self.bias,
+        )  # fmt: skip
+        return prepare(module, self.weight)
+
+    @property
+    def computes(self) -> bool:
+        return self.weight is not None
+
+    def begin(self, module: Any) -> None:
+        begin(module, self.weight, self.gain)
+
+    def forward(self, module: Any, x: Tensor) -> Tensor:
+        from torch.nn import functional as F
+
+        if self.weight is None:
+            return module(x)
+        return F.conv_transpose2d(
+            x, weight_of(module, self.weight, self.gain), bias_of(module, self.weight),
+            self.stride, *self._paddings, self.groups,
+        )  # fmt: skip
+
+
+def _check_groups(layer: Conv | Deconv, channels: int) -> None:
+    if channels % layer.groups or layer.channels % layer.groups:
+        raise ValueError(
+            f"{channels} channels to {layer.channels} cannot be parted in {layer.groups} groups"
         )

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from ganzoo.spec.frozen import Count
 from ganzoo.spec.layers.layer import Layer, Shape, Takes
+from ganzoo.spec.layers.weights import AnyWeight, Gain, begin, prepare, weight_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -47,6 +48,8 @@ class Embedding(Layer):
     example: ClassVar[str] = "Embedding(10, 50)  # () to (50,)"
     classes: Count
     units: Count
+    weight: AnyWeight | None = None
+    gain: Gain = 1.0
 
     takes: ClassVar[Takes] = "labels"
 
@@ -56,4 +59,16 @@ class Embedding(Layer):
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
-        return nn.Embedding(self.classes, self.units)
+        return prepare(nn.Embedding(self.classes, self.units), self.weight)
+
+    @property
+    def computes(self) -> bool:
+        return self.weight is not None
+
+    def begin(self, module: Any) -> None:
+        begin(module, self.weight, self.gain)
+
+    def forward(self, module: Any, x: Tensor) -> Tensor:
+        from torch.nn import functional as F
+
+        return F.embedding(x, weight_of(module, self.weight, self.gain))

@@ -25,6 +25,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ganzoo.errors import choices, nearest
 from ganzoo.spec.frozen import Frozen
+from ganzoo.spec.kinds import STRANGERS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -53,6 +54,7 @@ class Layer(Frozen):
         takes: what may arrive: numbers, labels (whole numbers, of shape `()`), or either.
         overwritable: nothing but the next layer reads its output, its own backward pass included.
         overwrites: its module has `inplace`, for where the layer before it is overwritable.
+        starts: a body that begins with it needs no input to start from.
     """
 
     kind: str = Field(init=False)
@@ -61,6 +63,7 @@ class Layer(Frozen):
     takes: ClassVar[Takes] = "numbers"
     overwritable: ClassVar[bool] = False
     overwrites: ClassVar[bool] = False
+    starts: ClassVar[bool] = False
 
     @property
     def rows(self) -> dict[str, str]:
@@ -72,13 +75,24 @@ class Layer(Frozen):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Inputs of the network that it reads itself, beside what arrives."""
+        """Inputs of the network, or taps before it, that it reads itself, beside what arrives."""
         return ()
 
     @property
     def needs(self) -> tuple[str, ...]:
         """All inputs of the network that it reads, itself or in its rows."""
         return (*filter(None, self.rows.values()), *self.reads)
+
+    @property
+    def computes(self) -> bool:
+        """Whether its `forward` is asked, and not its module alone."""
+        return type(self).forward is not Layer.forward
+
+    def begin(self, module: Any) -> None:
+        """Set first values in place, once the module and the network's `init` have set theirs.
+
+        For weights that begin otherwise; gradients are off, and torch's generator is seeded.
+        """
 
     if TYPE_CHECKING:  # each layer takes as many as it has: what arrives, ends of rows, inputs read
 
@@ -123,10 +137,6 @@ class Foreign(Layer):
     @classmethod
     def _accepts(cls, key: str) -> bool:
         return True
-
-
-STRANGERS = "strangers"
-"""The context of pydantic in which words that nobody here knows may stand in a Spec."""
 
 
 def _known_kind(value: Any, info: ValidationInfo) -> Any:

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from ganzoo.spec.frozen import Count
 from ganzoo.spec.layers.layer import Layer, Shape, Small, features
+from ganzoo.spec.layers.weights import AnyWeight, Gain, begin, bias_of, prepare, weight_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,6 +29,8 @@ class Linear(Layer):
     example: ClassVar[str] = "Linear(128)  # (64, 4, 4) to (128,)"
     units: Count
     bias: bool = True
+    weight: AnyWeight | None = None
+    gain: Gain = 1.0
 
     overwritable: ClassVar[bool] = True
 
@@ -38,18 +41,21 @@ class Linear(Layer):
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
-        return nn.Linear(math.prod(shape), self.units, bias=self.bias)
+        return prepare(nn.Linear(math.prod(shape), self.units, bias=self.bias), self.weight)
+
+    def begin(self, module: Any) -> None:
+        begin(module, self.weight, self.gain)
 
     def forward(self, module: nn.Linear, x: Tensor) -> Tensor:
         from torch.nn import functional as F
 
-        weight = module.weight
+        weight, bias = weight_of(module, self.weight, self.gain), bias_of(module, self.weight)
         if x.ndim != 4 or x.is_contiguous() or weight.numel() > x.numel():
-            return F.linear(x.flatten(1), weight, module.bias)
+            return F.linear(x.flatten(1), weight, bias)
         # a map with channels last: its gradient has to be laid out alike, or the layers before it
         # crawl over two layouts at once; so the few weights are permuted and not the map
         weight = weight.view(-1, *x.shape[1:]).permute(0, 2, 3, 1).flatten(1)
-        return F.linear(x.permute(0, 2, 3, 1).flatten(1), weight, module.bias)
+        return F.linear(x.permute(0, 2, 3, 1).flatten(1), weight, bias)
 
 
 class Maxout(Layer):

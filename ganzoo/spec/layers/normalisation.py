@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from ganzoo.spec.frozen import Count
 from ganzoo.spec.layers.layer import Epsilon, Layer, Shape, features, of_map
 
 if TYPE_CHECKING:
@@ -104,11 +105,16 @@ class PixelNorm(Layer):
 
 
 class MinibatchStd(Layer):
-    """One more map: the mean standard deviation over the batch. arXiv:1710.10196."""
+    """One more map: the mean standard deviation over the batch. arXiv:1710.10196.
+
+    With `group`, over groups of so many samples, or of the largest common divisor of that and the
+    batch (arXiv:1912.04958).
+    """
 
     kind: Literal["minibatch_std"] = Field("minibatch_std", init=False)
     formula: ClassVar[str] = r"\left(v,\ \overline{\sigma}\right)"
     example: ClassVar[str] = "MinibatchStd()  # (64, 4, 4) to (65, 4, 4)"
+    group: Count | None = None
 
     def output_shape(self, shape: Shape) -> Shape:
         features(shape)
@@ -117,5 +123,10 @@ class MinibatchStd(Layer):
     def forward(self, module: nn.Module, x: Tensor) -> Tensor:
         import torch
 
+        if self.group is not None:
+            groups = x.unflatten(0, (math.gcd(self.group, len(x)), -1))
+            std = (groups.var(0, unbiased=False) + 1e-8).sqrt().flatten(1).mean(1)
+            std = std.repeat(len(groups)).view(-1, *[1] * (x.ndim - 1))
+            return torch.cat((x, std.expand(-1, 1, *x.shape[2:])), 1)
         std = (x.var(0, unbiased=False) + 1e-8).sqrt().mean()
         return torch.cat((x, std.expand(x.shape[0], 1, *x.shape[2:])), 1)

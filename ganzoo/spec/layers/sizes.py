@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from ganzoo.errors import SpecError
 from ganzoo.spec.frozen import Count
+from ganzoo.spec.layers import fir
 from ganzoo.spec.layers.layer import Layer, Shape, Small, features, of_map, size_text
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ __all__ = [
     "Crop",
     "Upsample",
     "Downsample",
+    "Blur",
     "MaxPool",
     "GlobalPool",
 ]
@@ -83,32 +86,56 @@ class Crop(Layer):
 
 
 class Upsample(Layer):
-    """Larger by a whole factor: (c, h, w) to (c, h * factor, w * factor)."""
+    """Larger by a whole factor: (c, h, w) to (c, h * factor, w * factor).
+
+    `fir`, for a factor of 2, puts zeros between the pixels and filters with [1, 3, 3, 1].
+    """
 
     kind: Literal["upsample"] = Field("upsample", init=False)
     formula: ClassVar[str] = r"v_{c,\,\lfloor i/f\rfloor,\,\lfloor j/f\rfloor}"
     example: ClassVar[str] = "Upsample()  # (64, 8, 8) to (64, 16, 16)"
     factor: Small = 2
-    mode: Literal["nearest", "bilinear"] = "nearest"
+    mode: Literal["nearest", "bilinear", "fir"] = "nearest"
+
+    @model_validator(mode="after")
+    def _factor_of_two(self) -> Self:
+        return _of_two(self)
 
     def output_shape(self, shape: Shape) -> Shape:
         channels, height, width = of_map(shape)
         return channels, height * self.factor, width * self.factor
 
+    @property
+    def computes(self) -> bool:
+        return self.mode == "fir"
+
+    def forward(self, module: nn.Module, x: Tensor) -> Tensor:
+        return fir.upsampled(x) if self.mode == "fir" else module(x)
+
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
+        if self.mode == "fir":
+            return nn.Module()
         corners = None if self.mode == "nearest" else False
         return nn.Upsample(scale_factor=self.factor, mode=self.mode, align_corners=corners)
 
 
 class Downsample(Layer):
-    """Average pooling: (c, h, w) to (c, h / factor, w / factor)."""
+    """Average pooling: (c, h, w) to (c, h / factor, w / factor).
+
+    `fir`, for a factor of 2, takes every second pixel of what the filter [1, 3, 3, 1] gives.
+    """
 
     kind: Literal["downsample"] = Field("downsample", init=False)
     formula: ClassVar[str] = r"\frac{1}{f^2}\sum_{a,b<f} v_{c,\,fi+a,\,fj+b}"
     example: ClassVar[str] = "Downsample()  # (64, 16, 16) to (64, 8, 8)"
     factor: Small = 2
+    mode: Literal["mean", "fir"] = "mean"
+
+    @model_validator(mode="after")
+    def _factor_of_two(self) -> Self:
+        return _of_two(self)
 
     def output_shape(self, shape: Shape) -> Shape:
         channels, height, width = of_map(shape)
@@ -117,7 +144,33 @@ class Downsample(Layer):
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
-        return nn.AvgPool2d(self.factor)
+        return nn.Module() if self.mode == "fir" else nn.AvgPool2d(self.factor)
+
+    @property
+    def computes(self) -> bool:
+        return self.mode == "fir"
+
+    def forward(self, module: nn.Module, x: Tensor) -> Tensor:
+        return fir.downsampled(x) if self.mode == "fir" else module(x)
+
+
+class Blur(Layer):
+    """The filter [1, 3, 3, 1] at every pixel and one beyond: (c, h, w) to (c, h + 1, w + 1).
+
+    A convolution of kernel 3 and stride 2 without padding halves what it was from there on.
+    arXiv:1904.11486.
+    """
+
+    kind: Literal["blur"] = Field("blur", init=False)
+    formula: ClassVar[str] = r"f * v"
+    example: ClassVar[str] = "Blur()  # (64, 16, 16) to (64, 17, 17)"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, height, width = of_map(shape)
+        return channels, height + 1, width + 1
+
+    def forward(self, module: nn.Module, x: Tensor) -> Tensor:
+        return fir.blurred(x, 2)
 
 
 class MaxPool(Layer):
@@ -152,3 +205,13 @@ class GlobalPool(Layer):
 
     def forward(self, module: nn.Module, x: Tensor) -> Tensor:
         return x.sum((2, 3)) if self.mode == "sum" else x.mean((2, 3))
+
+
+Resampling = TypeVar("Resampling", "Upsample", "Downsample")
+
+
+def _of_two(layer: Resampling) -> Resampling:
+    if layer.mode == "fir" and layer.factor != 2:
+        text = f"fir resamples by 2, not by {layer.factor}; use the layer more than once"
+        raise SpecError([("factor", text)])
+    return layer

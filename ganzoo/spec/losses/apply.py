@@ -13,7 +13,8 @@ from ganzoo.spec.frozen import FrozenDict
 from ganzoo.spec.layers import BatchNorm, Layer, LayerNorm
 from ganzoo.spec.losses.roles import Game
 from ganzoo.spec.network import Network
-from ganzoo.spec.schedule import SGD, Adam, Optimizer, RMSprop, Stage, Update
+from ganzoo.spec.optimizers import SGD, Adam, Optimizer, RMSprop
+from ganzoo.spec.schedule import Stage, Update
 from ganzoo.spec.spec import Spec
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class _Exchange:
             self.changes.append(f"weights of {player} are {now} (before: {before})")
         return Update(
             update.train, minimize, self._optimizer(update.optimizer, player),
-            repeat, update.every, update.on, clip, update.name,
+            repeat, update.every, update.on, clip, update.name, clip_norm=update.clip_norm,
         )  # fmt: skip
 
     def _terms(self, update: Update, judging: bool) -> dict[str, str]:
@@ -144,9 +145,10 @@ class _Exchange:
             facts["betas"] = self.loss.betas
         new = kind(**facts)
         if new != old:
+            rate = f"{new.lr:g}" if isinstance(new.lr, float) else new.lr
             self.changes.append(
                 f"{player} learns by {_said(new, old)} (before: {_said(old, new)}); "
-                f"its rate of {new.lr:g} stays"
+                f"its rate of {rate} stays"
             )
         return new
 

@@ -15,8 +15,10 @@ from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec import expression as ex
 from ganzoo.spec.frozen import Frozen, FrozenDict, Named, spec_error
 from ganzoo.spec.losses.apply import FAKE, JUDGE, REAL, WORDS, Applied, exchange
-from ganzoo.spec.schedule import Beta, ExpressionText, Positive
+from ganzoo.spec.schedule import ExpressionText, Limit
 from ganzoo.spec.spec import Spec
+
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Loss(Frozen):
@@ -46,9 +48,9 @@ class Loss(Frozen):
     generator: Annotated[Named[ExpressionText], Field(min_length=1, max_length=32)]
     numbers: Named[float] = Field(default_factory=FrozenDict)
     repeat: Annotated[int, Field(ge=1, le=1000)] = 1
-    clip_weights: Positive | None = None
+    clip_weights: Limit | None = None
     optimizer: Literal["adam", "rmsprop", "sgd"] | None = None
-    betas: tuple[Beta, Beta] | None = None
+    betas: tuple[Share, Share] | None = None
     summary: Annotated[str, Field(max_length=500)] = ""
     source: Annotated[str, Field(max_length=200)] = ""
 

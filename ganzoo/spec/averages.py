@@ -1,0 +1,40 @@
+"""Moving averages of weights: what is published, and what `G.ema(z)` means in a loss."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag
+
+from ganzoo.spec.expression import MAX_LENGTH
+from ganzoo.spec.frozen import Frozen
+from ganzoo.spec.numbers import Numeric
+
+
+class HalfLife(Frozen):
+    """An average in which the weights of `half_life` images ago count half; 0 is the weights.
+
+    It means the same at any batch, which a decay for each round does not.
+    """
+
+    half_life: Annotated[float | str, Numeric(ge=0)]
+
+    @staticmethod
+    def decay(images: float, batch: int) -> float:
+        """The decay of one round of `batch` images."""
+        return 0.5 ** (batch / images) if images > 0 else 0.0
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, dict | HalfLife):
+        return "half_life"
+    return "expression" if isinstance(value, str) else "decay"
+
+
+Average = Annotated[
+    Annotated[Annotated[float, Field(gt=0, lt=1)], Tag("decay")]
+    | Annotated[Annotated[str, Field(min_length=1, max_length=MAX_LENGTH)], Tag("expression")]
+    | Annotated[HalfLife, Tag("half_life")],
+    Discriminator(_form),
+]
+"""A decay for each round, an expression for one, or a half-life."""

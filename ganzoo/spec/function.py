@@ -1,0 +1,125 @@
+"""Functions of the language, as they are declared: without torch, with what people read."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function that expressions can call.
+
+    Args:
+        name: the word.
+        parameters: names in order; the first `required` have no default.
+        implementation: the callable, or `"module:attribute"`, loaded at first use. It takes
+            tensors (batch first) and numbers; a network arrives as a callable; noise by keyword.
+        networks: the parameters that take a network itself and not a value.
+        noise: keyword arguments that ganzoo fills with uniform numbers in [0, 1): one a sample,
+            shape `(batch,)`, or as many as a mapping says, shape `(batch, n)`; drawn as every
+            other randomness, so that runs repeat.
+        refuses: kinds of layers that the networks must not have, each with the reason.
+        passes: how many forward passes it makes of its network.
+        weights: the parameters among `networks` of which it reads weights and makes no pass;
+            such a network arrives as an object whose `matrices()` are its weights by path, each
+            as a matrix (outputs, inputs), with gradients.
+        reduces: its value is a mean over the batch, so that over several processes it is the
+            mean of theirs.
+        stops_gradient: no gradient flows through it, so nothing behind it needs a graph.
+        summary: one sentence. formula: LaTeX. latex: how a call of it is set, with
+            `{0}`, `{1}` for the arguments; None sets the name and its arguments.
+        source: where it comes from (arXiv id). example: a call of it.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    required: int
+    implementation: Callable[..., Any] | str = field(repr=False)
+    networks: tuple[str, ...] = ()
+    noise: tuple[str, ...] | Mapping[str, int] = ()
+    refuses: Mapping[str, str] = field(default_factory=lambda: dict[str, str]())
+    passes: int = 0
+    weights: tuple[str, ...] = ()
+    reduces: bool = False
+    stops_gradient: bool = False
+    summary: str = ""
+    formula: str = ""
+    latex: str | None = None
+    source: str = ""
+    example: str = ""
+
+    @classmethod
+    def of(cls, implementation: Callable[..., Any], **declared: Any) -> Function:
+        """Declare a plain Python function: name, parameters and summary are read off it.
+
+        def lsgan(scores, target):
+            "Least squares against a target."
+            return ((scores - target) ** 2).mean()
+
+        Function.of(lsgan, formula=r"(s-t)^2", source="arXiv:1611.04076")
+        """
+        parameters = inspect.signature(implementation).parameters.values()
+        positional = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+        declared = {
+            "name": implementation.__name__,
+            "parameters": tuple(p.name for p in positional),
+            "required": sum(p.default is inspect.Parameter.empty for p in positional),
+            "summary": (inspect.getdoc(implementation) or "").split("\n")[0],
+            **declared,
+        }
+        return cls(implementation=implementation, **declared)
+
+    def load(self) -> Callable[..., Any]:
+        """The callable behind the declaration; imports torch for the core's."""
+        if callable(self.implementation):
+            return self.implementation
+        module, _, attribute = self.implementation.partition(":")
+        return getattr(import_module(module), attribute)
+
+    @property
+    def signature(self) -> str:
+        shown = [
+            name if index < self.required else f"{name}=..."
+            for index, name in enumerate(self.parameters)
+        ]
+        return f"{self.name}({', '.join(shown)})"
+
+    @property
+    def draws(self) -> dict[str, int]:
+        """What `noise` asks for: the numbers a sample of each word, 0 for a plain (batch,)."""
+        return dict(self.noise) if isinstance(self.noise, Mapping) else dict.fromkeys(self.noise, 0)
+
+
+def core(
+    name: str,
+    parameters: str,
+    summary: str,
+    formula: str,
+    *,
+    module: str,
+    latex: str | None = None,
+    source: str = "",
+    example: str,
+    **more: Any,
+) -> Function:
+    """A function of the core: its code has its name, in `ganzoo.nn.functions.{module}`.
+
+    `parameters` are words, those with a `?` behind them optional.
+    """
+    words = parameters.split()
+    return Function(
+        name=name,
+        parameters=tuple(word.rstrip("?") for word in words),
+        required=sum(not word.endswith("?") for word in words),
+        implementation=f"ganzoo.nn.functions.{module}:{name}",
+        summary=summary,
+        formula=formula,
+        latex=latex,
+        source=source,
+        example=example,
+        **more,
+    )

@@ -1,0 +1,82 @@
+"""Kinds that plugins add to: a mapping with a `kind`, read by the class of that kind.
+
+Layers have a module of their own for this, since they hold each other; optimizers and states
+are read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from ganzoo.errors import choices, nearest
+from ganzoo.spec.frozen import Frozen
+
+STRANGERS = "strangers"
+"""The context of pydantic in which words that nobody here knows may stand in a Spec."""
+
+
+class Kinds:
+    """Marks a field that holds any kind of `base`: the core's, or a plugin's.
+
+        optimizer: Annotated[SerializeAsAny[Optimizer], Kinds("optimizer", Optimizer, lookup)]
+
+    Args:
+        word: what one is called. base: the class of all kinds.
+        lookup: the classes by kind, the core's and those of plugins.
+        foreign: what keeps a kind that nobody here knows, where strangers are allowed.
+        infer: the kind of a mapping that says none, from its keys; None leaves it missing.
+    """
+
+    def __init__(
+        self,
+        word: str,
+        base: type[Frozen],
+        lookup: Callable[[], Mapping[str, type[Any]]],
+        foreign: type[Frozen] | None = None,
+        infer: Callable[[dict[str, Any]], str | None] = lambda data: None,
+    ) -> None:
+        self.word, self.base, self.lookup = word, base, lookup
+        self.foreign, self.infer = foreign, infer
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self._read, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        kinds = {kind: cls.__pydantic_core_schema__ for kind, cls in self.lookup().items()}
+        return handler(core_schema.tagged_union_schema(kinds, discriminator="kind"))
+
+    def _read(self, value: Any, info: ValidationInfo) -> Any:
+        """Replace a mapping by what its kind makes of it, so that a mistake gives one error."""
+        if isinstance(value, self.base):
+            return value
+        if isinstance(value, str):  # "adam" stands for {"kind": "adam"}
+            value = {"kind": value}
+        if not isinstance(value, dict):
+            return value
+        data = cast("dict[str, Any]", value)
+        kind = data.get("kind") or self.infer(data)
+        kinds = self.lookup()
+        found = kinds.get(str(kind))
+        if found is not None:
+            return found.model_validate({**data, "kind": kind}, context=info.context)
+        known = isinstance(kind, str) and kind.isidentifier() and len(kind) <= 40
+        if self.foreign is not None and info.context == STRANGERS and known:
+            return self.foreign.model_validate(data)
+        raise PydanticCustomError(
+            "unknown_kind",
+            "{text}",
+            {
+                "text": f"no {self.word} of kind {kind!r}{nearest(str(kind), kinds)} "
+                f"allowed: {choices(kinds, 60)}"
+                if kind is not None
+                else f"a kind is required: one of {choices(kinds, 60)}"
+            },
+        )

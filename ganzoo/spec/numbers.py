@@ -1,0 +1,272 @@
+"""Numbers that follow the run: expressions that the host computes before each round.
+
+    lr: cosine(images / 20e6, 2e-4, 5e-5)
+    gamma: ramp(2 * progress - 1, 10, 1)
+
+They are made of numbers, the words of the run and the functions of `HOST`; lets that are made
+of the same may stand in them. Plain Python computes them, in double precision.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import BaseModel, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from ganzoo.errors import SpecError, choices, nearest
+from ganzoo.spec import expression as ex
+
+RUN = ("step", "images", "progress", "batch")
+"""The words of the run; a draw, let, network or state of that name stands in their place."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where a run is.
+
+    `step`: rounds done in this stage. `images`: step times batch. `progress`: the share of the
+    stage that is done, in [0, 1]. `batch`: samples of the global batch.
+    """
+
+    step: int
+    batch: int
+    progress: float
+
+    @property
+    def images(self) -> int:
+        return self.step * self.batch
+
+
+def ramp(t: float, a: float, b: float) -> float:
+    return a + min(max(t, 0.0), 1.0) * (b - a)
+
+
+def cosine(t: float, a: float, b: float) -> float:
+    return b + (a - b) * (1 + math.cos(math.pi * min(max(t, 0.0), 1.0))) / 2
+
+
+def _sign(value: float) -> float:
+    return float((value > 0) - (value < 0))
+
+
+HOST: Mapping[str, Callable[..., float]] = {
+    "ramp": ramp,
+    "cosine": cosine,
+    "minimum": min,
+    "maximum": max,
+    "clip": lambda value, low, high: min(max(value, low), high),
+    "where": lambda condition, a, b: a if condition > 0 else b,
+    "power": math.pow,
+    "exp": math.exp,
+    "log": math.log,
+    "sqrt": math.sqrt,
+    "square": lambda value: value * value,
+    "abs": abs,
+    "sign": _sign,
+    "relu": lambda value: max(value, 0.0),
+    "lerp": lambda a, b, t: a + t * (b - a),
+}
+"""The functions that numbers of the run may use; they mean what they mean in losses."""
+
+BINARY: Mapping[str, Callable[[float, float], float]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "<": lambda a, b: float(a < b),
+    ">": lambda a, b: float(a > b),
+}
+
+
+def is_scheduled(node: ex.Expression, lets: Mapping[str, str], taken: frozenset[str]) -> bool:
+    """Whether the host computes an expression before each round.
+
+    It does where it can, and there is anything to compute but arithmetic of plain numbers.
+
+    Args:
+        taken: names of the Spec that are no lets; they hide the words of the run.
+    """
+    if isinstance(node, ex.Number):
+        return False
+    return bool(_time(node, lets, taken, frozenset()))
+
+
+def _time(
+    node: ex.Expression, lets: Mapping[str, str], taken: frozenset[str], inside: frozenset[str]
+) -> bool | None:
+    """None: not for the host. Else whether it has a word of the run, or a function."""
+    match node:
+        case ex.Number():
+            return False
+        case ex.Name(name) if name in lets:
+            if name in inside:
+                return None
+            return _time(ex.parse(lets[name]), lets, taken, inside | {name})
+        case ex.Name(name):
+            return True if name in RUN and name not in taken else None
+        case ex.Call(name, _, output, average):
+            if name not in HOST or name in taken or output or average:
+                return None
+        case ex.Several():
+            return None
+        case _:
+            pass
+    found = [_time(part, lets, taken, inside) for part in ex.parts(node)]
+    return None if None in found else any(found) or isinstance(node, ex.Call)
+
+
+def value(text: str, lets: Mapping[str, str], clock: Clock) -> float:
+    """What an expression comes to at `clock`.
+
+    Raises:
+        SpecError: it has a word that is not for the host, or no finite value.
+    """
+    try:
+        found = _value(ex.parse(text), lets, clock, 0)
+    except (ArithmeticError, ValueError, TypeError) as error:
+        at = f"step {clock.step}, progress {clock.progress:g}"
+        raise SpecError(f"{text!r} has no value at {at} ({error})") from None
+    if not math.isfinite(found):
+        raise SpecError(f"{text!r} is {found} at step {clock.step}, progress {clock.progress:g}")
+    return float(found)
+
+
+def _value(node: ex.Expression, lets: Mapping[str, str], clock: Clock, depth: int) -> float:
+    match node:
+        case ex.Number(number):
+            return number
+        case ex.Name(name) if name in lets:
+            if depth > len(lets):
+                raise SpecError(f"{name!r} is defined by itself")
+            return _value(ex.parse(lets[name]), lets, clock, depth + 1)
+        case ex.Name(name) if name in RUN:
+            return float(getattr(clock, name))
+        case ex.Negative(operand):
+            return -_value(operand, lets, clock, depth)
+        case ex.Binary(operator, left, right):
+            return BINARY[operator](
+                _value(left, lets, clock, depth), _value(right, lets, clock, depth)
+            )
+        case ex.Call(name, arguments, None, False) if name in HOST:
+            return HOST[name](*(_value(part, lets, clock, depth) for part in arguments))
+        case _:
+            word = node.name if isinstance(node, ex.Name | ex.Call) else str(node)
+            allowed = [*RUN, *lets, *HOST]
+            raise SpecError(
+                f"{word!r} is not known before a round begins{nearest(word, allowed)} allowed: "
+                f"numbers, {choices(RUN)}, lets made of them, and the functions {choices(HOST, 30)}"
+            )
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """Marks a field as a number that may follow the run: a float within limits, or an expression.
+
+        lr: Annotated[float | str, Numeric(gt=0, le=1e6)] = 2e-4
+
+    Both ends may be None. What an expression comes to is checked against them, too.
+    """
+
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        limits = {word: limit for word, limit in vars(self).items() if limit is not None}
+        return core_schema.tagged_union_schema(
+            {
+                "number": handler.generate_schema(Annotated[float, Field(**limits)]),
+                "expression": core_schema.str_schema(min_length=1, max_length=ex.MAX_LENGTH),
+            },
+            lambda given: "expression" if isinstance(given, str) else "number",
+        )
+
+    def problem(self, found: float) -> str:
+        """What is wrong with a value; empty where nothing is."""
+        checks = (
+            (self.ge, "at least", lambda a, b: a >= b), (self.gt, "more than", lambda a, b: a > b),
+            (self.le, "at most", lambda a, b: a <= b), (self.lt, "less than", lambda a, b: a < b),
+        )  # fmt: skip
+        for limit, words, holds in checks:
+            if limit is not None and not holds(found, limit):
+                return f"{words} {limit:g}"
+        return ""
+
+
+def numbers(model: BaseModel) -> Iterator[tuple[str, float | str, Numeric]]:
+    """The fields of `model` that may follow the run: path, what stands there, its limits."""
+    for name, field in type(model).model_fields.items():
+        given = getattr(model, name)
+        if given is None:
+            continue
+        own = next((part for part in field.metadata if isinstance(part, Numeric)), None)
+        if own is not None:
+            yield name, given, own
+        elif get_origin(field.annotation) is tuple:
+            for index, part in enumerate(get_args(field.annotation)):
+                limits = [m for m in getattr(part, "__metadata__", ()) if isinstance(m, Numeric)]
+                if limits:
+                    yield f"{name}.{index}", given[index], limits[0]
+
+
+def problems(
+    model: BaseModel, lets: Mapping[str, str], taken: frozenset[str], steps: int, batch: int
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with the expressions among the numbers of `model`, by path."""
+    for path, given, limits in numbers(model):
+        found = isinstance(given, str) and problem(given, limits, lets, taken, steps, batch)
+        if found:
+            yield path, found
+
+
+def problem(
+    text: str,
+    limits: Numeric,
+    lets: Mapping[str, str],
+    taken: frozenset[str],
+    steps: int,
+    batch: int,
+) -> str:
+    """What is wrong with one expression for a number with `limits`; empty where nothing is."""
+    visible = {name: let for name, let in lets.items() if name not in taken}
+    try:
+        tree = ex.parse(text)
+        for node in ex.walk(tree):
+            if isinstance(node, ex.Name | ex.Call) and node.name in taken:
+                return (
+                    f"{node.name!r} is not known before a round begins; allowed: numbers, "
+                    f"{choices(RUN)}, and lets made of them"
+                )
+            if isinstance(node, ex.Call) and node.name in HOST:
+                _check_arity(node)
+        for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+            clock = Clock(round(share * steps), batch, share)
+            found = value(text, visible, clock)
+            if wrong := limits.problem(found):
+                return f"{text!r} is {found:g} at progress {share:g}; it must be {wrong}"
+    except SpecError as error:
+        return error.problems[0][1]
+    return ""
+
+
+def _check_arity(node: ex.Call) -> None:
+    from ganzoo.spec.vocabulary import FUNCTIONS
+
+    function = FUNCTIONS[node.name]
+    if len(node.arguments) != len(function.parameters):
+        raise SpecError(
+            f"{node}: {function.signature} takes {len(function.parameters)} arguments, "
+            f"not {len(node.arguments)}"
+        )
+
+
+def resolve(given: float | str, lets: Mapping[str, str], clock: Clock) -> float:
+    """A number of a field at `clock`."""
+    return value(given, lets, clock) if isinstance(given, str) else given

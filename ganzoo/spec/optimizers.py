@@ -1,0 +1,156 @@
+# pyright: reportIncompatibleVariableOverride=false
+"""Optimizers: how gradients become steps. Each of their numbers may follow the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, SerializeAsAny, model_validator
+
+from ganzoo.errors import SpecError
+from ganzoo.spec.frozen import Frozen
+from ganzoo.spec.kinds import Kinds
+from ganzoo.spec.numbers import Numeric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Positive = Annotated[float | str, Numeric(gt=0, le=1e6)]
+NonNegative = Annotated[float | str, Numeric(ge=0, le=1e6)]
+Beta = Annotated[float | str, Numeric(ge=0, lt=1)]
+
+
+class Decay(Frozen):
+    """How the learning rate falls: constant until `start` (a share of all steps), then to `final`.
+
+    `final` is a share of the first rate; linear or exponential in between. What else a rate may
+    do, expressions say: `cosine(progress, 2e-4, 0)`.
+    """
+
+    shape: Literal["linear", "exponential"] = "linear"
+    start: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    final: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Decay:
+        if self.shape == "exponential" and self.final == 0:
+            raise SpecError([("final", "an exponential decay never reaches 0; give a small share")])
+        return self
+
+    def factor(self, progress: float) -> float:
+        """The share of the first rate at `progress` in [0, 1]."""
+        if progress <= self.start:
+            return 1.0
+        part = (progress - self.start) / (1 - self.start)
+        return self.final**part if self.shape == "exponential" else 1 + part * (self.final - 1)
+
+
+class Optimizer(Frozen):
+    """Base of all optimizers. A plugin's adds `make(parameters, settings)`.
+
+    Its fields that are marked with `Numeric` may follow the run: before each step ganzoo writes
+    them into the optimizer's `param_groups`, under the names of the fields.
+
+        class Lion(Optimizer):
+            kind: Literal["lion"] = Field("lion", init=False)
+            lr: Annotated[float | str, Numeric(gt=0, le=1)] = 1e-4
+
+            def make(self, parameters, settings):
+                return lion_pytorch.Lion(parameters, **settings)
+    """
+
+    kind: str = Field(init=False)
+
+    def make(self, parameters: Iterable[Any], settings: Mapping[str, Any]) -> Any:
+        """The torch optimizer of `parameters`; `settings` are the fields as numbers, by name.
+
+        All that it remembers must be tensors in its `state`, of a parameter's shape or 0-dim.
+        """
+        raise NotImplementedError(f"optimizer {self.kind!r} has no make(parameters, settings)")
+
+
+class Adam(Optimizer):
+    """Adam (arXiv:1412.6980); weight_decay is added to the gradient (L2)."""
+
+    kind: Literal["adam"] = Field("adam", init=False)
+    lr: Positive = 2e-4
+    betas: tuple[Beta, Beta] = (0.5, 0.999)
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
+    decay: Decay | None = None
+
+
+class AdamW(Optimizer):
+    """Adam with weight decay that is apart from the gradient (arXiv:1711.05101)."""
+
+    kind: Literal["adamw"] = Field("adamw", init=False)
+    lr: Positive = 2e-4
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.01
+    decay: Decay | None = None
+
+
+class RMSprop(Optimizer):
+    """RMSprop; `alpha` is the memory of the squared gradients."""
+
+    kind: Literal["rmsprop"] = Field("rmsprop", init=False)
+    lr: Positive = 5e-5
+    alpha: Beta = 0.99
+    eps: Positive = 1e-8
+    decay: Decay | None = None
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum if wanted."""
+
+    kind: Literal["sgd"] = Field("sgd", init=False)
+    lr: Positive = 0.1
+    momentum: Beta = 0.0
+    weight_decay: NonNegative = 0.0
+    decay: Decay | None = None
+
+
+class Shared(Optimizer):
+    """The optimizer of another update: `{of: D}`. Both step with it, one after the other.
+
+    What an optimizer remembers is then of both, as where a regularizer is a step of its own that
+    comes every 16 rounds (lazy regularization, arXiv:1912.04958).
+    """
+
+    kind: Literal["shared"] = Field("shared", init=False)
+    of: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ForeignOptimizer(Optimizer):
+    """An optimizer of a plugin that is not here: kept as it was written, and never made."""
+
+    model_config = ConfigDict(extra="allow")
+    kind: str = ""
+
+    @classmethod
+    def _accepts(cls, key: str) -> bool:
+        return True
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    cls.model_fields["kind"].default: cls for cls in (Adam, AdamW, RMSprop, SGD, Shared)
+}
+
+
+def _lookup() -> Mapping[str, type[Optimizer]]:
+    from ganzoo.spec.vocabulary import current
+
+    return current().optimizers
+
+
+AnyOptimizer = Annotated[
+    SerializeAsAny[Optimizer],
+    Kinds(
+        "optimizer",
+        Optimizer,
+        _lookup,
+        ForeignOptimizer,
+        lambda data: "shared" if set(data) == {"of"} else None,
+    ),
+]

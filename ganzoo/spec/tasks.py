@@ -1,0 +1,85 @@
+"""Tasks: what the trained model can do."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ganzoo.errors import SpecError
+from ganzoo.spec.frozen import Frozen, FrozenDict, Identifier, Named
+from ganzoo.spec.optimizers import Adam, AnyOptimizer, Optimizer, Shared
+from ganzoo.spec.schedule import ExpressionText
+
+TaskKind = Literal["generate", "encode", "reconstruct", "translate", "score"]
+TASK_KINDS: tuple[str, ...] = ("generate", "encode", "reconstruct", "translate", "score")
+
+
+class Task(Frozen):
+    """Something that the trained model can do: an expression over draws.
+
+    Noise among its inputs is drawn from a seed; fields of the data are given by the caller.
+
+    Args:
+        kind: generate, encode and translate give what the expression says, reconstruct an
+            image like its input, score one number an image (higher is stranger).
+        output: the expression.
+        map: for score: where the strangeness is, an image like the input.
+        quantile: for score: the share of normal images that shall pass. A run then holds some
+            images out of training, and stores the score that so many of them stay below.
+        to: for translate: the name of the domain it leads to.
+        numbers: numbers that its expressions use by name, with what they are unless the caller
+            sets them: `numbers: {psi: 0.7}`, and `model.generate(psi=0.5)`.
+        solve: noise or lets for which values are sought before `output` is computed: those that
+            make `minimize` small, in `steps` steps of `optimizer`. It starts from the draw, or
+            from what the let says. `minimize` is one number a sample, or a mean over samples.
+    """
+
+    kind: TaskKind
+    output: ExpressionText
+    map: ExpressionText | None = None
+    quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
+    to: Identifier | None = None
+    numbers: Annotated[Named[float], Field(max_length=16)] = Field(default_factory=FrozenDict)
+    solve: Annotated[tuple[Identifier, ...], Field(max_length=16)] = ()
+    minimize: ExpressionText | None = None
+    steps: Annotated[int, Field(ge=1, le=10_000)] = 200
+    optimizer: AnyOptimizer | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_is_some(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("solve"), str):  # type: ignore[reportUnknownMemberType]
+            return {**value, "solve": (value["solve"],)}  # type: ignore[reportUnknownVariableType]
+        return value  # type: ignore[reportUnknownVariableType]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for word in ("map", "quantile"):
+            if getattr(self, word) is not None and self.kind != "score":
+                raise SpecError([(word, f"a task of kind {self.kind!r} has no {word}; score has")])
+        if (self.to is not None) != (self.kind == "translate"):
+            raise SpecError([("to", "names the domain that a task of kind 'translate' leads to")])
+        if bool(self.solve) != (self.minimize is not None):
+            lacks = "minimize" if self.solve else "solve"
+            text = "solve names what is sought, and minimize what makes it good; give both"
+            raise SpecError([(lacks, text)])
+        if self.optimizer is not None and not self.solve:
+            raise SpecError([("optimizer", "is for what solve seeks, and solve names nothing")])
+        if isinstance(self.optimizer, Shared):
+            raise SpecError([("optimizer", "a task has no update whose optimizer it could share")])
+        return self
+
+    @property
+    def solver(self) -> Optimizer:
+        """The optimizer of `solve`; Adam at 0.05 where the task names none."""
+        return self.optimizer or Adam(lr=0.05, betas=(0.9, 0.999))
+
+    @property
+    def expressions(self) -> tuple[tuple[str, str], ...]:
+        """The expressions of this task with their keys."""
+        return (
+            ("output", self.output),
+            *((("map", self.map),) if self.map else ()),
+            *((("minimize", self.minimize),) if self.minimize else ()),
+        )

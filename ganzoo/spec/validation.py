@@ -1,0 +1,389 @@
+"""What is wrong with a Spec as a whole: names, expressions, updates, what is never used.
+
+One problem for a mistake, at its path. The checks of a later kind run where the earlier ones
+found nothing, since one wrong name would be reported by all of them.
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.errors import SpecError, choices, nearest
+from ganzoo.spec import expression as ex
+from ganzoo.spec import numbers, vocabulary
+from ganzoo.spec.layers import Foreign
+from ganzoo.spec.numbers import Numeric
+from ganzoo.spec.optimizers import Shared
+from ganzoo.spec.schedule import Stage, Together, Update
+
+if TYPE_CHECKING:
+    from ganzoo.spec.spec import Spec
+
+Problems = Iterator[tuple[str, str]]
+Places = tuple[tuple[str, ...], ...]
+ROOMS = ("draws", "networks", "let", "state")
+"""Where names of expressions come from."""
+
+LEARNED = {
+    "linear", "conv", "deconv", "maxout", "embedding", "mod_conv", "cond_norm", "attention", "bias",
+    "constant", "basis", "add_noise",
+}  # fmt: skip
+"""Layers of the core that always have weights; a dry run finds all others."""
+
+
+def problems(spec: Spec, strangers: bool) -> list[tuple[str, str]]:
+    """Every mistake with its path; `strangers` lets words stand that nobody here knows."""
+    return (
+        [*_names(spec, strangers)]
+        or [*_expressions(spec, strangers)]
+        or [*_schedule(spec)]
+        or [*_untrained(spec)]
+        or [*_unused(spec)]
+    )
+
+
+def updates_with_paths(stage: Stage, prefix: str) -> Iterator[tuple[str, Update]]:
+    """The updates of a stage with their paths."""
+    for index, item in enumerate(stage.round):
+        if isinstance(item, Together):
+            for inner, update in enumerate(item.together):
+                yield f"{prefix}.round.{index}.together.{inner}", update
+        else:
+            yield f"{prefix}.round.{index}", item
+
+
+def unknown(what: str, name: str, allowed: Any) -> str:
+    return f"no {what} {name!r}{nearest(name, allowed)} allowed: {choices(allowed)}"
+
+
+# ------------------------------------------------------------------------------------ names
+
+
+def _names(spec: Spec, strangers: bool) -> Problems:
+    owners: dict[str, str] = {}
+    for room in ROOMS:
+        for name in getattr(spec, room):
+            if name in owners:
+                yield f"{room}.{name}", f"the name is taken by {owners[name]}.{name}"
+            elif keyword.iskeyword(name):
+                yield f"{room}.{name}", "a keyword of Python cannot be a name"
+            # a later ganzoo has more functions, and a published model is to load all the same:
+            # a call is told from a name, and a network comes before a function
+            elif name in vocabulary.FUNCTIONS and not strangers:
+                yield f"{room}.{name}", f"the name is taken by the function {name!r}"
+            elif name == ex.GRADIENT and not strangers:
+                yield f"{room}.{name}", f"the name is taken: {name}(y, x) is a gradient"
+            owners[name] = room
+    for name in spec.ema:
+        if name not in spec.networks:
+            yield f"ema.{name}", unknown("network", name, spec.networks)
+    for task_name, task in spec.tasks.items():
+        for name in task.numbers:
+            if name in owners:
+                where = f"tasks.{task_name}.numbers.{name}"
+                yield where, f"the name is taken by {owners[name]}.{name}"
+    stages = [stage.name for stage in spec.stages]
+    for index, name in enumerate(stages):
+        if name in stages[:index]:
+            yield f"stages.{index}.name", f"the name {name!r} is taken by another stage"
+
+
+# ------------------------------------------------------------------------------ expressions
+
+
+def _expressions(spec: Spec, strangers: bool) -> Problems:
+    for path, text in spec.expressions():
+        try:
+            tree = ex.parse(text)
+            if strangers and _strange(spec, tree):
+                continue
+            _Check(spec, path).node(tree)
+        except SpecError as error:
+            yield from ((".".join(filter(None, (path, sub))), text) for sub, text in error.problems)
+    for name in [*_cycles(spec)][:1]:  # all names of a cycle are in it; one is enough
+        yield f"let.{name}", f"{name!r} is defined by itself"
+        return
+    for path, text in spec.expressions():
+        # run words in lets are found where the lets are used
+        if path.startswith("tasks."):
+            run = sorted(spec.run_words(text))
+            if run:
+                yield path, f"{run[0]!r} is a word of training, and a task has no rounds"
+
+
+def _strange(spec: Spec, tree: ex.Expression) -> bool:
+    """Whether an expression calls what nobody here knows, so that it cannot be checked."""
+    return any(
+        isinstance(node, ex.Call)
+        and node.name != ex.GRADIENT
+        and (
+            vocabulary.function(node.name) is None
+            if node.name not in spec.networks
+            else any(isinstance(layer, Foreign) for _, layer in spec.networks[node.name].walk())
+        )
+        for node in ex.walk(tree)
+    )
+
+
+def _cycles(spec: Spec) -> Iterator[str]:
+    def reaches(start: str, name: str, seen: set[str]) -> bool:
+        try:
+            tree = ex.parse(spec.let[name])
+        except SpecError:
+            return False
+        for node in ex.walk(tree):
+            if isinstance(node, ex.Name) and node.name in spec.let:
+                if node.name == start:
+                    return True
+                if node.name not in seen:
+                    seen.add(node.name)
+                    if reaches(start, node.name, seen):
+                        return True
+        return False
+
+    return (name for name in spec.let if reaches(name, name, {name}))
+
+
+class _Check:
+    """Every name known, every call with the right number of arguments of the right kind."""
+
+    def __init__(self, spec: Spec, path: str) -> None:
+        self.spec = spec
+        room, _, rest = path.partition(".")
+        task = spec.tasks.get(rest.split(".")[0]) if room == "tasks" else None
+        self.numbers = tuple(task.numbers) if task else ()
+
+    def node(self, node: ex.Expression, argument: bool = False) -> None:
+        spec = self.spec
+        match node:
+            case ex.Name(name):
+                if name in spec.networks:
+                    inputs = ", ".join(spec.inputs_of(name) or ("...",))
+                    raise SpecError(
+                        f"{name!r} is a network and not a value; call it: {name}({inputs})"
+                    )
+                allowed = {*spec.draws, *spec.let, *spec.state, *numbers.RUN, *self.numbers}
+                if name not in allowed:
+                    known = [*spec.draws, *spec.let, *spec.state, *self.numbers]
+                    raise SpecError(
+                        unknown("draw or let", name, [*known, *spec.networks, *numbers.RUN])
+                    )
+            case ex.Several(items):
+                if not argument:
+                    raise SpecError(f"{node} may only stand as an argument of a function")
+                for item in items:
+                    self.node(item)
+            case ex.Call(name) if name in spec.networks:
+                self._network(node)
+            case ex.Call(name) if name == ex.GRADIENT:
+                self._gradient(node)
+            case ex.Call():
+                self._function(node)
+            case _:
+                for part in ex.parts(node):
+                    self.node(part)
+
+    def _network(self, call: ex.Call) -> None:
+        inputs, taps = self.spec.inputs_of(call.name), self.spec.taps_of(call.name)
+        if inputs is not None and len(call.arguments) != len(inputs):
+            raise SpecError(
+                f"{call}: network {call.name!r} takes {len(inputs)} inputs "
+                f"({', '.join(inputs)}), not {len(call.arguments)}"
+            )
+        if call.output and taps is not None and call.output not in taps:
+            raise SpecError(f"{call}: {unknown('tap', call.output, taps)}")
+        if call.average and call.name not in self.spec.ema:
+            raise SpecError(
+                f"{call}: {call.name} has no moving average; give it one, such as "
+                f"ema: {{{call.name}: 0.999}}"
+            )
+        for argument in call.arguments:
+            self.node(argument)
+
+    def _gradient(self, call: ex.Call) -> None:
+        if len(call.arguments) != 2 or call.output or call.average:
+            raise SpecError(f"{call}: write grad(y, x), the gradient of y with respect to x")
+        of, at = call.arguments
+        self.node(of)
+        self.node(at)
+        if not self._stands_in(at, of, set()):
+            raise SpecError(f"{call}: {at} does not stand in {of}, not behind its lets either")
+
+    def _stands_in(self, wanted: ex.Expression, node: ex.Expression, seen: set[str]) -> bool:
+        for part in ex.walk(node):
+            if part == wanted:
+                return True
+            name = part.name if isinstance(part, ex.Name) else ""
+            texts = [self.spec.let[name]] if name in self.spec.let else []
+            if name in self.spec.state:
+                texts += self.spec.read_by(name)
+            if texts and name not in seen:
+                seen.add(name)
+                if any(self._stands_in(wanted, ex.parse(text), seen) for text in texts):
+                    return True
+        return False
+
+    def _function(self, call: ex.Call) -> None:
+        spec = self.spec
+        function = vocabulary.function(call.name)
+        if function is not None and (call.output or call.average):
+            raise SpecError(
+                f"{call}: {call.name!r} is a function; only networks have named outputs"
+            )
+        if function is None:
+            known = [*spec.networks, *vocabulary.current().functions, ex.GRADIENT]
+            raise SpecError(unknown("network or function", call.name, known))
+        if not function.required <= len(call.arguments) <= len(function.parameters):
+            most = len(function.parameters)
+            up_to = f" to {most}" if function.required < most else ""
+            raise SpecError(
+                f"{call}: {function.signature} takes {function.required}{up_to}"
+                f" arguments, not {len(call.arguments)}"
+            )
+        for parameter, argument in zip(function.parameters, call.arguments, strict=False):
+            if parameter not in function.networks:
+                self.node(argument, argument=True)
+                continue
+            if not isinstance(argument, ex.Name) or argument.name not in spec.networks:
+                raise SpecError(
+                    f"{call}: {parameter} must be a network: one of {choices(spec.networks)}"
+                )
+            for path, layer in spec.layers_of(argument.name):
+                if reason := function.refuses.get(layer.kind):
+                    raise SpecError(
+                        f"{call}: {call.name} refuses {layer.kind} "
+                        f"(networks.{argument.name}.{path}): {reason}"
+                    )
+
+
+# --------------------------------------------------------------------------------- schedule
+
+
+def _schedule(spec: Spec) -> Problems:
+    known: dict[str, tuple[Any, ...]] = {}
+    for s, stage in enumerate(spec.stages):
+        for name in stage.freeze:
+            if name not in spec.networks:
+                yield f"stages.{s}.freeze", unknown("network", name, spec.networks)
+        names: set[str] = set()
+        for path, update in updates_with_paths(stage, f"stages.{s}"):
+            same = (update.train, update.optimizer.kind)
+            if update.name in names:
+                yield (
+                    f"{path}.name",
+                    f"the name {update.name!r} is taken by another update of this stage",
+                )
+            elif known.setdefault(update.name, same) != same:
+                yield (
+                    f"{path}.name",
+                    (
+                        f"an update {update.name!r} of another stage trains other networks or "
+                        "has another kind of optimizer; updates of one name share their state"
+                    ),
+                )
+            names.add(update.name)
+            yield from _trained(spec, stage, path, update)
+            yield from _optimizer(spec, stage, path, update)
+    yield from _averages(spec)
+
+
+def _trained(spec: Spec, stage: Stage, path: str, update: Update) -> Problems:
+    needed: set[str] = set()
+    for text in update.minimize.values():
+        needed |= spec.networks_in(text)
+    for index, name in enumerate(update.train):
+        where = f"{path}.train.{index}"
+        if name not in spec.networks:
+            yield where, unknown("network", name, spec.networks)
+        elif name in stage.freeze:
+            yield where, f"{name!r} is frozen in this stage"
+        elif spec.is_frozen(name):
+            yield where, f"{name!r} is frozen (networks.{name})"
+        elif name not in needed:
+            yield where, f"{name!r} is trained here, but no term depends on it"
+
+
+def _optimizer(spec: Spec, stage: Stage, path: str, update: Update) -> Problems:
+    for sub, text in numbers.problems(
+        update.optimizer, spec.let, spec.taken, stage.steps, spec.batch
+    ):
+        yield f"{path}.optimizer.{sub}", text
+    if not isinstance(update.optimizer, Shared):
+        return
+    owners = {
+        other.name: other for other in stage.updates if not isinstance(other.optimizer, Shared)
+    }
+    owner = owners.get(update.optimizer.of)
+    where = f"{path}.optimizer.of"
+    if owner is None:
+        yield where, unknown("update with an optimizer of its own", update.optimizer.of, owners)
+    elif stray := [name for name in update.train if name not in owner.train]:
+        yield (
+            where,
+            (
+                f"{stray[0]!r} is trained here, and not by update {owner.name!r}, whose optimizer "
+                f"this is; it knows {choices(owner.train)}"
+            ),
+        )
+
+
+def _averages(spec: Spec) -> Problems:
+    for name, average in spec.ema.items():
+        if isinstance(average, float):
+            continue
+        if isinstance(average, str):
+            found = [("", average, Numeric(ge=0, le=1))]
+        else:
+            found = [("half_life", average.half_life, Numeric(ge=0))]
+        for sub, text, limits in found:
+            if isinstance(text, str) and (
+                wrong := numbers.problem(text, limits, spec.let, spec.taken, spec.steps, spec.batch)
+            ):
+                yield ".".join(filter(None, ("ema", name, sub))), wrong
+
+
+# ---------------------------------------------------------------------------- what is unused
+
+
+def _untrained(spec: Spec) -> Problems:
+    trained = {name for stage in spec.stages for update in stage.updates for name in update.train}
+    for name in spec.networks:
+        learns = any(layer.kind in LEARNED for _, layer in spec.layers_of(name))
+        if name not in trained and learns and not spec.is_frozen(name):
+            yield (
+                f"networks.{name}",
+                "no update trains this network; frozen: true keeps its weights as they begin",
+            )
+
+
+def _unused(spec: Spec) -> Problems:
+    used = {
+        name
+        for path, text in spec.expressions()
+        if not path.startswith(("let.", "state."))
+        for name in spec.names_in(text)
+    }
+    for texts in (spec.number_texts(), _texts_of_used_states(spec, used)):
+        for text in texts:
+            used |= spec.names_in(text)
+    for room in ROOMS:
+        for name in getattr(spec, room):
+            if name not in used:
+                yield (
+                    f"{room}.{name}",
+                    "is never used; use it in a loss or a task, or leave it out",
+                )
+
+
+def _texts_of_used_states(spec: Spec, used: set[str]) -> Iterator[str]:
+    """What states compute after a round, of those that something reads."""
+    seen: set[str] = set()
+    found = used & set(spec.state)
+    while found - seen:
+        name = min(found - seen)
+        seen.add(name)
+        for _, text in spec.state[name].expressions():
+            yield text
+            found |= spec.names_in(text) & set(spec.state)
