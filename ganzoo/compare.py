@@ -129,14 +129,13 @@ def column(name: str) -> Column:
     folder = resolve(name)
     model = store.load(folder)
     report = read(folder)
-    stale = report is not None and report.weights != model.config["weights"]["sha256"]
+    stale = report is not None and report.weights != model.weights_sha256
     sheet, reason = _sheet(model)
-    data = model.config.get("data")
     return Column(
         asked=name,
-        name=str(model.config.get("name") or folder.name),
+        name=model.config.name or folder.name,
         title=model.spec.title,
-        data=str(data.get("name", "")) if isinstance(data, dict) else "",
+        data=model.config.data.name,
         parameters={key: parameter_count(net) for key, net in model.networks.items()},
         size=(folder / store.WEIGHTS).stat().st_size,
         mathematics=latex.text(model.spec),

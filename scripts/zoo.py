@@ -402,10 +402,10 @@ def publish(model: Published) -> None:
 
     run, folder = RUNS / model.name, CARDS / model.name
     trained = store.load(run / "model")
-    trained.config["command"] = model.command
-    trained.config["name"] = model.name
-    licence = find(model.data, default().data).licence
-    trained.config["data"] = {**trained.config["data"], "licence": licence}
+    data = trained.config.data.model_copy(
+        update={"licence": find(model.data, default().data).licence}
+    )
+    trained.config = trained.config.replace(command=model.command, name=model.name, data=data)
     store.save(trained, folder, dtype=model.dtype, overwrite=True)
     published = store.load(folder)
     held_out = runs.hold_out(published.spec, ganzoo.load_data(model.data))[1]
@@ -441,7 +441,7 @@ def publish(model: Published) -> None:
     size = (folder / "model.safetensors").stat().st_size
     print(f"{model.name}: {size / 1e6:.1f} MB in {folder.relative_to(ROOT)}")
     if "classes" in published.tasks("encode"):
-        sha256 = published.config["weights"]["sha256"]
+        sha256 = published.weights_sha256
         print(f"pin it where the data set declares its feature extractor: {sha256}")
 
 
@@ -500,7 +500,7 @@ def table() -> str:
             f"{name.replace('_', ' ')} **{report.figures[name].value:.{SHOWN[name]}f}**"
             for name in names[:2]
         )
-        spec = store.read_config(folder)["_spec"]
+        spec = store.read_config(folder).spec
         size = (folder / "model.safetensors").stat().st_size
         rows.append(
             f"| [{model.name}](model_cards/{model.name}/README.md) | {spec.title} | {model.data} "

@@ -278,9 +278,9 @@ def test_the_extractor_of_captions_is_a_matcher_where_it_reads_words(monkeypatch
         },
     }
     model = evaluation.untrained(Model(Spec.from_dict(spec), {}))
-    model.config["weights"] = {"sha256": "ef"}
+    model.config = model.config.replace(weights={"sha256": "ef" * 32})
     monkeypatch.setattr(extractors, "from_pretrained", lambda name: model)
-    matcher = extractors.pinned(FeatureExtractor("matcher-somewhere", "ef"))
+    matcher = extractors.pinned(FeatureExtractor("matcher-somewhere", "ef" * 32))
     assert isinstance(matcher, extractors.Matcher)
     assert matcher.classes(torch.rand(2, 1, 4, 4)) is None
     pictures, words = matcher.pictures(torch.rand(2, 1, 4, 4)), matcher.words(np.eye(3)[:2])

@@ -226,7 +226,7 @@ def test_a_run_made_longer_is_the_run_that_was_long(monkeypatch, tiny, photos, t
     one, other = (store.load(folder / "model") for folder in (long, short))
     for mine, theirs in zip(one.networks["G"].parameters(), other.networks["G"].parameters()):  # noqa: B905
         assert torch.equal(mine, theirs)
-    assert one.config["training"]["steps"] == other.config["training"]["steps"] == 8
+    assert one.config.training.steps == other.config.training.steps == 8
     assert [r["losses"] for r in runs.log(long)] == [r["losses"] for r in runs.log(short)]
     tiny.write_text(
         TINY.replace(

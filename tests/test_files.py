@@ -101,7 +101,8 @@ def test_a_damaged_picture_is_a_data_error(tmp_path: Path, kind: str) -> None:
 @pytest.fixture
 def anomaly() -> Model:
     model = model_of("ganomaly")
-    model.config["thresholds"] = {"score": {"value": 0.5, "quantile": 0.95, "images": 100}}
+    fitted = {"score": {"value": 0.5, "quantile": 0.95, "images": 100}}
+    model.config = model.config.replace(thresholds=fitted)
     return model
 
 
@@ -127,7 +128,7 @@ def test_one_broken_file_stops_no_other(anomaly: Model, files: list[Path]) -> No
 
 
 def test_without_a_threshold_there_is_no_verdict(anomaly: Model, files: list[Path]) -> None:
-    anomaly.config.clear()
+    anomaly.config = anomaly.config.replace(thresholds={})
     assert next(scored(anomaly, files)).is_anomaly is None
 
 

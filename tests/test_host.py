@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -22,7 +25,7 @@ from ganzoo.errors import PluginError, SpecError, UnknownNameError
 from ganzoo.models import store
 from ganzoo.nn.build import build, initialize
 from ganzoo.plugins import hookspecs
-from ganzoo.plugins.host import Host, default, discover
+from ganzoo.plugins.host import FIRST_PARTY, Host, default, discover, forget
 from ganzoo.spec import Flatten, Image, Linear, Network, Normal, Reshape, Tanh, Update, vocabulary
 
 
@@ -208,8 +211,9 @@ def test_things_that_are_not_what_they_should_be() -> None:
     assert "layer Kindless has no kind" in refused(plugin(layers=[Kindless]))
 
 
+BLOTS = DataSet("blots", Fields(fields={}), "", 1, "", "", load="nowhere:at_all")
 MODULES = {
-    "good_one": "from tests.test_host import *\n@hookimpl\ndef ganzoo_variants(): return [Tiny]",
+    "good_one": "from tests.test_host import *\n@hookimpl\ndef ganzoo_data(): return [BLOTS]",
     "raises": "raise RuntimeError('no licence found')",
     "leaves": "import sys\nsys.exit('not on this system')",
     "no_python": "def ganzoo_variants( return",
@@ -219,6 +223,7 @@ MODULES = {
     "hook_leaves": "import ganzoo\n@ganzoo.hookimpl\ndef ganzoo_data(): raise SystemExit(3)",
     "no_list": "import ganzoo\n@ganzoo.hookimpl\ndef ganzoo_functions(): return 7",
     "clashes": "from tests.test_host import *\n@hookimpl\ndef ganzoo_variants(): return [Tiny]",
+    "clashed": "from tests.test_host import *\n@hookimpl\ndef ganzoo_variants(): return [Tiny]",
 }
 
 
@@ -235,8 +240,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 
 
 def test_broken_plugins_are_listed_and_disturb_nothing_else(host: Host) -> None:
-    assert list(host.variants) == ["tiny"]
-    assert host.providers["variants", "tiny"] == "good_one"
+    assert list(host.data) == [*Host().data, "blots"] and not host.variants
+    assert host.providers["data", "blots"] == "good_one"
     problems = {p.name: p.problem for p in host.plugins}
     assert problems.pop("good_one") == ""
     assert {p.name for p in host.broken} == set(problems) == {*MODULES, "nowhere"} - {"good_one"}
@@ -248,11 +253,13 @@ def test_broken_plugins_are_listed_and_disturb_nothing_else(host: Host) -> None:
     assert problems["hook_raises"] == "KeyError: 'x'"
     assert problems["hook_leaves"] == "SystemExit: 3"
     assert problems["no_list"].startswith("TypeError: ")
-    assert "variant 'tiny', and good_one has one of that name" in problems["clashes"]
+    assert "variant 'tiny', and so does clashed; so it is neither's" in problems["clashes"]
+    assert "variant 'tiny', and so does clashes; so it is neither's" in problems["clashed"]
     assert problems["nowhere"].startswith("ModuleNotFoundError: ")
 
 
 def test_an_unknown_variant_names_what_could_not_be_loaded(host: Host) -> None:
+    host.register(plugin(variants=[Tiny]))
     with pytest.raises(UnknownNameError) as caught:
         host.variant("tinny")
     text = str(caught.value)
@@ -326,10 +333,11 @@ def test_two_distributions_with_an_entry_point_of_one_name(installed: Any, monke
     installed("one-zoo", entry="zoo")
     installed("other-zoo", entry="zoo")
     host = discover()
-    assert "one-zoo" in host.data and "other-zoo" not in host.data
-    assert found(host, "one-zoo").problem == ""
-    assert "one-zoo 1.0 has an entry point 'zoo', too" in found(host, "other-zoo").problem
-    assert "GANZOO_PLUGINS=other-zoo" in found(host, "other-zoo").problem
+    assert "one-zoo" not in host.data and "other-zoo" not in host.data
+    for name, other in (("one-zoo", "other-zoo"), ("other-zoo", "one-zoo")):
+        problem = found(host, name).problem
+        assert f"an entry point 'zoo', and so does {other} 1.0; so it is neither's" in problem
+        assert f"GANZOO_PLUGINS={name}" in problem
     monkeypatch.setenv("GANZOO_PLUGINS", "other-zoo")
     host = discover()
     assert "other-zoo" in host.data and "one-zoo" not in host.data and not host.broken
@@ -386,7 +394,7 @@ def test_the_command_line_tells_and_gets_people_out_of_trouble(
 
     def tell(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ganzoo", *words])
-        default.cache_clear()
+        forget()
         with pytest.raises(SystemExit) as stop:
             cli.main()
         captured = capsys.readouterr()
@@ -410,7 +418,182 @@ def test_the_command_line_tells_and_gets_people_out_of_trouble(
         assert code == 2 and "no variant 'gan'" in err and "ganzoo-gan" in err
     finally:
         monkeypatch.undo()
-        default.cache_clear()
+        forget()
+
+
+# ------------------------------------------------------------- what others do is theirs alone
+
+HARMFUL = {
+    "leaves-by-interrupt": ("raise KeyboardInterrupt('no')", "KeyboardInterrupt: no"),
+    "leaves-a-generator": ("raise GeneratorExit", "GeneratorExit: no message"),
+    "is-no-exception": (
+        "class Out(BaseException): pass\nraise Out('of here')", "Out: of here"),
+    "cannot-say-why": (
+        "class Mute(Exception):\n    def __str__(self): raise RuntimeError\nraise Mute",
+        "Mute: (its message cannot be shown)"),
+    "leaves-while-saying-why": (
+        "class Mute(Exception):\n    def __str__(self): raise SystemExit\nraise Mute",
+        "Mute: (its message cannot be shown)"),
+    "paints": ("raise RuntimeError('\\x1b[31mred\\x07' * 999)", "RuntimeError: [31mred"),
+    "asks-for-the-host": (
+        "from ganzoo.plugins.host import default\ndefault()", "it asks for the host while"),
+    "swaps-the-stream": ("import sys\nsys.stdout.close()\nsys.stdout = None\n1 / 0", "division"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HARMFUL)
+def test_whatever_a_plugin_raises_costs_it_alone(
+    installed: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, problem = HARMFUL[name]
+    installed(name, code=code)
+    installed("well-behaved")
+    forget()
+    try:
+        host = default()
+    finally:
+        forget()
+    assert problem in found(host, name).problem
+    assert len(found(host, name).problem) < 700 and found(host, name).problem.isprintable()
+    assert "well-behaved" in host.data and "gan" in host.variants
+    assert [plugin.distribution for plugin in host.broken] == [name]
+    assert sys.stdout is not None and not sys.stdout.closed
+
+
+def test_a_real_interrupt_is_nobodys_fault(installed: Any) -> None:
+    installed("slow-zoo", code="import os, signal\nos.kill(os.getpid(), signal.SIGINT)")
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        discover()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+METADATA: dict[str, dict[str, bytes]] = {
+    "without a name": {"METADATA": b"Version: 1\n", "entry_points.txt": b"[ganzoo]\na = a_mod\n"},
+    "without metadata": {"entry_points.txt": b"[ganzoo]\na = a_mod\n"},
+    "of bytes": {"METADATA": b"Name: \xff\xfe\n", "entry_points.txt": b"[ganzoo]\na = a_mod\n"},
+    "with half a line": {"METADATA": b"Name: x\n", "entry_points.txt": b"[ganzoo]\nhalf\n"},
+    "with entries of bytes": {"METADATA": b"Name: x\n", "entry_points.txt": b"[ganzoo]\n\xff\n"},
+    "with no module": {"METADATA": b"Name: x\n", "entry_points.txt": b"[ganzoo]\na = 1:2:3\n"},
+    "that needs nonsense": {
+        "METADATA": b"Name: x\nVersion: 1\nRequires-Dist: ganzoo >>> 1\n",
+        "entry_points.txt": b"[ganzoo]\na = a_mod\n"},
+    "of somebody else": {"METADATA": b"Name: x\n", "entry_points.txt": b"[console]\nhalf\n"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", METADATA)
+def test_a_distribution(name: str, installed: Any, tmp_path: Path) -> None:
+    info = tmp_path / "x-1.0.dist-info"
+    info.mkdir()
+    for file, content in METADATA[name].items():
+        (info / file).write_bytes(content)
+    (tmp_path / "a_mod.py").write_text("raise RuntimeError('imported')")
+    installed("well-behaved")
+    host = discover()
+    assert "well-behaved" in host.data and "gan" in host.variants
+    broken = [str(plugin) for plugin in host.broken]
+    # what cannot be told apart from a package that has nothing to do with ganzoo is passed over
+    silent = name in ("of somebody else", "with entries of bytes")
+    assert len(broken) == (0 if silent else 1), broken
+    assert all(plugin.problem for plugin in host.broken)
+
+
+def test_what_a_plugin_prints_is_kept_apart(
+    installed: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Python's prints, those of programs that it starts, and what it does in its hooks."""
+    monkeypatch.setenv("COLUMNS", "300")
+    installed(
+        "loud-zoo",
+        code="import os\nprint('one', flush=True)\nos.system('echo two')\nos.write(1, b'three')",
+    )
+    monkeypatch.setattr(sys, "argv", ["ganzoo", "show", "gan", "--json"])
+    forget()
+    try:
+        with pytest.raises(SystemExit):
+            cli.main()
+        out = capfd.readouterr().out
+        assert json.loads(out)["title"]
+        monkeypatch.setattr(sys, "argv", ["ganzoo", "plugins"])
+        with pytest.raises(SystemExit):
+            cli.main()
+        out = capfd.readouterr().out
+    finally:
+        forget()
+    assert re.search(r"loud-zoo .*printed: one two three", out)
+
+
+def test_a_folder_that_a_plugin_goes_to(installed: Any, tmp_path: Path) -> None:
+    before = Path.cwd()
+    installed("wandering-zoo", code=f"import os\nos.chdir({str(tmp_path)!r})")
+    discover()
+    assert Path.cwd() == before
+
+
+def test_a_name_of_ours_stays_ours(installed: Any) -> None:
+    """Whoever sorts before it, and whatever else it brings."""
+    installed("a-stranger", code="from tests.test_host import *")
+    path = Path(sys.path[0]) / "a_stranger_of_a_test.py"
+    path.write_text(
+        f"{path.read_text()}\nclass Gan(Tiny):\n    name = 'gan'\n"
+        "@hookimpl\ndef ganzoo_variants(): return [Gan]\n"
+    )
+    host = discover()
+    assert host.providers["variants", "gan"] == "ganzoo-gan" and "a-stranger" not in host.data
+    problem = found(host, "a-stranger").problem
+    assert "variant 'gan', and so does ganzoo-gan" in problem and "it is ganzoo-gan" in problem
+    assert [plugin.distribution for plugin in host.broken] == ["a-stranger"]
+
+
+def test_the_first_party_is_what_is_in_this_repository() -> None:
+    here = {path.name for path in (Path(__file__).parents[1] / "plugins").iterdir()}
+    assert here - FIRST_PARTY == set()
+
+
+def test_threads_that_ask_while_plugins_load_get_one_host(installed: Any) -> None:
+    """Each builds a Spec with a plugin's word; none takes it for unknown."""
+    installed(
+        "slow-zoo",
+        code="import time\ntime.sleep(0.3)\nfrom tests.test_host import Function, hookimpl, lsgan\n"
+        "@hookimpl\ndef ganzoo_functions(): return [Function.of(lsgan)]",
+    )
+    spec = Spec.from_dict(
+        {**gained_by_core().to_dict(), "title": "x"} | {"let": {"loss": "bce(D(x), 1)"}}
+    )
+    data = spec.to_dict() | {"let": {"loss": "lsgan(D(x), 1)"}}
+    found_: list[Any] = []
+    forget()
+
+    def ask() -> None:
+        try:
+            found_.append((id(default()), Spec.from_dict(data).let["loss"]))
+        except Exception as error:
+            found_.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        forget()
+    assert len(set(found_)) == 1, found_
+    assert found_[0][1] == "lsgan(D(x), 1)"
+
+
+def gained_by_core() -> Spec:
+    return Spec(
+        draws={"x": Image((1, 4, 4)), "z": Normal(3)},
+        networks={
+            "G": Network({"z": ()}, (Linear(16), Tanh(), Reshape((1, 4, 4)))),
+            "D": Network({"x": (Flatten(),)}, (Linear(1),)),
+        },
+        let={"loss": "bce(D(x), 1)"},
+        round=[Update("D", {"d": "loss"}), Update("G", {"g": "bce(D(G(z)), 1)"})],
+        tasks={"generate": "G(z)"},
+    )
 
 
 # ------------------------------------------------------------------------------- in use

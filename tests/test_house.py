@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 HOUSE = ROOT / "ganzoo"
 
 ORDER = [
-    "errors", "version", "layout", "atomic", "seed", "spec", "data.catalog", "metrics.metric",
+    "errors", "version", "layout", "atomic", "reading", "seed", "spec", "data.catalog",
+    "metrics.metric",
     "plugins", "nn", "data", "pictures",
     "models", "engine", "hub", "metrics", "publish", "runs", "compare", "testing", "demo", "cli",
 ]  # fmt: skip
@@ -116,6 +119,31 @@ def test_the_public_names_are_lazy() -> None:
     assert set(imports(PACKAGE)) == {("ganzoo.errors", False)}
 
 
+def test_what_is_imported_is_declared() -> None:
+    """No package is there by luck, because another one needs it, too."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    names = {re.split(r"[^A-Za-z0-9._-]", text)[0] for texts in lists for text in texts}
+    declared = {name.lower().replace("-", "_").replace(".", "_") for name in names}
+    called = {"PIL": "pillow", "sklearn": "scikit_learn", "ruamel": "ruamel_yaml"}
+    found: dict[str, str] = {}
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            imported: list[str] = []
+            if isinstance(node, ast.Import):
+                imported = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported = [node.module]
+            found |= {one.split(".")[0]: name for one in imported}
+    found = {one: name for one, name in found.items() if one not in sys.stdlib_module_names}
+    missing = {
+        one: name for one, name in found.items()
+        if one != PACKAGE and called.get(one, one) not in declared
+    }  # fmt: skip
+    assert {"torch", "PIL", "pydantic_core", "httpx2"} <= set(found)
+    assert missing == {}
+
+
 def test_no_module_is_named_after_nothing() -> None:
     nothing = {"utils", "util", "common", "base", "manager", "helpers", "misc"}
     assert not nothing & {part for name in MODULES for part in name.split(".")}
@@ -132,7 +160,8 @@ def python(code: str) -> str:
 def test_the_modules_above_the_line_come_without_torch() -> None:
     light = [
         *(name for name in MODULES if name.startswith("ganzoo.spec")),
-        "ganzoo.errors", "ganzoo.atomic", "ganzoo.data", "ganzoo.data.catalog", "ganzoo.hub",
+        "ganzoo.errors", "ganzoo.atomic", "ganzoo.reading", "ganzoo.models.config",
+        "ganzoo.data", "ganzoo.data.catalog", "ganzoo.hub",
         "ganzoo.metrics", "ganzoo.metrics.metric",
         "ganzoo.plugins.hookspecs", "ganzoo.plugins.host", "ganzoo.plugins.named",
         "ganzoo.hub.remote", "ganzoo.hub.fetch", "ganzoo.cli",

@@ -291,7 +291,7 @@ def trained(name: str, steps: int = 3, **settings) -> Model:
     spec = default().variant(name).parse(settings).spec(data.fields)
     *_, last = ganzoo.train(spec, data, steps=steps, batch=16)
     model = last.model()
-    model.config["data"] = {"name": "digits"}
+    model.config = model.config.replace(data={"name": "digits"})
     return model
 
 
@@ -337,7 +337,7 @@ def test_what_cannot_be_measured() -> None:
         evaluate(model, "digits", count=10)
     with pytest.raises(ganzoo.GanzooError, match="no data set 'digist'; did you mean 'digits'"):
         evaluate(model, "digist")
-    model.config.pop("data")
+    model.config = model.config.replace(data={})
     with pytest.raises(MetricError, match="give --data"):
         evaluate(model)
 

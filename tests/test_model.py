@@ -132,7 +132,7 @@ def test_a_score_of_one_image_is_its_score_in_a_batch(anomaly: Model) -> None:
 
 
 def test_verdicts_come_from_the_stored_threshold(anomaly: Model) -> None:
-    anomaly.config.pop("thresholds", None)
+    anomaly.config = anomaly.config.replace(thresholds={})
     images = pixels(40)
     assert anomaly.score(images).threshold is None and anomaly.score(images).is_anomaly is None
     task = anomaly.spec.tasks["score"].model_copy(update={"quantile": 0.9})

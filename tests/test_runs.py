@@ -69,9 +69,9 @@ def test_the_threshold_is_of_the_held_out_images(tmp_path: Path) -> None:
             pass
         found.append(store.load(folder / "model"))
     whole, stopped = found
-    assert whole.config["thresholds"] == stopped.config["thresholds"]
-    assert whole.config["thresholds"]["score"]["images"] == 10
-    assert whole.config["data"]["size"] == 190
+    assert whole.config.thresholds == stopped.config.thresholds
+    assert whole.config.thresholds["score"].images == 10
+    assert whole.config.data.size == 190
     held = runs.hold_out(spec, data)[1]
     assert held is not None
     images = held.batch("image", torch.arange(10)).add(1).div(2)

@@ -129,7 +129,7 @@ def test_what_the_folder_says(folder: Path) -> None:
     content = (folder / store.WEIGHTS).read_bytes()
     assert config["weights"]["sha256"] == hashlib.sha256(content).hexdigest()
     loaded = store.load(folder)
-    assert loaded.config["name"] == loaded.title == "tiny"
+    assert loaded.config.name == loaded.title == "tiny"
 
 
 def test_only_the_networks_of_the_tasks_travel(folder: Path) -> None:
@@ -228,7 +228,7 @@ def test_weights_that_are_no_safetensors(folder: Path) -> None:
     path.write_bytes(b"something else entirely" * 9)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     rewrite(folder, lambda config: config["weights"].update(sha256=digest))
-    with pytest.raises(StoreError, match="is no safetensors file"):
+    with pytest.raises(StoreError, match="is not a safetensors file"):
         store.load(folder)
 
 

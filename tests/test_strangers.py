@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from ganzoo.models import store
 from ganzoo.models.model import Model
 from ganzoo.nn.build import build, initialize
 from ganzoo.plugins.host import Host
+from ganzoo.publish import push
 from ganzoo.spec import (
     Flatten,
     Image,
@@ -48,6 +50,7 @@ from ganzoo.spec import (
 )
 from ganzoo.spec.vocabulary import FUNCTIONS
 from tests.table import TABLE
+from tests.test_cli import run
 from tests.test_host import Gain, lsgan, plugin
 from tests.test_model import model_of
 
@@ -440,3 +443,38 @@ def test_hostile_json(text: str, message: str, target: Path) -> None:
         store.load(target)
     with suppress(StoreError):  # a list may be laxer than loading, and must not break down
         hub.local.entry("stranger", target)
+
+
+@pytest.mark.parametrize(
+    "file, words",
+    [
+        ("config.json", ["hub", "info"]),
+        ("config.json", ["sample", "-o", "x.png"]),
+        ("model.safetensors", ["sample", "-o", "x.png"]),
+        ("model.safetensors", ["hub", "verify"]),
+        ("metrics.json", ["hub", "info"]),
+        ("metrics.json", ["compare", "gan-mnist", "-o", "x.html"]),
+    ],
+)
+def test_special_files_hold_up_no_command(
+    file: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    folder = store.save(model_of("dcgan"), tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret").write_text("{}")
+    path = folder / file
+    for make in (os.mkfifo, lambda path: path.symlink_to(tmp_path / "secret")):
+        path.unlink(missing_ok=True)
+        make(path)
+        assert run(monkeypatch, *words, folder) == 2
+        said = capsys.readouterr().err
+        assert "not a regular file" in said or "out of its folder" in said
+
+
+def test_what_a_link_leads_out_to_is_not_published(tmp_path: Path) -> None:
+    folder = store.save(model_of("dcgan"), tmp_path / "model")
+    (tmp_path / "secret").write_text("my diary")
+    (folder / "README.md").symlink_to(tmp_path / "secret")
+    with pytest.raises(StoreError, match="a link out of its folder"):
+        push.stage(folder, tmp_path / "staged", called="me/tiny")

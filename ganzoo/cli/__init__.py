@@ -8,31 +8,27 @@ from typing import Annotated
 
 import typer
 
-from ganzoo.cli.console import app, err
-from ganzoo.errors import GanzooError
+from ganzoo.cli.console import app
+from ganzoo.cli.failures import failed
+from ganzoo.cli.terminal import prepare
 
 # the commands, in the order of `ganzoo --help`
 from ganzoo.cli import listing, inspect, training, infer, evaluate, hub, authoring, demo  # noqa: F401 # isort: skip
 
 
 def main() -> None:
-    """Run the command line; ganzoo's errors become one clear message and exit code 2."""
+    """Run the command line. Errors become one clear message, and exit status 1 or 2."""
     # before torch starts its threads: ones that spin while they wait stall each other whenever
     # the machine has anything else to do, several times over
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    prepare()
     try:
         code = app(standalone_mode=False)  # what a typer.Exit or Ctrl-C came to, else None
-    except GanzooError as error:
-        err.print(f"error: {error}", style="bold red", markup=False)
-        sys.exit(2)
+        sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except Exception as error:
-        show = getattr(error, "show", None)  # click's own usage errors
-        if show is None:
-            raise
-        show()
-        code = getattr(error, "exit_code", 2)
+        sys.exit(failed(error))
     sys.exit(code)
 
 

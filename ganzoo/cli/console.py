@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from typer.core import TyperCommand
 
+from ganzoo.cli.terminal import answers_alone, err, out
 from ganzoo.errors import DataError, SpecError
+
+__all__ = ["err", "out"]
 
 if TYPE_CHECKING:
     from ganzoo.spec.spec import Spec
     from ganzoo.spec.variant import Fields
 
 
-app = typer.Typer(
+class _Command(TyperCommand):
+    """A command during which standard output belongs to its answer."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with answers_alone():
+            return super().invoke(ctx)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _each_with_its_option(args))
+
+
+def _each_with_its_option(args: list[str]) -> list[str]:
+    """`--set a=1 b=2` as `--set a=1 --set b=2`."""
+    found: list[str] = []
+    for word in args:
+        follows = len(found) > 1 and found[-2] == "--set"
+        if follows and re.fullmatch(r"[A-Za-z_]\w*=.*", word, re.DOTALL):
+            found.append("--set")
+        found.append(word)
+    return found
+
+
+class App(typer.Typer):
+    """A typer application whose commands are `_Command`s."""
+
+    def command(self, name: str | None = None, *, cls: Any = _Command, **options: Any) -> Any:
+        return super().command(name, cls=cls, **options)
+
+
+app = App(
     name="ganzoo",
     help="A zoo of GANs in which a model is data: list, explain, train and sample.",
     no_args_is_help=True,
@@ -24,9 +57,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
 Target = Annotated[str, typer.Argument(help="A variant, or a YAML or JSON file with a Spec.")]
 Setting = Annotated[
     list[str] | None,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ganzoo.cli.console import app, check_output, columns, err, out
+from ganzoo.cli.terminal import emit_json
 from ganzoo.errors import UnknownNameError
 
 
@@ -63,12 +64,12 @@ def evaluate(
         def note(text: str) -> None:
             status.update(f"measuring {loaded.title}: {text}")
 
-        trained = data or loaded.config.get("data", {}).get("name", "")
+        trained = data or loaded.config.data.name
         of_a_run = folder.name == "model" and (folder.parent / runs.RUN).is_file()
         course = runs.course(folder.parent, trained, note) if of_a_run else history.read(folder)
         found = evaluate_(loaded, data or "", count=n, seed=seed, history=course, note=note)
     if json:
-        print(found.text())
+        emit_json(found.text())
     else:
         _figures(found)
     said = report.read(folder)

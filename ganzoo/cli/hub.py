@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from ganzoo.cli.console import app, columns, err, escape, out
+from ganzoo.cli.console import App, app, columns, err, escape, out
+from ganzoo.cli.terminal import emit
 from ganzoo.errors import UnknownNameError
 from ganzoo.layout import CONFIG
 
-hub = typer.Typer(
+hub = App(
     name="hub",
     help="Models of the Hugging Face Hub: list, fetch, publish, check.",
     no_args_is_help=True,
@@ -201,7 +202,7 @@ def path(
     """Print the folder of a model, for scripts; it is fetched if it is not here."""
     from ganzoo.hub import resolve
 
-    print(resolve(name, revision=revision, endpoint=endpoint, local_files_only=offline))
+    emit(str(resolve(name, revision=revision, endpoint=endpoint, local_files_only=offline)))
 
 
 def _described(entry: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ganzoo.cli.console import DATA_HELP, LossName, Setting, Target, app, columns, declared, out
+from ganzoo.cli.terminal import emit, emit_json, harmless
 from ganzoo.errors import UnknownNameError
 
 
@@ -21,21 +22,21 @@ def show(
     schema: Annotated[bool, typer.Option("--schema", help="The JSON Schema of all Specs.")] = False,
 ) -> None:
     """Show a Spec: as mathematics, as data, or as LaTeX."""
-    from ganzoo.spec import latex
+    from ganzoo.spec import latex as formulas
     from ganzoo.spec.spec import Spec, pretty_json
 
     if schema:
-        print(pretty_json(Spec.model_json_schema()))
+        emit_json(pretty_json(Spec.model_json_schema()))
         return
     if target is None:
         raise UnknownNameError("show what? Give a variant (`ganzoo variants`) or a Spec file")
     spec, _ = declared(target, data, set, loss)
     if json:
-        print(spec.to_json())
+        emit_json(spec.to_json())
     elif latex:
-        print(latex.latex(spec))
+        emit(harmless(formulas.latex(spec)))
     else:
-        out.print(latex.text(spec), markup=False)
+        out.print(formulas.text(spec), markup=False)
 
 
 @app.command()
@@ -80,7 +81,7 @@ def explain(
     for item in explain_(spec):
         title = ", ".join(filter(None, (f"stage {item.stage}", item.pattern)))
         if code:
-            print(f"# {title}\n{item.round.code}")
+            emit(harmless(f"# {title}\n{item.round.code}"))
             continue
         out.print(f"[bold]{title}[/]: {len(item.round.executions)} updates in a round")
         table = columns(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganzoo.cli.console import app, columns, err, escape, out
-from ganzoo.errors import UnknownNameError, choices, nearest
+from ganzoo.errors import UnknownNameError, choices, nearest, plain
 
 if TYPE_CHECKING:
     from ganzoo.spec.reference import Word
@@ -147,6 +147,8 @@ def plugins() -> None:
             )
         if plugin.slow:
             state += f" [yellow]({plugin.seconds:.1f} s to import)[/]"
+        if plugin.printed:
+            state += f" [dim](printed: {escape(plain(plugin.printed, 100))})[/]"
         table.add_row(escape(plugin.distribution), plugin.version, state or "nothing")
     out.print(table)
     if host.broken:

@@ -6,9 +6,8 @@ import shutil
 import time
 from pathlib import Path
 
-from rich.console import Console
-
 from ganzoo import hub, pictures, runs
+from ganzoo.cli.terminal import out
 from ganzoo.cli.training import report, train_with_progress
 from ganzoo.data import load
 from ganzoo.engine import train
@@ -19,8 +18,6 @@ MODEL = "dcgan-mnist"
 VARIANT = "dcgan"
 SETTINGS = {"width": 32, "batch": 64, "lr": 1e-3}
 """Small and hasty: with the paper's rate of 2e-4 a minute shows fewer digits."""
-
-out = Console(highlight=False, soft_wrap=True)
 
 
 def run(folder: Path, seconds: float) -> None:

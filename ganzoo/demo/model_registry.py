@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from ganzoo import hub
 from ganzoo.errors import GanzooError, UnknownNameError, choices, nearest
 from ganzoo.models import store
+from ganzoo.models.config import ModelConfig
 from ganzoo.models.model import Model
 from ganzoo.nn.build import parameter_count
 from ganzoo.spec.spec import Spec
@@ -29,12 +30,12 @@ class Entry:
     name: str
     folder: Path
     spec: Spec
-    config: Mapping[str, Any] = field(repr=False)
+    config: ModelConfig = field(repr=False)
 
     @property
     def data(self) -> str:
         """The data set that it learnt from, with the classes that were left out."""
-        return str(self.config.get("data", {}).get("name", ""))
+        return self.config.data.name
 
 
 class Shelf:
@@ -64,14 +65,13 @@ class Shelf:
 
     def _take(self, folder: Path) -> Entry:
         config = store.read_config(folder)
-        spec = config.pop("_spec")
-        base = name = str(config.get("name") or folder.name)[:100]
+        base = name = (config.name or folder.name)[:100]
         number = 1
         with self._lock:
             while name in self._entries:
                 number += 1
                 name = f"{base}-{number}"
-            entry = self._entries[name] = Entry(name, folder, spec, config)
+            entry = self._entries[name] = Entry(name, folder, config.spec, config)
         return entry
 
     def keep(self, folder: Path) -> Entry:
@@ -130,7 +130,7 @@ class Shelf:
                     self._loaded.move_to_end(entry.name)
                     return self._loaded[entry.name][0]
             model = store.load(entry.folder)
-            model.config["name"] = entry.name
+            model.config = model.config.replace(name=entry.name)
             size = sum(parameter_count(net) for net in model.networks.values())
             with self._lock:
                 self._loaded[entry.name] = (model, size)

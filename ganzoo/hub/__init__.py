@@ -199,7 +199,7 @@ def _found(
     """The folder of a model that is here, if it is, and whether it lies in the hub's cache."""
     text, path = str(name), Path(name).expanduser()
     local = next(
-        (folder for folder in (path, path / "model") if (folder / CONFIG).is_file()),
+        (folder for folder in (path, path / "model") if os.path.lexists(folder / CONFIG)),
         None,
     ) or find(text)
     if local is not None:
@@ -228,6 +228,14 @@ def _wanted(name: str | os.PathLike[str], revision: str | None) -> Repository:
             f"`ganzoo train --resume {path}` goes on with it"
         )
     wanted = repository(text, revision) or _pinned(text, revision)
+    mistyped = not text.startswith("hf://") and path.parent != Path() and path.parent.is_dir()
+    if mistyped:
+        beside = [str(path.parent / other.name) for other in _models_in(path.parent)]
+        elsewhere = f". A repository of that name is written hf://{text}" if wanted else ""
+        raise UnknownNameError(
+            f"no folder {text!r}{nearest(text, beside)} models and runs in {path.parent}: "
+            f"{choices(beside)}{elsewhere}"
+        )
     if wanted is not None:
         return wanted
     if text in official.models():
@@ -239,3 +247,12 @@ def _wanted(name: str | os.PathLike[str], revision: str | None) -> Repository:
         f"no model {text!r}{near} here: {choices(models)}; the folder of a model or of a run will "
         f"do, too, and a repository of the hub is written {FORMS}. See `ganzoo hub list`"
     )
+
+
+def _models_in(folder: Path) -> list[Path]:
+    """The folders of models and of runs in a folder, as far as it can be read."""
+    try:
+        inner = sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError:
+        return []
+    return [path for path in inner if any((path / name).is_file() for name in (CONFIG, "run.json"))]

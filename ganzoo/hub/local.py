@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from ganzoo.errors import StoreError, plain
 from ganzoo.hub.names import Repository
 from ganzoo.layout import CONFIG, MAX_CONFIG, WEIGHTS
+from ganzoo.reading import content
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,8 @@ def read_json(path: Path) -> dict[str, Any]:
     Loading reads it again, strictly.
     """
     try:
-        if path.stat().st_size > MAX_CONFIG:
-            raise StoreError(f"{path} is too long; at most {MAX_CONFIG:,} bytes are read")
-        data = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        data = json.loads(content(path, MAX_CONFIG))
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"{path} cannot be read ({plain(error)})") from None
     if not isinstance(data, dict) or data.get("library") != "ganzoo":
         raise StoreError(f"{path} is no config of ganzoo")

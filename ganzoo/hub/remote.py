@@ -96,7 +96,7 @@ def asking(what: str, endpoint: str | None, token: str | bool | None) -> Iterato
 
 def say(text: str) -> None:
     """One line on standard error, before the network is used."""
-    print(text, file=sys.stderr, flush=True)
+    print(plain(text, 1000), file=sys.stderr, flush=True)
 
 
 def info(repository: Repository, *, endpoint: str | None, token: str | bool | None) -> Info:

@@ -75,7 +75,7 @@ def evaluate(
         raise MetricError(
             f'metrics need more: pip install "ganzoo-core[metrics]" ({error})'
         ) from None
-    data = data or str(model.config.get("data", {}).get("name", ""))
+    data = data or model.config.data.name
     if not data:
         raise MetricError(f"{model.title} does not say what it was trained on; give --data")
     if count < 100:
@@ -94,7 +94,7 @@ def evaluate(
         raise MetricError(f"nothing of what {model.title} can do has a metric")
     return Report(
         model=model.title,
-        weights=str(model.config.get("weights", {}).get("sha256", "")),
+        weights=model.weights_sha256,
         data=data,
         split=evaluation.split,
         seed=seed,

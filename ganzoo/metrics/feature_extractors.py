@@ -17,6 +17,7 @@ from ganzoo.errors import IntegrityError, MetricError
 from ganzoo.hub import from_pretrained
 from ganzoo.models.model import Model
 from ganzoo.plugins.host import default
+from ganzoo.version import install
 
 
 class Extractor(Protocol):
@@ -43,7 +44,7 @@ class Classifier:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.name = model.title
-        self.sha256: str = model.config["weights"]["sha256"]
+        self.sha256 = model.weights_sha256
 
     def features(self, images: Tensor) -> np.ndarray:
         return self.model.encode(rounded(images), task="features")
@@ -91,7 +92,7 @@ class Inception:
         except (ImportError, ModuleNotFoundError) as error:
             raise MetricError(
                 "no feature extractor for these images: their features come from the Inception "
-                f"net, which needs torch-fidelity (pip install torch-fidelity); {error}"
+                f"net, which needs torch-fidelity ({install('inception')}); {error}"
             ) from None
         except OSError as error:
             raise MetricError(

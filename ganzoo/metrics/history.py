@@ -6,6 +6,7 @@ log's lines since the snapshot before, and the Fréchet distance.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ganzoo.atomic import write_text
-from ganzoo.errors import MetricError, SpecError
-from ganzoo.metrics.report import Figure
+from ganzoo.errors import MetricError, SpecError, StoreError
+from ganzoo.metrics.report import MAX_REPORT, Figure
+from ganzoo.reading import content
 from ganzoo.spec.draws import DATA
 from ganzoo.spec.spec import pretty_json, strict_json
 
@@ -83,13 +85,13 @@ def write(history: Mapping[str, Any], folder: Path) -> Path:
 def read(folder: Path) -> dict[str, Any] | None:
     """What `follow` gave, None where there is none; MetricError where it is broken."""
     path = folder / FILE
+    if not os.path.lexists(path):
+        return None
     try:
-        data = strict_json(path.read_text("utf-8"))
+        data = strict_json(content(path, MAX_REPORT).decode("utf-8"))
         for record in data["records"]:
             _ = int(record["step"]), float(record["fid"]), dict(record["losses"])
-    except FileNotFoundError:
-        return None
-    except (OSError, SpecError, ValueError, TypeError, KeyError) as error:
+    except (StoreError, SpecError, ValueError, TypeError, KeyError) as error:
         raise MetricError(f"{path} cannot be read ({type(error).__name__}: {error})") from None
     return data
 

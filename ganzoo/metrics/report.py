@@ -6,6 +6,7 @@ metrics.json beside a model holds its report; it names the weights that it is ab
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,11 +14,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ganzoo.atomic import write_text
-from ganzoo.errors import MetricError, SpecError
+from ganzoo.errors import MetricError, SpecError, StoreError
+from ganzoo.reading import content
 from ganzoo.spec.spec import pretty_json, strict_json
 
 FILE = "metrics.json"
 FORMAT = 2
+MAX_REPORT = 20_000_000
+"""Bytes of a report or a history that are read at most."""
 Better = Literal["lower", "higher", ""]
 
 
@@ -85,11 +89,11 @@ class Report:
 def read(folder: Path) -> Report | None:
     """The report in a model's folder, None where there is none; MetricError where it is broken."""
     path = folder / FILE
-    try:
-        data = strict_json(path.read_text("utf-8"))
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return None
-    except (OSError, UnicodeDecodeError, SpecError) as error:
+    try:
+        data = strict_json(content(path, MAX_REPORT).decode("utf-8"))
+    except (StoreError, UnicodeDecodeError, SpecError) as error:
         raise MetricError(f"{path} cannot be read ({error}); measure again: ganzoo eval") from None
     try:
         return parse(data)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ganzoo.data.folder import upright
 from ganzoo.data.text_encoder import embed
 from ganzoo.errors import TaskError, choices, nearest
+from ganzoo.models.config import ModelConfig, Threshold
 from ganzoo.models.scores import Scores
 from ganzoo.models.solving import solve
 from ganzoo.nn.build import parameter_count
@@ -55,7 +56,7 @@ class Model:
 
     Attributes:
         spec: the Spec. networks: the networks that the tasks need, in evaluation mode.
-        config: what its folder says about where it comes from; empty for a fresh one.
+        config: what its folder says about where it comes from; nothing for a fresh one.
         state: the values of the states that the tasks read.
     """
 
@@ -63,13 +64,13 @@ class Model:
         self,
         spec: Spec,
         networks: Mapping[str, Net],
-        config: Mapping[str, Any] | None = None,
+        config: ModelConfig | None = None,
         *,
         state: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.spec = spec
         self.networks = dict(networks)
-        self.config = dict(config or {})
+        self.config = (config or ModelConfig(spec=spec)).model_copy(update={"spec": spec})
         self.state = dict(state or {})
         for net in self.networks.values():
             net.eval().requires_grad_(False)
@@ -266,14 +267,7 @@ class Model:
     @property
     def thresholds(self) -> dict[str, float]:
         """The threshold of each score task that has one."""
-        stored = self.config.get("thresholds")
-        if not isinstance(stored, dict):
-            return {}
-        return {
-            name: float(fitted["value"])
-            for name, fitted in stored.items()
-            if isinstance(fitted, dict) and isinstance(fitted.get("value"), int | float)
-        }
+        return {name: fitted.value for name, fitted in self.config.thresholds.items()}
 
     def fit_thresholds(self, images: Any) -> None:
         """Fit the threshold of each score task that declares a `quantile`.
@@ -281,18 +275,16 @@ class Model:
         Args:
             images: normal ones that training has not seen.
         """
-        fitted = dict(self.config.get("thresholds") or {})
+        fitted: dict[str, Threshold] = dict(self.config.thresholds)
         for name, task in self.tasks("score").items():
             if task.quantile is not None:
                 values = self.score(images, task=name).values
                 threshold = float(np.quantile(values, task.quantile, method="higher"))
-                fitted[name] = {
-                    "value": threshold,
-                    "quantile": task.quantile,
-                    "images": len(values),
-                }
+                fitted[name] = Threshold(
+                    value=threshold, quantile=task.quantile, images=len(values)
+                )
         if fitted:
-            self.config["thresholds"] = fitted
+            self.config = self.config.replace(thresholds=fitted)
 
     def tasks(self, kind: str) -> dict[str, Task]:
         """The tasks of a kind by name; none where it can do nothing of the kind."""
@@ -340,7 +332,12 @@ class Model:
     @property
     def title(self) -> str:
         """Its name for people."""
-        return self.config.get("name") or self.spec.title or "this model"
+        return self.config.name or self.spec.title or "this model"
+
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the file that the weights were read from; empty where there was none."""
+        return self.config.weights.sha256 if self.config.weights else ""
 
     # ---------------------------------------------------------------------------- inputs
 

@@ -11,32 +11,29 @@ that the Spec describes. Nothing is pickled and no name in a file is imported.
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ganzoo.atomic import write_bytes, write_text
-from ganzoo.errors import IntegrityError, PluginError, SpecError, StoreError, choices, plain
-from ganzoo.layout import CONFIG, MAX_CONFIG, WEIGHTS
+from ganzoo.errors import StoreError, choices
+from ganzoo.layout import CONFIG, WEIGHTS
+from ganzoo.models.config import FORMAT, Dtype, ModelConfig, read_config
 from ganzoo.models.model import Model
+from ganzoo.models.weights import read
 from ganzoo.nn.build import build
 from ganzoo.spec import vocabulary
-from ganzoo.spec.spec import Spec, pretty_json, strict_json
-from ganzoo.version import DISTRIBUTION, version
+from ganzoo.spec.spec import Spec
+from ganzoo.version import version
 
-FORMAT = 1
+__all__ = ["CONFIG", "FORMAT", "WEIGHTS", "Dtype", "load", "read_config", "requirements", "save"]
+
 STATE = "state"
 """What stands before the names of states among those of weights; no network has this name."""
 MAX_PARAMETERS = 2_000_000_000
-MAX_VALUES, MAX_DEPTH = 20_000, 100
-"""How many values config.json may hold, and how deep in each other."""
-Dtype = Literal["float32", "float16", "bfloat16"]
 
 
 def save(
@@ -75,35 +72,26 @@ def save(
     # in full: they are few, and means and counts may be larger than half precision holds
     tensors |= {f"{STATE}.{name}": _stored(value, "float32") for name, value in model.state.items()}
     content = to_bytes(tensors, metadata={"format": "pt"})
-    config = {
-        **model.config,
+    config = model.config.replace(
         **facts,
-        "format_version": FORMAT,
-        "library": "ganzoo",
-        "library_version": version(),
-        "weights": {"sha256": hashlib.sha256(content).hexdigest(), "dtype": dtype},
-        "requires": requirements(model.spec, model.config),
-        "spec": model.spec.to_dict(),
-    }
-    if not config["requires"]:
-        del config["requires"]
-    first = ("format_version", "library", "library_version", "name")
-    ordered = {key: config[key] for key in first if key in config}
-    ordered |= {key: value for key, value in config.items() if key not in {*first, "spec"}}
-    ordered["spec"] = config["spec"]
-    _check_facts(ordered, folder / CONFIG)
+        library_version=version(),
+        weights={"sha256": hashlib.sha256(content).hexdigest(), "dtype": dtype},
+        requires=requirements(model.spec, model.config),
+        spec=model.spec,
+    )
+    text = config.to_json()
     write_bytes(folder / WEIGHTS, content)
-    write_text(folder / CONFIG, pretty_json(ordered) + "\n")
+    write_text(folder / CONFIG, text)
     return folder
 
 
-def requirements(spec: Spec, config: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+def requirements(spec: Spec, config: ModelConfig | None = None) -> dict[str, dict[str, Any]]:
     """The distributions behind the words of a Spec that are not the core's, and which they bring.
 
     Args:
         config: of the folder that the Spec was read from; it knows words that nobody here does.
     """
-    said = _named_requirements(config or {})
+    said = config.required if config else {}
     foreign = {(word, name) for _, word, name in spec.foreign()}
     used = {("layers", layer.kind) for name in spec.networks for _, layer in spec.layers_of(name)}
     used |= {("states", state.kind) for state in spec.state.values()}
@@ -125,63 +113,6 @@ def requirements(spec: Spec, config: Mapping[str, Any] | None = None) -> dict[st
     return found
 
 
-def _named_requirements(config: Mapping[str, Any]) -> dict[tuple[str, str], str]:
-    """Which distribution brings which word, as config.json says it; a stranger's text, checked."""
-    said = config.get("requires")
-    found: dict[tuple[str, str], str] = {}
-    for distribution, brings in said.items() if isinstance(said, dict) else ():
-        # it ends up in a command that people copy
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", distribution, re.ASCII):
-            continue
-        for word in ("layers", "functions", "optimizers", "states"):
-            names = brings.get(word) if isinstance(brings, dict) else None
-            for name in names if isinstance(names, list) else ():
-                if isinstance(name, str):
-                    found[word, name] = distribution
-    return found
-
-
-def _check_known(spec: Spec, config: Mapping[str, Any]) -> None:
-    """Raise where the tasks need a word that nobody here knows; the losses may.
-
-    Raises:
-        PluginError: `requires` names the plugin that brings it.
-        SpecError: nothing does, so that it is no word at all.
-    """
-    foreign = list(spec.foreign())
-    if not foreign:
-        return
-    used = {
-        name
-        for task in spec.tasks.values()
-        for _, text in task.expressions
-        for name in spec.names_in(text)
-    }
-    needed: list[tuple[str, str, str]] = []
-    for path, word, name in foreign:
-        room, _, rest = path.partition(".")
-        if room == "tasks" or (
-            room in {"let", "networks", "state"} and rest.partition(".")[0] in used
-        ):
-            needed.append((path, word, name))
-    said = _named_requirements(config)
-    nameless = [
-        (f"spec.{path}", f"no {word.rstrip('s')} {name!r} is known here")
-        for path, word, name in needed
-        if (word, name) not in said
-    ]
-    if nameless:
-        raise SpecError(nameless)
-    if needed:
-        words = ", ".join(sorted({f"{word.rstrip('s')} {name!r}" for _, word, name in needed}))
-        plugins = " ".join(sorted({said[word, name] for _, word, name in needed}))
-        raise PluginError(
-            f"this model needs the {words}, which a plugin brings that is not here or does not "
-            f"load (`ganzoo plugins`). Its config.json names it: pip install {plugins}\n"
-            "  A plugin is code that will run; install those of people whom you trust"
-        )
-
-
 def _stored(value: Tensor, dtype: str) -> Tensor:
     value = value.detach().contiguous().cpu()
     return value.to(getattr(torch, dtype)) if value.is_floating_point() else value
@@ -198,7 +129,7 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
     """
     folder = Path(folder)
     config = read_config(folder)
-    spec = config.pop("_spec")
+    spec = config.spec
     networks = build(spec, published=True)
     expected = {
         f"{name}.{key}": value
@@ -211,7 +142,8 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
         raise StoreError(
             f"{folder} asks for {total:,} numbers; at most {MAX_PARAMETERS:,} are loaded"
         )
-    tensors = _read_weights(folder / WEIGHTS, config, expected)
+    assert config.weights is not None  # read_config demands it
+    tensors = read(folder / WEIGHTS, config.weights.sha256, expected)
     for name, net in networks.items():
         prefix = f"{name}."
         state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
@@ -226,106 +158,3 @@ def _empty_state(spec: Spec, name: str) -> Tensor:
     with torch.device("meta"):
         held = spec.state[name].tensors({})
         return spec.state[name].value({word: value.to("meta") for word, value in held.items()})
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """`config.json`, checked, with the Spec it holds under `_spec`."""
-    path = folder / CONFIG
-    if path.is_file() and path.stat().st_size > MAX_CONFIG:
-        raise StoreError(
-            f"{path} has {path.stat().st_size:,} bytes; at most {MAX_CONFIG:,} are read"
-        )
-    try:
-        data = strict_json(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"no model in {folder}: {CONFIG} cannot be read ({error})") from None
-    except SpecError as error:
-        raise StoreError(f"{path}: {error}") from None
-    if not isinstance(data, dict) or data.get("library") != "ganzoo":
-        raise StoreError(f"{path} is no config of ganzoo")
-    format_ = data.get("format_version")
-    if not isinstance(format_, int) or format_ < 1:
-        raise StoreError(f"{path}: format_version {format_!r} is unknown")
-    if format_ > FORMAT:
-        raise StoreError(
-            f"{path} has format {format_}, and this ganzoo reads up to {FORMAT}; "
-            f"pip install --upgrade {DISTRIBUTION}"
-        )
-    _check_facts(data, path)
-    try:
-        spec = data["_spec"] = Spec.from_dict(data.pop("spec", None), strangers=True)
-    except SpecError as error:
-        raise SpecError(
-            [(f"spec.{where}" if where else "spec", text) for where, text in error.problems]
-        ) from None
-    _check_known(spec, data)
-    return data
-
-
-def _check_facts(data: dict[str, Any], path: Path) -> None:
-    """StoreError where config.json is built to exhaust its reader, or facts are not what they are.
-
-    What is read of it elsewhere: texts on one line, mappings, finite numbers.
-    """
-    pending, values = [(data, 0)], 0
-    while pending:
-        value, depth = pending.pop()
-        values += 1
-        if depth > MAX_DEPTH or values > MAX_VALUES:
-            raise StoreError(
-                f"{path} holds more than {MAX_VALUES:,} values, or some nested more than "
-                f"{MAX_DEPTH} deep; that is no model's"
-            )
-        if isinstance(value, dict | list):
-            inner = value.values() if isinstance(value, dict) else value
-            pending += [(part, depth + 1) for part in inner]
-    if not isinstance(data.get("name", ""), str) or data.get("name", "") != plain(
-        data.get("name", "")
-    ):
-        raise StoreError(f"{path}: name is {plain(data['name'])!r}, and shall be one line of text")
-    for key in ("data", "training", "made_by", "thresholds", "requires"):
-        if key in data and not isinstance(data[key], dict):
-            raise StoreError(f"{path}: {key} is {plain(data[key], 60)!r}, and shall be an object")
-    named = data.get("data", {}).get("name", "")
-    if not isinstance(named, str):
-        raise StoreError(f"{path}: data.name is {plain(named, 60)!r}, and shall be text")
-
-
-def _read_weights(
-    path: Path, config: dict[str, Any], expected: dict[str, Tensor]
-) -> dict[str, Tensor]:
-    """The tensors of a file, once its hash, names, shapes and types are the expected ones."""
-    weights = config.get("weights")
-    sha256 = weights.get("sha256") if isinstance(weights, dict) else None
-    if not isinstance(sha256, str):
-        raise StoreError(f"{path.parent / CONFIG} does not name the sha256 of its weights")
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read ({error})") from None
-    if found != sha256:
-        raise IntegrityError(
-            f"{path} has sha256 {found[:12]}..., and {CONFIG} names {sha256[:12]}...: "
-            "the file is damaged or another one; get the model again"
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = set(file.keys())
-            if names != set(expected):
-                missing, extra = set(expected) - names, names - set(expected)
-                raise StoreError(
-                    f"{path} does not fit its Spec: missing {choices(missing, 5)}, "
-                    f"unknown {choices(extra, 5)}"
-                )
-            tensors: dict[str, Tensor] = {}
-            for name, wanted in expected.items():
-                shape = tuple(file.get_slice(name).get_shape())
-                if shape != tuple(wanted.shape):
-                    raise StoreError(
-                        f"{path}: {name} is {shape}, and the Spec needs {tuple(wanted.shape)}"
-                    )
-                tensors[name] = file.get_tensor(name).to(wanted.dtype)
-            return tensors
-    except SafetensorError as error:
-        raise StoreError(f"{path} is no safetensors file: {error}") from None

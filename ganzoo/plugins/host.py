@@ -1,8 +1,12 @@
 """The host: finds plugins, isolates broken ones, and lists what each brings.
 
 A plugin is a module behind an entry point of the group `ganzoo`. One that raises at
-import, misspells a hook, wants another version of ganzoo, or brings a name that another
-plugin brought before it is kept out whole, listed with the reason, and disturbs nothing else.
+import, misspells a hook, or wants another version of ganzoo is kept out whole, listed with the
+reason, and disturbs nothing else.
+
+A name is nobody's by coming first. ganzoo's own names stay ganzoo's. Of the plugins that bring
+one name, or have one entry point, the one of `FIRST_PARTY` is loaded and the others are kept
+out; where none is, all of them are, until GANZOO_PLUGINS says which one to load.
 
 The environment variable GANZOO_PLUGINS names the plugins to load, by entry point or by
 distribution, separated by commas; empty, it means none. `ganzoo --no-plugins` sets it so.
@@ -12,15 +16,11 @@ from __future__ import annotations
 
 import inspect
 import os
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.metadata import (
-    Distribution,
-    EntryPoint,
-    distributions,
-)
+from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,14 @@ from ganzoo.errors import PluginError, UnknownNameError, choices, nearest
 from ganzoo.layout import CONFIG
 from ganzoo.metrics.metric import CORE, Metric
 from ganzoo.plugins import hookspecs
+from ganzoo.plugins.isolation import (
+    Found,
+    captured,
+    installed,
+    raised_by_stranger,
+    reason,
+    telling_interrupts,
+)
 from ganzoo.spec import vocabulary as words
 from ganzoo.spec.layers import LAYERS, Layer
 from ganzoo.spec.losses.loss import LOSSES, Loss
@@ -41,6 +49,11 @@ from ganzoo.spec.vocabulary import Function, Vocabulary
 from ganzoo.version import DISTRIBUTION, version
 
 GROUP = "ganzoo"
+FIRST_PARTY = {
+    "ganzoo-core", "ganzoo-models", "ganzoo-bigan", "ganzoo-dcgan", "ganzoo-discogan",
+    "ganzoo-emoji", "ganzoo-gan", "ganzoo-ganomaly", "ganzoo-stackgan", "ganzoo-wgan",
+}  # fmt: skip
+"""The distributions that come from this repository: what they bring is theirs."""
 CHOICE = "GANZOO_PLUGINS"
 SLOW = 1.0
 """Seconds that a plugin may take to import before `ganzoo plugins` says so."""
@@ -63,7 +76,8 @@ class Plugin:
     """A plugin as `ganzoo plugins` lists it.
 
     `name` is that of its entry point, `problem` why it is not loaded (empty for one that works),
-    `seconds` what its import took. One that GANZOO_PLUGINS does not name is `left_out`.
+    `seconds` what its import took, `printed` what it wrote to standard output meanwhile. One
+    that GANZOO_PLUGINS does not name is `left_out`.
     """
 
     name: str
@@ -73,6 +87,7 @@ class Plugin:
     problem: str = ""
     seconds: float = 0.0
     left_out: bool = False
+    printed: str = ""
 
     @property
     def slow(self) -> bool:
@@ -82,17 +97,28 @@ class Plugin:
         return f"{self.distribution} {self.version}".strip()
 
 
+@dataclass(frozen=True)
+class _Item:
+    """One thing that a plugin brings, and the room of the host that it belongs in."""
+
+    word: str
+    room: dict[str, Any]
+    name: str
+    value: Any
+
+
 class Host:
     """All plugins and what they bring by name: variants, losses, data, metrics, words.
 
     Args:
-        entry_points: each with the distribution that it is of, in the order of loading.
+        entry_points: those that were found, or each with the distribution that it is of, in the
+            order of loading.
         chosen: names of the plugins to load, of their entry points or distributions; None: all.
     """
 
     def __init__(
         self,
-        entry_points: Iterable[tuple[Distribution | None, EntryPoint]] = (),
+        entry_points: Iterable[Found | tuple[Distribution | None, EntryPoint]] = (),
         chosen: Iterable[str] | None = None,
     ) -> None:
         self.plugins: list[Plugin] = []
@@ -107,50 +133,85 @@ class Host:
         self.metrics: dict[str, Metric] = {}
         self.providers: dict[tuple[str, str], str] = {}
         chosen = None if chosen is None else {_plain(name): name for name in chosen}
-        named: dict[str, Plugin] = {}
         known: set[str] = set()
-        for distribution, entry_point in entry_points:
-            name = distribution.metadata["Name"] if distribution else entry_point.value
-            plugin = Plugin(entry_point.name, name, distribution.version if distribution else "")
+        wanted: list[tuple[Plugin, Found]] = []
+        for found in self._listed(entry_points):
+            point = found.entry_point
+            plugin = Plugin(str(point.name) if point else "", found.name, found.version)
             self.plugins.append(plugin)
-            names = {_plain(plugin.name), _plain(plugin.distribution)}
+            names = {_plain(plugin.name), _plain(plugin.distribution)} - {""}
             known |= names
             if chosen is not None and not names & set(chosen):
                 plugin.left_out = True
-                continue
-            other = named.setdefault(plugin.name, plugin)
-            try:
-                if other is not plugin:
-                    raise PluginError(
-                        f"{other} has an entry point {plugin.name!r}, too; uninstall one of them, "
-                        f"or name the one to load: {CHOICE}={plugin.distribution}"
-                    )
-                if distribution:
-                    _check_version(distribution)
-                before = time.perf_counter()
-                try:
-                    module = entry_point.load()
-                finally:
-                    plugin.seconds = time.perf_counter() - before
-                self._add(plugin, module)
-            # whatever a stranger's module raises at import, SystemExit too, stays its own matter
-            except (Exception, SystemExit) as error:
-                plugin.problem = _reason(error)
+            elif found.problem:
+                plugin.problem = found.problem
+            else:
+                wanted.append((plugin, found))
+        one_name = _by(((plugin.name, plugin) for plugin, _ in wanted))
+        for name, plugins in one_name.items():
+            _settle(plugins, f"an entry point {name!r}")
+        brought: list[tuple[Plugin, list[_Item]]] = []
+        with telling_interrupts():
+            for plugin, found in wanted:
+                if not plugin.problem:
+                    brought.append((plugin, self._brought(plugin, found)))
+        claims = _by(
+            (((item.word, item.name), plugin) for plugin, items in brought for item in items)
+        )
+        for (word, name), plugins in claims.items():
+            _settle(plugins, f"{_SINGULAR.get(word, word)} {name!r}")
+        for plugin, items in brought:
+            if not plugin.problem:
+                self._take(plugin, items)
         for name in (chosen or {}).keys() - known:
             problem = f"{CHOICE} names it, and no such plugin is installed"
             near = nearest(name, known).removesuffix(";")
             self.plugins.append(Plugin(name, (chosen or {})[name], "", problem=problem + near))
 
+    @staticmethod
+    def _listed(
+        entry_points: Iterable[Found | tuple[Distribution | None, EntryPoint]],
+    ) -> Iterator[Found]:
+        for one in entry_points:
+            if isinstance(one, Found):
+                yield one
+            else:
+                distribution, point = one
+                name = str(distribution.metadata["Name"]) if distribution else point.value
+                number = distribution.version if distribution else ""
+                yield Found(name, number, point, distribution)
+
+    def _brought(self, plugin: Plugin, found: Found) -> list[_Item]:
+        """What a plugin brings; nothing, and why, where it is broken."""
+        assert found.entry_point is not None
+        items: list[_Item] = []
+        with captured() as printed:
+            try:
+                if found.distribution:
+                    _check_version(found.distribution)
+                before = time.perf_counter()
+                try:
+                    module = found.entry_point.load()
+                finally:
+                    plugin.seconds = time.perf_counter() - before
+                items = self._items(plugin, module)
+            except BaseException as error:
+                if not raised_by_stranger(error):
+                    raise
+                plugin.problem = reason(error)
+        plugin.printed = printed.text
+        return items
+
     def register(self, module: object, name: str = "") -> Plugin:
         """Add a plugin by hand, for tests and notebooks; PluginError where it is broken."""
         name = name or getattr(module, "__name__", type(module).__name__)
         plugin = Plugin(name, name, "")
-        self._add(plugin, module)
+        self._take(plugin, self._items(plugin, module))
         self.plugins.append(plugin)
         return plugin
 
-    def _add(self, plugin: Plugin, module: object) -> None:
-        """Take in all that a plugin brings, or nothing."""
+    def _items(self, plugin: Plugin, module: object) -> list[_Item]:
+        """All that a plugin brings; PluginError where some of it cannot be taken in."""
         # a manager of its own, so that one plugin's mistake is not seen by the others
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(hookspecs)
@@ -180,12 +241,14 @@ class Host:
             ("data", self.data, DataSet, doors.ganzoo_data),
             ("metrics", self.metrics, Metric, doors.ganzoo_metrics),
         ]
-        found: list[tuple[str, dict[str, Any], str, Any]] = []
+        found: list[_Item] = []
         for word, room, kind, hook in rooms:
             for item in (item for brought in hook() for item in brought):
                 _check_kind(word, item, kind)
                 name = _kind(item) if word in _BY_KIND else item.name
-                taken = any(w == word and n == name for w, _, n, _ in found)
+                if not isinstance(name, str):
+                    raise PluginError(f"ganzoo_{word}: the name {name!r} is not text")
+                taken = any(one.word == word and one.name == name for one in found)
                 if name in room or taken or (word == "metrics" and name in CORE):
                     owner = self.providers.get((word, name), "this plugin" if taken else "ganzoo")
                     what = _SINGULAR.get(word, word)
@@ -193,16 +256,17 @@ class Host:
                         f"it brings {what} {name!r}, and {owner} has one of that name; "
                         "uninstall one of them, or rename it"
                     )
-                found.append((word, room, name, item))
-        found += self._models(doors.ganzoo_models())
-        for word, room, name, item in found:
-            room[name] = item
-            self.providers[word, name] = plugin.distribution
-            plugin.brings.setdefault(word, []).append(name)
+                found.append(_Item(word, room, name, item))
+        return found + self._models(doors.ganzoo_models())
 
-    def _models(
-        self, brought: Iterable[Iterable[Path]]
-    ) -> list[tuple[str, dict[str, Any], str, Any]]:
+    def _take(self, plugin: Plugin, items: list[_Item]) -> None:
+        """Put what a plugin brings where it belongs."""
+        for item in items:
+            item.room[item.name] = item.value
+            self.providers[item.word, item.name] = plugin.distribution
+            plugin.brings.setdefault(item.word, []).append(item.name)
+
+    def _models(self, brought: Iterable[Iterable[Path]]) -> list[_Item]:
         """The model folders inside the folders that a pack of models names."""
         found: dict[str, Path] = {}
         for pack in (Path(pack) for packs in brought for pack in packs):
@@ -217,7 +281,7 @@ class Host:
                         "uninstall one of them, or rename it"
                     )
                 found[name] = config.parent
-        return [("models", self.models, name, folder) for name, folder in found.items()]
+        return [_Item("models", self.models, name, folder) for name, folder in found.items()]
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -286,9 +350,28 @@ def _unknown_hook(module: object, hooks: list[str]) -> str:
     return ""
 
 
-def _reason(error: BaseException) -> str:
-    text = str(error) or "no message"
-    return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}"
+def _by(pairs: Iterable[tuple[Any, Plugin]]) -> dict[Any, list[Plugin]]:
+    """Plugins by what they claim."""
+    found: dict[Any, list[Plugin]] = {}
+    for key, plugin in pairs:
+        found.setdefault(key, []).append(plugin)
+    return found
+
+
+def _settle(plugins: list[Plugin], what: str) -> None:
+    """Keep out those of several plugins that may not have what all of them bring."""
+    if len(plugins) < 2:
+        return
+    owners = [plugin for plugin in plugins if _plain(plugin.distribution) in FIRST_PARTY]
+    for plugin in plugins:
+        others = [str(other) for other in plugins if other is not plugin]
+        if owners == [plugin] or plugin.problem:
+            continue
+        whose = f"it is {owners[0]}'s" if len(owners) == 1 else "so it is neither's"
+        plugin.problem = (
+            f"it brings {what}, and so does {' and '.join(others)}; {whose}. Uninstall or rename "
+            f"one, or name the one to load: {CHOICE}={plugin.distribution}"
+        )
 
 
 def _plain(name: str) -> str:
@@ -324,33 +407,43 @@ def discover() -> Host:
 
     Of the plugins alone that GANZOO_PLUGINS names, where it is set.
     """
-    found: dict[tuple[str, str, str], tuple[Distribution, EntryPoint]] = {}
-    for distribution in distributions():
-        for entry_point in distribution.entry_points:
-            if entry_point.group == GROUP:
-                name: str = distribution.metadata["Name"]
-                found.setdefault(
-                    (name.lower(), entry_point.name, entry_point.value), (distribution, entry_point)
-                )
     choice = os.environ.get(CHOICE)
     chosen = None if choice is None else [name for name in choice.split(",") if name.strip()]
-    return Host((found[key] for key in sorted(found)), chosen)
+    return Host(installed(GROUP), chosen)
 
 
-@lru_cache(maxsize=1)
+_lock = threading.RLock()
+_host: Host | None = None
+_loading: int | None = None
+"""The thread that loads the plugins."""
+
+
 def default() -> Host:
-    """The host of this process; plugins are looked for once, at first use."""
-    global _looking
-    _looking = True
-    try:
-        return discover()
-    finally:
-        _looking = False
+    """The host of this process; plugins are looked for once, at first use.
+
+    Threads that ask meanwhile wait for the one that looks.
+    """
+    global _host, _loading
+    if _host is None:
+        with _lock:
+            if _loading is not None:
+                raise PluginError("it asks for the host while plugins load; ask when called")
+            if _host is None:
+                _loading = threading.get_ident()
+                try:
+                    _host = discover()
+                finally:
+                    _loading = None
+    return _host
 
 
-_looking = False
+def forget() -> None:
+    """Look for plugins anew at the next use."""
+    global _host
+    with _lock:
+        _host = None
 
 
 def vocabulary() -> Vocabulary:
-    """The words of the core and of all plugins; while plugins load, the core's alone."""
-    return words.core() if _looking else default().vocabulary
+    """The words of the core and of all plugins; to plugins while they load, the core's alone."""
+    return words.core() if _loading == threading.get_ident() else default().vocabulary

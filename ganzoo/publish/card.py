@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.metrics.report import Report
+from ganzoo.models.config import ModelConfig
 from ganzoo.models.model import Model
 from ganzoo.nn.build import parameter_count
 from ganzoo.spec import latex
@@ -100,7 +100,7 @@ def _metadata(model: Model, name: str, report: Report | None, licence: str) -> s
     """The head of the card, in YAML, by the conventions of the hub."""
     from huggingface_hub import ModelCardData
 
-    spec, data = model.spec, model.config.get("data", {}).get("name", "")
+    spec, data = model.spec, model.config.data.name
     pipeline = _pipeline(spec)
     anomalies = any(task.quantile for task in spec.tasks.values())
     title = re.sub(r"[^a-z0-9]+", "-", spec.title.lower()).strip("-")
@@ -308,16 +308,15 @@ def _network(model: Model, name: str) -> str:
     return "\n\n".join(rows)
 
 
-def _training(config: Mapping[str, Any], spec: Spec) -> str:
-    data, facts = config.get("data", {}), config.get("training", {})
-    made = config.get("made_by", {})
+def _training(config: ModelConfig, spec: Spec) -> str:
+    data, facts, made = config.data, config.training, config.made_by
     rows = {
-        "data": f"{data.get('name', '')}, {data.get('size', 0):,} images",
-        "rounds": f"{facts.get('steps', spec.steps):,} of batch {facts.get('batch', spec.batch)}",
-        "seed": facts.get("seed", ""),
-        "precision": facts.get("precision", ""),
-        "time": f"{facts.get('seconds', 0) / 60:.0f} minutes",
-        "made by": f"{made.get('plugin', '')} {made.get('plugin_version', '')}".strip(),
+        "data": f"{data.name}, {data.size:,} images",
+        "rounds": f"{facts.steps or spec.steps:,} of batch {facts.batch or spec.batch}",
+        "seed": "" if facts.seed is None else facts.seed,
+        "precision": facts.precision,
+        "time": f"{facts.seconds / 60:.0f} minutes",
+        "made by": f"{made.plugin} {made.plugin_version}".strip(),
         "checkpoint": "the last one; none was chosen by looking",
     }
     table = "| | |\n| --- | --- |\n" + "\n".join(
@@ -339,14 +338,14 @@ def _training(config: Mapping[str, Any], spec: Spec) -> str:
         )
         for name, average in spec.ema.items()
     )
-    loss = made.get("loss", {})
+    loss = made.loss
     exchanged = (
-        f"\n\nIts loss is `{loss['name']}` ({_source(loss['source'])}), in place of its own:\n\n"
-        + "\n".join(f"- {change}" for change in loss["changes"])
+        f"\n\nIts loss is `{loss.name}` ({_source(loss.source)}), in place of its own:\n\n"
+        + "\n".join(f"- {change}" for change in loss.changes)
         if loss
         else ""
     )
-    command = config.get("command", "")
+    command = config.command
     again = f"\n\nTo make it again:\n\n```\n{command}\n```" if command else ""
     return f"{table}\n\n{optimizers}{average}{exchanged}{again}"
 
@@ -376,8 +375,8 @@ def _optimizer(optimizer: Any) -> str:
     return f"{optimizer.kind} with {text}{after}"
 
 
-def _licence(config: Mapping[str, Any], weights: str) -> str:
-    data = config.get("data", {}).get("licence", "")
+def _licence(config: ModelConfig, weights: str) -> str:
+    data = config.data.licence
     known = {"apache-2.0": "Apache-2.0", "mit": "MIT"}
     said = f"The weights are {known.get(weights, weights)}." if weights else ""
     of_data = f"The training data: {data}." if data else ""

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,11 +22,12 @@ from ganzoo.errors import (
 from ganzoo.hub import remote
 from ganzoo.hub.errors import scrubbed
 from ganzoo.hub.names import MAIN, Repository, repository
-from ganzoo.layout import CONFIG
+from ganzoo.layout import CONFIG, WEIGHTS
 from ganzoo.metrics import history, report
 from ganzoo.models import store
 from ganzoo.models.model import Model, sample_noise
 from ganzoo.publish import card
+from ganzoo.reading import opened
 from ganzoo.spec.draws import Image, Label, Normal, Uniform
 
 CARD = "README.md"
@@ -110,10 +111,8 @@ def push_model(
     Args:
         dtype: of the weights there; by default as in the folder that it was loaded from.
     """
-    said = model.config.get("weights")
-    kept = said.get("dtype") if isinstance(said, dict) else None
-    same = [known for known in get_args(store.Dtype) if known == kept]
-    kind: store.Dtype = dtype or next(iter(same), "float32")
+    kept = model.config.weights
+    kind: store.Dtype = dtype or (kept.dtype if kept else "float32")
     with tempfile.TemporaryDirectory(prefix="ganzoo-save-") as made:
         folder = store.save(model, Path(made) / "model", dtype=kind)
         check_alike(model, store.load(folder), TOLERANCES[kind])
@@ -128,12 +127,17 @@ def stage(folder: Path, target: Path, *, called: str, licence: str = "") -> Path
     model = store.load(folder)
     target.mkdir(parents=True)
     for path in sorted(folder.iterdir()):
-        if path.is_file() and remote.is_fetched(path.name):
-            shutil.copyfile(path, target / path.name)
+        if remote.is_fetched(path.name):
+            # a link out of the folder would publish what nobody meant to
+            with (
+                opened(path, remote.MAX_SIZES[WEIGHTS]) as (source, _),
+                (target / path.name).open("wb") as copy,
+            ):
+                shutil.copyfileobj(source, copy)
     _leave_paths_out(model, target)
     copied = store.load(target)
     figures = report.read(target)
-    if figures is not None and figures.weights != model.config["weights"]["sha256"]:
+    if figures is not None and figures.weights != model.weights_sha256:
         raise StoreError(
             f"{folder / report.FILE} speaks of other weights; measure again: ganzoo eval {folder}"
         )
@@ -154,7 +158,7 @@ def stage(folder: Path, target: Path, *, called: str, licence: str = "") -> Path
 
 def _leave_paths_out(model: Model, folder: Path) -> None:
     """`folder:/home/me/photos` becomes `folder:photos` in the texts of a copy."""
-    data = model.config.get("data", {}).get("name", "")
+    data = model.config.data.name
     if not data.startswith("folder:"):
         return
     local = data.removeprefix("folder:").partition(",")[0]
@@ -249,7 +253,7 @@ def _send(
         done = api.create_commit(
             where.id,
             _operations(folder, theirs, keep_card=made_card and CARD in theirs),
-            commit_message=message or f"{store.read_config(folder).get('name') or where.id}",
+            commit_message=message or f"{store.read_config(folder).name or where.id}",
             revision=where.revision,
             create_pr=create_pr,
             parent_commit=head,

@@ -63,7 +63,7 @@ def verify(
     folder = hub.resolve(name, revision=revision, **where)
     note("hashes")
     model = store.load(folder)  # compares the weights with config.json
-    weights = model.config["weights"]["sha256"]
+    weights = model.weights_sha256
     hashed = {WEIGHTS: CONFIG}
     for file, record in _by_record(folder, name, revision, where).items():
         hashed[file] = f"{hashed[file]}, {record}" if file in hashed else record

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ganzoo.errors import SpecError
+from ganzoo.errors import SpecError, StoreError
+from ganzoo.reading import content
 from ganzoo.spec.spec import MAX_TEXT, Spec, strict_json
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -29,9 +30,11 @@ def plain(path: str | Path) -> Any:
     """The plain data in a YAML or JSON file; SpecError where it cannot be read."""
     path = Path(path)
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = content(path, 4 * MAX_TEXT, anywhere=True).decode("utf-8")
+    except UnicodeDecodeError as error:
         raise SpecError(f"{path} cannot be read: {error}") from None
+    except StoreError as error:
+        raise SpecError(str(error)) from None
     if len(text) > MAX_TEXT:
         raise SpecError(f"{path} has {len(text)} characters; at most {MAX_TEXT} are read")
     return strict_json(text) if path.suffix.lower() == ".json" else _yaml(text)

@@ -394,8 +394,12 @@ def strict_json(text: str) -> Any:
         return number if math.isfinite(number) else refuse(digits)
 
     try:
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=refuse, parse_float=finite)
+        found = json.loads(text, object_pairs_hook=pairs, parse_constant=refuse, parse_float=finite)
+        json.dumps(found, ensure_ascii=False).encode()  # half a character cannot be written
     except SpecError:
         raise
+    except UnicodeEncodeError:
+        raise SpecError("a text holds half a character (a lone surrogate)") from None
     except (ValueError, RecursionError) as error:
         raise SpecError(f"not valid JSON: {error}") from None
+    return found

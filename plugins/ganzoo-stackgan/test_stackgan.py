@@ -317,7 +317,7 @@ def test_a_caption_that_does_not_fit_is_what_the_discriminator_refuses() -> None
     for stage, d, real in zip(made.stages, ("D", "D2"), ("small", "x"), strict=True):
         assert stage.updates[0].minimize["wrong"] == f"0.5 * bce({d}({real}, wrong), 0)"
     assert made.draws["wrong"] == told["mismatched"] and made.draws["t"] == told["text"]
-    assert not any("wrong" in made.draws_in(task.output) for task in made.tasks.values())
+    assert not any("wrong" in made.draws_of(task) for task in made.tasks.values())
 
 
 def test_the_split_is_everybodys() -> None:

@@ -14,10 +14,12 @@ from PIL import Image
 from ganzoo.demo import outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on
 from ganzoo.demo.model_registry import Entry, Shelf
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, StoreError
+from ganzoo.hub.remote import MAX_SIZE
 from ganzoo.metrics import report
 from ganzoo.nn.build import build, parameter_count
 from ganzoo.publish.card import CAPTIONS, card
+from ganzoo.reading import content
 from ganzoo.spec import latex, vocabulary
 from ganzoo.spec.spec import Spec
 
@@ -118,9 +120,8 @@ def card_of(shelf: Shelf, model: Any) -> str:
     entry = shelf.entry(model)
     path = entry.folder / "README.md"
     try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(LARGEST_CARD)
-    except (OSError, UnicodeDecodeError):
+        text = content(path, MAX_SIZE).decode("utf-8")[:LARGEST_CARD]
+    except (StoreError, UnicodeDecodeError):
         text = card(shelf.model(model))
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     # pictures stand beside it, and none is fetched from elsewhere
@@ -175,12 +176,12 @@ def _pictures(entry: Entry) -> Iterator[tuple[str, str]]:
     """The pictures of its folder that are pictures, as files of the app."""
     for name, caption in CAPTIONS.items():
         try:
-            content = (entry.folder / name).read_bytes()
-            with Image.open(io.BytesIO(content), formats=["PNG"]) as file:
+            picture = content(entry.folder / name, MAX_SIZE)
+            with Image.open(io.BytesIO(picture), formats=["PNG"]) as file:
                 file.verify()
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        except (StoreError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             continue
-        yield outputs.keep(content, ".png"), caption.format(name=entry.name)
+        yield outputs.keep(picture, ".png"), caption.format(name=entry.name)
 
 
 def _source(source: str) -> str:

@@ -97,7 +97,7 @@ LOSSES: tuple[Function, ...] = (
         r"-\log\frac{e^{q\cdot k^+/\tau}}{\sum_k e^{q\cdot k/\tau}}",
         module="losses",
         source="arXiv:2007.15651",
-        example="infonce(H(patches(E.features(fake), u)), H(patches(E.features(x), u)), 0.07)",
+        example="infonce(patches(F.features(fake), u), patches(F.features(x), u), 0.07)",
         reduces=True,
     ),
 )

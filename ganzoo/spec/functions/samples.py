@@ -13,7 +13,7 @@ SAMPLES: tuple[Function, ...] = (
         module="samples",
         latex=r"\left\langle {0},\, {1}\right\rangle",
         source="arXiv:1802.05637",
-        example="dot(E(y), D.features(x))",
+        example="dot(T(t), I(x))",
     ),
     core(
         "squared_norm",
@@ -55,7 +55,7 @@ SAMPLES: tuple[Function, ...] = (
         "Whole numbers (batch,) as vectors (batch, classes).",
         r"e_y",
         module="samples",
-        example="concatenate(z, one_hot(c, 10))",
+        example="concatenate(z, one_hot(y, 10))",
     ),
     core(
         "rows",
@@ -86,7 +86,7 @@ SAMPLES: tuple[Function, ...] = (
         r"v_{:,\,k(u_i)}",
         module="samples",
         source="arXiv:2007.15651",
-        example="patches(E.features(x), u)",
+        example="patches(F.features(x), u)",
     ),
     core(
         "cutmix",
@@ -96,6 +96,6 @@ SAMPLES: tuple[Function, ...] = (
         r"m\odot a+(1-m)\odot b",
         module="samples",
         source="arXiv:1905.04899",
-        example="cutmix(x, fake, u)",
+        example="cutmix(x, fake, box)",
     ),
 )

@@ -96,8 +96,8 @@ class Portraits:
         own = style(self.style).side
         side = side or own
         if side >= own and side % own == 0:
-            factor = side // own
-            return self._composited().repeat(factor, 2).repeat(factor, 3)
+            made, factor = self._composited(), side // own
+            return made if factor == 1 else made.repeat(factor, 2).repeat(factor, 3)
         if side < 1 or own % side:
             raise GanzooError(
                 f"portraits of style {self.style!r} have {own} pixels a side, and can be had with "

@@ -1,0 +1,125 @@
+"""The two streams of the command line: answers and the rest, with strangers' text made harmless.
+
+Names and titles come from plugins, hubs and files that strangers made. A terminal obeys what
+control characters in them say, so none reaches it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
+from rich.measure import Measurement
+from rich.segment import Segment
+
+_JOINERS = "\u200c\u200d"
+"""They make one picture of several emoji, and mean something in some scripts."""
+
+
+def harmless(text: str) -> str:
+    """Text whose control characters, and those that turn its direction, are spelt out."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" or letter in _JOINERS else _spelt(letter)
+        for letter in text
+    )
+
+
+def _spelt(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+class _Harmless:
+    """A renderable of rich whose text is `harmless`; rich's own colours are kept."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self.inner, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(harmless(segment.text), segment.style)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, self.inner)
+
+
+class _Hook(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Harmless(one) for one in renderables]
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise  # called while it is handled; `main` ends quietly
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console whose output is harmless."""
+    made = _Console(stderr=stderr, highlight=False, soft_wrap=True)
+    made.push_render_hook(_Hook())
+    return made
+
+
+out, err = console(), console(stderr=True)
+
+
+def emit(text: str) -> None:
+    """Write an answer to standard output as it is, for programs: code, LaTeX, a path."""
+    out.file.write(f"{text}\n")
+
+
+def emit_json(text: str) -> None:
+    """Write JSON to standard output; control characters in its texts stand as JSON escapes them."""
+    emit(re.sub(r"[^\n -~]", lambda match: _json(match[0]), text) if not text.isascii() else text)
+
+
+def _json(letter: str) -> str:
+    if letter.isprintable() or letter in _JOINERS:
+        return letter
+    units = letter.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+
+
+@contextmanager
+def answers_alone() -> Iterator[None]:
+    """Keep standard output for what ganzoo says: what others print goes to standard error."""
+    if sys.stdout is None or sys.stderr is None:
+        yield
+        return
+    out.file = sys.stdout
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        stream, out._file = out.file, None
+        with suppress(ValueError):
+            stream.flush()
+
+
+def prepare() -> None:
+    """Let the streams take any text, and be there."""
+    for name in ("stdout", "stderr"):
+        stream: Any = getattr(sys, name)
+        if stream is None:  # closed by whoever started this
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        elif hasattr(stream, "reconfigure"):
+            with suppress(ValueError, OSError):
+                stream.reconfigure(errors="backslashreplace")
+
+
+def abandon(streams: Iterable[Any]) -> None:
+    """Let nothing more be written, so that Python's last flush does not fail."""
+    for stream in streams:
+        with suppress(OSError, ValueError, AttributeError):
+            handle = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(handle, stream.fileno())
+            os.close(handle)

@@ -1,0 +1,303 @@
+"""config.json as a model: what a folder says about itself, validated and frozen. No torch.
+
+Facts for people may be missing, and unknown ones are kept as they are, so that folders of
+earlier and of later versions load; those that are known have their type, or the folder is
+refused with the place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SkipValidation, ValidationError
+
+from ganzoo.errors import PluginError, SpecError, StoreError, plain
+from ganzoo.layout import CONFIG, MAX_CONFIG
+from ganzoo.reading import content
+from ganzoo.spec.frozen import FrozenDict
+from ganzoo.spec.spec import Spec, pretty_json, strict_json
+from ganzoo.version import DISTRIBUTION
+
+T = TypeVar("T")
+
+FORMAT = 1
+MAX_VALUES, MAX_DEPTH = 20_000, 100
+"""How many values config.json may hold, and how deep in each other."""
+Dtype = Literal["float32", "float16", "bfloat16"]
+
+
+def _one_line(text: str) -> str:
+    if text != plain(text):
+        raise ValueError("it must be one line of text, of at most 200 characters")
+    return text
+
+
+def _frozen(value: dict[str, Any]) -> FrozenDict[Any]:
+    return FrozenDict(value)
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+FrozenFacts = Annotated[dict[str, T], AfterValidator(_frozen)]
+Whole = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
+
+
+class MadeBy(_Facts):
+    """What made the model: a variant of a plugin with its settings, or a Spec file.
+
+    `loss` is there where another loss took the place of the variant's own: its name, source
+    and `changes`.
+    """
+
+    variant: str = ""
+    settings: FrozenFacts[Any] = FrozenDict()
+    plugin: str = ""
+    plugin_version: str = ""
+    file: str = ""
+    loss: LossFacts | None = None
+
+
+class LossFacts(_Facts):
+    name: str
+    source: str = ""
+    changes: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+
+class DataFacts(_Facts):
+    """What it was trained on: the name as `--data` takes it, images, licence."""
+
+    name: str = ""
+    size: Whole = 0
+    licence: str = ""
+
+
+class TrainingFacts(_Facts):
+    """How it was trained; None where the folder does not say."""
+
+    steps: Whole | None = None
+    batch: Whole | None = None
+    seed: int | None = None
+    precision: str = ""
+    seconds: float = 0.0
+
+
+class Threshold(_Facts):
+    """The score that a share `quantile` of `images` normal images stays below."""
+
+    value: float
+    quantile: float | None = None
+    images: Whole | None = None
+
+
+class Weights(_Facts):
+    """SHA-256 of model.safetensors, and the type of the numbers in it."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    dtype: Dtype = "float32"
+
+
+class ModelConfig(_Facts):
+    """config.json.
+
+    Attributes:
+        spec: what the model is. name: for people; empty where it has none.
+        library_version: of the ganzoo that wrote it; empty for a model that was never saved.
+        made_by, data, training: where it comes from. command: makes it again.
+        thresholds: of its score tasks, by name.
+        weights: of the file beside it; None for a model that was never saved.
+        requires: the distributions that bring words of its Spec, and which words.
+    """
+
+    format_version: Literal[1] = FORMAT
+    library: Literal["ganzoo"] = "ganzoo"
+    library_version: str = ""
+    name: Line = ""
+    thresholds: FrozenFacts[Threshold] = FrozenDict()
+    made_by: MadeBy = MadeBy()
+    data: DataFacts = DataFacts()
+    training: TrainingFacts = TrainingFacts()
+    weights: Weights | None = None
+    requires: FrozenFacts[Any] = FrozenDict()
+    command: str = ""
+    spec: SkipValidation[Spec]
+
+    def replace(self, **facts: Any) -> Self:
+        """The same with other facts, given as data or as models of them.
+
+        Raises:
+            StoreError: one of them is not what it must be.
+        """
+        said = {key: getattr(self, key) for key in self._said() if key not in facts}
+        plain_ = {
+            key: value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+            for key, value in facts.items()
+            if key != "spec"
+        }
+        return _validated(type(self), {"spec": self.spec, **facts, **said, **plain_}, CONFIG)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is written: what was said, `spec` last."""
+        first = ("format_version", "library", "library_version", "name")
+        said = self._said()
+        names = [*first, *(name for name in said if name not in {*first, "spec"})]
+        dumped = self.model_dump(
+            mode="json", exclude_unset=True, exclude={"spec", "format_version", "library"}
+        )
+        dumped |= {"format_version": self.format_version, "library": self.library}
+        facts = {name: dumped[name] for name in names if dumped.get(name, {}) != {}}
+        return {**facts, "spec": self.spec.to_dict()}
+
+    def to_json(self) -> str:
+        """As it is written.
+
+        Raises:
+            StoreError: it would be refused when it is read.
+        """
+        data = self.to_dict()
+        _check_bounds(data, CONFIG)
+        return pretty_json(data) + "\n"
+
+    def _said(self) -> list[str]:
+        known = [name for name in type(self).model_fields if name in self.model_fields_set]
+        return [*known, *(self.model_extra or {})]
+
+    @property
+    def required(self) -> dict[tuple[str, str], str]:
+        """Which distribution brings which layer or function, as `requires` has it.
+
+        It ends up in a command that people copy, so that only names come out.
+        """
+        found: dict[tuple[str, str], str] = {}
+        for distribution, brings in self.requires.items():
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", distribution, re.ASCII):
+                continue
+            for word in ("layers", "functions", "optimizers", "states"):
+                names = brings.get(word) if isinstance(brings, dict) else None
+                for name in names if isinstance(names, list) else ():
+                    if isinstance(name, str):
+                        found[word, name] = distribution
+        return found
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The `config.json` of a folder.
+
+    Raises:
+        StoreError: there is none, or it is not one of ganzoo's, or of a newer format.
+        SpecError: its Spec breaks the language.
+        PluginError: its tasks need a word of a plugin that is not here; says which.
+    """
+    path = folder / CONFIG
+    try:
+        text = content(path, MAX_CONFIG).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise StoreError(f"no model in {folder}: {CONFIG} cannot be read ({error})") from None
+    except StoreError as error:
+        raise StoreError(f"no model in {plain(folder)}: {error}") from None
+    try:
+        data = strict_json(text)
+    except SpecError as error:
+        raise StoreError(f"{path}: {error}") from None
+    if not isinstance(data, dict) or data.get("library") != "ganzoo":
+        raise StoreError(f"{path} is no config of ganzoo")
+    version = data.get("format_version")
+    if type(version) is not int or version < 1:
+        raise StoreError(f"{path}: format_version {plain(repr(version), 40)} is unknown")
+    if version > FORMAT:
+        raise StoreError(
+            f"{path} has format {plain(version, 40)}, and this ganzoo reads up to {FORMAT}; "
+            f"pip install --upgrade {DISTRIBUTION}"
+        )
+    _check_bounds(data, path)
+    if not isinstance(said := data.get("weights"), dict) or "sha256" not in said:
+        raise StoreError(f"{path} does not name the sha256 of its weights")
+    try:
+        spec = Spec.from_dict(data.pop("spec", None), strangers=True)
+    except SpecError as error:
+        raise SpecError(
+            [(f"spec.{where}" if where else "spec", text) for where, text in error.problems]
+        ) from None
+    config = _validated(ModelConfig, {**data, "spec": spec}, path)
+    _check_known(config)
+    return config
+
+
+def _validated(kind: type[Any], data: Mapping[str, Any], path: object) -> Any:
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise StoreError("\n".join(_problems(error, path))) from None
+
+
+def _problems(error: ValidationError, path: object) -> Iterator[str]:
+    for item in error.errors(include_url=False, include_context=False)[:5]:
+        where = plain(".".join(map(str, item["loc"])), 100)
+        message = item["msg"].removeprefix("Value error, ")
+        message = message[:1].lower() + message[1:]
+        if item["type"] == "missing":
+            yield f"{path}: {where} is missing"
+        else:
+            yield f"{path}: {where} is {plain(repr(item['input']), 60)}; {message}"
+
+
+def _check_bounds(data: dict[str, Any], path: object) -> None:
+    """StoreError where config.json is built to exhaust its reader."""
+    pending, values = [(data, 0)], 0
+    while pending:
+        value, depth = pending.pop()
+        values += 1
+        if depth > MAX_DEPTH or values > MAX_VALUES:
+            raise StoreError(
+                f"{path} holds more than {MAX_VALUES:,} values, or some nested more than "
+                f"{MAX_DEPTH} deep; no model needs that"
+            )
+        if isinstance(value, dict | list):
+            inner = value.values() if isinstance(value, dict) else value
+            pending += [(part, depth + 1) for part in inner]
+
+
+def _check_known(config: ModelConfig) -> None:
+    """Raise where the tasks need a word that is not known here; the losses may.
+
+    Raises:
+        PluginError: `requires` names the plugin that brings it.
+        SpecError: nothing does, so that the word does not exist.
+    """
+    spec = config.spec
+    foreign = list(spec.foreign())
+    if not foreign:
+        return
+    used = {
+        name
+        for task in spec.tasks.values()
+        for _, text in task.expressions
+        for name in spec.names_in(text)
+    }
+    needed: list[tuple[str, str, str]] = []
+    for path, word, name in foreign:
+        room, _, rest = path.partition(".")
+        owner = rest.partition(".")[0]
+        if room == "tasks" or (room in {"let", "networks", "state"} and owner in used):
+            needed.append((path, word, name))
+    said = config.required
+    nameless = [
+        (f"spec.{path}", f"no {word.rstrip('s')} {name!r} is known here")
+        for path, word, name in needed
+        if (word, name) not in said
+    ]
+    if nameless:
+        raise SpecError(nameless)
+    if needed:
+        words = ", ".join(sorted({f"{word.rstrip('s')} {name!r}" for _, word, name in needed}))
+        plugins = " ".join(sorted({said[word, name] for _, word, name in needed}))
+        raise PluginError(
+            f"this model needs the {words}, which a plugin brings that is not here or does not "
+            f"load (`ganzoo plugins`). Its config.json names it: pip install {plugins}\n"
+            "  A plugin is code that will run; install those of people whom you trust"
+        )

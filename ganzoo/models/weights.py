@@ -1,0 +1,194 @@
+"""model.safetensors into tensors: read once, hashed as it is read, into memory of our own.
+
+The safetensors library maps the file: what changes there afterwards changes the model, and a
+file that becomes shorter kills the process. Here nothing outside can reach the weights, and the
+bytes that are hashed are the bytes that are used.
+
+The format is eight bytes with the length of a header, the header in JSON, and the tensors one
+after the other (https://huggingface.co/docs/safetensors).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypeGuard
+
+import torch
+from torch import Tensor
+
+from ganzoo.errors import IntegrityError, SpecError, StoreError, choices, plain
+from ganzoo.layout import CONFIG
+from ganzoo.reading import opened
+from ganzoo.spec.spec import strict_json
+
+TYPES = {
+    "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64,
+    "I64": torch.int64, "I32": torch.int32,
+}  # fmt: skip
+"""The types that the file may hold, by their names in it."""
+HEADER = 1_000_000
+"""Bytes of a header, beside 400 for each tensor that is expected."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def read(path: Path, sha256: str, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a file, as the types of `expected`, once all of it is what it must be.
+
+    Args:
+        sha256: of the file, as config.json names it.
+        expected: names, shapes and types; on the meta device.
+
+    Raises:
+        IntegrityError: it is another file.
+        StoreError: it cannot be read, is larger than the expected tensors, is not in the
+            format, does not hold those tensors, or holds numbers that are not finite.
+    """
+    header = HEADER + 400 * len(expected) + sum(map(len, expected))
+    most = 8 + header + sum(8 * value.numel() for value in expected.values())
+    with opened(path, most) as (file, size):
+        source = _Hashed(file, path, size)
+        tensors: dict[str, Tensor] = {}
+        problem: StoreError | None = None
+        try:
+            for place in _places(source, path, size, header, expected):
+                tensors[place.name] = _tensor(source, place).to(expected[place.name].dtype)
+        except StoreError as error:
+            problem = error
+        source.drain()
+        if source.hexdigest != sha256:
+            raise IntegrityError(
+                f"{path} has sha256 {source.hexdigest[:12]}..., and {CONFIG} names "
+                f"{sha256[:12]}...: the file is damaged or another one; get the model again"
+            )
+        if problem is not None:
+            raise problem
+    for name, value in tensors.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise StoreError(
+                f"{path}: {name} holds numbers that are not finite (NaN or infinite), so that "
+                "this model has come to nothing; train it again, or take an earlier one"
+            )
+    return tensors
+
+
+class _Hashed:
+    """A file that is hashed as it is read, once, from its beginning."""
+
+    def __init__(self, file: BinaryIO, path: Path, size: int) -> None:
+        self.file, self.path, self.left = file, path, size
+        self.hash = hashlib.sha256()
+
+    def into(self, buffer: memoryview) -> None:
+        """Fill a buffer; StoreError where the file ends before."""
+        done = 0
+        while done < len(buffer):
+            try:
+                count = self.file.readinto(buffer[done : done + (1 << 22)])  # type: ignore[attr-defined]
+            except OSError as error:
+                raise StoreError(f"{self.path} cannot be read ({plain(error)})") from None
+            if not count:
+                raise StoreError(f"{self.path} is not a safetensors file: it ends too early")
+            self.hash.update(buffer[done : done + count])
+            done += count
+            self.left -= count
+
+    def take(self, size: int) -> bytes:
+        found = bytearray(size)
+        self.into(memoryview(found))
+        return bytes(found)
+
+    def drain(self) -> None:
+        """Hash what has not been read."""
+        while self.left > 0:
+            try:
+                self.take(min(self.left, 1 << 20))
+            except StoreError:
+                return  # it became shorter: another hash
+
+    @property
+    def hexdigest(self) -> str:
+        return self.hash.hexdigest()
+
+
+def _places(
+    source: _Hashed, path: Path, size: int, most: int, expected: Mapping[str, Tensor]
+) -> list[_Place]:
+    """Where the tensors lie, in the order of the file; names and shapes are the expected ones."""
+
+    def broken(why: str) -> StoreError:
+        return StoreError(f"{path} is not a safetensors file: {why}")
+
+    if size < 8:
+        raise broken("it is too short")
+    length = int.from_bytes(source.take(8), "little")
+    if length > min(size - 8, most):
+        raise broken(f"its header would have {length:,} bytes; at most {min(size - 8, most):,}")
+    try:
+        header: Any = strict_json(source.take(length).decode("utf-8"))
+    except (UnicodeDecodeError, SpecError) as error:
+        raise broken(f"its header cannot be read ({plain(error)})") from None
+    if not isinstance(header, dict):
+        raise broken("its header is not an object")
+    header.pop("__metadata__", None)
+    if header.keys() != expected.keys():
+        missing = [plain(name, 100) for name in expected if name not in header]
+        extra = [plain(name, 100) for name in header if name not in expected]
+        raise StoreError(
+            f"{path} does not fit its Spec: missing {choices(missing, 5)}, "
+            f"unknown {choices(extra, 5)}"
+        )
+    places = sorted(
+        (_place(name, said, broken) for name, said in header.items()), key=lambda one: one.begin
+    )
+    end = 0
+    for place in places:
+        wanted = tuple(expected[place.name].shape)
+        if place.shape != wanted:
+            raise StoreError(f"{path}: {place.name} is {place.shape}, and the Spec needs {wanted}")
+        if place.begin != end:
+            raise broken(f"its tensors overlap or leave gaps at {place.name}")
+        end = place.end
+    if end != size - 8 - length:
+        raise broken(f"its tensors end at {end:,}, and its data at {size - 8 - length:,}")
+    return places
+
+
+def _place(name: str, said: Any, broken: Any) -> _Place:
+    """What the header says of one tensor, checked."""
+    facts: dict[str, Any] = said if isinstance(said, dict) else {}
+    dtype, shape, span = facts.get("dtype"), facts.get("shape"), facts.get("data_offsets")
+    if not isinstance(dtype, str) or dtype not in TYPES:
+        raise broken(f"{name} is of type {plain(dtype, 40)!r}; allowed: {choices(TYPES)}")
+    if not _sizes(shape) or not _sizes(span) or len(span) != 2:
+        raise broken(f"the shape and the place of {name} are not whole numbers")
+    begin, end = span
+    if end - begin != math.prod(shape) * TYPES[dtype].itemsize:
+        raise broken(f"{name} has {end - begin:,} bytes, which its shape and type do not need")
+    return _Place(name, TYPES[dtype], tuple(shape), begin, end)
+
+
+def _sizes(value: Any) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and all(
+        type(part) is int and 0 <= part < 2**48 for part in value
+    )
+
+
+def _tensor(source: _Hashed, place: _Place) -> Tensor:
+    """A tensor in memory of its own, read straight into it."""
+    value = torch.empty(place.shape, dtype=place.dtype)
+    if value.numel():
+        flat: Any = value.view(-1).view(torch.uint8).numpy()
+        source.into(memoryview(flat))
+    return value
