@@ -166,7 +166,7 @@ def _check_state(spec: Spec, path: str, shape: Shape) -> None:
     if shape != wanted:
         kept = f"{state.size} numbers" if state.size else "one number"
         hint = "use mean(...) or batch_mean(...)" if len(shape) > len(wanted) else "give it a size"
-        text = f"{name} keeps {kept}, and this is {shape_text(shape) or 'one number'}; {hint}"
+        text = f"{name} keeps {kept}, and this is {shape_text(shape) if shape else 'one number'}; {hint}"
         raise ShapeError([(path, text)])
 
 

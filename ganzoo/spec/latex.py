@@ -174,8 +174,6 @@ def layer_text(layer: Layer) -> str:
                     shown.append("no bias")
                 elif key == "weight":
                     shown.append(getattr(layer, key).kind.replace("_", " "))
-                elif isinstance(value, bool):
-                    shown.append(key.replace("_", " ") if value else f"no {key}")
                 else:
                     shown.append(f"{key} {value}")
             return " ".join([layer.kind.replace("_", " "), *shown])

@@ -38,6 +38,7 @@ def problems(spec: Spec, strangers: bool) -> list[tuple[str, str]]:
     return (
         [*_names(spec, strangers)]
         or [*_expressions(spec, strangers)]
+        or [*_task_words(spec)]
         or [*_schedule(spec)]
         or [*_untrained(spec)]
         or [*_unused(spec)]
@@ -106,9 +107,11 @@ def _expressions(spec: Spec, strangers: bool) -> Problems:
             yield from ((".".join(filter(None, (path, sub))), text) for sub, text in error.problems)
     for name in [*_cycles(spec)][:1]:  # all names of a cycle are in it; one is enough
         yield f"let.{name}", f"{name!r} is defined by itself"
-        return
+
+
+def _task_words(spec: Spec) -> Problems:
+    """What tasks cannot read, behind their lets either."""
     for path, text in spec.expressions():
-        # run words in lets are found where the lets are used
         if path.startswith("tasks."):
             run = sorted(spec.run_words(text))
             if run:

@@ -47,7 +47,7 @@ SAMPLES: tuple[Function, ...] = (
         "Channels first to end - 1: (batch, c, ...) to (batch, end - first, ...).",
         r"v_{a..b-1}",
         module="samples",
-        example="part(h, 0, 10)",
+        example="part(h, 0, 3)",
     ),
     core(
         "one_hot",
@@ -74,15 +74,14 @@ SAMPLES: tuple[Function, ...] = (
         r"(a_1..a_{k-1}, b_k..b_n)",
         module="samples",
         source="arXiv:1812.04948",
-        example="mix_rows(rows(M(z), 8), rows(M(u), 8), 0.9)",
+        example="mix_rows(rows(M(z), 8), rows(h, 8), 0.9)",
         noise=("gate", "cut"),
     ),
     core(
         "patches",
         "values places",
-        "Channels at n places of each map (batch, c, h, w), of n equal strips one place "
-        "each: (batch, c, n, 1). The places are uniform noise in [0, 1), (batch, n); equal "
-        "noise means equal places.",
+        "Channels at n places of each map, one in each of n equal strips: (batch, c, n, 1); "
+        "equal noise, uniform in [0, 1), (batch, n), means equal places.",
         r"v_{:,\,k(u_i)}",
         module="samples",
         source="arXiv:2007.15651",
