@@ -16,11 +16,13 @@ from torch import Tensor, nn
 from ganzoo.errors import ShapeError
 from ganzoo.nn.interpreter import Evaluator
 from ganzoo.nn.modules import MAX_NUMBERS, Net, Shape, example, shape_text
+from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import WHOLE, tensor_shape
 from ganzoo.spec.layers import Layer
 from ganzoo.spec.layers.weights import matrix, outputs_first
 from ganzoo.spec.network import Default, Gaussian, Init, LeCun, Network, Orthogonal, Xavier
+from ganzoo.spec.numbers import RUN
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.state import Running
 
@@ -102,10 +104,10 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
 
     evaluate = Evaluator(spec, call, draws, noise, recall=recall, whole=whole)
     # weights can be read once a network is made, and its first call makes it
-    texts = sorted(spec.expressions(), key=lambda item: _reads_weights(spec, item[1]))
-    for path, text in texts:
-        if path.startswith("let.") or (published and not path.startswith("tasks.")):
-            continue
+    texts = [item for item in spec.expressions() if not item[0].startswith("let.")]
+    if published:
+        texts = [item for item in texts if item[0].startswith("tasks.")]
+    for path, text in sorted(texts, key=lambda item: _reads_weights(spec, item[1])):
         room, named = (*path.split("."), "")[:2]
         numbers = spec.tasks[named].numbers if room == "tasks" else {}
         own = evaluate
@@ -137,7 +139,8 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
 
 
 def _reads_weights(spec: Spec, text: str) -> bool:
-    functions = map(vocabulary.function, spec.names_in(text) - set(spec.networks))
+    named = {*spec.networks, *spec.draws, *spec.let, *spec.state, *RUN, ex.GRADIENT}
+    functions = map(vocabulary.function, spec.names_in(text) - named)
     return any(function is not None and function.weights for function in functions)
 
 
@@ -166,7 +169,8 @@ def _check_state(spec: Spec, path: str, shape: Shape) -> None:
     if shape != wanted:
         kept = f"{state.size} numbers" if state.size else "one number"
         hint = "use mean(...) or batch_mean(...)" if len(shape) > len(wanted) else "give it a size"
-        text = f"{name} keeps {kept}, and this is {shape_text(shape) if shape else 'one number'}; {hint}"
+        found = shape_text(shape) if shape else "one number"
+        text = f"{name} keeps {kept}, and this is {found}; {hint}"
         raise ShapeError([(path, text)])
 
 
