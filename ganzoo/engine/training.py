@@ -67,6 +67,8 @@ class Training:
             if any(parameter.ndim == 4 for parameter in net.parameters()):
                 net.to(memory_format=torch.channels_last)
             net.precision = torch.bfloat16 if bf16 else None
+            # on the CPU torch's own gradients of gradients are the faster ones
+            net.convolutions = device.type == "cuda"
         modules = [module for net in self.networks.values() for module in net.modules()]
         if batch // self.world < 2 and any(isinstance(module, _NORMS) for module in modules):
             raise TrainingError("batch norm needs two samples in a process; raise the batch")
