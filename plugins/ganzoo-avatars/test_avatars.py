@@ -16,7 +16,7 @@ import torch
 import ganzoo
 import ganzoo_avatars
 from ganzoo import GanzooError
-from ganzoo_avatars import DRAWINGS, Portraits, caption, draw, held_out
+from ganzoo_avatars import DRAWINGS, Portraits, caption, draw, free_sentences, held_out
 from ganzoo_avatars.captions import ALWAYS, NOT_SAID, PHRASINGS, SAYABLE, SOMETIMES, VALUES
 from ganzoo_avatars.layers import CHUNK, composite, style
 from ganzoo_avatars.loading import belongs
@@ -215,6 +215,7 @@ def test_the_sizes_that_are_declared() -> None:
         "avatars-hair-paired": 10_000,
         "avatars-beard": 20_000,
         "avatars-captions": 40_000,
+        "avatars-sentences": 0,
     }
     for name, collection in COLLECTIONS.items():
         assert len(ganzoo_avatars.portraits("validation", name)) in (5_000, 2_000)
@@ -357,6 +358,30 @@ def test_the_examples_are_held_out() -> None:
         assert held_out(*(VALUES[name].index(words[name]) for name in ALWAYS)), words
     declared = next(one for one in ganzoo_avatars.ganzoo_data() if one.name == CAPTIONS)
     assert len(declared.fields.text.examples) == len(EXAMPLES)
+
+
+def test_free_sentences_are_nobodys_template_and_ask_for_what_there_is(monkeypatch) -> None:
+    free = free_sentences()
+    assert len({sentence for sentence, _ in free}) == 100
+    written = {one for split in SPLITS for one in ganzoo_avatars.sentences(split).text}
+    for sentence, words in free:
+        assert sentence not in written
+        assert words and all(value in VALUES[name] for name, value in words.items()), sentence
+    asked = Counter(pair for _, words in free for pair in words.items())
+    # all values but one or two that hardly any sentence needs
+    missing = {(n, v) for n, values in VALUES.items() for v in values} - set(asked)
+    assert missing <= {("eyes", "open")}
+    assert sum(set(ALWAYS) <= set(words) for _, words in free) >= 30
+    monkeypatch.setattr(
+        ganzoo, "embed", lambda some, *_, **__: np.ones((len(some), 384), "f4"), raising=False
+    )
+    source = ganzoo.load_data("avatars-sentences", "test")
+    for field, draw_ in source.fields.fields.items():
+        if field != "text":
+            name = "hair_colour" if field == "label" else field
+            numbers = source.batch(field, torch.arange(100)).tolist()
+            said = [draw_.names[number] for number in numbers]
+            assert said == [words.get(name, NOT_SAID) for _, words in free]
 
 
 def test_captions_are_embedded_and_rows_belong_together(small, monkeypatch) -> None:

@@ -11,6 +11,7 @@ import torch
 import ganzoo
 from ganzoo import DataSet, Source
 
+from .captions import NOT_SAID, VALUES, free_sentences
 from .drawings import DRAWINGS
 from .portrait import PARTS, Portraits, draw, part_of
 from .sets import (
@@ -56,6 +57,21 @@ def load_captions(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Sou
         **labels,
         "text": text[some.sentence],
         "mismatched": mismatched[some.sentence],
+    }
+    return Source(declared.name, declared.fields, arrays)
+
+
+def load_free(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
+    """The sentences in no template, with what they ask for."""
+    free = free_sentences()
+    labels = {
+        name: np.array([(*values, NOT_SAID).index(words.get(name, NOT_SAID)) for _, words in free])
+        for name, values in VALUES.items()
+    }
+    arrays = {
+        "label": labels.pop("hair_colour"),
+        **labels,
+        "text": ganzoo.embed([one for one, _ in free], declared.fields["text"].encoder, keep=True),
     }
     return Source(declared.name, declared.fields, arrays)
 

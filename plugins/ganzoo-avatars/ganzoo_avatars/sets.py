@@ -155,6 +155,7 @@ COLLECTIONS: dict[str, Collection] = {
 
 
 CAPTIONS = "avatars-captions"
+SENTENCES_ALONE = "avatars-sentences"
 SENTENCES = {"train": 10_000, "validation": 1_000, "test": 2_500}
 PICTURES = {"train": 4, "validation": 2, "test": 2}
 """How many portraits there are for each sentence."""
@@ -202,6 +203,27 @@ def _captioned() -> DataSet:
     )
 
 
+def _free() -> DataSet:
+    labels = {
+        name: Label(len(names) + 1, field=name, names=(*names, NOT_SAID))
+        for name, names in VALUES.items()
+    }
+    hair = labels.pop("hair_colour")
+    colour = Label(hair.classes, names=hair.names)
+    fields = {"label": colour, **labels, "text": Text()}
+    return DataSet(
+        name=SENTENCES_ALONE,
+        fields=Fields(fields, SENTENCES_ALONE),
+        summary="A hundred sentences about portraits in no template, with what each asks for and "
+        "without pictures: to measure with, never to train on.",
+        size=0,
+        licence="Apache-2.0, ganzoo",
+        source="https://github.com/ganzoo/ganzoo",
+        load="ganzoo_avatars.loading:load_free",
+        splits=("test",),
+    )
+
+
 def declarations() -> list[DataSet]:
     """All data sets of this package."""
     return [
@@ -219,4 +241,5 @@ def declarations() -> list[DataSet]:
             for name, collection in COLLECTIONS.items()
         ),
         _captioned(),
+        _free(),
     ]
