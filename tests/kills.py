@@ -320,7 +320,7 @@ class Trials:
             if ended.status not in (0, -signal.SIGKILL):
                 return f"it failed; {' | '.join(told)}"
             try:
-                steps = store.load(folder / "model").config["training"]["steps"]
+                steps = store.load(folder / "model").config.training.steps
             except Exception as error:
                 return f"no model: {error}; {' | '.join(told)}"
             if steps not in (STEPS, LONGER):

@@ -243,7 +243,7 @@ def test_made_longer_a_run_keeps_its_model_until_the_new_one_is_whole(tmp_path: 
     assert next(steps).number == 7 and runs.state(folder) == "resumable"
     assert weights_of(folder) == before
     steps.close()
-    assert store.load(folder / "model").config["training"]["steps"] == 6
+    assert store.load(folder / "model").config.training.steps == 6
     assert [step.number for step in runs.carry_out(folder, data_of("gan"))] == [8, 9]
     assert weights_of(folder) == weights_of(carried_out(tmp_path / "long", steps=9))
 
@@ -355,7 +355,7 @@ def test_the_cost_of_a_picture_is_estimated() -> None:
     step = next(train(TABLE["dcgan"](), data_of("dcgan"), precision="fp32"))
     frames = Frames(Path("x"), step.training)
     one = 2 * (6 * 24 + 2 * 2 * 24 + 6 * 4 * 16 * 4 + 4 * 4 * 8 + 4 * 16 * 16 + 0)
-    model = step.training.model(0, ["G(z)"])
+    model = step.training.model(0, ["generate"])
     found = _operations(model, frames._samples) / 64
     assert 0.8 * one < found < 1.25 * one
     assert _passes(step.training) == 11  # G learns from one pass, D from two and lets one through
@@ -364,7 +364,7 @@ def test_the_cost_of_a_picture_is_estimated() -> None:
 def test_a_picture_needs_only_what_it_shows() -> None:
     """Few batches, and statistics of the networks that draw."""
     step = next(train(TABLE["bigan"](), data_of("bigan"), precision="fp32"))
-    some, none = (step.training.model(number, ["G(z)"]) for number in (2, 0))
+    some, none = (step.training.model(number, ["generate"]) for number in (2, 0))
     assert torch.equal(*(model.networks["E"].state_dict()["layers.1.running_mean"]
                          for model in (some, none)))  # fmt: skip
     assert not step.training.averages or not torch.equal(

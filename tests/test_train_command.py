@@ -122,7 +122,7 @@ def test_a_stopped_run_draws_and_is_saved(monkeypatch, stopped, tmp_path, capsys
     assert run(monkeypatch, "save", stopped, tmp_path / "model") == 0
     assert "its checkpoint, of round 3 of 6" in capsys.readouterr().out.replace("\n", "")
     saved = hub.from_pretrained(tmp_path / "model")
-    assert saved.config["training"]["steps"] == 3 and saved.config["name"] == "tiny-photos"
+    assert saved.config.training.steps == 3 and saved.config.name == "tiny-photos"
     assert run(monkeypatch, "save", stopped, tmp_path / "model") == 2
     assert "overwrite" in capsys.readouterr().err
     assert run(monkeypatch, "train", "--resume", stopped) == 0

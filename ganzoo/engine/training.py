@@ -218,9 +218,7 @@ class Training:
             if name in self._updates and term in self._updates[name].minimize
         }
 
-    def model(
-        self, batches: int = SETTLE_BATCHES, tasks: Iterable[str] | None = None
-    ) -> Model:
+    def model(self, batches: int = SETTLE_BATCHES, tasks: Iterable[str] | None = None) -> Model:
         """The model as it stands; a copy of its own.
 
         Args:
@@ -291,9 +289,7 @@ class Training:
             "Spec": identity.spec_digest(self.spec),
             "data": self._data_digest,
             "precision": self.precision,
-            "surroundings": identity.surroundings(
-                self.spec, self.device, self.world, self.plugins
-            ),
+            "surroundings": identity.surroundings(self.spec, self.device, self.world, self.plugins),
         }
 
     def save(self, path: Path, **said: Any) -> Path:

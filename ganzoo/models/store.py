@@ -33,7 +33,17 @@ from ganzoo.spec.layers import LAYERS
 from ganzoo.spec.spec import Spec
 from ganzoo.version import version
 
-__all__ = ["CONFIG", "FORMAT", "WEIGHTS", "Dtype", "load", "read_config", "requirements", "save", "write"]
+__all__ = [
+    "CONFIG",
+    "FORMAT",
+    "WEIGHTS",
+    "Dtype",
+    "load",
+    "read_config",
+    "requirements",
+    "save",
+    "write",
+]
 
 MAX_PARAMETERS = 2_000_000_000
 

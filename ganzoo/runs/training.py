@@ -96,9 +96,7 @@ def carry_out(
         )  # fmt: skip
 
 
-def _prepared(
-    settings: Settings, data: Source, device: str | None, graph: bool | None
-) -> Training:
+def _prepared(settings: Settings, data: Source, device: str | None, graph: bool | None) -> Training:
     training = prepare(
         settings.spec,
         data,
