@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 HOUSE = ROOT / "ganzoo"
 
 ORDER = [
-    "errors", "version", "layout", "atomic", "reading", "seed", "spec", "data.catalog",
+    "errors", "version", "layout", "lock", "atomic", "reading", "seed", "spec", "data.catalog",
     "metrics.metric",
     "plugins", "nn", "data", "pictures",
     "models", "engine", "hub", "metrics", "publish", "runs", "compare", "testing", "demo", "cli",
@@ -28,6 +28,7 @@ Inside a package, modules may import each other as they like.
 """
 
 UPWARD = {
+    ("hub", "runs"): "from_pretrained takes the folder of a run that was stopped",
     ("models", "publish"): "Model.push_to_hub is a word for publish.push.push_model",
 }
 """Imports inside functions that go against the order, and why."""
