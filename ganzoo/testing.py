@@ -261,7 +261,10 @@ def _misshapen(kind: type[Layer], host: Host) -> str:
 
 
 def shape_after(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of what leaves a layer when `shape` arrives, both of one sample; () is a label."""
+    """The shape of what leaves a layer when `shape` arrives, both of one sample; () is a label.
+
+    Inputs that it reads are ten classes, and noise (a field `noise`) a map of the same shape.
+    """
     match shape:
         case ():
             draw: Any = Label(10)
@@ -273,6 +276,8 @@ def shape_after(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
     draws: dict[str, Any] = {"v": draw}
     for name in layer.needs:
         inputs[name], draws[name] = (OneHot(10),), Label(10)
+        if name == getattr(layer, "noise", None):
+            inputs[name], draws[name] = (), Normal(shape=shape)
     networks = {
         "N": Network(inputs, (layer,)),
         "Head": Network({"w": (Flatten(),)}, (Linear(1),)),

@@ -126,6 +126,10 @@ def test_the_json_is_complete_so_that_other_defaults_cannot_change_it() -> None:
         "stride": 2,
         "padding": None,
         "bias": True,
+        "groups": 1,
+        "padding_mode": "zeros",
+        "weight": None,
+        "gain": 1.0,
     }
 
 

@@ -124,6 +124,11 @@ def test_what_the_folder_says(folder: Path) -> None:
             "map": None,
             "quantile": None,
             "to": None,
+            "numbers": {},
+            "solve": [],
+            "minimize": None,
+            "steps": 200,
+            "optimizer": None,
         }
     }
     content = (folder / store.WEIGHTS).read_bytes()

@@ -25,6 +25,7 @@ from ganzoo.spec import (
     Spec,
     Tap,
     Text,
+    Uniform,
     Update,
     Vector,
 )
@@ -60,11 +61,14 @@ def names(example: str) -> dict[str, Any]:
     calls = [node for node in ex.walk(tree) if isinstance(node, ex.Call)]
     of_pairs = any(call.name == "D" and len(call.arguments) == 2 for call in calls)
     draws = {"x": Image(PIXELS), "b": Image(PIXELS, "b"), "y": Label(10), "t": Text(6),
-             "z": Normal(4), "e": Normal(3), "c": Vector(3)}  # fmt: skip
+             "z": Normal(4), "e": Normal(3), "c": Vector(3), "u": Uniform(10, low=0),
+             "box": Uniform(3, low=0)}  # fmt: skip
     networks = {
         "D": pair() if of_pairs else judge("features"), "C": judge(), "Q": judge("classes"),
         "E": Network({"x": (Flatten(),)}, (Linear(6),)), "G": paint(),
         "I": Network({"x": (Flatten(),)}, (Linear(6),)), "T": Network({"t": ()}, (Linear(6),)),
+        "F": Network({"x": ()}, (Conv(4), Tap("features"), Linear(1))),
+        "M": Network({"z": ()}, (Linear(6),)),
     }  # fmt: skip
     lets = {
         "fake": "G(z)", "h": "E(x)", "code": "E(x)", "recon": "G(z)", "ab": "G(z)",

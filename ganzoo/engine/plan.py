@@ -228,7 +228,7 @@ class Round:
         return self._plain(node, version)
 
     def _plain(self, node: ex.Expression, version: int) -> Value:
-        if numbers.is_scheduled(node, self.spec.let, self.spec.taken):
+        if self.spec.schedule.has(node):
             hint = node.name if isinstance(node, ex.Name) else "number"
             text = str(node)
             return self._keep(("scheduled", text), kind="scheduled", word=text, hint=hint)

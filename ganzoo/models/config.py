@@ -177,7 +177,7 @@ class ModelConfig(_Facts):
         for distribution, brings in self.requires.items():
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", distribution, re.ASCII):
                 continue
-            for word in ("layers", "functions"):
+            for word in ("layers", "functions", "optimizers", "states"):
                 names = brings.get(word) if isinstance(brings, dict) else None
                 for name in names if isinstance(names, list) else ():
                     if isinstance(name, str):
@@ -282,7 +282,8 @@ def _check_known(config: ModelConfig) -> None:
     needed: list[tuple[str, str, str]] = []
     for path, word, name in foreign:
         room, _, rest = path.partition(".")
-        if room == "tasks" or (room in {"let", "networks"} and rest.partition(".")[0] in used):
+        owner = rest.partition(".")[0]
+        if room == "tasks" or (room in {"let", "networks", "state"} and owner in used):
             needed.append((path, word, name))
     said = config.required
     nameless = [

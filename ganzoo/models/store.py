@@ -29,7 +29,6 @@ from ganzoo.models.model import Model
 from ganzoo.models.weights import read
 from ganzoo.nn.build import build
 from ganzoo.spec import vocabulary
-from ganzoo.spec.layers import LAYERS
 from ganzoo.spec.spec import Spec
 from ganzoo.version import version
 
@@ -45,6 +44,8 @@ __all__ = [
     "write",
 ]
 
+STATE = "state"
+"""What stands before the names of states among those of weights; no network has this name."""
 MAX_PARAMETERS = 2_000_000_000
 
 
@@ -97,6 +98,8 @@ def write(model: Model, folder: Path, *, dtype: Dtype = "float32", **facts: Any)
         for name, net in model.networks.items()
         for key, value in net.state_dict().items()
     }
+    # in full: they are few, and means and counts may be larger than half precision holds
+    tensors |= {f"{STATE}.{name}": _stored(value, "float32") for name, value in model.state.items()}
     content = to_bytes(tensors, metadata={"format": "pt"})
     config = model.config.replace(
         **facts,
@@ -155,11 +158,16 @@ def requirements(spec: Spec, config: ModelConfig | None = None) -> dict[str, dic
     """
     said = config.required if config else {}
     foreign = {(word, name) for _, word, name in spec.foreign()}
-    used = {("layers", layer.kind) for net in spec.networks.values() for _, layer in net.walk()}
+    used = {("layers", layer.kind) for name in spec.networks for _, layer in spec.layers_of(name)}
+    used |= {("states", state.kind) for state in spec.state.values()}
+    used |= {("optimizers", update.optimizer.kind) for s in spec.stages for update in s.updates}
     for _, text in spec.expressions():
         used |= {("functions", name) for name in spec.names_in(text) - set(spec.networks)}
-    core = {("layers", kind) for kind in LAYERS} | {
-        ("functions", name) for name in vocabulary.FUNCTIONS
+    known = vocabulary.core()
+    core = {
+        (word, name)
+        for word in ("layers", "functions", "optimizers", "states")
+        for name in getattr(known, word)
     }
     found: dict[str, dict[str, Any]] = {}
     for word, name in sorted(used - core):
@@ -193,6 +201,7 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
         for name, net in networks.items()
         for key, value in net.state_dict().items()
     }
+    expected |= {f"{STATE}.{name}": _empty_state(spec, name) for name in spec.published_state}
     total = sum(value.numel() for value in expected.values())
     if total > MAX_PARAMETERS:
         raise StoreError(
@@ -205,4 +214,12 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
         state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         net.load_state_dict(state, strict=True, assign=True)
         net.to(device)
-    return Model(spec, networks, config)
+    state = {name: tensors[f"{STATE}.{name}"].to(device) for name in spec.published_state}
+    return Model(spec, networks, config, state=state)
+
+
+def _empty_state(spec: Spec, name: str) -> Tensor:
+    """A tensor of the shape and type of a published state, without numbers."""
+    with torch.device("meta"):
+        held = spec.state[name].tensors({})
+        return spec.state[name].value({word: value.to("meta") for word, value in held.items()})

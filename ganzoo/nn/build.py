@@ -19,7 +19,7 @@ from ganzoo.nn.modules import MAX_NUMBERS, Net, Shape, example, shape_text
 from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import WHOLE, tensor_shape
 from ganzoo.spec.layers import Layer
-from ganzoo.spec.layers.weights import matrix
+from ganzoo.spec.layers.weights import matrix, outputs_first
 from ganzoo.spec.network import Default, Gaussian, Init, LeCun, Network, Orthogonal, Xavier
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.state import Running
@@ -166,7 +166,7 @@ def _check_state(spec: Spec, path: str, shape: Shape) -> None:
     if shape != wanted:
         kept = f"{state.size} numbers" if state.size else "one number"
         hint = "use mean(...) or batch_mean(...)" if len(shape) > len(wanted) else "give it a size"
-        text = f"{name} keeps {kept}, and this is {shape_text(shape) or 'one number'}; {hint}"
+        text = f"{name} keeps {kept}, and this is {shape_text(shape) if shape else 'one number'}; {hint}"
         raise ShapeError([(path, text)])
 
 
@@ -216,9 +216,9 @@ def _initialize(module: nn.Module, init: Init) -> None:
                 case LeCun():
                     nn.init.normal_(weight, 0.0, matrix(module).shape[1] ** -0.5)
                 case Orthogonal():
+                    rows = nn.init.orthogonal_(torch.empty(matrix(module).shape))
                     with torch.no_grad():
-                        rows = torch.empty(matrix(module).shape)
-                        matrix(module).copy_(nn.init.orthogonal_(rows))
+                        outputs_first(module).copy_(rows.view_as(outputs_first(module)))
                 case _:
                     nn.init.kaiming_normal_(weight, a=0.2, nonlinearity="leaky_relu")
         elif isinstance(init, Gaussian) and isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):

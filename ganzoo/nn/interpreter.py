@@ -51,7 +51,7 @@ class Evaluator:
     def _value(self, node: ex.Expression) -> Any:
         if node in self.known:
             return self.known[node]
-        if numbers.is_scheduled(node, self.spec.let, self.spec.taken):
+        if self.spec.schedule.has(node):
             number = numbers.value(str(node), self.spec.let, self.clock)
             return torch.full((), number, device=self._device)
         match node:
@@ -105,6 +105,8 @@ class Evaluator:
                 self.recall, self.clock, self.whole,
             )  # fmt: skip
             value = inner._value(of)
+            if point.is_meta and not value.requires_grad:  # shapes come in closed form
+                return torch.empty_like(point)
             [found] = torch.autograd.grad(value.sum(), point, create_graph=True)
         return found
 

@@ -53,7 +53,7 @@ def _slots(held: Held, of: Tensor, place: Tensor, swap: Tensor) -> tuple[Tensor,
     # places in a random order, as many as there are samples, no place twice
     order = place.argsort()
     rank = torch.empty_like(order).scatter(0, order, number)
-    within = (place * 1e4) % 1
-    chosen = ((rank + within) * max(size / batch, 1)).long()
-    old = (filled >= size) & (swap < 0.5) & (chosen < size)
+    first, end = rank * size // batch, (rank + 1) * size // batch
+    chosen = first + ((place * 1e4) % 1 * (end - first)).long()
+    old = (filled >= size) & (swap < 0.5) & (end > first)
     return torch.where(new, free, chosen).clamp_max(size - 1), new, old

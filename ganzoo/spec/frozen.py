@@ -77,7 +77,8 @@ class Frozen(BaseModel, metaclass=_ByPosition):
 
     def __init__(self, *args: Any, **data: Any) -> None:
         if args:
-            names = [name for name in type(self).model_fields if name != "kind"]
+            fields = type(self).model_fields.items()
+            names = [name for name, field in fields if name != "kind" and not field.kw_only]
             if len(args) > len(names):
                 raise SpecError(
                     f"{type(self).__name__} takes at most {len(names)} positional "

@@ -22,11 +22,12 @@ STRANGERS = "strangers"
 class Kinds:
     """Marks a field that holds any kind of `base`: the core's, or a plugin's.
 
-        optimizer: Annotated[SerializeAsAny[Optimizer], Kinds("optimizer", Optimizer, lookup)]
+        optimizer: Annotated[SerializeAsAny[Optimizer], Kinds("optimizer", Optimizer, CORE, lookup)]
 
     Args:
         word: what one is called. base: the class of all kinds.
-        lookup: the classes by kind, the core's and those of plugins.
+        core: the core's classes by kind. lookup: those and what plugins bring, asked for where
+            the core has none, since plugins are looked for at the first such word.
         foreign: what keeps a kind that nobody here knows, where strangers are allowed.
         infer: the kind of a mapping that says none, from its keys; None leaves it missing.
     """
@@ -35,11 +36,12 @@ class Kinds:
         self,
         word: str,
         base: type[Frozen],
+        core: Mapping[str, type[Any]],
         lookup: Callable[[], Mapping[str, type[Any]]],
         foreign: type[Frozen] | None = None,
         infer: Callable[[dict[str, Any]], str | None] = lambda data: None,
     ) -> None:
-        self.word, self.base, self.lookup = word, base, lookup
+        self.word, self.base, self.core, self.lookup = word, base, core, lookup
         self.foreign, self.infer = foreign, infer
 
     def __get_pydantic_core_schema__(
@@ -63,13 +65,13 @@ class Kinds:
             return value
         data = cast("dict[str, Any]", value)
         kind = data.get("kind") or self.infer(data)
-        kinds = self.lookup()
-        found = kinds.get(str(kind))
+        found = self.core.get(str(kind)) or self.lookup().get(str(kind))
         if found is not None:
             return found.model_validate({**data, "kind": kind}, context=info.context)
         known = isinstance(kind, str) and kind.isidentifier() and len(kind) <= 40
         if self.foreign is not None and info.context == STRANGERS and known:
             return self.foreign.model_validate(data)
+        kinds = self.lookup()
         raise PydanticCustomError(
             "unknown_kind",
             "{text}",

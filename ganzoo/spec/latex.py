@@ -173,9 +173,7 @@ def layer_text(layer: Layer) -> str:
                 elif key == "bias":
                     shown.append("no bias")
                 elif key == "weight":
-                    shown.append(value.get("kind", "plain") if value else "")
-                elif isinstance(value, bool):
-                    shown.append(key.replace("_", " ") if value else f"no {key}")
+                    shown.append(getattr(layer, key).kind.replace("_", " "))
                 else:
                     shown.append(f"{key} {value}")
             return " ".join([layer.kind.replace("_", " "), *shown])

@@ -82,41 +82,44 @@ BINARY: Mapping[str, Callable[[float, float], float]] = {
 }
 
 
-def is_scheduled(node: ex.Expression, lets: Mapping[str, str], taken: frozenset[str]) -> bool:
-    """Whether the host computes an expression before each round.
-
-    It does where it can, and there is anything to compute but arithmetic of plain numbers.
+class Schedule:
+    """What of a Spec the host computes before each round.
 
     Args:
-        taken: names of the Spec that are no lets; they hide the words of the run.
+        lets: its lets. taken: its names that are no lets; they hide the words of the run.
     """
-    if isinstance(node, ex.Number):
-        return False
-    return bool(_time(node, lets, taken, frozenset()))
 
+    def __init__(self, lets: Mapping[str, str], taken: frozenset[str]) -> None:
+        self.lets, self.taken = lets, taken
+        # of each let once: lets that use each other twice would double the work each time
+        self._lets: dict[str, bool | None] = {}
 
-def _time(
-    node: ex.Expression, lets: Mapping[str, str], taken: frozenset[str], inside: frozenset[str]
-) -> bool | None:
-    """None: not for the host. Else whether it has a word of the run, or a function."""
-    match node:
-        case ex.Number():
-            return False
-        case ex.Name(name) if name in lets:
-            if name in inside:
+    def has(self, node: ex.Expression) -> bool:
+        """Whether the host computes an expression: it can, and there is more to it than
+        arithmetic of plain numbers."""
+        return not isinstance(node, ex.Number) and bool(self._moves(node))
+
+    def _moves(self, node: ex.Expression) -> bool | None:
+        """None: not for the host. Else whether it has a word of the run, or a function."""
+        match node:
+            case ex.Number():
+                return False
+            case ex.Name(name) if name in self.lets:
+                if name not in self._lets:
+                    self._lets[name] = None  # of one that is defined by itself
+                    self._lets[name] = self._moves(ex.parse(self.lets[name]))
+                return self._lets[name]
+            case ex.Name(name):
+                return True if name in RUN and name not in self.taken else None
+            case ex.Call(name, _, output, average):
+                if name not in HOST or name in self.taken or output or average:
+                    return None
+            case ex.Several():
                 return None
-            return _time(ex.parse(lets[name]), lets, taken, inside | {name})
-        case ex.Name(name):
-            return True if name in RUN and name not in taken else None
-        case ex.Call(name, _, output, average):
-            if name not in HOST or name in taken or output or average:
-                return None
-        case ex.Several():
-            return None
-        case _:
-            pass
-    found = [_time(part, lets, taken, inside) for part in ex.parts(node)]
-    return None if None in found else any(found) or isinstance(node, ex.Call)
+            case _:
+                pass
+        found = [self._moves(part) for part in ex.parts(node)]
+        return None if None in found else any(found) or isinstance(node, ex.Call)
 
 
 def value(text: str, lets: Mapping[str, str], clock: Clock) -> float:
@@ -126,7 +129,7 @@ def value(text: str, lets: Mapping[str, str], clock: Clock) -> float:
         SpecError: it has a word that is not for the host, or no finite value.
     """
     try:
-        found = _value(ex.parse(text), lets, clock, 0)
+        found = _Host(lets, clock).value(ex.parse(text))
     except (ArithmeticError, ValueError, TypeError) as error:
         at = f"step {clock.step}, progress {clock.progress:g}"
         raise SpecError(f"{text!r} has no value at {at} ({error})") from None
@@ -135,31 +138,39 @@ def value(text: str, lets: Mapping[str, str], clock: Clock) -> float:
     return float(found)
 
 
-def _value(node: ex.Expression, lets: Mapping[str, str], clock: Clock, depth: int) -> float:
-    match node:
-        case ex.Number(number):
-            return number
-        case ex.Name(name) if name in lets:
-            if depth > len(lets):
-                raise SpecError(f"{name!r} is defined by itself")
-            return _value(ex.parse(lets[name]), lets, clock, depth + 1)
-        case ex.Name(name) if name in RUN:
-            return float(getattr(clock, name))
-        case ex.Negative(operand):
-            return -_value(operand, lets, clock, depth)
-        case ex.Binary(operator, left, right):
-            return BINARY[operator](
-                _value(left, lets, clock, depth), _value(right, lets, clock, depth)
-            )
-        case ex.Call(name, arguments, None, False) if name in HOST:
-            return HOST[name](*(_value(part, lets, clock, depth) for part in arguments))
-        case _:
-            word = node.name if isinstance(node, ex.Name | ex.Call) else str(node)
-            allowed = [*RUN, *lets, *HOST]
-            raise SpecError(
-                f"{word!r} is not known before a round begins{nearest(word, allowed)} allowed: "
-                f"numbers, {choices(RUN)}, lets made of them, and the functions {choices(HOST, 30)}"
-            )
+class _Host:
+    def __init__(self, lets: Mapping[str, str], clock: Clock) -> None:
+        self.lets, self.clock = lets, clock
+        self._values: dict[str, float | None] = {}
+
+    def value(self, node: ex.Expression) -> float:
+        match node:
+            case ex.Number(number):
+                return number
+            case ex.Name(name) if name in self.lets:
+                if name not in self._values:
+                    self._values[name] = None
+                    self._values[name] = self.value(ex.parse(self.lets[name]))
+                found = self._values[name]
+                if found is None:
+                    raise SpecError(f"{name!r} is defined by itself")
+                return found
+            case ex.Name(name) if name in RUN:
+                return float(getattr(self.clock, name))
+            case ex.Negative(operand):
+                return -self.value(operand)
+            case ex.Binary(operator, left, right):
+                return BINARY[operator](self.value(left), self.value(right))
+            case ex.Call(name, arguments, None, False) if name in HOST:
+                return HOST[name](*map(self.value, arguments))
+            case _:
+                word = node.name if isinstance(node, ex.Name | ex.Call) else str(node)
+                allowed = [*RUN, *self.lets, *HOST]
+                raise SpecError(
+                    f"{word!r} is not known before a round begins{nearest(word, allowed)} "
+                    f"allowed: numbers, {choices(RUN)}, lets made of them, and the functions "
+                    f"{choices(HOST, 30)}"
+                )
 
 
 @dataclass(frozen=True)

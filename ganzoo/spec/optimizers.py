@@ -149,6 +149,7 @@ AnyOptimizer = Annotated[
     Kinds(
         "optimizer",
         Optimizer,
+        OPTIMIZERS,
         _lookup,
         ForeignOptimizer,
         lambda data: "shared" if set(data) == {"of"} else None,

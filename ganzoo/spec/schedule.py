@@ -39,8 +39,8 @@ class Update(Frozen):
     every: Count = 1
     on: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
     clip_weights: Limit | None = None
-    clip_norm: Limit | None = None
     name: Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9_]*$")] = ""
+    clip_norm: Limit | None = Field(None, kw_only=True)
 
     if TYPE_CHECKING:
 

@@ -20,6 +20,7 @@ from ganzoo.spec.frozen import Count, Frozen, FrozenDict, Named, spec_error
 from ganzoo.spec.kinds import STRANGERS
 from ganzoo.spec.layers import Foreign, Layer
 from ganzoo.spec.network import Network
+from ganzoo.spec.numbers import Schedule
 from ganzoo.spec.optimizers import ForeignOptimizer
 from ganzoo.spec.schedule import ExpressionText, Stage, Together, Update
 from ganzoo.spec.state import AnyState, ForeignState, State
@@ -225,6 +226,11 @@ class Spec(Frozen):
     def taken(self) -> frozenset[str]:
         """Names that hide the words of the run: all but those of lets."""
         return frozenset((*self.draws, *self.networks, *self.state))
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """What of its expressions the host computes before each round."""
+        return Schedule(self.let, self.taken)
 
     def run_words(self, text: str) -> set[str]:
         """The words of the run that an expression needs, through its lets too."""

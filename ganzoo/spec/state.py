@@ -44,8 +44,10 @@ class State(Frozen):
     """Words for uniform numbers in [0, 1), one a sample, that `read` and `next` get by keyword."""
 
     kind: str = Field(init=False)
-    every: Count = 1
-    on: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    every: Count = Field(1, kw_only=True)
+    on: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = Field(
+        (0,), kw_only=True
+    )
 
     @model_validator(mode="after")
     def _sometimes(self) -> Self:
@@ -157,6 +159,7 @@ AnyState = Annotated[
     Kinds(
         "state",
         State,
+        STATES,
         _lookup,
         ForeignState,
         lambda data: "running" if "next" in data or not data else "pool" if "of" in data else None,

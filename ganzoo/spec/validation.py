@@ -38,6 +38,7 @@ def problems(spec: Spec, strangers: bool) -> list[tuple[str, str]]:
     return (
         [*_names(spec, strangers)]
         or [*_expressions(spec, strangers)]
+        or [*_task_words(spec)]
         or [*_schedule(spec)]
         or [*_untrained(spec)]
         or [*_unused(spec)]
@@ -73,6 +74,8 @@ def _names(spec: Spec, strangers: bool) -> Problems:
             # a call is told from a name, and a network comes before a function
             elif name in vocabulary.FUNCTIONS and not strangers:
                 yield f"{room}.{name}", f"the name is taken by the function {name!r}"
+            elif room == "networks" and name == "state" and spec.state:
+                yield f"{room}.{name}", "a network of this name would hide states in model folders"
             elif name == ex.GRADIENT and not strangers:
                 yield f"{room}.{name}", f"the name is taken: {name}(y, x) is a gradient"
             owners[name] = room
@@ -104,13 +107,19 @@ def _expressions(spec: Spec, strangers: bool) -> Problems:
             yield from ((".".join(filter(None, (path, sub))), text) for sub, text in error.problems)
     for name in [*_cycles(spec)][:1]:  # all names of a cycle are in it; one is enough
         yield f"let.{name}", f"{name!r} is defined by itself"
-        return
+
+
+def _task_words(spec: Spec) -> Problems:
+    """What tasks cannot read, behind their lets either."""
     for path, text in spec.expressions():
-        # run words in lets are found where the lets are used
         if path.startswith("tasks."):
             run = sorted(spec.run_words(text))
             if run:
                 yield path, f"{run[0]!r} is a word of training, and a task has no rounds"
+            for name in spec.states_in(text):
+                if spec.read_by(name):
+                    what = f"is read from {spec.read_by(name)[0]!r} while training"
+                    yield path, f"{name!r} {what}, and a task has only what states keep"
 
 
 def _strange(spec: Spec, tree: ex.Expression) -> bool:

@@ -172,7 +172,7 @@ ARITHMETIC: tuple[Function, ...] = (
         "Values held between low and high.",
         r"\min(\max(v, l), h)",
         module="arithmetic",
-        example="clip(k, 0, 1)",
+        example="clip(D(x), -1, 1)",
     ),
     core(
         "where",
@@ -188,7 +188,7 @@ ARITHMETIC: tuple[Function, ...] = (
         "The point between a (t = 0) and b (t = 1).",
         r"a+t\,(b-a)",
         module="arithmetic",
-        example="lerp(w_mean, w, 0.7)",
+        example="lerp(x, fake, 0.3)",
     ),
     core(
         "ramp",

@@ -91,13 +91,12 @@ LOSSES: tuple[Function, ...] = (
     core(
         "infonce",
         "queries keys temperature",
-        "Cross-entropy of finding, among all places of the same sample, the key that "
-        "belongs to a query, by cosines over the channels of maps (batch, d, ...); no "
-        "gradient flows into the keys.",
+        "Cross-entropy of finding a query's own key among all places of its sample, by cosines "
+        "of maps (batch, d, ...); no gradient flows into the keys.",
         r"-\log\frac{e^{q\cdot k^+/\tau}}{\sum_k e^{q\cdot k/\tau}}",
         module="losses",
         source="arXiv:2007.15651",
-        example="infonce(H(patches(E.features(fake), u)), H(patches(E.features(x), u)), 0.07)",
+        example="infonce(patches(F.features(fake), u), patches(F.features(x), u), 0.07)",
         reduces=True,
     ),
 )

@@ -52,7 +52,7 @@ PENALTIES: tuple[Function, ...] = (
         r"\sum_l\left\lVert W_l W_l^\top\odot(1-I)\right\rVert_F^2",
         module="penalties",
         source="arXiv:1809.11096",
-        example="1e-4 * orthogonal(G)",
+        example="mean(C(G(z))) + 1e-4 * orthogonal(G)",
         networks=("network",),
         weights=("network",),
     ),

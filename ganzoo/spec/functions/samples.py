@@ -13,7 +13,7 @@ SAMPLES: tuple[Function, ...] = (
         module="samples",
         latex=r"\left\langle {0},\, {1}\right\rangle",
         source="arXiv:1802.05637",
-        example="dot(E(y), D.features(x))",
+        example="dot(T(t), I(x))",
     ),
     core(
         "squared_norm",
@@ -47,7 +47,7 @@ SAMPLES: tuple[Function, ...] = (
         "Channels first to end - 1: (batch, c, ...) to (batch, end - first, ...).",
         r"v_{a..b-1}",
         module="samples",
-        example="part(h, 0, 10)",
+        example="part(h, 0, 3)",
     ),
     core(
         "one_hot",
@@ -55,7 +55,7 @@ SAMPLES: tuple[Function, ...] = (
         "Whole numbers (batch,) as vectors (batch, classes).",
         r"e_y",
         module="samples",
-        example="concatenate(z, one_hot(c, 10))",
+        example="concatenate(z, one_hot(y, 10))",
     ),
     core(
         "rows",
@@ -74,19 +74,18 @@ SAMPLES: tuple[Function, ...] = (
         r"(a_1..a_{k-1}, b_k..b_n)",
         module="samples",
         source="arXiv:1812.04948",
-        example="mix_rows(rows(M(z), 8), rows(M(u), 8), 0.9)",
+        example="mix_rows(rows(M(z), 8), rows(h, 8), 0.9)",
         noise=("gate", "cut"),
     ),
     core(
         "patches",
         "values places",
-        "Channels at n places of each map (batch, c, h, w), of n equal strips one place "
-        "each: (batch, c, n, 1). The places are uniform noise in [0, 1), (batch, n); equal "
-        "noise means equal places.",
+        "Channels at n places of each map, one in each of n equal strips: (batch, c, n, 1); "
+        "equal noise, uniform in [0, 1), (batch, n), means equal places.",
         r"v_{:,\,k(u_i)}",
         module="samples",
         source="arXiv:2007.15651",
-        example="patches(E.features(x), u)",
+        example="patches(F.features(x), u)",
     ),
     core(
         "cutmix",
@@ -96,6 +95,6 @@ SAMPLES: tuple[Function, ...] = (
         r"m\odot a+(1-m)\odot b",
         module="samples",
         source="arXiv:1905.04899",
-        example="cutmix(x, fake, u)",
+        example="cutmix(x, fake, box)",
     ),
 )

@@ -7,6 +7,7 @@ and `gain`. Its module keeps what is learned under `weight`, and `weight_of` giv
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -69,8 +70,9 @@ class Spectral(Plain):
     def weight(self, module: Any, gain: float) -> Tensor:
         import torch
 
-        # in single precision whatever the network computes in
-        with torch.autocast(module.weight.device.type, enabled=False):
+        device = module.weight.device.type
+        # in single precision whatever the network computes in; without numbers it does not matter
+        with nullcontext() if device == "meta" else torch.autocast(device, enabled=False):
             if module.training:
                 self._iterate(module, 1)
             # copies: the next pass changes the vectors, and this one's gradients need them
@@ -153,8 +155,12 @@ def _outputs(module: Any) -> int:
 
 def matrix(module: Any) -> Tensor:
     """Its weights as learned, (outputs, inputs)."""
-    weight = module.weight
-    return (weight.transpose(0, 1) if _outputs(module) else weight).flatten(1)
+    return outputs_first(module).flatten(1)
+
+
+def outputs_first(module: Any) -> Tensor:
+    """Its weights as learned, a view with the outputs along the first axis."""
+    return module.weight.transpose(0, _outputs(module))
 
 
 def prepare(module: nn.Module, kind: Plain | None) -> nn.Module:
