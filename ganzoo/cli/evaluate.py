@@ -86,18 +86,21 @@ def evaluate(
 
 
 def _figures(found: Any) -> None:
+    from ganzoo.metrics.report import title_of
+
     table = columns("figure", "value", "", "beside it", "what it is")
-    words = {"lower": "lower is better", "higher": "higher is better", "": ""}
     for name, figure in found.figures.items():
         beside = ", ".join(f"{key} {value:.4g}" for key, value in figure.references.items())
         table.add_row(
-            name.replace("_", " "),
+            title_of(name, found),
             f"{figure.value:.4g}",
-            words[figure.better],
+            figure.way,
             beside,
             figure.about,
         )
     out.print(table)
+    for remark in found.remarks:
+        out.print(f"\n{remark}", markup=False)
     extractor = found.feature_extractor
     by = f", features of {extractor['name']} {extractor['sha256'][:12]}" if extractor else ""
     figures = found.figures.values()

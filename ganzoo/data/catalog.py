@@ -61,6 +61,19 @@ class Domains:
 
 
 @dataclass(frozen=True)
+class Sentence:
+    """A sentence outside of the captions, with what it says: `{"label": 3, "colour": 0}`.
+
+    Args:
+        text: the sentence. says: the class of each field of labels that it names; what it leaves
+            open is not there.
+    """
+
+    text: str
+    says: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class DataSet:
     """A data set that `ganzoo train --data NAME` can name.
 
@@ -76,6 +89,8 @@ class DataSet:
         feature_extractors: the nets that look at its images for the metrics; distances are of
             the features of the first.
         domains: where it has unpaired fields of images, which classes they are of.
+        sentences: where it has captions, gives sentences of other kinds, paraphrases and ones
+            that leave something out, by which metrics ask whether a model obeys.
     """
 
     name: str
@@ -90,6 +105,7 @@ class DataSet:
     hub: str = ""
     feature_extractors: tuple[FeatureExtractor, ...] = ()
     domains: Domains | None = None
+    sentences: Callable[[], Sequence[Sentence]] | None = field(default=None, repr=False)
 
     def loader(self) -> Callable[[DataSet, str, tuple[Path, ...]], Source]:
         """The callable behind `load`; imports torch for the core's."""

@@ -28,7 +28,7 @@ from ganzoo.data import load
 from ganzoo.data.catalog import DataSet, find
 from ganzoo.data.source import Source
 from ganzoo.errors import GanzooError, MetricError
-from ganzoo.metrics import feature_extractors
+from ganzoo.metrics import efficientnet, feature_extractors
 from ganzoo.metrics.feature_extractors import Extractor, rounded
 from ganzoo.metrics.metric import CORE, Metric
 from ganzoo.metrics.report import Better, Figure, Report
@@ -182,14 +182,23 @@ class Evaluation:
         """Whether images are so small that distances of pixels are measured."""
         return int(np.prod(self.image.shape)) <= DENSE
 
+    @cached_property
+    def asked(self) -> str | None:
+        """The field of labels whose classes the model draws images of; None where it takes none."""
+        return next(
+            (
+                draw.field
+                for task in self.model.tasks("generate").values()
+                for draw in map(self.spec.draws.get, self.spec.draws_of(task))
+                if isinstance(draw, Label)
+            ),
+            None,
+        )
+
     @property
     def conditional(self) -> bool:
         """Whether the model draws images of a class."""
-        return any(
-            isinstance(self.spec.draws[name], Label)
-            for task in self.model.tasks("generate").values()
-            for name in self.spec.draws_of(task)
-        )
+        return self.asked is not None
 
     @cached_property
     def told(self) -> Text | None:
@@ -231,6 +240,13 @@ class Evaluation:
         return self.images(self.test, self.rows)
 
     @cached_property
+    def normal(self) -> Tensor:
+        """The test images of classes that the training images have, too."""
+        if not self.left_out:
+            return self.real
+        return self.real[torch.from_numpy(~np.isin(self.labels, sorted(self.left_out)))]
+
+    @cached_property
     def known(self) -> Tensor:
         """As many training images, drawn by the seed."""
         return self.images(self.train, self.known_rows)
@@ -238,8 +254,12 @@ class Evaluation:
     @cached_property
     def known_rows(self) -> Tensor:
         """The rows of `known`."""
+        return self.known_sample(self.count)
+
+    def known_sample(self, most: int) -> Tensor:
+        """The rows of training images drawn by the seed, at most so many."""
         generator = torch.Generator().manual_seed(self.seed)
-        return torch.randperm(len(self.train), generator=generator)[: self.count]
+        return torch.randperm(len(self.train), generator=generator)[:most]
 
     @cached_property
     def everything(self) -> Tensor:
@@ -282,7 +302,9 @@ class Evaluation:
     @cached_property
     def generated(self) -> Tensor:
         """As many samples: of the classes, and of the captions, of the test images."""
-        given: dict[str, Any] = {"label": self.labels} if self.conditional else {}
+        given: dict[str, Any] = {}
+        if self.asked:
+            given["label"] = self.test.batch(self.asked, self.rows).numpy()
         if self.told:
             given["text"] = self.captions(self.told)
         return self.generate(self.count, **given)
@@ -297,6 +319,11 @@ class Evaluation:
     def extractor(self) -> Extractor:
         """The feature extractor of the data."""
         return feature_extractors.extractor_of(self.data)
+
+    @cached_property
+    def general(self) -> efficientnet.EfficientNet | None:
+        """A feature extractor that knows nothing of the data; None where none is installed."""
+        return efficientnet.installed()
 
     @property
     def extracted(self) -> dict[str, str] | None:
@@ -329,6 +356,9 @@ class Evaluation:
         *,
         real: int | None = None,
         generated: int | None = None,
+        bound: str = "",
+        targeted: bool = False,
+        remark: str = "",
     ) -> Figure:
         """A figure of all test images and as many samples, in six significant digits.
 
@@ -336,6 +366,7 @@ class Evaluation:
             value: the number. better: which way is good, if any. about: how it was measured.
             references: what else the same protocol gives.
             real, generated: how many images it rests on, where not on `count` of each.
+            bound, targeted, remark: as of `Figure`.
         """
         return Figure(
             value=_short(value),
@@ -344,6 +375,9 @@ class Evaluation:
             real=self.count if real is None else real,
             generated=self.count if generated is None else generated,
             references={name: _short(number) for name, number in (references or {}).items()},
+            bound=bound,
+            targeted=targeted,
+            remark=remark,
         )
 
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ganzoo.data.catalog import FeatureExtractor, find
-from ganzoo.errors import IntegrityError, MetricError
+from ganzoo.errors import IntegrityError
 from ganzoo.hub import from_pretrained
+from ganzoo.metrics import efficientnet
 from ganzoo.models.model import Model
 from ganzoo.plugins.host import default
-from ganzoo.version import install
 
 
 class Extractor(Protocol):
@@ -75,53 +74,15 @@ class Matcher(Classifier):
         return None
 
 
-class Inception:
-    """The Inception net of the published FIDs, through torchmetrics; its weights are downloaded.
-
-    Images are resized to 299x299 as torch-fidelity does; grey ones get three equal channels.
-    It gives 2,048 features and no classes of the data.
-    """
-
-    name = "inception-v3-compat"
-
-    def __init__(self) -> None:
-        try:
-            from torchmetrics.image.fid import NoTrainInceptionV3
-
-            self.net = NoTrainInceptionV3(self.name, ["2048"])
-        except (ImportError, ModuleNotFoundError) as error:
-            raise MetricError(
-                "no feature extractor for these images: their features come from the Inception "
-                f"net, which needs torch-fidelity ({install('inception')}); {error}"
-            ) from None
-        except OSError as error:
-            raise MetricError(
-                f"no feature extractor for these images: the weights of the Inception net could "
-                f"not be downloaded ({error}); try again with a network"
-            ) from None
-        self.sha256 = _hash(self.net)
-
-    def features(self, images: Tensor) -> np.ndarray:
-        found: list[np.ndarray] = []
-        with torch.inference_mode():
-            for part in rounded(images).split(50):
-                colours = part if part.shape[1] == 3 else part[:, :1].expand(-1, 3, -1, -1)
-                found.append(self.net((colours * 255).byte()).numpy())
-        return np.concatenate(found)
-
-    def classes(self, images: Tensor, field: str = "label") -> None:
-        return None
-
-
 def extractor_of(data: str) -> Extractor:
-    """The feature extractor of a data set: the first that it declares, or else the Inception net.
+    """The feature extractor of a data set: the first that it declares, or else EfficientNet-Lite0.
 
     Raises:
         IntegrityError: its weights are not the pinned ones.
-        MetricError: the Inception net cannot be had.
+        MetricError: it declares none, and `ganzoo[features]` is not installed.
     """
     declared = find(data, default().data).feature_extractors
-    return pinned(declared[0]) if declared else Inception()
+    return pinned(declared[0]) if declared else efficientnet.loaded()
 
 
 def pinned(declared: FeatureExtractor) -> Extractor:
@@ -139,13 +100,3 @@ def pinned(declared: FeatureExtractor) -> Extractor:
 def rounded(images: Tensor) -> Tensor:
     """Images in [0, 1] as a file of 8 bits would hold them."""
     return images.mul(255).round().div(255)
-
-
-def _hash(net: torch.nn.Module) -> str:
-    import hashlib
-
-    digest = hashlib.sha256()
-    for key, value in sorted(net.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(value.contiguous().numpy().tobytes())
-    return digest.hexdigest()
