@@ -27,7 +27,7 @@ from torch import Tensor
 from ganzoo.data import load
 from ganzoo.data.catalog import DataSet, find
 from ganzoo.data.source import Source
-from ganzoo.errors import GanzooError, MetricError
+from ganzoo.errors import GanzooError, MetricError, UnknownNameError, choices, nearest
 from ganzoo.metrics import efficientnet, feature_extractors
 from ganzoo.metrics.feature_extractors import Extractor, rounded
 from ganzoo.metrics.metric import CORE, Metric
@@ -42,6 +42,8 @@ from ganzoo.spec.tasks import Task
 COUNT = 10_000
 DENSE = 1024
 """Numbers in an image up to which distances of pixels are measured."""
+LITERATURE = {"inception": "inception-v3-compat", "dinov2": "dinov2-vit-l-14"}
+"""Nets by whose features papers measure distances, with torch-fidelity's names of them."""
 
 
 def evaluate(
@@ -52,6 +54,7 @@ def evaluate(
     seed: int = 0,
     history: Mapping[str, Any] | None = None,
     metrics: Iterable[Metric] | None = None,
+    literature: tuple[str, ...] = (),
     note: Callable[[str], None] = lambda text: None,
 ) -> Report:
     """All figures that apply to a model.
@@ -62,6 +65,8 @@ def evaluate(
         seed: of the samples and of every random choice.
         history: what a run recorded on the way (`ganzoo.metrics.history`).
         metrics: what to measure; by default all, those of plugins too.
+        literature: nets by whose features distances are measured as papers give them, with
+            50,000 samples: "inception", "dinov2" (`ganzoo.metrics.fidelity`).
         note: told what is being measured.
 
     Raises:
@@ -80,7 +85,12 @@ def evaluate(
         raise MetricError(f"{model.title} does not say what it was trained on; give --data")
     if count < 100:
         raise MetricError(f"figures of {count} images mean nothing; take 100 or more")
-    evaluation = Evaluation(model, data, count, seed, history)
+    for net in literature:
+        if net not in LITERATURE:
+            raise UnknownNameError(
+                f"no features {net!r}{nearest(net, LITERATURE)} papers take: {choices(LITERATURE)}"
+            )
+    evaluation = Evaluation(model, data, count, seed, history, literature)
     figures: dict[str, Figure] = {}
     owners: dict[str, str] = {}
     for metric in measured() if metrics is None else metrics:
@@ -141,6 +151,7 @@ class Evaluation:
         count: real and generated images each. seed: of all chance.
         image: the images that the model takes or draws.
         history: what a run recorded on the way, where it did.
+        literature: nets whose distances are asked for as papers give them.
     """
 
     def __init__(
@@ -150,9 +161,10 @@ class Evaluation:
         count: int = COUNT,
         seed: int = 0,
         history: Mapping[str, Any] | None = None,
+        literature: tuple[str, ...] = (),
     ) -> None:
         self.model, self.spec, self.data, self.seed = model, model.spec, data, seed
-        self.history = history
+        self.history, self.literature = history, literature
         self.declared: DataSet = find(data, default().data)
         self.train = load(data, "train")
         self.split = "test" if "test" in self.declared.splits else "train"

@@ -33,6 +33,7 @@ CORE = (
     "critics",
     "strangeness",
     "course",
+    "fidelity",
 )
 """The metrics that come with ganzoo, in the order in which they run.
 
