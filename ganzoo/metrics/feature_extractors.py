@@ -79,7 +79,7 @@ def extractor_of(data: str) -> Extractor:
 
     Raises:
         IntegrityError: its weights are not the pinned ones.
-        MetricError: it declares none, and `ganzoo[features]` is not installed.
+        MetricError: it declares none, and `ganzoo-core[features]` is not installed.
     """
     declared = find(data, default().data).feature_extractors
     return pinned(declared[0]) if declared else efficientnet.loaded()

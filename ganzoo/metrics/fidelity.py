@@ -1,7 +1,7 @@
 """Distances as the literature gives them, of Inception or DINOv2 features, by torch-fidelity.
 
 Asked for by name, as weights are downloaded and it takes long: 50,000 samples against the whole
-training set, at the nets' own resizing. Needs `pip install "ganzoo[fid]"`. Obukhov et al. 2020,
+training set, at the nets' own resizing. Needs `pip install "ganzoo-core[fid]"`. Obukhov et al. 2020,
 doi:10.5281/zenodo.4957738.
 """
 
@@ -19,6 +19,7 @@ from ganzoo.errors import MetricError
 from ganzoo.metrics.evaluation import LITERATURE, Evaluation
 from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
+from ganzoo.version import install
 
 SAMPLES = 50_000
 
@@ -60,7 +61,7 @@ def measure(
         import torch_fidelity
     except ImportError as error:
         raise MetricError(
-            f'distances of the literature need more: pip install "ganzoo[fid]" ({error})'
+            f"distances of the literature need more: {install('fid')} ({error})"
         ) from None
     size = min(1000, len(generated), len(real))  # type: ignore[arg-type]
     try:
