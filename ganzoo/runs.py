@@ -32,6 +32,7 @@ from ganzoo.metrics import history
 from ganzoo.models import store
 from ganzoo.models.model import Model
 from ganzoo.seed import key
+from ganzoo.spec import older
 from ganzoo.spec.draws import Image, Label, Text
 from ganzoo.spec.spec import Spec, pretty_json, strict_json
 
@@ -74,7 +75,7 @@ class Settings:
         try:
             facts = strict_json((folder / RUN).read_text("utf-8"))
             facts.pop("compile", None)  # runs of 0.1 said whether they used torch.compile
-            return cls(**{**facts, "spec": Spec.from_dict(facts["spec"])})
+            return cls(**{**facts, "spec": Spec.from_dict(older.updated(facts["spec"]))})
         except OSError as error:
             raise TrainingError(f"no run in {folder}: {RUN} cannot be read ({error})") from None
         except (TypeError, KeyError) as error:

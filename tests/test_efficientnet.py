@@ -95,6 +95,7 @@ class Nameless:
     """A net that is cheap, and named as EfficientNet is."""
 
     name, sha256, short = "EfficientNet-Lite0", "ab", "efficientnet_lite0"
+    fields = ()
 
     def features(self, images: torch.Tensor) -> np.ndarray:
         return images.flatten(1)[:, ::49].numpy()

@@ -87,7 +87,7 @@ def bars(n: int) -> Tensor:
 class Brightness:
     """An extractor that sees by hand what the pictures are; domain b is a as a negative."""
 
-    name, sha256 = "by hand", "0" * 64
+    name, sha256, fields = "by hand", "0" * 64, ("label",)
 
     def classes(self, images: Tensor, field: str = "label") -> np.ndarray:
         negative = images.mean((1, 2, 3)) > 0.5

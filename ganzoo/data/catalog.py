@@ -23,10 +23,13 @@ class FeatureExtractor:
     Args:
         name: the model, as `ganzoo.from_pretrained` takes it: a classifier, or a matcher of
             images and sentences. sha256: of its weights; figures of others would not compare.
+        fields: its names of fields of labels, by those of the data, where these differ:
+            `{"label": "hair_colour"}`.
     """
 
     name: str
     sha256: str
+    fields: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class DataSet:
         feature_extractors: the nets that look at its images for the metrics; distances are of
             the features of the first.
         domains: where it has unpaired fields of images, which classes they are of.
+        unsaid: the name of the class by which a label says that a caption leaves it open.
         sentences: where it has captions, gives sentences of other kinds, paraphrases and ones
             that leave something out, by which metrics ask whether a model obeys.
     """
@@ -105,6 +109,7 @@ class DataSet:
     hub: str = ""
     feature_extractors: tuple[FeatureExtractor, ...] = ()
     domains: Domains | None = None
+    unsaid: str = ""
     sentences: Callable[[], Sequence[Sentence]] | None = field(default=None, repr=False)
 
     def loader(self) -> Callable[[DataSet, str, tuple[Path, ...]], Source]:

@@ -90,19 +90,20 @@ def _classes(evaluation: Evaluation, sketches: dict[str, Tensor]) -> dict[str, F
     right = {task: np.ones(evaluation.count, bool) for task in samples}
     for field, truth in evaluation.fields_of_labels():
         real = evaluation.extractor.classes(evaluation.real, field)
-        if real is None:
+        if real is None or not (truth >= 0).any():
             continue
+        said = truth >= 0
         correct = {
             task: evaluation.extractor.classes(images, field) == truth
             for task, images in samples.items()
         }
-        right = {task: right[task] & correct[task] for task in right}
-        shares = {task: each.mean() for task, each in correct.items()}
+        right = {task: right[task] & (correct[task] | ~said) for task in right}
+        shares = {task: each[said].mean() for task, each in correct.items()}
         found["class_accuracy" if field == "label" else f"{field}_accuracy"] = evaluation.figure(
             shares.pop(""),
             "higher",
             f"share of samples in which the extractor sees the {field} that the caption names",
-            {"test images": classes.accuracy(real, truth), **shares},
+            {"test images": classes.accuracy(real[said], truth[said]), **shares},
             targeted=targeted,
         )
     if len(found) > 1:

@@ -45,6 +45,7 @@ class EfficientNet:
     name = NAME
     sha256 = SHA256
     short = "efficientnet_lite0"
+    fields: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         if not _there():

@@ -295,10 +295,14 @@ class Evaluation:
         return self.train.batch("label", torch.arange(len(self.train))).numpy()
 
     def fields_of_labels(self) -> Iterator[tuple[str, np.ndarray]]:
-        """The fields of labels of the test images, with the labels."""
+        """The fields of labels of the test images, with the labels; -1 where a caption is silent."""
         for field, draw in self.test.fields.fields.items():
             if isinstance(draw, Label) and not draw.independent:
-                yield field, self.test.batch(field, self.rows).numpy()
+                labels = self.test.batch(field, self.rows).numpy()
+                if self.declared.unsaid in draw.names:
+                    silent = draw.names.index(self.declared.unsaid)
+                    labels = np.where(labels == silent, -1, labels)
+                yield field, labels
 
     @cached_property
     def left_out(self) -> set[int]:

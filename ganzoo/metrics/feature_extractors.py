@@ -6,6 +6,7 @@ people would get them: rounded to 8 bits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -28,6 +29,11 @@ class Extractor(Protocol):
     name: str
     sha256: str
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of labels whose classes it knows, by its own names; often none."""
+        ...
+
     def features(self, images: Tensor) -> np.ndarray:
         """Features, float32 (n, d), of images (n, c, h, w) in [0, 1]."""
         ...
@@ -38,37 +44,44 @@ class Extractor(Protocol):
 
 
 class Classifier:
-    """A classifier of the zoo: a model with the tasks `features` and `classes`."""
+    """A model with a task of kind classify for each field of labels, and one that gives features.
 
-    def __init__(self, model: Model) -> None:
+    Args:
+        model: the first of its tasks of kind encode gives what distances compare.
+        fields: the names that its fields have, by those of the data, where these differ.
+    """
+
+    def __init__(self, model: Model, fields: Mapping[str, str] | None = None) -> None:
         self.model = model
         self.name = model.title
+        own = {task.field: name for name, task in model.tasks("classify").items()}
+        renamed = {theirs: own[ours] for theirs, ours in (fields or {}).items() if ours in own}
+        self._tasks = {**own, **renamed}
         self.sha256 = model.weights_sha256
 
     def features(self, images: Tensor) -> np.ndarray:
-        return self.model.encode(rounded(images), task="features")
+        return self.model.encode(rounded(images))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(task.field for task in self.model.tasks("classify").values())
 
     def classes(self, images: Tensor, field: str = "label") -> np.ndarray | None:
-        task = "classes" if field == "label" else field
-        if task not in self.model.tasks("encode"):
+        if field not in self._tasks:
             return None
-        return self.model.encode(rounded(images), task=task).argmax(1)
+        return self.model.classify(rounded(images), task=self._tasks[field])
 
 
 class Matcher(Classifier):
-    """A model that tells which sentence goes with which image; it knows no classes.
-
-    Its tasks `pictures` and `words` give directions that agree where the two belong together;
-    `features` is what distances compare.
-    """
+    """A model that tells which sentence goes with which image; it knows no classes."""
 
     def pictures(self, images: Tensor) -> np.ndarray:
         """Float32 (n, d)."""
-        return self.model.encode(rounded(images), task="pictures")
+        return self.model.match(rounded(images))
 
     def words(self, texts: np.ndarray) -> np.ndarray:
         """Of embedded sentences, float32 (n, size): float32 (n, d)."""
-        return self.model.encode(text=texts, task="words")
+        return self.model.match(text=texts)
 
     def classes(self, images: Tensor, field: str = "label") -> None:
         return None
@@ -88,7 +101,7 @@ def extractor_of(data: str) -> Extractor:
 def pinned(declared: FeatureExtractor) -> Extractor:
     """The extractor that a data set declares; IntegrityError where its weights are others."""
     model = from_pretrained(declared.name)
-    found = Matcher(model) if "words" in model.tasks("encode") else Classifier(model)
+    found = Matcher(model) if model.tasks("match") else Classifier(model, declared.fields)
     if found.sha256 != declared.sha256:
         raise IntegrityError(
             f"{declared.name} has sha256 {found.sha256[:12]}..., and figures are pinned to "

@@ -1,8 +1,8 @@
 """Distances as the literature gives them, of Inception or DINOv2 features, by torch-fidelity.
 
 Asked for by name, as weights are downloaded and it takes long: 50,000 samples against the whole
-training set, at the nets' own resizing. Needs `pip install "ganzoo-core[fid]"`. Obukhov et al. 2020,
-doi:10.5281/zenodo.4957738.
+training set, at the nets' own resizing. Needs `pip install "ganzoo-core[fid]"`. Obukhov et al.
+2020, doi:10.5281/zenodo.4957738.
 """
 
 from __future__ import annotations

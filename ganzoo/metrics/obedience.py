@@ -26,9 +26,9 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     fields = {field: None for sentence in sentences for field in sentence.says}
     seen = {field: evaluation.extractor.classes(samples, field) for field in fields}
     real = {
-        field: (evaluation.extractor.classes(evaluation.real, field) == truth).mean()
+        field: (evaluation.extractor.classes(evaluation.real, field) == truth)[truth >= 0].mean()
         for field, truth in evaluation.fields_of_labels()
-        if seen.get(field) is not None
+        if seen.get(field) is not None and (truth >= 0).any()
     }
     right: dict[str, list[np.ndarray]] = defaultdict(list)
     whole: list[np.ndarray] = []

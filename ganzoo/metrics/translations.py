@@ -14,7 +14,7 @@ from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.reconstructions import reconstruction_ratio
 from ganzoo.metrics.report import Figure, worth
 from ganzoo.metrics.targets import compared, cycled
-from ganzoo.spec.draws import Image, Label
+from ganzoo.spec.draws import Image
 
 FITTED = 1000
 """Training images of each domain, at most, that the reader of flat colours is fitted on."""
@@ -195,8 +195,8 @@ def _others_kept(
 ) -> dict[str, Figure]:  # fmt: skip
     """Whether all attributes are seen as in the partner, but for the one that was to change."""
     kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for field, draw in evaluation.test.fields.fields.items():
-        if not isinstance(draw, Label) or field == asked:
+    for field in evaluation.extractor.fields:
+        if field == asked:
             continue
         made, before, wanted = (evaluation.extractor.classes(part, field) for part in images)
         if made is not None and before is not None and wanted is not None:

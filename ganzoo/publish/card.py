@@ -104,7 +104,11 @@ def _metadata(model: Model, name: str, report: Report | None, licence: str) -> s
     pipeline = _pipeline(spec)
     anomalies = any(task.quantile for task in spec.tasks.values())
     title = re.sub(r"[^a-z0-9]+", "-", spec.title.lower()).strip("-")
-    kind = "" if {"classes", "words"} & set(spec.tasks) else "gan"  # judges are none
+    draws = any(
+        task.kind in ("generate", "translate", "reconstruct", "score")
+        for task in spec.tasks.values()
+    )
+    kind = "gan" if draws else ""  # a classifier or a matcher is none
     tags = ["ganzoo", kind, title, "anomaly-detection" if anomalies else ""]
     there = _on_the_hub(data)
     results = _results(report, pipeline or "anomaly-detection") if report else []
@@ -168,8 +172,12 @@ def _pipeline(spec: Spec) -> str:
         case "translate" | "reconstruct":
             return "image-to-image"
         case "encode":
-            verdicts = "classes" in spec.tasks
+            verdicts = any(task.kind == "classify" for task in spec.tasks.values())
             return "image-classification" if verdicts else "image-feature-extraction"
+        case "classify":
+            return "image-classification"
+        case "match":
+            return "zero-shot-image-classification"
         case _:
             return ""
 
@@ -217,8 +225,20 @@ def _example(model: Model) -> str:
                 lines.append(f'there = model.translate(images, to="{task.to}")')
             case "reconstruct":
                 lines.append("again = model.reconstruct(images)    # encoded and decoded")
+            case "classify":
+                lines.append(
+                    f"classes = model.classify(images{chosen})    # {task.field}: numbers (n,)"
+                )
+            case "match":
+                asked = f"text={told[0]}" if told else "images"
+                lines.append(f"directions = model.match({asked})    # {name}: an array (n, d)")
             case "encode":
                 lines.append(f"codes = model.encode(images{chosen})    # {name}: an array (n, d)")
+            case "score" if spec.estimated(task):
+                lines.append(
+                    f"scores = model.score(images{chosen})    # {name}: what the critic says, "
+                    "no anomaly score"
+                )
             case "score":
                 what = ".values, .threshold, .is_anomaly" if task.quantile else ".values"
                 lines.append(f"scores = model.score(images{chosen})    # {name}: {what}")
