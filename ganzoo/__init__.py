@@ -15,7 +15,7 @@ from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
     from ganzoo.data import load as load_data
-    from ganzoo.data.catalog import DataSet, Domains, FeatureExtractor
+    from ganzoo.data.catalog import DataSet, Domains, FeatureExtractor, Sentence
     from ganzoo.data.source import Source
     from ganzoo.data.text_encoder import embed
     from ganzoo.engine import Step, train
@@ -44,6 +44,7 @@ _PUBLIC = {
     "Metric": "ganzoo.metrics.metric",
     "Model": "ganzoo.models.model",
     "Scores": "ganzoo.models.scores",
+    "Sentence": "ganzoo.data.catalog",
     "Source": "ganzoo.data.source",
     "Spec": "ganzoo.spec.spec",
     "Step": "ganzoo.engine",
@@ -74,6 +75,7 @@ __all__ = [
     "Metric",
     "Model",
     "Scores",
+    "Sentence",
     "Source",
     "Spec",
     "Step",

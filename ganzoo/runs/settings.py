@@ -15,6 +15,7 @@ from ganzoo.engine.training import resolved
 from ganzoo.errors import SpecError, TrainingError
 from ganzoo.layout import RUN
 from ganzoo.nn.devices import find
+from ganzoo.spec import older
 from ganzoo.spec.spec import Spec, pretty_json, strict_json
 
 CHECKPOINT, LOG, MODEL = "checkpoint.safetensors", "log.jsonl", "model"
@@ -58,7 +59,7 @@ class Settings:
         try:
             facts = strict_json(path.read_text("utf-8"))
             facts.pop("compile", None)  # runs of 0.1 said whether they used torch.compile
-            found = cls(**{**facts, "spec": Spec.from_dict(facts["spec"])})
+            found = cls(**{**facts, "spec": Spec.from_dict(older.updated(facts["spec"]))})
         except FileNotFoundError:
             raise TrainingError(
                 f"no run in {folder}: there is no {RUN}. A run is started with "

@@ -296,6 +296,23 @@ class Spec(Frozen):
         needed = {name for text in texts for name in self.states_in(text)}
         return tuple(name for name in self.state if name in needed)
 
+    @cached_property
+    def critics(self) -> tuple[str, ...]:
+        """The networks that learn to estimate a distance between data and fakes."""
+        found = {
+            name
+            for stage in self.stages
+            for update in stage.updates
+            if update.distance
+            for name in update.train
+        }
+        return tuple(name for name in self.networks if name in found)
+
+    def estimated(self, task: Task) -> bool:
+        """Whether a task of kind score publishes a critic, trained to tell data from the samples of
+        one generator, and not to find what is strange."""
+        return task.kind == "score" and bool(self.networks_in(task.output) & {*self.critics})
+
     @property
     def steps(self) -> int:
         """Rounds of all stages together."""

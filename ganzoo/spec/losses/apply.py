@@ -94,6 +94,7 @@ class _Exchange:
         return Update(
             update.train, minimize, self._optimizer(update.optimizer, player),
             repeat, update.every, update.on, clip, update.name, clip_norm=update.clip_norm,
+            distance=self.loss.distance if judging else None,
         )  # fmt: skip
 
     def _terms(self, update: Update, judging: bool) -> dict[str, str]:
