@@ -42,11 +42,8 @@ class Update(Frozen):
     on: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
     clip_weights: Limit | None = None
     name: Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9_]*$")] = ""
-<<<<<<< HEAD
     clip_norm: Limit | None = Field(None, kw_only=True)
-=======
-    distance: Identifier | None = None
->>>>>>> metrics
+    distance: Identifier | None = Field(None, kw_only=True)
 
     if TYPE_CHECKING:
 
