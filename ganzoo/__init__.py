@@ -11,6 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ganzoo import extension
 from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
@@ -92,6 +93,16 @@ __all__ = [
     "variant",
     "with_loss",
 ]
+
+
+def _words() -> Any:
+    """What the installed plugins add to the language; they are looked for when it is asked."""
+    from ganzoo.plugins.host import vocabulary
+
+    return vocabulary()
+
+
+extension.words = _words
 
 
 def __getattr__(name: str) -> Any:

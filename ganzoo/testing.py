@@ -365,10 +365,10 @@ class _Subject:
         """The Spec with as few rounds in each stage as show everything, two at the least."""
         plan = Plan(self.spec)
         stages = [
-            stage.model_copy(update={"steps": 2 + max(first for first, _ in plan.patterns(index))})
+            stage.replace(steps=2 + max(first for first, _ in plan.patterns(index)))
             for index, stage in enumerate(self.spec.stages)
         ]
-        return self.spec.model_copy(update={"stages": tuple(stages)})
+        return self.spec.replace(stages=tuple(stages))
 
     def training(self) -> Training:
         batch = min(self.spec.batch, BATCH)

@@ -62,6 +62,12 @@ class Update(Frozen):
             distance: str | None = None,
         ) -> None: ...
 
+    def replace(self, **changes: Any) -> Self:
+        """As that of all parts of a Spec; a name that came from the networks goes with them."""
+        if "train" in changes and self.name == "_".join(self.train):
+            changes.setdefault("name", "")
+        return super().replace(**changes)
+
     @model_validator(mode="before")
     @classmethod
     def _default_name(cls, value: Any) -> Any:
