@@ -11,11 +11,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ganzoo import extension
 from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
     from ganzoo.data import load as load_data
-    from ganzoo.data.catalog import DataSet, Domains, FeatureExtractor
+    from ganzoo.data.catalog import DataSet, Domains, FeatureExtractor, Sentence
     from ganzoo.data.source import Source
     from ganzoo.data.text_encoder import embed
     from ganzoo.engine import Step, train
@@ -44,6 +45,7 @@ _PUBLIC = {
     "Metric": "ganzoo.metrics.metric",
     "Model": "ganzoo.models.model",
     "Scores": "ganzoo.models.scores",
+    "Sentence": "ganzoo.data.catalog",
     "Source": "ganzoo.data.source",
     "Spec": "ganzoo.spec.spec",
     "Step": "ganzoo.engine",
@@ -74,6 +76,7 @@ __all__ = [
     "Metric",
     "Model",
     "Scores",
+    "Sentence",
     "Source",
     "Spec",
     "Step",
@@ -90,6 +93,16 @@ __all__ = [
     "variant",
     "with_loss",
 ]
+
+
+def _words() -> Any:
+    """What the installed plugins add to the language; they are looked for when it is asked."""
+    from ganzoo.plugins.host import vocabulary
+
+    return vocabulary()
+
+
+extension.words = _words
 
 
 def __getattr__(name: str) -> Any:

@@ -200,11 +200,14 @@ def _row(name: str, columns: Sequence[Column]) -> Row:
     best: float | None = None
     # equals have no best among them
     if better and not differing and all(map(math.isfinite, values)) and len(set(values)) > 1:
-        best = min(values) if better == "lower" else max(values)
+        # past what real images get, more is not better
+        within = [figure.value for _, _, figure in there if not figure.beyond]
+        if within:
+            best = min(within) if better == "lower" else max(within)
     if differing:
         order = f"not comparable: they differ in {', '.join(differing)}"
     else:
-        order = f"{better} is better" if better else ""
+        order = first.way
     return Row(
         name=name,
         about=first.about,

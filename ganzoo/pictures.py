@@ -21,6 +21,8 @@ BACKGROUND = 228
 ABREAST = 10
 """Pairs that stand side by side before another block begins."""
 FRAMES_A_SECOND = 10
+GREYS = 32
+"""Of an animation without colours."""
 
 
 def to_uint8(images: Any) -> np.ndarray:
@@ -162,9 +164,7 @@ def animation(
     number = max(1, min(len(frames), round(seconds * FRAMES_A_SECOND)))
     places = np.linspace(0, len(frames) - 1, number).round().astype(int)
     places[-1] = len(frames) - 1
-    chosen = [frames[place].convert("RGB") for place in places]
-    palette = _palette(chosen)
-    chosen = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in chosen]
+    chosen = _indexed([frames[place] for place in places])
     each = round(1000 * seconds / number)
     chosen[0].save(
         path,
@@ -331,6 +331,11 @@ def _opaque(images: np.ndarray) -> np.ndarray:
     return (colour * opacity + 255 * (1 - opacity)).round().astype(np.uint8)
 
 
+def scale_of(number: int, width: int) -> int:
+    """The scale that a sheet of so many images of this width gets by default."""
+    return _scale(_columns(number), width)
+
+
 def _scale(columns: int, width: int) -> int:
     """By what whole factor images of this width grow for a row of them to fill the sheet."""
     return max(1, min(LARGEST_SCALE, int(WIDTH / (columns * (width + _GAP) + _GAP))))
@@ -342,10 +347,21 @@ def _columns(number: int) -> int:
     return next((c for c in range(least, 2 * least + 1) if number % c == 0), least)
 
 
-def _palette(frames: Sequence[Image.Image]) -> Image.Image:
-    """A picture whose palette suits all the frames."""
-    some = [*frames[:: -(-len(frames) // 20)], frames[-1]]
-    pixels = np.concatenate([np.asarray(frame) for frame in some])
-    grey = (pixels == pixels[..., :1]).all()
-    # 32 greys look like all of them, and compress better
-    return Image.fromarray(pixels).quantize(32 if grey else 256)
+def _indexed(frames: Sequence[Image.Image]) -> list[Image.Image]:
+    """The frames with one palette of at most 256 colours, so that nothing flickers."""
+    if all(frame.mode in ("L", "1") for frame in frames):
+        # a few greys look like all of them, and compress better
+        table = [round(value * (GREYS - 1) / 255) for value in range(256)]
+        greys = [round(index * 255 / (GREYS - 1)) for index in range(GREYS) for _ in range(3)]
+        found: list[Image.Image] = []
+        for frame in frames:
+            one = Image.frombytes("P", frame.size, frame.convert("L").point(table).tobytes())
+            one.putpalette(greys)
+            found.append(one)
+        return found
+    coloured = [frame.convert("RGB") for frame in frames]
+    some = [*coloured[:: -(-len(frames) // 20)], coloured[-1]]
+    # a sixteenth of the pixels has nearly all colours, and is counted sixteen times as fast
+    pixels = np.concatenate([np.asarray(frame)[1::4, 1::4] for frame in some])
+    palette = Image.fromarray(pixels).quantize(256)
+    return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in coloured]

@@ -365,10 +365,10 @@ class _Subject:
         """The Spec with as few rounds in each stage as show everything, two at the least."""
         plan = Plan(self.spec)
         stages = [
-            stage.model_copy(update={"steps": 2 + max(first for first, _ in plan.patterns(index))})
+            stage.replace(steps=2 + max(first for first, _ in plan.patterns(index)))
             for index, stage in enumerate(self.spec.stages)
         ]
-        return self.spec.model_copy(update={"stages": tuple(stages)})
+        return self.spec.replace(stages=tuple(stages))
 
     def training(self) -> Training:
         batch = min(self.spec.batch, BATCH)
@@ -557,7 +557,7 @@ def _check_answer(place: str, task: Task, value: Tensor, spec: Spec) -> None:
 def _ask(model: Model, name: str, task: Task, n: int = ASKED) -> dict[str, Tensor]:
     """What a task answers for `n` samples, by what is asked for."""
     given = _given(model.spec, task, n)
-    if task.kind in ("reconstruct", "translate", "score") and "image" not in given:
+    if task.kind in ("reconstruct", "translate", "score", "classify") and "image" not in given:
         raise NotConforming(
             f"task {name!r} is of kind {task.kind}, which is asked with an image, and its "
             f"expression {task.output!r} reads none"
@@ -567,6 +567,13 @@ def _ask(model: Model, name: str, task: Task, n: int = ASKED) -> dict[str, Tenso
             return {"": model.generate(n, output="pt", task=name, **given)}
         case "encode":
             return {"": torch.from_numpy(model.encode(task=name, **given))}
+        case "classify":
+            images = given.pop("image")
+            found = model.classify(images, task=name, probabilities=True, **given)
+            return {"": torch.from_numpy(found)}
+        case "match":
+            asked = {"images" if word == "image" else word: value for word, value in given.items()}
+            return {"": torch.from_numpy(model.match(task=name, **asked))}
         case "reconstruct":
             return {"": model.reconstruct(given["image"], output="pt", task=name)}
         case "translate":

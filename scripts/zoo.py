@@ -440,7 +440,7 @@ def publish(model: Published) -> None:
     evaluate(published, history=course).write(folder)
     size = (folder / "model.safetensors").stat().st_size
     print(f"{model.name}: {size / 1e6:.1f} MB in {folder.relative_to(ROOT)}")
-    if "classes" in published.tasks("encode"):
+    if published.tasks("classify") or published.tasks("match"):
         sha256 = published.weights_sha256
         print(f"pin it where the data set declares its feature extractor: {sha256}")
 

@@ -114,7 +114,7 @@ def data(monkeypatch) -> None:
 class Eye:
     """An extractor that looks where the square is, and at its colour."""
 
-    name, sha256 = "eye", "ab"
+    name, sha256, fields = "eye", "ab", ("label", "colour")
 
     def features(self, images: torch.Tensor) -> np.ndarray:
         return images.mean((2, 3)).numpy()
@@ -250,8 +250,8 @@ def test_a_matcher_is_measured(monkeypatch, data: None) -> None:
             "steps": 60,
             "tasks": {
                 "features": {"kind": "encode", "output": "I(x)"},
-                "pictures": {"kind": "encode", "output": "I(x)"},
-                "words": {"kind": "encode", "output": "T(t)"},
+                "pictures": {"kind": "match", "output": "I(x)"},
+                "words": {"kind": "match", "output": "T(t)"},
             },
             "batch": 48,
         }
@@ -273,8 +273,8 @@ def test_the_extractor_of_captions_is_a_matcher_where_it_reads_words(monkeypatch
         "round": [{"train": ["I", "T"], "minimize": {"match": "contrastive(I(x), T(t), 10)"}}],
         "tasks": {
             "features": {"kind": "encode", "output": "I(x)"},
-            "pictures": {"kind": "encode", "output": "I(x)"},
-            "words": {"kind": "encode", "output": "T(t)"},
+            "pictures": {"kind": "match", "output": "I(x)"},
+            "words": {"kind": "match", "output": "T(t)"},
         },
     }
     model = evaluation.untrained(Model(Spec.from_dict(spec), {}))

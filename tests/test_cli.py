@@ -158,7 +158,7 @@ def test_a_file_trains_on_a_folder_and_draws(monkeypatch, capsys, tiny, photos, 
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["step"] == 40 and metrics["losses"]
     with Picture.open(out / "animation.gif") as film:
-        assert film.n_frames > 10
+        assert film.n_frames >= 2  # of forty tiny rounds pictures may cost no more
     sheet = tmp_path / "sheet.png"
     assert run(monkeypatch, "sample", out, "-n", 9, "-o", sheet) == 0
     with Picture.open(sheet) as picture:

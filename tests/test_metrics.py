@@ -258,6 +258,7 @@ def test_a_conditional_model(conditional: report.Report) -> None:
     assert set(figures) == {
         "fid", "kid", "precision", "recall", "density", "coverage", "class_entropy",
         "rarest_class", "log_likelihood", "class_accuracy", "nearest_neighbour_error",
+        "nearest_training_image", "copies",
     }  # fmt: skip
     assert figures["class_accuracy"].value > 0.9
     assert figures["class_accuracy"].references["test images"] > 0.97
@@ -302,6 +303,8 @@ def test_a_model_with_an_encoder() -> None:
     assert set(codes_of.references) == {"untrained", "pixels"}
     assert 0.2 < codes_of.value < codes_of.references["pixels"]
     assert "features_nearest_neighbour" in found and "sampled_nearest_neighbour" in found
+    kept = found["class_kept"]
+    assert kept.references["test images"] > 0.95 > 0.5 > kept.value
     ratio = found["reconstruction_ratio"]
     assert 0.8 < ratio.value < 1.2 and 0.8 < ratio.references["untrained"] < 1.2
     assert found["sampled_variance"].references["prior"] == 1
@@ -381,15 +384,6 @@ def test_the_core_names_no_data_of_a_plugin() -> None:
         tree = ast.parse(path.read_text("utf-8"))
         strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
         assert not brought & strings, path
-
-
-def test_colour_images_need_the_inception_net(tmp_path: Path, monkeypatch) -> None:
-    from PIL import Image
-
-    Image.new("RGB", (20, 20)).save(tmp_path / "one.png")
-    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
-    with pytest.raises(MetricError, match="pip install torch-fidelity"):
-        feature_extractors.extractor_of(f"folder:{tmp_path}")
 
 
 def test_extractors_see_images_as_a_file_holds_them() -> None:

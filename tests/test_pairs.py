@@ -13,7 +13,7 @@ from torch import Tensor
 from ganzoo import Source, hub
 from ganzoo.data.catalog import DataSet, Domains
 from ganzoo.errors import MetricError
-from ganzoo.metrics import evaluate, feature_extractors, pairs, report
+from ganzoo.metrics import efficientnet, evaluate, feature_extractors, pairs, report
 from ganzoo.metrics.evaluation import untrained
 from ganzoo.models.model import Model
 from ganzoo.plugins.host import default
@@ -87,7 +87,7 @@ def bars(n: int) -> Tensor:
 class Brightness:
     """An extractor that sees by hand what the pictures are; domain b is a as a negative."""
 
-    name, sha256 = "by hand", "0" * 64
+    name, sha256, fields = "by hand", "0" * 64, ("label",)
 
     def classes(self, images: Tensor, field: str = "label") -> np.ndarray:
         negative = images.mean((1, 2, 3)) > 0.5
@@ -133,6 +133,7 @@ def measured(
         declared = replace(declared, domains=told)
     monkeypatch.setitem(default().data, "negatives", declared)
     monkeypatch.setattr(feature_extractors, "extractor_of", lambda _: Brightness())
+    monkeypatch.setattr(efficientnet, "installed", lambda: None)
     monkeypatch.setattr(Model, "translate", lambda self, images, **_: translate(images))
     return evaluate(translator(), "negatives", count=120)
 
@@ -149,6 +150,10 @@ def test_the_perfect_translator(monkeypatch) -> None:
         assert taken.references == {"doing nothing": 0, "partners": 1}
         assert f"takes for {domain}" in taken.about
         assert found.figures[f"{way}_class_kept"].references == {"doing nothing": 0, "partners": 1}
+        assert f"{way}_taken_by_flatness" not in found.figures, "negatives are as flat"
+        nothing = found.figures[f"{way}_l1"].references["doing nothing"]
+        assert found.figures[f"{way}_l1"].value == pytest.approx(0, abs=1e-6) and nothing > 0.3
+        assert found.figures[f"{way}_rank"].value == 0
         first = found.figures[f"{way}_retrieval_1"]
         assert first.real == first.generated == 120
         assert first.references["chance"] == pytest.approx(1 / 120)
@@ -165,6 +170,9 @@ def test_doing_nothing(monkeypatch) -> None:
             assert figure.value == figure.references["doing nothing"]
         assert found.figures[f"{way}_taken"].value == found.figures[f"{way}_class_kept"].value == 0
         assert found.figures[f"{way}_and_back"].value == pytest.approx(0, abs=1e-6)
+        l1 = found.figures[f"{way}_l1"]
+        assert l1.value == l1.references["doing nothing"]
+        assert "does not earn its place" in l1.remark
 
 
 def test_a_translator_that_confuses_them(monkeypatch) -> None:
@@ -181,7 +189,7 @@ def test_without_declared_domains_nothing_is_said_of_them(monkeypatch) -> None:
     found = measured(monkeypatch, invert, domains=False)
     assert found.feature_extractor is None
     assert {name.removeprefix("to_a_").removeprefix("to_b_") for name in found.figures} == {
-        "retrieval_1", "retrieval_5", "and_back",
+        "retrieval_1", "retrieval_5", "l1", "rank", "and_back",
     }  # fmt: skip
 
 

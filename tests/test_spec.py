@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from ganzoo import extension
 from ganzoo.errors import SpecError
 from ganzoo.spec import (
     Adam,
@@ -860,7 +861,7 @@ def test_a_layer_of_a_plugin_is_in_the_schema_and_in_the_language(
 
     known = vocabulary.current()
     with monkeypatch.context() as patch:
-        patch.setattr(vocabulary, "_extension", None)  # and put back what stood there
+        patch.setattr(extension, "words", None)  # and put back what stood there
         vocabulary.extend_with(lambda: replace(known, layers={**known.layers, "scale": Scale}))
         data = changed("gan", "networks.G.layers.1", {"kind": "scale", "by": 2.0})
         jsonschema.validate(data, Spec.model_json_schema())

@@ -32,6 +32,7 @@ from ganzoo.errors import (
 )
 from ganzoo.models import store
 from ganzoo.models.model import Model
+from ganzoo.nn import functions
 from ganzoo.nn.build import build, initialize
 from ganzoo.plugins.host import Host
 from ganzoo.publish import push
@@ -355,8 +356,8 @@ def test_thousands_of_spoilt_configs_cost_nothing(target: Path) -> None:
     # what is imported once, at first need, is no config's doing: torch's compiler, when it first
     # takes exp of a tensor without numbers; ganzoo's functions; and hypothesis's own search
     store.load(hub.installed()["ali-mnist"])
-    for function in FUNCTIONS.values():
-        function.load()
+    for name in FUNCTIONS:
+        functions.load(name)
     import_module("hypothesis.internal.conjecture.optimiser")
     with costs_nothing(60):
         fuzz(target)

@@ -45,6 +45,12 @@ def evaluate(
     ] = None,
     n: Annotated[int, typer.Option("-n", min=100, help="Real and generated images each.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Of the samples and all else random.")] = 0,
+    fid: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also the distances of papers, by inception or dinov2: 50,000 samples, slow."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The report as JSON, no table.")] = False,
 ) -> None:
     """Measure a model: a table, and metrics.json beside it.
@@ -67,7 +73,10 @@ def evaluate(
         trained = data or loaded.config.data.name
         of_a_run = folder.name == "model" and (folder.parent / runs.RUN).is_file()
         course = runs.course(folder.parent, trained, note) if of_a_run else history.read(folder)
-        found = evaluate_(loaded, data or "", count=n, seed=seed, history=course, note=note)
+        found = evaluate_(
+            loaded, data or "", count=n, seed=seed, history=course, note=note,
+            literature=tuple(fid or ()),
+        )  # fmt: skip
     if json:
         emit_json(found.text())
     else:
@@ -86,18 +95,21 @@ def evaluate(
 
 
 def _figures(found: Any) -> None:
+    from ganzoo.metrics.report import title_of
+
     table = columns("figure", "value", "", "beside it", "what it is")
-    words = {"lower": "lower is better", "higher": "higher is better", "": ""}
     for name, figure in found.figures.items():
         beside = ", ".join(f"{key} {value:.4g}" for key, value in figure.references.items())
         table.add_row(
-            name.replace("_", " "),
+            title_of(name, found),
             f"{figure.value:.4g}",
-            words[figure.better],
+            figure.way,
             beside,
             figure.about,
         )
     out.print(table)
+    for remark in found.remarks:
+        out.print(f"\n{remark}", markup=False)
     extractor = found.feature_extractor
     by = f", features of {extractor['name']} {extractor['sha256'][:12]}" if extractor else ""
     figures = found.figures.values()

@@ -49,13 +49,13 @@ def run(folder: Path, seconds: float) -> None:
         name="my-first-gan", spec=spec, data="digits", steps=steps, batch=spec.batch,
         made_by={"variant": VARIANT, "settings": variant.model_dump(mode="json")},
     )  # fmt: skip
-    first = runs.start(folder / "my-first-gan", settings)
-    train_with_progress(first, source, settings.name)
+    first = folder / "my-first-gan"
+    train_with_progress(first, source, settings.name, settings=settings)
 
     out.print("\n[bold]3. saved, loaded back with from_pretrained, and drawing[/]")
     model = hub.from_pretrained(first)
     pictures.save_sheet(runs.samples(model, 64, seed=1), first / "samples.png")
-    report(first)
+    report(first, spec)
     out.print(
         "\n[bold]What to try next[/]\n"
         f"   ganzoo sample {MODEL} -n 64 --seed 7 -o digits.png\n"

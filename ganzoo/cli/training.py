@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import signal
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,10 +28,12 @@ def train(
     batch: Annotated[int | None, typer.Option(min=1, help="Samples in a batch.")] = None,
     set: Setting = None,
     loss: LossName = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Of everything random; 0 by default.")] = None,
     out_: Annotated[Path | None, typer.Option("--out", help="Folder of the run.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[
+        str | None, typer.Option(help="auto, fp32 or bf16; auto by default.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
     graph: Annotated[
         bool | None, typer.Option("--graph/--no-graph", help="CUDA graphs; by default on CUDA.")
@@ -42,24 +47,30 @@ def train(
 ) -> None:
     """Train a variant or a Spec file."""
     from ganzoo import runs
+    from ganzoo.data import load
+    from ganzoo.nn.devices import find
 
     begun = time.monotonic()
+    if precision not in (None, "auto", "fp32", "bf16"):
+        raise SpecError(f"--precision is auto, fp32 or bf16, not {precision!r}")
+    find(device)
     if resume is not None:
         if target or data or batch or set or loss or out_ or snapshots:
             raise SpecError(
                 "--resume takes everything from the run; give only --resume FOLDER, --steps to "
                 "make it longer, and where and how long to run: --device, --no-graph, --minutes"
             )
-        folder = resume
-        settings = runs.extend(folder, steps) if steps else runs.Settings.read(folder)
-        if (folder / "model" / "config.json").is_file():
-            out.print(f"the run in {folder} is done: ganzoo sample {folder} -o samples.png")
+        folder, settings = resume, runs.Settings.read(resume)
+        _agree(settings, seed, precision)
+        settings = runs.extended(settings, steps) if steps else settings
+        if runs.state(folder, settings) == "done":
+            out.print(f"the run in {folder} is done", markup=False)
+            hint(folder, settings.spec)
             return
+        runs.check_place(folder)
     else:
         if target is None:
             raise UnknownNameError("train what? Give a variant (`ganzoo variants`) or a Spec file")
-        if precision not in ("auto", "fp32", "bf16"):
-            raise SpecError(f"--precision is auto, fp32 or bf16, not {precision!r}")
         data = data or "mnist"
         spec, made_by = declared(target, data, set, loss)
         data = _folder_for(spec, data)
@@ -67,20 +78,31 @@ def train(
         name += f"-{made_by['loss']['name']}" if loss else ""
         settings = runs.Settings(
             name=f"{name}-{_plain(data)}", spec=spec, data=data,
-            steps=steps or spec.steps, batch=batch or spec.batch, seed=seed,
-            precision=precision, snapshots=snapshots, made_by=made_by,
-        )  # fmt: skip
+            steps=steps or spec.steps, batch=batch or spec.batch, seed=seed or 0,
+            precision=precision or "auto", snapshots=snapshots, made_by=made_by,
+        ).settled(device)  # fmt: skip
         folder = out_ or Path("runs") / settings.name
-    from ganzoo.data import load
-
-    source = load(settings.data)
-    if resume is None:
-        runs.start(folder, settings)
+        runs.check_vacant(folder)
+        runs.check_place(folder)
     deadline = None if minutes is None else begun + 60 * minutes
     if train_with_progress(
-        folder, source, settings.name, device=device, graph=graph, deadline=deadline
+        folder, load(settings.data), settings.name,
+        settings=settings, device=device, graph=graph, deadline=deadline,
+    ):  # fmt: skip
+        report(folder, settings.spec)
+
+
+def _agree(settings: Any, seed: int | None, precision: str | None) -> None:
+    """SpecError where what is given contradicts the run that is resumed."""
+    for word, given, has in (
+        ("seed", seed, settings.seed),
+        ("precision", precision, settings.precision),
     ):
-        report(folder)
+        if given not in (None, has) and "auto" not in (given, has):
+            raise SpecError(
+                f"--{word} {given}: the run has {word} {has}, and goes on with that; leave it out, "
+                "or start another run"
+            )
 
 
 def train_with_progress(
@@ -88,7 +110,9 @@ def train_with_progress(
 ) -> bool:
     """Carry out a run with a live bar: step, rate, time left, losses.
 
-    Past `deadline` (on the clock of `time.monotonic`) it saves, and says what remains.
+    Ctrl-C, SIGTERM and a closed terminal let the round end and save a checkpoint; again, they
+    break off at once. Past `deadline` (on the clock of `time.monotonic`) it saves, and says what
+    remains.
 
     Returns:
         Whether it is done.
@@ -108,41 +132,37 @@ def train_with_progress(
         TimeRemainingColumn(), TextColumn("{task.fields[losses]}"),
     )  # fmt: skip
     steps = runs.carry_out(folder, source, **options)
-    with Progress(*columns, console=err, transient=False, refresh_per_second=4) as progress:
+    with (
+        _warnings_said(),
+        Progress(*columns, console=err, transient=False, refresh_per_second=4) as progress,
+        _stopped_by_signals() as stopped,
+    ):
         bar = progress.add_task(name, total=None, losses="")
         shown = 0.0
-        stopped = False
         first: tuple[int, float] | None = None
-
-        def stop(*_: Any) -> None:
-            """The first Ctrl-C lets the round end and saves; the second breaks off at once."""
-            nonlocal stopped
-            stopped = True
-            signal.signal(signal.SIGINT, before)
-
-        before = signal.signal(signal.SIGINT, stop)
         try:
             for step in steps:
-                if stopped:
-                    steps.close()
-                    raise KeyboardInterrupt
+                last = step.number == step.total
                 now = time.monotonic()
                 first = first or (step.number, now)
-                if deadline is not None and now > deadline and step.number < step.total:
+                if now - shown > 0.5 or last:
+                    shown = now
+                    losses = "  ".join(f"{k} {v:.3f}" for k, v in step.losses().items())
+                    progress.update(bar, total=step.total, completed=step.number, losses=losses)
+                if stopped and not last:
+                    steps.close()
+                    raise KeyboardInterrupt
+                if deadline is not None and now > deadline and not last:
                     steps.close()  # saves
                     progress.stop()
                     out.print(remaining(folder, step.number, step.total, first), markup=False)
                     return False
-                if now - shown > 0.5 or step.number == step.total:
-                    shown = now
-                    losses = "  ".join(f"{k} {v:.3f}" for k, v in step.losses().items())
-                    progress.update(bar, total=step.total, completed=step.number, losses=losses)
         except KeyboardInterrupt:
             progress.stop()
-            err.print(f"stopped; go on with: ganzoo train --resume {folder}")
+            err.print(f"stopped; go on with: ganzoo train --resume {folder}", markup=False)
+            if stopped and stopped[0] != signal.SIGINT:
+                raise typer.Exit(128 + stopped[0]) from None
             raise
-        finally:
-            signal.signal(signal.SIGINT, before)
     return True
 
 
@@ -155,8 +175,52 @@ def remaining(folder: Path, number: int, total: int, first: tuple[int, float]) -
     return f"{done}. Go on with: ganzoo train --resume {folder}"
 
 
-def report(folder: Path) -> None:
-    """Say where everything lies."""
+@contextmanager
+def _stopped_by_signals() -> Iterator[list[int]]:
+    """The signals that ask the process to stop, as they come; one comes again in its old way."""
+    came: list[int] = []
+    asked = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+    # one that is ignored stays so: nohup
+    before = {
+        number: signal.getsignal(number)
+        for number in asked
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN
+    }
+
+    def note(number: int, frame: Any) -> None:
+        came.append(number)
+        signal.signal(number, before[number])
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _warnings_said() -> Iterator[None]:
+    """What makes a resumed run end with other bits is said in a line."""
+    from ganzoo.engine.identity import OtherBits
+
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def said(message: Warning | str, category: type[Warning], *place: Any) -> None:
+            if issubclass(category, OtherBits):
+                err.print(f"warning: {message}", style="yellow", markup=False)
+            else:
+                usual(message, category, *place)
+
+        warnings.simplefilter("always", OtherBits)
+        warnings.showwarning = said
+        yield
+
+
+def report(folder: Path, spec: Spec) -> None:
+    """Say where everything lies, and what to do with it."""
     out.print(f"\nin {folder}:", markup=False)
     for name, words in (
         ("model/", "the trained model, for from_pretrained"),
@@ -168,7 +232,50 @@ def report(folder: Path) -> None:
     ):
         if (folder / name).exists():
             out.print(f"  {name:<16}{words}", markup=False)
-    out.print(f"\nganzoo sample {folder} -o samples.png draws with it", style="dim", markup=False)
+    out.print()
+    hint(folder, spec)
+
+
+HINTS = {
+    "generate": ("sample {} -o samples.png", "draws with it"),
+    "score": ("score {} PICTURES", "says how strange pictures are"),
+    "translate": ("translate {} PICTURE --to {to} -o there.png", "brings pictures there"),
+    "reconstruct": ("reconstruct {} PICTURE -o pairs.png", "encodes and decodes pictures"),
+    "encode": ("eval {}", "measures it"),
+}
+"""What people do with a model of these tasks; the first that fits is said."""
+
+
+def hint(folder: Path, spec: Spec) -> None:
+    """Say the next command that suits the tasks of a model."""
+    for kind, (command, words) in HINTS.items():
+        task = next((task for task in spec.tasks.values() if task.kind == kind), None)
+        if task is not None:
+            line = command.format(folder, to=task.to)
+            out.print(f"ganzoo {line} {words}", style="dim", markup=False)
+            return
+
+
+@app.command()
+def save(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, done or stopped.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of the model that is made.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a model that is there.")
+    ] = False,
+) -> None:
+    """Save what a run has learnt as a model folder.
+
+    Of one that was stopped, that is what its checkpoint holds.
+    """
+    from ganzoo import runs
+    from ganzoo.models import store
+
+    runs.check_place(folder)
+    model, which = runs.trained(run)
+    with runs.writing(folder):
+        store.save(model, folder, overwrite=overwrite)
+    out.print(f"{folder}: what {run} has learnt, {which}", markup=False)
 
 
 @app.command()

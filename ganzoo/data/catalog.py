@@ -23,10 +23,13 @@ class FeatureExtractor:
     Args:
         name: the model, as `ganzoo.from_pretrained` takes it: a classifier, or a matcher of
             images and sentences. sha256: of its weights; figures of others would not compare.
+        fields: its names of fields of labels, by those of the data, where these differ:
+            `{"label": "hair_colour"}`.
     """
 
     name: str
     sha256: str
+    fields: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,19 @@ class Domains:
 
 
 @dataclass(frozen=True)
+class Sentence:
+    """A sentence outside of the captions, with what it says: `{"label": 3, "colour": 0}`.
+
+    Args:
+        text: the sentence. says: the class of each field of labels that it names; what it leaves
+            open is not there.
+    """
+
+    text: str
+    says: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class DataSet:
     """A data set that `ganzoo train --data NAME` can name.
 
@@ -76,6 +92,9 @@ class DataSet:
         feature_extractors: the nets that look at its images for the metrics; distances are of
             the features of the first.
         domains: where it has unpaired fields of images, which classes they are of.
+        unsaid: the name of the class by which a label says that a caption leaves it open.
+        sentences: where it has captions, gives sentences of other kinds, paraphrases and ones
+            that leave something out, by which metrics ask whether a model obeys.
     """
 
     name: str
@@ -90,6 +109,8 @@ class DataSet:
     hub: str = ""
     feature_extractors: tuple[FeatureExtractor, ...] = ()
     domains: Domains | None = None
+    unsaid: str = ""
+    sentences: Callable[[], Sequence[Sentence]] | None = field(default=None, repr=False)
 
     def loader(self) -> Callable[[DataSet, str, tuple[Path, ...]], Source]:
         """The callable behind `load`; imports torch for the core's."""

@@ -34,6 +34,7 @@ LARGEST_GUESS = 64
 CHANNELS = (1, 3, 4)
 LOOKED_AT = 48
 """Pictures that are opened to guess what a folder holds."""
+_WITH_OPTION = r"(.*),(flip|[a-z]+=[\w.+-]*)"
 DECODER = 1
 """Part of the name of decoded files: raise it when decoding changes."""
 
@@ -218,7 +219,7 @@ def _is_grey(image: Image) -> bool:
 def _split(name: str) -> tuple[Path, dict[str, Any]]:
     """Path and options. Commas are fine in a path: only what looks like an option is one."""
     path, options = name.removeprefix("folder:"), dict[str, Any]()
-    while match := re.fullmatch(r"(.*),(flip|[a-z]+=[\w.+-]*)", path):
+    while match := re.fullmatch(_WITH_OPTION, path):
         path, option = match.groups()
         key, _, value = option.partition("=")
         if key in options:
@@ -227,6 +228,20 @@ def _split(name: str) -> tuple[Path, dict[str, Any]]:
     if not path:
         raise DataError(f"{name!r} names no folder; a folder is named {FORM}")
     return Path(path).expanduser(), options
+
+
+def absolute(name: str) -> str:
+    """The name of a data set, which means the same from every working directory.
+
+    `folder:photos,size=64` becomes `folder:/home/me/photos,size=64`; all others stay.
+    """
+    if not name.startswith("folder:"):
+        return name
+    given = name.removeprefix("folder:")
+    while match := re.fullmatch(_WITH_OPTION, given):
+        given = match[1]
+    options = name.removeprefix(f"folder:{given}")
+    return f"folder:{Path(given).expanduser().absolute()}{options}" if given else name
 
 
 def _option(name: str, key: str, value: str) -> int | bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from typing import Any, Self
 
@@ -14,6 +17,9 @@ from torch import Tensor
 from ganzoo.errors import DataError, choices
 from ganzoo.spec.draws import Image, Label, Text, Vector, tensor_shape
 from ganzoo.spec.variant import Fields
+
+_HASHED_AT_ONCE = 2**24
+"""Bytes."""
 
 
 class Source:
@@ -111,6 +117,26 @@ class Source:
         """Bytes of all fields together, wherever they are."""
         return sum(array.nbytes for array in self._arrays.values())
 
+    def digest(self, fields: Iterable[str] | None = None) -> str:
+        """SHA-256 of all that decides a batch: numbers, chosen rows, flips; not the name.
+
+        Every byte is read, by as many threads as there are processors.
+
+        Args:
+            fields: of these alone; by default of all.
+        """
+        names = sorted(self._arrays if fields is None else {*fields})
+        found = hashlib.sha256(repr((names, self.flips)).encode())
+        rows = [] if self._rows is None else [self._rows]
+        with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
+            for array in (*map(self._array, names), *rows):
+                found.update(repr((str(array.dtype).removeprefix("torch."), *array.shape)).encode())
+                at_once = max(1, _HASHED_AT_ONCE * len(array) // max(1, array.nbytes))
+                parts = (array[start : start + at_once] for start in range(0, len(array), at_once))
+                for part in threads.map(_part_digest, parts):
+                    found.update(part)
+        return found.hexdigest()
+
     def batch(self, field: str, index: Tensor, flip: Tensor | None = None) -> Tensor:
         """Samples of one field, on the source's device.
 
@@ -196,6 +222,11 @@ class Source:
             )
         flip = flip.to(rows.device, non_blocking=True).view(-1, 1, 1, 1)
         return torch.where(flip, rows.flip(-1), rows)
+
+
+def _part_digest(part: Tensor | np.ndarray) -> bytes:
+    values = part.cpu().numpy() if isinstance(part, Tensor) else part
+    return hashlib.sha256(np.ascontiguousarray(values).view(np.uint8)).digest()
 
 
 def _tensor(array: Any) -> Tensor:

@@ -4,20 +4,22 @@
 
 FOLDER holds the run.json of a run. On the way the process leaves log.jsonl, progress/*.png and
 state.json there, and at its end model/. It ends after its rounds or its seconds, when a file
-`stop` appears, or when who started it is gone; whatever it learnt until then is kept.
+`stop` appears, at SIGTERM, or when who started it is gone; whatever it learnt until then is kept.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ganzoo.atomic import write_text
+from ganzoo.atomic import write_bytes, write_text
 
 STATE, STOP, MODEL = "state.json", "stop", "model"
 SHOWN, ABREAST = 48, 12
@@ -48,14 +50,20 @@ def _train(folder: Path, seconds: float) -> None:
     from ganzoo import runs
     from ganzoo.data import load
     from ganzoo.engine import train
-    from ganzoo.models import store
 
     torch.set_num_threads(1)
     parent, started = os.getppid(), time.monotonic()
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
     settings = runs.Settings.read(folder)
     data, held_out = runs.hold_out(settings.spec, load(settings.data))
     steps = train(
-        settings.spec, data, steps=settings.steps, batch=settings.batch, seed=settings.seed
+        settings.spec,
+        data,
+        steps=settings.steps,
+        batch=settings.batch,
+        seed=settings.seed,
+        precision=settings.precision,  # type: ignore[arg-type]
     )
     shown = logged = last_picture = 0.0
     step = None
@@ -64,37 +72,23 @@ def _train(folder: Path, seconds: float) -> None:
         if step.number == 1 or now - logged > 0.5 or step.number == step.total:
             logged = now
             losses = {term: round(value, 5) for term, value in step.losses().items()}
-            with (folder / runs.LOG).open("a", encoding="utf-8") as log:
-                log.write(json.dumps({"step": step.number, "losses": losses}) + "\n")
+            record = {"step": step.number, "seconds": round(now, 3), "losses": losses}
+            runs.append(folder, record)
             _say(folder, state="running", step=step.number, steps=step.total, seconds=now)
         if step.number == 1 or now - shown > max(BETWEEN, 3 * last_picture):
             _picture(step.model(), data, folder, step.number)
             shown = time.monotonic() - started
             last_picture = shown - now
         gone = os.getppid() != parent
-        if now > seconds or gone or (folder / STOP).exists():
+        if now > seconds or gone or asked or (folder / STOP).exists():
             break
     assert step is not None
     now = time.monotonic() - started
     _say(folder, state="saving", step=step.number, steps=step.total, seconds=now)
-    model = step.model()
-    if held_out:
-        runs.fit_thresholds(model, held_out)
+    model = runs.save_model(
+        step, folder / MODEL, settings, data, held_out, seconds=round(now, 1)
+    )  # fmt: skip
     _picture(model, data, folder, step.number)
-    store.save(
-        model,
-        folder / MODEL,
-        name=settings.name,
-        made_by=dict(settings.made_by),
-        data={"name": settings.data, "size": len(data)},
-        training={
-            "steps": step.number,
-            "batch": settings.batch,
-            "seed": settings.seed,
-            "precision": step.training.precision,
-            "seconds": round(now, 1),
-        },
-    )
     _say(folder, state="done", step=step.number, steps=step.total, seconds=now)
 
 
@@ -105,11 +99,9 @@ def _picture(model: Any, data: Any, folder: Path, number: int) -> None:
     images = _work(model, data)
     if images is None:
         return
-    path = folder / "progress" / f"{number:07d}.png"
-    path.parent.mkdir(exist_ok=True)
-    draft = path.with_name(f".{path.name}")
-    sheet(images, columns=ABREAST).save(draft)
-    draft.replace(path)
+    content = io.BytesIO()
+    sheet(images, columns=ABREAST).save(content, "PNG")
+    write_bytes(folder / "progress" / f"{number:07d}.png", content.getvalue(), sync=False)
 
 
 def _work(model: Any, data: Any) -> Any:
@@ -135,7 +127,7 @@ def _work(model: Any, data: Any) -> Any:
 
 
 def _say(folder: Path, **facts: Any) -> None:
-    write_text(folder / STATE, json.dumps(facts))
+    write_text(folder / STATE, json.dumps(facts), sync=False)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,6 @@
 The caller logs, saves and stops; `ganzoo.runs` is such a caller.
 """
 
-from ganzoo.engine.loop import Step, train
+from ganzoo.engine.loop import Step, prepare, rounds, train
 
-__all__ = ["Step", "train"]
+__all__ = ["Step", "prepare", "rounds", "train"]

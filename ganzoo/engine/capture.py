@@ -9,6 +9,7 @@ records anew, then computes the same bits.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -56,6 +57,12 @@ class Recorder:
         Raises:
             NotRecordableError: it cannot be recorded; everything is as it was before.
         """
+        with torch.cuda.device(self.device):
+            return self._record(compute, state, networks)
+
+    def _record(
+        self, compute: Compute, state: State, networks: Mapping[str, nn.Module]
+    ) -> Callable[[], Tensor]:
         current = torch.cuda.current_stream(self.device)
         self.stream.wait_stream(current)
         try:
@@ -89,7 +96,9 @@ class Recorder:
         # whatever makes the host wait would break the recording, and the error that CUDA then
         # gives names no layer and leaves the recording half open
         before = torch.cuda.get_sync_debug_mode()
-        torch.cuda.set_sync_debug_mode("error")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*[Ss]ynchronization debug mode.*")
+            torch.cuda.set_sync_debug_mode("error")
         try:
             with named(networks, "a round"):
                 compute()

@@ -1,8 +1,15 @@
-"""Checkpoints: one safetensors file, whole or not there at all."""
+"""Checkpoints: one safetensors file, whole or not there at all, that says what it is.
+
+Its header holds, under `ganzoo`, what decides the bits of the run, and the SHA-256 of all
+that with every tensor.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +21,76 @@ from torch import Tensor
 from ganzoo.atomic import write_bytes
 from ganzoo.errors import TrainingError
 
+_HASH = "sha256"
 
-def write(path: Path, state: dict[str, Tensor], facts: dict[str, Any]) -> None:
+
+def write(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write `state` and `facts`; a kill at any moment leaves the old file or the new one."""
     tensors = {name: value.detach().contiguous().cpu() for name, value in state.items()}
-    write_bytes(path, save(tensors, metadata={"format": "pt", "ganzoo": json.dumps(facts)}))
+    said = json.dumps({**facts, _HASH: _digest(tensors, facts)})
+    write_bytes(path, save(tensors, metadata={"format": "pt", "ganzoo": said}))
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The state and the facts of a checkpoint."""
+    """The state and the facts of a checkpoint, as they were written.
+
+    Raises:
+        TrainingError: there is none, it cannot be read, or it is damaged.
+    """
+    with _opened(path) as file:
+        facts = _said(path, file)
+        state: dict[str, torch.Tensor] = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    if not isinstance(said := facts.pop(_HASH, None), str):
+        raise TrainingError(
+            f"checkpoint {path} does not say what it holds: an earlier ganzoo wrote it; go on with "
+            "that one, or start anew"
+        )
+    if said != _digest(state, facts):
+        raise TrainingError(
+            f"checkpoint {path} is damaged: its SHA-256 is not the one that it names. Restore it, "
+            "or delete it to begin the run anew"
+        )
+    return state, facts
+
+
+def facts(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself, without its tensors; not compared with its hash.
+
+    Raises:
+        TrainingError: there is none, or it cannot be read.
+    """
+    with _opened(path) as file:
+        return _said(path, file)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise TrainingError(f"no checkpoint at {path}")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state: dict[str, torch.Tensor] = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-        return state, json.loads(metadata["ganzoo"])
-    except (SafetensorError, KeyError, ValueError) as error:
+            yield file
+    except (SafetensorError, ValueError) as error:
         raise TrainingError(f"{path} is no checkpoint of ganzoo: {error}") from None
+    except OSError as error:
+        raise TrainingError(f"checkpoint {path} cannot be read ({error})") from None
+
+
+def _said(path: Path, file: Any) -> dict[str, Any]:
+    try:
+        said = json.loads((file.metadata() or {})["ganzoo"])
+        if isinstance(said, dict) and type(said.get("step")) is int:
+            return said
+        reason: object = "it does not say its step"
+    except (KeyError, ValueError, RecursionError) as error:
+        reason = error
+    raise TrainingError(f"{path} is no checkpoint of ganzoo: {reason}")
+
+
+def _digest(state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
+    found = hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode())
+    for name in sorted(state):
+        value = state[name]
+        found.update(repr((name, str(value.dtype), tuple(value.shape))).encode())
+        found.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()

@@ -126,6 +126,11 @@ class Draws:
             return kept[1]
         length = self.source.length(field)
         first = position * self.batch
+        epoch, start = divmod(first, length)
+        if start + self.batch <= length:
+            index = self._order(group, epoch, length)[start : start + self.batch][self.share]
+            self._indices[group] = (position, index)
+            return index
         wanted = torch.arange(first, first + self.batch)[self.share]
         index = torch.empty_like(wanted)
         for epoch in range(int(wanted[0]) // length, int(wanted[-1]) // length + 1):

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ganzoo.data.loading import load
 from ganzoo.data.source import Source
+from ganzoo.engine import checkpoint
 from ganzoo.engine.training import Precision, Training
 from ganzoo.models.model import Model
+from ganzoo.nn.devices import find
 from ganzoo.plugins.named import spec_of
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.variant import Variant
@@ -33,9 +36,12 @@ class Step:
         """The latest value of each loss term, as `update.term`; waits for the device."""
         return self.training.losses()
 
-    def save(self, path: str | Path) -> Path:
-        """Write a checkpoint from which `train(..., resume=path)` goes on, bit for bit."""
-        return self.training.save(Path(path))
+    def save(self, path: str | Path, **said: Any) -> Path:
+        """Write a checkpoint from which `train(..., resume=path)` goes on, bit for bit.
+
+        `said` is kept in it, as JSON.
+        """
+        return self.training.save(Path(path), **said)
 
     def model(self) -> Model:
         """The model as it stands, with moving averages applied; a copy of its own."""
@@ -69,7 +75,8 @@ def train(
         seed: of everything random; torch's global generator is seeded at each step, too.
         device: by default CUDA where there is one, else the CPU.
         precision: `bf16` computes networks in bfloat16 (weights, losses and optimizers stay
-            float32); `auto` is bf16 where the processor multiplies in it, else fp32.
+            float32); `auto` is bf16 where the processor multiplies in it, else fp32, and that of
+            the checkpoint where there is one.
         graph: record each kind of round as a CUDA graph and replay it: by default on CUDA, in
             one process. On the CPU, where nothing can be recorded, True runs the same function
             on the same static tensors.
@@ -79,27 +86,54 @@ def train(
     Raises:
         ShapeError: tensors do not fit; found before the first batch.
         DataError: the data lack a field that the Spec draws.
+        TrainingError: no such device, or `resume` is of another run, or damaged.
         NonFiniteError: a loss is NaN or infinite.
     """
     data = load(data) if isinstance(data, str) else data
     spec = spec_of(spec, data.fields)
-    if steps is not None:
-        spec = spec.with_steps(steps)
-    training = Training(
+    if resume is not None and precision == "auto":  # that was decided when the run began
+        precision = checkpoint.facts(Path(resume)).get("precision", precision)
+    training = prepare(
         spec,
         data,
-        batch=batch or spec.batch,
+        steps=steps,
+        batch=batch,
         seed=seed,
-        device=torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")),
+        device=device,
         precision=precision,
         graph=graph,
     )
     if resume is not None:
         training.load(Path(resume))
-    return _steps(training)
+    return rounds(training)
 
 
-def _steps(training: Training) -> Iterator[Step]:
+def prepare(
+    spec: Spec,
+    data: Source | None,
+    *,
+    steps: int | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    precision: Precision = "auto",
+    graph: bool | None = None,
+) -> Training:
+    """All that can be refused about a training, done before its first round; takes what `train`
+    takes, and raises what it raises."""
+    return Training(
+        spec if steps is None else spec.with_steps(steps),
+        data,
+        batch=batch or spec.batch,
+        seed=seed,
+        device=find(device),
+        precision=precision,
+        graph=graph,
+    )
+
+
+def rounds(training: Training) -> Iterator[Step]:
+    """Run the rounds that are left."""
     total = training.spec.steps
     while training.step < total:
         stage = training.round()

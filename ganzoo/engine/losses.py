@@ -53,6 +53,10 @@ class Losses:
             check(step, stage, names, row, saved)
             self._latest.update(zip(names, row, strict=False))
 
+    def take_up(self, latest: dict[Term, float]) -> None:
+        """Go on from the terms that a checkpoint keeps; some may not be computed every round."""
+        self._kept, self._latest = [], dict(latest)
+
     def latest(self, saved: Path | None) -> dict[Term, float]:
         """The latest value of each term of the run."""
         self.look(saved)

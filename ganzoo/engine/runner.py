@@ -104,6 +104,7 @@ class Runner:
         elif device.type == "cuda":
             torch.default_generator.manual_seed(chance)
             # a replay reads seed and offset from here as it starts
-            torch.cuda.default_generators[device.index or 0].manual_seed(chance)
+            index = torch.cuda.current_device() if device.index is None else device.index
+            torch.cuda.default_generators[index].manual_seed(chance)
         else:
             torch.manual_seed(chance)

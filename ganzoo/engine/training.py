@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from ganzoo.data.source import Source
-from ganzoo.engine import checkpoint, distribution
+from ganzoo.engine import checkpoint, distribution, identity
 from ganzoo.engine.averages import Averages, decay_of
 from ganzoo.engine.draws import Draws
 from ganzoo.engine.losses import Losses, check
@@ -22,7 +21,7 @@ from ganzoo.engine.plan import Plan
 from ganzoo.engine.runner import Runner
 from ganzoo.engine.updates import Updater
 from ganzoo.engine.writer import Tools
-from ganzoo.errors import NonFiniteError, TrainingError
+from ganzoo.errors import NonFiniteError, TrainingError, choices
 from ganzoo.models.model import Model
 from ganzoo.nn.build import build, check_trained, initialize
 from ganzoo.nn.optimizers import rates_of
@@ -37,16 +36,23 @@ Precision = Literal["auto", "fp32", "bf16"]
 SETTLE_BATCHES = 50
 """Batches from which the batch statistics of averaged networks are estimated."""
 
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 class Training:
-    """The state of a run: networks, optimizers, moving averages, and the number of rounds done."""
+    """The state of a run: networks, optimizers, moving averages, and the number of rounds done.
+
+    Without data it only looks at what a checkpoint holds.
+
+    Attributes:
+        said: what the checkpoint keeps that was loaded, see `save`.
+        plugins: distributions whose versions a checkpoint names, beside those of the Spec's words.
+    """
 
     def __init__(
         self,
         spec: Spec,
-        data: Source,
+        data: Source | None,
         *,
         batch: int,
         seed: int,
@@ -54,21 +60,24 @@ class Training:
         precision: Precision = "auto",
         graph: bool | None = None,
     ) -> None:
-        self.spec, self.data, self.seed, self.device = spec, data.to(device), seed, device
+        self.spec, self.seed, self.device = spec, seed, device
+        self.data = None if data is None else data.to(device)
         self.plan = Plan(spec)
         self.rank, self.world = distribution.join_group()
         self.networks = build(spec)
         check_trained(spec, self.networks)
-        bf16 = precision == "bf16" or (precision == "auto" and _has_bf16(device))
-        self.precision: Precision = "bf16" if bf16 else "fp32"
+        self.precision = resolved(precision, device)
+        bf16 = self.precision == "bf16"
         for name, net in self.networks.items():
             initialize(net, spec.networks[name], key(seed, "weights", name))
             net.to(device)
             if any(parameter.ndim == 4 for parameter in net.parameters()):
                 net.to(memory_format=torch.channels_last)
             net.precision = torch.bfloat16 if bf16 else None
+            # on the CPU torch's own gradients of gradients are the faster ones
+            net.convolutions = device.type == "cuda"
         modules = [module for net in self.networks.values() for module in net.modules()]
-        if batch // self.world < 2 and any(isinstance(module, _NORMS) for module in modules):
+        if batch // self.world < 2 and any(isinstance(module, NORMS) for module in modules):
             raise TrainingError("batch norm needs two samples in a process; raise the batch")
         versions = max(self.plan.versions(index) for index in range(len(spec.stages)))
         self.draws = Draws(
@@ -91,6 +100,9 @@ class Training:
         self.step = 0
         self.within_round = False
         self.checkpoint: Path | None = None
+        self.said: dict[str, Any] = {}
+        self.plugins: tuple[str, ...] = ()
+        self._data_digest = ""
         self._losses = Losses(max(map(_most_terms, spec.stages)), device)
         self._kept: list[Tensor] = []
         static = graph if graph is not None else device.type == "cuda" and self.world == 1
@@ -208,7 +220,14 @@ class Training:
             if name in self._updates and term in self._updates[name].minimize
         }
 
-    def model(self) -> Model:
+    def model(self, batches: int = SETTLE_BATCHES, tasks: Iterable[str] | None = None) -> Model:
+        """The model as it stands; a copy of its own.
+
+        Args:
+            batches: from how many the batch statistics of averaged networks are estimated.
+            tasks: the names of those that it is wanted for, in place of all; statistics that
+                others need are left as they are.
+        """
         networks = build(self.spec, published=True)
         for name, net in networks.items():
             net.to_empty(device=self.device)
@@ -216,17 +235,20 @@ class Training:
             self.averages.write(name, net)
         state = {name: self.memory.published(name) for name in self.spec.published_state}
         model = Model(self.spec, networks, state=state)
-        self._settle(model)
+        self._settle(model, batches, [*(self.spec.tasks if tasks is None else tasks)])
         return model
 
-    def _settle(self, model: Model) -> None:
+    def _settle(self, model: Model, batches: int, names: list[str]) -> None:
         """Estimate batch statistics anew for averaged weights: the old ones are not theirs."""
+        tasks = [self.spec.tasks[name] for name in names]
+        texts = [text for task in tasks for _, text in task.expressions]
+        needed = {name for text in texts for name in self.spec.names_in(text)}
         norms = [
             module
             for name in self.spec.ema
-            if name in model.networks
+            if name in model.networks and name in needed
             for module in model.networks[name].modules()
-            if isinstance(module, _NORMS)
+            if isinstance(module, NORMS)
         ]
         if not norms:
             return
@@ -239,8 +261,8 @@ class Training:
             self.spec, self.data, batch=self.draws.batch, seed=key(self.seed, "settle"),
             device=self.device,
         )  # fmt: skip
-        for number in range(SETTLE_BATCHES):
-            for task in self.spec.tasks.values():
+        for number in range(batches):
+            for task in tasks:
                 for _, text in task.expressions:
                     names = self.spec.draws_in(text)
                     values = dict(zip(names, draws(number, 0, names), strict=True))
@@ -259,16 +281,29 @@ class Training:
         return state | {f"state/{word}": value for word, value in self.memory.tensors().items()}
 
     def _identity(self) -> dict[str, Any]:
-        """What a run must share with the one that it goes on from."""
-        # how long it lasts says nothing of a round, unless rates fall or stages change on the way
-        spec = self.spec.with_steps(1) if self.spec.open_ended else self.spec
-        digest = hashlib.sha256(spec.to_json().encode()).hexdigest()
-        return {"seed": self.seed, "batch": self.draws.batch, "Spec": digest[:16]}
+        """What a run must share with the one that it goes on from, and what decides its bits."""
+        if not self._data_digest and self.data is not None:
+            fields = {draw.field for draw in self.spec.data_draws().values()}
+            self._data_digest = self.data.digest(fields)
+        return {
+            "seed": self.seed,
+            "batch": self.draws.batch,
+            "Spec": identity.spec_digest(self.spec),
+            "data": self._data_digest,
+            "precision": self.precision,
+            "surroundings": identity.surroundings(self.spec, self.device, self.world, self.plugins),
+        }
 
-    def save(self, path: Path) -> Path:
+    def save(self, path: Path, **said: Any) -> Path:
+        """Write a checkpoint; `said` is kept in it, as JSON, and comes back as `said` of the next.
+
+        Raises:
+            NonFiniteError: a loss or a weight is not finite.
+            OSError: it cannot be written; an older one stays.
+        """
         if self.within_round:
             raise TrainingError("a round was broken off, and half a round is no state to resume")
-        self._losses.look(self.checkpoint)
+        losses = self._losses.latest(self.checkpoint)
         state = self._state()
         for name, value in state.items():
             # an infinite gradient shows in the loss of the next step only
@@ -277,29 +312,99 @@ class Training:
                     name, self.step, str(self.checkpoint) if self.checkpoint else None
                 )
         if self.rank == 0:
-            checkpoint.write(path, state, {"step": self.step, **self._identity()})
+            remembered = {name: len(updater.state()) for name, updater in self.updaters.items()}
+            facts = {
+                "step": self.step,
+                "losses": [[*term, value] for term, value in losses.items()],
+                "remembered": remembered,
+                "said": said,
+            }
+            checkpoint.write(path, state, {**facts, **self._identity()})
         self.checkpoint = path
         return path
 
     def load(self, path: Path) -> None:
+        """Go on from a checkpoint, as if there had been no stop.
+
+        Raises:
+            TrainingError: it is damaged, of another run, or not all of one.
+        """
         state, facts = checkpoint.read(path)
-        for word, value in self._identity().items():
-            if facts.get(word) != value:
-                raise TrainingError(
-                    f"checkpoint {path} was trained with {word} {facts.get(word)}, and this run "
-                    f"has {value}; resume with the same, or start anew"
-                )
-        for name, net in self.networks.items():
-            net.load_state_dict(_under(state, f"networks/{name}/"))
-        for word, value in self.averages.tensors().items():
-            value.copy_(state[f"averages/{word}"])
-        for name, updater in self.updaters.items():
-            updater.load(_under(state, f"optimizers/{name}/"))
-        for word, value in self.memory.tensors().items():
-            value.copy_(state[f"state/{word}"])
+        identity.check(path, facts, self._identity())
+        self._take_up(path, state, facts)
+
+    def look(self, path: Path) -> None:
+        """Be what a checkpoint holds, whatever data it was trained on, to take its model.
+
+        Raises:
+            TrainingError: it is damaged, of another Spec, or not all of one.
+        """
+        self._take_up(path, *checkpoint.read(path))
+
+    def _take_up(self, path: Path, state: dict[str, Tensor], facts: Mapping[str, Any]) -> None:
+        step, total = facts["step"], self.spec.steps
+        if not 0 <= step <= total:
+            raise TrainingError(
+                f"checkpoint {path} stands at step {step:,}, and this run has {total:,}; "
+                "give more steps, or start anew"
+            )
+        self._check_names(path, state, facts)
+        try:
+            for name, net in self.networks.items():
+                net.load_state_dict(_under(state, f"networks/{name}/"))
+            for word, value in self.averages.tensors().items():
+                value.copy_(state[f"averages/{word}"])
+            for name, updater in self.updaters.items():
+                updater.load(_under(state, f"optimizers/{name}/"))
+            for word, value in self.memory.tensors().items():
+                value.copy_(state[f"state/{word}"])
+            losses = {(update, term): value for update, term, value in facts["losses"]}
+        except (RuntimeError, ValueError, IndexError, TypeError, KeyError) as error:
+            raise TrainingError(
+                f"checkpoint {path} does not fit this run ({error}); start anew"
+            ) from None
         self.runner.forget()  # optimizers have taken up other tensors
-        self.step = facts["step"]
+        self.step = step
         self.checkpoint = path
+        self.said = dict(facts.get("said") or {})
+        self._losses.take_up(losses)
+        # of the stage whose round was the last one
+        stage = next(s for s, end in zip(self.spec.stages, self._ends, strict=True) if step <= end)
+        self._updates = {update.name: update for update in stage.updates}
+
+    def _check_names(
+        self, path: Path, state: Mapping[str, Tensor], facts: Mapping[str, Any]
+    ) -> None:
+        """TrainingError unless a checkpoint has every tensor, and no other.
+
+        What an optimizer remembers depends on what it has done, so the checkpoint says how much.
+        """
+        wanted = {name for name in self._state() if not name.startswith("optimizers/")}
+        found = {name for name in state if not name.startswith("optimizers/")}
+        if wanted != found:
+            raise TrainingError(
+                f"checkpoint {path} does not fit this run: missing {choices(wanted - found, 5)}, "
+                f"unknown {choices(found - wanted, 5)}; start anew"
+            )
+        said = facts.get("remembered")
+        remembered = said if isinstance(said, dict) else {}
+        total = sum(len(_under(state, f"optimizers/{name}/")) for name in self.updaters)
+        for name in self.updaters:
+            here = len(_under(state, f"optimizers/{name}/"))
+            if remembered.get(name) != here or total != len(state) - len(found):
+                raise TrainingError(
+                    f"checkpoint {path} lacks what the optimizer of update {name!r} remembers: "
+                    f"it has {here} tensors, and should have {remembered.get(name)}. Start anew"
+                )
+
+
+def resolved(precision: Precision, device: torch.device) -> Precision:
+    """What `auto` means on a device; any other precision as it is."""
+    if precision not in get_args(Precision):
+        raise TrainingError(f"precision is auto, fp32 or bf16, not {precision!r}")
+    if precision == "auto":
+        return "bf16" if _has_bf16(device) else "fp32"
+    return precision
 
 
 def _most_terms(stage: Stage) -> int:

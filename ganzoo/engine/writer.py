@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ganzoo.spec import vocabulary
+from ganzoo.nn.functions import load
 
 if TYPE_CHECKING:
     from ganzoo.engine.plan import Execution, Round, Value
@@ -102,11 +102,7 @@ def compile_round(round: Round, names: Mapping[str, Any], tools: Tools) -> Calla
     filename = f"<ganzoo round {round.stage.name} {digest}>"
     # so that tracebacks and debuggers show the lines
     linecache.cache[filename] = (len(round.code), None, round.code.splitlines(True), filename)
-    functions = {
-        value.word: vocabulary.load(value.word)
-        for value in round.values
-        if value.kind == "function"
-    }
+    functions = {value.word: load(value.word) for value in round.values if value.kind == "function"}
     namespace: dict[str, Any] = {**functions, **names}
     namespace |= {word: tools.averages[name] for name, word in average_words(round).items()}
     namespace |= {ours["no_grad"]: torch.no_grad, ours["range"]: range}

@@ -33,7 +33,7 @@ from ganzoo.hub.local import (
     read_json,
 )
 from ganzoo.hub.names import FORMS, Repository, repository
-from ganzoo.layout import CONFIG
+from ganzoo.layout import CONFIG, RUN
 
 if TYPE_CHECKING:
     from ganzoo.models.model import Model
@@ -137,7 +137,8 @@ def from_pretrained(
 
     Args:
         name: a model folder, the folder of a run, the name of a bundled model, or a repository
-            on the hub; see `ganzoo.hub.resolve`, which takes the other arguments, too.
+            on the hub; see `ganzoo.hub.resolve`, which takes the other arguments, too. Of a run
+            that is not done it is what the checkpoint holds, and a line on standard error says so.
         device: where its networks shall live.
 
     Example: `ganzoo.from_pretrained("dcgan-mnist").generate(16, seed=0)`
@@ -145,6 +146,14 @@ def from_pretrained(
     from ganzoo.models import store
 
     found, is_cached = _found(name, revision, endpoint, cache_dir)
+    run = Path(name).expanduser()
+    if found is None and revision is None and (run / RUN).is_file():
+        from ganzoo.hub import remote
+        from ganzoo.runs import trained
+
+        model, which = trained(run, device=device)
+        remote.say(f"the run in {run} is not done; this is {which}")
+        return model
     folder = found or resolve(
         name,
         revision=revision,
@@ -225,7 +234,8 @@ def _wanted(name: str | os.PathLike[str], revision: str | None) -> Repository:
     if path.is_dir():
         raise StoreError(
             f"no model in {path}: there is no {CONFIG}. A run has one once it is done; "
-            f"`ganzoo train --resume {path}` goes on with it"
+            f"`ganzoo train --resume {path}` goes on with it, and `ganzoo save {path} MODEL` makes "
+            "one of its checkpoint"
         )
     wanted = repository(text, revision) or _pinned(text, revision)
     mistyped = not text.startswith("hf://") and path.parent != Path() and path.parent.is_dir()

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from ganzoo.metrics import neighbours
 from ganzoo.metrics.evaluation import Evaluation
 from ganzoo.metrics.metric import Metric
-from ganzoo.metrics.report import Figure
+from ganzoo.metrics.report import Figure, worth
+from ganzoo.spec.draws import Label
 
 COMPONENTS = 20
 """Principal components of the reconstruction beside anomaly scores."""
+KNOWN = 15_000
+"""Training images, at most, among which neighbours are looked for; a third of them for features."""
+NEIGHBOURS = 5
+"""Neighbours whose distances are averaged."""
+PATCHES = 10_000
+"""Patches of training images that patches of test images are compared with."""
 
 
 def auroc(normal: np.ndarray, strange: np.ndarray) -> float:
@@ -37,6 +45,53 @@ def lost_in_components(
     return ((rows - few.inverse_transform(few.transform(rows))) ** 2).mean(1)
 
 
+def _neighbours(evaluation: Evaluation) -> dict[str, np.ndarray]:
+    """Scores of the test images by methods that learn nothing: how far known images are."""
+    rows = evaluation.known_sample(KNOWN)
+    known = evaluation.images(evaluation.train, rows)
+    found = {
+        f"{NEIGHBOURS}-NN on pixels": neighbours.nearest(
+            [neighbours.pixels(known)], neighbours.pixels(evaluation.real), NEIGHBOURS
+        )
+    }
+    net = evaluation.general
+    if net is None:
+        return found
+    some = known[: max(1, KNOWN // 3)]
+    found[f"{NEIGHBOURS}-NN on features"] = neighbours.nearest(
+        [net.features(some)], net.features(evaluation.real), NEIGHBOURS
+    )
+    # a few patches of each image, as many in all as are compared with
+    random = np.random.default_rng(evaluation.seed)
+    each = -(-PATCHES // len(some))
+    bank = np.concatenate([
+        np.take_along_axis(
+            patches := net.patches(part),
+            random.integers(0, patches.shape[1], (len(patches), each, 1)),
+            1,
+        ).reshape(-1, patches.shape[2])
+        for part in some.split(256)
+    ])[:PATCHES]  # fmt: skip
+    found["1-NN on patches of features"] = np.concatenate([
+        neighbours.nearest([bank], patches.reshape(-1, patches.shape[2]))
+        .reshape(len(patches), -1)
+        .max(1)
+        for patches in map(net.patches, evaluation.real.split(256))
+    ])  # fmt: skip
+    return found
+
+
+def _each_class(evaluation: Evaluation, verdicts: np.ndarray) -> dict[str, float]:
+    """The share of false alarms of each class that is not strange."""
+    label = evaluation.test.fields.fields["label"]
+    assert isinstance(label, Label)
+    found: dict[str, float] = {}
+    for number in sorted(set(evaluation.labels.tolist()) - evaluation.left_out):
+        name = label.names[number] if label.names else str(number)
+        found[f"class {name}"] = verdicts[evaluation.labels == number].mean()
+    return found
+
+
 def _applies(evaluation: Evaluation) -> bool:
     return bool(evaluation.model.tasks("score")) and bool(evaluation.left_out)
 
@@ -50,17 +105,21 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     pixels = evaluation.everything.flatten(1).numpy()
     rows = evaluation.real.flatten(1).numpy()
     lost = lost_in_components(pixels, rows, COMPONENTS, evaluation.seed)
+    simple = {f"PCA of {COMPONENTS}": area(lost)}
+    simple |= {name: area(found) for name, found in _neighbours(evaluation).items()}
     some = ", ".join(map(str, sorted(evaluation.left_out)))
     found: dict[str, Figure] = {}
     for name, task in evaluation.model.tasks("score").items():
         scores = evaluation.model.score(evaluation.real, task=name, seed=evaluation.seed)
         fresh = evaluation.fresh.score(evaluation.real, task=name)
+        value = area(scores.values)
         found[f"{name}_auroc"] = evaluation.figure(
-            area(scores.values),
+            value,
             "higher",
             f"chance that an image of class {some} scores above one of the others",
-            {f"PCA of {COMPONENTS}": area(lost), "untrained": area(fresh.values)},
+            {**simple, "untrained": area(fresh.values)},
             generated=0,
+            remark=worth(f"The area under the ROC curve of {name!r}", value, "higher", simple),
         )
         verdicts = scores.is_anomaly
         if verdicts is None:
@@ -76,8 +135,8 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
         found[f"{name}_false_alarms"] = evaluation.figure(
             verdicts[~strange].mean(),
             "lower",
-            "share of the other images that do",
-            {"meant": 1 - (task.quantile or 0)},
+            "share of the other images that do; and of each class of them",
+            {"meant": 1 - (task.quantile or 0), **_each_class(evaluation, verdicts)},
             generated=0,
         )
     return found

@@ -12,6 +12,7 @@ from ganzoo.metrics.evaluation import Evaluation
 from ganzoo.metrics.feature_extractors import Matcher, rounded
 from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
+from ganzoo.metrics.targets import classified
 
 CANDIDATES = 100
 
@@ -85,27 +86,31 @@ def _classes(evaluation: Evaluation, sketches: dict[str, Tensor]) -> dict[str, F
     """Which of the classes that the captions name are seen."""
     found: dict[str, Figure] = {}
     samples = {"": evaluation.generated, **sketches}
+    targeted = classified(evaluation.spec, evaluation.model.task("generate").output)
     right = {task: np.ones(evaluation.count, bool) for task in samples}
     for field, truth in evaluation.fields_of_labels():
         real = evaluation.extractor.classes(evaluation.real, field)
-        if real is None:
+        if real is None or not (truth >= 0).any():
             continue
+        said = truth >= 0
         correct = {
             task: evaluation.extractor.classes(images, field) == truth
             for task, images in samples.items()
         }
-        right = {task: right[task] & correct[task] for task in right}
-        shares = {task: each.mean() for task, each in correct.items()}
+        right = {task: right[task] & (correct[task] | ~said) for task in right}
+        shares = {task: each[said].mean() for task, each in correct.items()}
         found["class_accuracy" if field == "label" else f"{field}_accuracy"] = evaluation.figure(
             shares.pop(""),
             "higher",
             f"share of samples in which the extractor sees the {field} that the caption names",
-            {"test images": classes.accuracy(real, truth), **shares},
+            {"test images": classes.accuracy(real[said], truth[said]), **shares},
+            targeted=targeted,
         )
     if len(found) > 1:
         shares = {task: each.mean() for task, each in right.items()}
         about = "share of samples in which it sees all of them as the caption has them"
-        found["all_right"] = evaluation.figure(shares.pop(""), "higher", about, shares)
+        whole = shares.pop("")
+        found["all_right"] = evaluation.figure(whole, "higher", about, shares, targeted=targeted)
     return found
 
 

@@ -6,17 +6,22 @@ from ganzoo.metrics import classes
 from ganzoo.metrics.evaluation import Evaluation
 from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
+from ganzoo.spec.draws import Label
 
 
 def _find(evaluation: Evaluation) -> dict[str, Figure]:
     model, found = evaluation.model, dict[str, Figure]()
-    for field, truth in evaluation.fields_of_labels():
-        task, what = ("classes", "class") if field == "label" else (field, field)
-        if task not in model.tasks("encode"):
+    truths = dict(evaluation.fields_of_labels())
+    for name, task in model.tasks("classify").items():
+        # a Spec may name its draws otherwise than the data name their fields
+        draw = evaluation.spec.draws.get(task.field)
+        field = draw.field if isinstance(draw, Label) else task.field
+        if field not in truths:
             continue
-        seen = model.encode(evaluation.real, task=task).argmax(1)
-        found["accuracy" if field == "label" else f"{field}_accuracy"] = evaluation.figure(
-            classes.accuracy(seen, truth),
+        said = truths[field] >= 0
+        what = "class" if task.field == "label" else task.field.replace("_", " ")
+        found["accuracy" if what == "class" else f"{task.field}_accuracy"] = evaluation.figure(
+            classes.accuracy(model.classify(evaluation.real, task=name)[said], truths[field][said]),
             "higher",
             f"share of test images whose {what} it finds",
             generated=0,
@@ -24,6 +29,4 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     return found
 
 
-METRIC = Metric(
-    "classifier", lambda evaluation: "classes" in evaluation.model.tasks("encode"), _find
-)
+METRIC = Metric("classifier", lambda evaluation: bool(evaluation.model.tasks("classify")), _find)

@@ -47,7 +47,7 @@ def moments(codes: np.ndarray) -> dict[str, float]:
 def _tasks(evaluation: Evaluation) -> list[str]:
     """The tasks that give codes of images."""
     tasks = evaluation.model.tasks("encode")
-    if "classes" in tasks:
+    if evaluation.model.tasks("classify"):  # its verdicts say more
         return []
     return [name for name, task in tasks.items() if not evaluation.text_of(task)]
 

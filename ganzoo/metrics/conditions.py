@@ -9,6 +9,7 @@ from ganzoo.metrics.codes import nearest_neighbour_accuracy
 from ganzoo.metrics.evaluation import Evaluation
 from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
+from ganzoo.metrics.targets import classified
 
 FITTED = 50_000
 """Samples that a nearest-neighbour classifier is fitted on."""
@@ -16,23 +17,30 @@ FITTED = 50_000
 
 def _find(evaluation: Evaluation) -> dict[str, Figure]:
     found: dict[str, Figure] = {}
-    real, seen = evaluation.seen
+    field = evaluation.asked
+    assert field
+    asked = evaluation.test.batch(field, evaluation.rows).numpy()
+    real, seen = (
+        evaluation.extractor.classes(images, field)
+        for images in (evaluation.real, evaluation.generated)
+    )
     if real is not None and seen is not None:
         found["class_accuracy"] = evaluation.figure(
-            classes.accuracy(seen, evaluation.labels),
+            classes.accuracy(seen, asked),
             "higher",
             "share of samples in which the extractor sees the class asked for",
-            {"test images": classes.accuracy(real, evaluation.labels)},
+            {"test images": classes.accuracy(real, asked)},
+            targeted=classified(evaluation.spec, evaluation.model.task("generate").output),
         )
     if evaluation.dense:
         fitted = min(FITTED, len(evaluation.train))
         rows = torch.arange(fitted)
-        labels = evaluation.train.batch("label", rows).numpy()
+        labels = evaluation.train.batch(field, rows).numpy()
         errors = [
             1
             - nearest_neighbour_accuracy(
                 images.flatten(1).numpy(), labels,
-                evaluation.real.flatten(1).numpy(), evaluation.labels,
+                evaluation.real.flatten(1).numpy(), asked,
             )
             for images in (
                 evaluation.generate(fitted, label=labels),
@@ -49,4 +57,8 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     return found
 
 
-METRIC = Metric("conditions", lambda evaluation: evaluation.conditional, _find)
+def _applies(evaluation: Evaluation) -> bool:
+    return evaluation.conditional and evaluation.told is None
+
+
+METRIC = Metric("conditions", _applies, _find)

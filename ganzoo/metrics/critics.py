@@ -64,6 +64,7 @@ def _steepness(evaluation: Evaluation) -> dict[str, Figure]:
             "",
             f"mean norm of the gradient of {name} between real and generated images",
             {"target": 1.0, "standard deviation": norms.std()},
+            targeted=True,
         )
     return found
 
@@ -128,7 +129,7 @@ def _values(evaluation: Evaluation, node: ex.Expression) -> list[Tensor]:
             case Image():
                 values[name] = image_tensor(evaluation.real, draw)
             case Label():
-                values[name] = torch.from_numpy(evaluation.labels)
+                values[name] = evaluation.test.batch(draw.field, evaluation.rows)
             case Text():
                 values[name] = torch.from_numpy(evaluation.captions(draw))
             case _:

@@ -106,9 +106,12 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     features = evaluation.features
     real, fake, known = features["real"], features["generated"], features["known"]
     found: dict[str, Figure] = {}
+    # those of a net for any images are named after it, so that none passes for Inception's
+    short = getattr(evaluation.extractor, "short", "")
+    fid, kid = (f"fd_{short}", f"kd_{short}") if short else ("fid", "kid")
     for name, measure, about in (
-        ("fid", frechet_distance, "Fréchet distance of the extractor's features"),
-        ("kid", kernel_distance, "kernel distance of the extractor's features"),
+        (fid, frechet_distance, "Fréchet distance of the extractor's features"),
+        (kid, kernel_distance, "kernel distance of the extractor's features"),
     ):
         found[name] = evaluation.figure(
             measure(real, fake), "lower", about, {"training images": measure(real, known)}

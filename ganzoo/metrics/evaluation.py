@@ -27,8 +27,8 @@ from torch import Tensor
 from ganzoo.data import load
 from ganzoo.data.catalog import DataSet, find
 from ganzoo.data.source import Source
-from ganzoo.errors import GanzooError, MetricError
-from ganzoo.metrics import feature_extractors
+from ganzoo.errors import GanzooError, MetricError, UnknownNameError, choices, nearest
+from ganzoo.metrics import efficientnet, feature_extractors
 from ganzoo.metrics.feature_extractors import Extractor, rounded
 from ganzoo.metrics.metric import CORE, Metric
 from ganzoo.metrics.report import Better, Figure, Report
@@ -42,6 +42,8 @@ from ganzoo.spec.tasks import Task
 COUNT = 10_000
 DENSE = 1024
 """Numbers in an image up to which distances of pixels are measured."""
+LITERATURE = {"inception": "inception-v3-compat", "dinov2": "dinov2-vit-l-14"}
+"""Nets by whose features papers measure distances, with torch-fidelity's names of them."""
 
 
 def evaluate(
@@ -52,6 +54,7 @@ def evaluate(
     seed: int = 0,
     history: Mapping[str, Any] | None = None,
     metrics: Iterable[Metric] | None = None,
+    literature: tuple[str, ...] = (),
     note: Callable[[str], None] = lambda text: None,
 ) -> Report:
     """All figures that apply to a model.
@@ -62,6 +65,8 @@ def evaluate(
         seed: of the samples and of every random choice.
         history: what a run recorded on the way (`ganzoo.metrics.history`).
         metrics: what to measure; by default all, those of plugins too.
+        literature: nets by whose features distances are measured as papers give them, with
+            50,000 samples: "inception", "dinov2" (`ganzoo.metrics.fidelity`).
         note: told what is being measured.
 
     Raises:
@@ -80,7 +85,12 @@ def evaluate(
         raise MetricError(f"{model.title} does not say what it was trained on; give --data")
     if count < 100:
         raise MetricError(f"figures of {count} images mean nothing; take 100 or more")
-    evaluation = Evaluation(model, data, count, seed, history)
+    for net in literature:
+        if net not in LITERATURE:
+            raise UnknownNameError(
+                f"no features {net!r}{nearest(net, LITERATURE)} papers take: {choices(LITERATURE)}"
+            )
+    evaluation = Evaluation(model, data, count, seed, history, literature)
     figures: dict[str, Figure] = {}
     owners: dict[str, str] = {}
     for metric in measured() if metrics is None else metrics:
@@ -141,6 +151,7 @@ class Evaluation:
         count: real and generated images each. seed: of all chance.
         image: the images that the model takes or draws.
         history: what a run recorded on the way, where it did.
+        literature: nets whose distances are asked for as papers give them.
     """
 
     def __init__(
@@ -150,9 +161,10 @@ class Evaluation:
         count: int = COUNT,
         seed: int = 0,
         history: Mapping[str, Any] | None = None,
+        literature: tuple[str, ...] = (),
     ) -> None:
         self.model, self.spec, self.data, self.seed = model, model.spec, data, seed
-        self.history = history
+        self.history, self.literature = history, literature
         self.declared: DataSet = find(data, default().data)
         self.train = load(data, "train")
         self.split = "test" if "test" in self.declared.splits else "train"
@@ -182,14 +194,23 @@ class Evaluation:
         """Whether images are so small that distances of pixels are measured."""
         return int(np.prod(self.image.shape)) <= DENSE
 
+    @cached_property
+    def asked(self) -> str | None:
+        """The field of labels whose classes the model draws images of; None where it takes none."""
+        return next(
+            (
+                draw.field
+                for task in self.model.tasks("generate").values()
+                for draw in map(self.spec.draws.get, self.spec.draws_of(task))
+                if isinstance(draw, Label)
+            ),
+            None,
+        )
+
     @property
     def conditional(self) -> bool:
         """Whether the model draws images of a class."""
-        return any(
-            isinstance(self.spec.draws[name], Label)
-            for task in self.model.tasks("generate").values()
-            for name in self.spec.draws_of(task)
-        )
+        return self.asked is not None
 
     @cached_property
     def told(self) -> Text | None:
@@ -231,6 +252,13 @@ class Evaluation:
         return self.images(self.test, self.rows)
 
     @cached_property
+    def normal(self) -> Tensor:
+        """The test images of classes that the training images have, too."""
+        if not self.left_out:
+            return self.real
+        return self.real[torch.from_numpy(~np.isin(self.labels, sorted(self.left_out)))]
+
+    @cached_property
     def known(self) -> Tensor:
         """As many training images, drawn by the seed."""
         return self.images(self.train, self.known_rows)
@@ -238,8 +266,12 @@ class Evaluation:
     @cached_property
     def known_rows(self) -> Tensor:
         """The rows of `known`."""
+        return self.known_sample(self.count)
+
+    def known_sample(self, most: int) -> Tensor:
+        """The rows of training images drawn by the seed, at most so many."""
         generator = torch.Generator().manual_seed(self.seed)
-        return torch.randperm(len(self.train), generator=generator)[: self.count]
+        return torch.randperm(len(self.train), generator=generator)[:most]
 
     @cached_property
     def everything(self) -> Tensor:
@@ -263,10 +295,14 @@ class Evaluation:
         return self.train.batch("label", torch.arange(len(self.train))).numpy()
 
     def fields_of_labels(self) -> Iterator[tuple[str, np.ndarray]]:
-        """The fields of labels of the test images, with the labels."""
+        """The fields of labels of the test images, with the labels; -1 where a caption is silent."""
         for field, draw in self.test.fields.fields.items():
             if isinstance(draw, Label) and not draw.independent:
-                yield field, self.test.batch(field, self.rows).numpy()
+                labels = self.test.batch(field, self.rows).numpy()
+                if self.declared.unsaid in draw.names:
+                    silent = draw.names.index(self.declared.unsaid)
+                    labels = np.where(labels == silent, -1, labels)
+                yield field, labels
 
     @cached_property
     def left_out(self) -> set[int]:
@@ -282,7 +318,9 @@ class Evaluation:
     @cached_property
     def generated(self) -> Tensor:
         """As many samples: of the classes, and of the captions, of the test images."""
-        given: dict[str, Any] = {"label": self.labels} if self.conditional else {}
+        given: dict[str, Any] = {}
+        if self.asked:
+            given["label"] = self.test.batch(self.asked, self.rows).numpy()
         if self.told:
             given["text"] = self.captions(self.told)
         return self.generate(self.count, **given)
@@ -297,6 +335,11 @@ class Evaluation:
     def extractor(self) -> Extractor:
         """The feature extractor of the data."""
         return feature_extractors.extractor_of(self.data)
+
+    @cached_property
+    def general(self) -> efficientnet.EfficientNet | None:
+        """A feature extractor that knows nothing of the data; None where none is installed."""
+        return efficientnet.installed()
 
     @property
     def extracted(self) -> dict[str, str] | None:
@@ -329,6 +372,9 @@ class Evaluation:
         *,
         real: int | None = None,
         generated: int | None = None,
+        bound: str = "",
+        targeted: bool = False,
+        remark: str = "",
     ) -> Figure:
         """A figure of all test images and as many samples, in six significant digits.
 
@@ -336,6 +382,7 @@ class Evaluation:
             value: the number. better: which way is good, if any. about: how it was measured.
             references: what else the same protocol gives.
             real, generated: how many images it rests on, where not on `count` of each.
+            bound, targeted, remark: as of `Figure`.
         """
         return Figure(
             value=_short(value),
@@ -344,6 +391,9 @@ class Evaluation:
             real=self.count if real is None else real,
             generated=self.count if generated is None else generated,
             references={name: _short(number) for name, number in (references or {}).items()},
+            bound=bound,
+            targeted=targeted,
+            remark=remark,
         )
 
 

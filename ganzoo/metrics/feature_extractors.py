@@ -6,18 +6,18 @@ people would get them: rounded to 8 bits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ganzoo.data.catalog import FeatureExtractor, find
-from ganzoo.errors import IntegrityError, MetricError
+from ganzoo.errors import IntegrityError
 from ganzoo.hub import from_pretrained
+from ganzoo.metrics import efficientnet
 from ganzoo.models.model import Model
 from ganzoo.plugins.host import default
-from ganzoo.version import install
 
 
 class Extractor(Protocol):
@@ -29,6 +29,11 @@ class Extractor(Protocol):
     name: str
     sha256: str
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of labels whose classes it knows, by its own names; often none."""
+        ...
+
     def features(self, images: Tensor) -> np.ndarray:
         """Features, float32 (n, d), of images (n, c, h, w) in [0, 1]."""
         ...
@@ -39,95 +44,64 @@ class Extractor(Protocol):
 
 
 class Classifier:
-    """A classifier of the zoo: a model with the tasks `features` and `classes`."""
+    """A model with a task of kind classify for each field of labels, and one that gives features.
 
-    def __init__(self, model: Model) -> None:
+    Args:
+        model: the first of its tasks of kind encode gives what distances compare.
+        fields: the names that its fields have, by those of the data, where these differ.
+    """
+
+    def __init__(self, model: Model, fields: Mapping[str, str] | None = None) -> None:
         self.model = model
         self.name = model.title
+        own = {task.field: name for name, task in model.tasks("classify").items()}
+        renamed = {theirs: own[ours] for theirs, ours in (fields or {}).items() if ours in own}
+        self._tasks = {**own, **renamed}
         self.sha256 = model.weights_sha256
 
     def features(self, images: Tensor) -> np.ndarray:
-        return self.model.encode(rounded(images), task="features")
+        return self.model.encode(rounded(images))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(task.field for task in self.model.tasks("classify").values())
 
     def classes(self, images: Tensor, field: str = "label") -> np.ndarray | None:
-        task = "classes" if field == "label" else field
-        if task not in self.model.tasks("encode"):
+        if field not in self._tasks:
             return None
-        return self.model.encode(rounded(images), task=task).argmax(1)
+        return self.model.classify(rounded(images), task=self._tasks[field])
 
 
 class Matcher(Classifier):
-    """A model that tells which sentence goes with which image; it knows no classes.
-
-    Its tasks `pictures` and `words` give directions that agree where the two belong together;
-    `features` is what distances compare.
-    """
+    """A model that tells which sentence goes with which image; it knows no classes."""
 
     def pictures(self, images: Tensor) -> np.ndarray:
         """Float32 (n, d)."""
-        return self.model.encode(rounded(images), task="pictures")
+        return self.model.match(rounded(images))
 
     def words(self, texts: np.ndarray) -> np.ndarray:
         """Of embedded sentences, float32 (n, size): float32 (n, d)."""
-        return self.model.encode(text=texts, task="words")
-
-    def classes(self, images: Tensor, field: str = "label") -> None:
-        return None
-
-
-class Inception:
-    """The Inception net of the published FIDs, through torchmetrics; its weights are downloaded.
-
-    Images are resized to 299x299 as torch-fidelity does; grey ones get three equal channels.
-    It gives 2,048 features and no classes of the data.
-    """
-
-    name = "inception-v3-compat"
-
-    def __init__(self) -> None:
-        try:
-            from torchmetrics.image.fid import NoTrainInceptionV3
-
-            self.net = NoTrainInceptionV3(self.name, ["2048"])
-        except (ImportError, ModuleNotFoundError) as error:
-            raise MetricError(
-                "no feature extractor for these images: their features come from the Inception "
-                f"net, which needs torch-fidelity ({install('inception')}); {error}"
-            ) from None
-        except OSError as error:
-            raise MetricError(
-                f"no feature extractor for these images: the weights of the Inception net could "
-                f"not be downloaded ({error}); try again with a network"
-            ) from None
-        self.sha256 = _hash(self.net)
-
-    def features(self, images: Tensor) -> np.ndarray:
-        found: list[np.ndarray] = []
-        with torch.inference_mode():
-            for part in rounded(images).split(50):
-                colours = part if part.shape[1] == 3 else part[:, :1].expand(-1, 3, -1, -1)
-                found.append(self.net((colours * 255).byte()).numpy())
-        return np.concatenate(found)
+        return self.model.match(text=texts)
 
     def classes(self, images: Tensor, field: str = "label") -> None:
         return None
 
 
 def extractor_of(data: str) -> Extractor:
-    """The feature extractor of a data set: the first that it declares, or else the Inception net.
+    """The feature extractor of a data set: the first that it declares, or else EfficientNet-Lite0.
 
     Raises:
         IntegrityError: its weights are not the pinned ones.
-        MetricError: the Inception net cannot be had.
+        MetricError: it declares none, and `ganzoo-core[features]` is not installed.
     """
     declared = find(data, default().data).feature_extractors
-    return pinned(declared[0]) if declared else Inception()
+    return pinned(declared[0]) if declared else efficientnet.loaded()
 
 
 def pinned(declared: FeatureExtractor) -> Extractor:
     """The extractor that a data set declares; IntegrityError where its weights are others."""
     model = from_pretrained(declared.name)
-    found = Matcher(model) if "words" in model.tasks("encode") else Classifier(model)
+    found = Matcher(model) if model.tasks("match") else Classifier(model, declared.fields)
     if found.sha256 != declared.sha256:
         raise IntegrityError(
             f"{declared.name} has sha256 {found.sha256[:12]}..., and figures are pinned to "
@@ -139,13 +113,3 @@ def pinned(declared: FeatureExtractor) -> Extractor:
 def rounded(images: Tensor) -> Tensor:
     """Images in [0, 1] as a file of 8 bits would hold them."""
     return images.mul(255).round().div(255)
-
-
-def _hash(net: torch.nn.Module) -> str:
-    import hashlib
-
-    digest = hashlib.sha256()
-    for key, value in sorted(net.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(value.contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -18,7 +18,7 @@ from ganzoo.errors import MetricError, SpecError, StoreError
 from ganzoo.metrics.report import MAX_REPORT, Figure
 from ganzoo.reading import content
 from ganzoo.spec.draws import DATA
-from ganzoo.spec.spec import pretty_json, strict_json
+from ganzoo.spec.spec import Spec, pretty_json, strict_json
 
 FILE = "history.json"
 COUNT = 2500
@@ -54,11 +54,12 @@ def follow(
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:count]
     real = extractor.features(train.batch("image", chosen).add(1).div(2))
     records: list[dict[str, Any]] = []
-    before = 0
+    before, distance = 0, None
     for folder in sorted(snapshots):
         step = int(folder.name)
         note(f"snapshot {step:,}")
         model = store.load(folder)
+        distance = _distance(model.spec)
         draws = [model.spec.draws[n] for n in model.spec.draws_of(model.task("generate"))]
         given: dict[str, Any] = {
             d.kind: train.batch(d.field, chosen).numpy() for d in draws if isinstance(d, DATA)
@@ -72,7 +73,7 @@ def follow(
     return {
         "data": data, "split": "train", "count": count, "seed": seed,
         "feature_extractor": {"name": extractor.name, "sha256": extractor.sha256},
-        "records": records,
+        "distance": distance, "records": records,
     }  # fmt: skip
 
 
@@ -97,14 +98,20 @@ def read(folder: Path) -> dict[str, Any] | None:
 
 
 def critic_gaps(history: Mapping[str, Any]) -> list[float] | None:
-    """What the critic took for the distance at each record; None where there is no critic.
-
-    A loss term named `critic` of the first update is the negative of that distance.
-    """
-    first = next(iter(history["records"][0]["losses"]))
-    if not first.endswith(".critic"):
+    """What the critic took for the distance at each record; None where there is no critic."""
+    term = history.get("distance")
+    if "distance" not in history:  # of an earlier ganzoo, which went by the name of the term
+        first = next(iter(history["records"][0]["losses"]))
+        term = first if first.endswith(".critic") else None
+    if not term:
         return None
-    return [-record["losses"][first] for record in history["records"]]
+    return [-record["losses"][term] for record in history["records"]]
+
+
+def _distance(spec: Spec) -> str | None:
+    """The term in a log that is the negative of a distance, as the Spec says."""
+    updates = [update for stage in spec.stages for update in stage.updates if update.distance]
+    return f"{updates[0].name}.{updates[0].distance}" if updates else None
 
 
 def lines(history: Mapping[str, Any]) -> list[dict[str, Any]]:

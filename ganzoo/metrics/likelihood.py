@@ -68,6 +68,7 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
             "higher",
             f"Parzen log-likelihood in nats, kernel {width:.3g} by 1,000 training images",
             {"training images": log_likelihood(known, validation, rows)[0]},
+            bound="training images",
         )
     }
 

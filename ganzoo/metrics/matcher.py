@@ -9,16 +9,21 @@ from ganzoo.metrics.captions import r_precision
 from ganzoo.metrics.evaluation import Evaluation
 from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
+from ganzoo.spec.draws import Text
+
+
+def _text(evaluation: Evaluation) -> Text | None:
+    """The sentence that a task of kind match takes."""
+    tasks = evaluation.model.tasks("match").values()
+    return next(filter(None, map(evaluation.text_of, tasks)), None)
 
 
 def _find(evaluation: Evaluation) -> dict[str, Figure]:
-    model = evaluation.model
-    text = evaluation.text_of(model.tasks("encode")["words"])
+    model, text = evaluation.model, _text(evaluation)
     assert text
 
     def share(images: Tensor, captions: np.ndarray) -> float:
-        pictures = model.encode(images, task="pictures")
-        words = model.encode(text=captions, task="words")
+        pictures, words = model.match(images), model.match(text=captions)
         return r_precision(pictures, words, seed=evaluation.seed)
 
     known = evaluation.train.batch(text.field, evaluation.known_rows).numpy()
@@ -33,4 +38,4 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     }
 
 
-METRIC = Metric("matcher", lambda evaluation: "words" in evaluation.model.tasks("encode"), _find)
+METRIC = Metric("matcher", lambda evaluation: _text(evaluation) is not None, _find)

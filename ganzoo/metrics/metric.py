@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 CORE = (
     "distributions",
     "class_balance",
+    "attributes",
     "likelihood",
+    "memorisation",
     "conditions",
     "captions",
+    "diversity",
+    "obedience",
     "classifier",
     "matcher",
     "codes",
@@ -27,7 +31,9 @@ CORE = (
     "translations",
     "anomalies",
     "critics",
+    "strangeness",
     "course",
+    "fidelity",
 )
 """The metrics that come with ganzoo, in the order in which they run.
 

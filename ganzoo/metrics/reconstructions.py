@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from torch import Tensor
 
+from ganzoo.metrics.classes import accuracy
 from ganzoo.metrics.evaluation import Evaluation
 from ganzoo.metrics.feature_extractors import rounded
 from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
+from ganzoo.metrics.targets import compared
 from ganzoo.models.model import Model
+from ganzoo.spec.draws import Image
 
 
 def reconstruction_ratio(images: np.ndarray, again: np.ndarray, seed: int = 0) -> float:
@@ -27,19 +31,43 @@ def reconstruction_ratio(images: np.ndarray, again: np.ndarray, seed: int = 0) -
 
 
 def _find(evaluation: Evaluation) -> dict[str, Figure]:
-    def ratio(model: Model) -> float:
-        again = model.reconstruct(evaluation.real, seed=evaluation.seed, output="pt")
-        images = evaluation.real.numpy()
-        return reconstruction_ratio(images, rounded(again).numpy(), evaluation.seed)
+    def again(model: Model) -> Tensor:
+        return rounded(model.reconstruct(evaluation.real, seed=evaluation.seed, output="pt"))
 
-    return {
+    ours, fresh = again(evaluation.model), again(evaluation.fresh)
+    ratio, worst = (
+        reconstruction_ratio(evaluation.real.numpy(), images.numpy(), evaluation.seed)
+        for images in (ours, fresh)
+    )
+    found = {
         "reconstruction_ratio": evaluation.figure(
-            ratio(evaluation.model),
+            ratio,
             "lower",
             "distance of images to their reconstructions over that to those of others",
-            {"untrained": ratio(evaluation.fresh)},
+            {"untrained": worst},
+            targeted=_targeted(evaluation),
         )
     }
+    if evaluation.classes and evaluation.declared.feature_extractors:
+        seen = [evaluation.extractor.classes(part) for part in (ours, evaluation.real, fresh)]
+        if seen[0] is not None:
+            kept, itself, nothing = (accuracy(part, evaluation.labels) for part in seen)
+            found["class_kept"] = evaluation.figure(
+                kept,
+                "higher",
+                "share of reconstructions in which the extractor sees the class of the image",
+                {"test images": itself, "untrained": nothing},
+                bound="test images",
+            )
+    return found
+
+
+def _targeted(evaluation: Evaluation) -> bool:
+    """Whether the loss is a distance of an image and its reconstruction."""
+    spec = evaluation.spec
+    task = evaluation.model.task("reconstruct")
+    images = [name for name in spec.draws_of(task) if isinstance(spec.draws[name], Image)]
+    return any(compared(spec, name, task.output) for name in images)
 
 
 METRIC = Metric(

@@ -34,6 +34,9 @@ class Figure:
         about: how it was measured, a sentence for people.
         real, generated: how many images of each kind it rests on.
         references: what else the same protocol gives, such as real training images.
+        bound: the reference beyond which more is not better, such as what real images get.
+        targeted: the training loss of the model minimizes this very number, or nearly.
+        remark: a sentence on what follows from the number, if any.
     """
 
     value: float
@@ -42,6 +45,27 @@ class Figure:
     real: int = 0
     generated: int = 0
     references: Mapping[str, float] = field(default_factory=lambda: dict[str, float]())
+    bound: str = ""
+    targeted: bool = False
+    remark: str = ""
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the value is past its bound, so that it is not better than what is nearer."""
+        limit = self.references.get(self.bound)
+        if limit is None or not self.better:
+            return False
+        return self.value > limit if self.better == "higher" else self.value < limit
+
+    @property
+    def way(self) -> str:
+        """Which way is good, for people; and whether it was trained for."""
+        way = f"{self.better} is better" if self.better else ""
+        if self.bound and way:
+            way += f", up to {self.bound}"
+        return ", ".join(
+            filter(None, (way, "the training loss targets it" if self.targeted else ""))
+        )
 
 
 @dataclass(frozen=True)
@@ -75,9 +99,19 @@ class Report:
         warnings.warn("Report.judge is Report.feature_extractor", DeprecationWarning, stacklevel=2)
         return self.feature_extractor
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What follows from the figures, a sentence each."""
+        return tuple(figure.remark for figure in self.figures.values() if figure.remark)
+
     def text(self) -> str:
         """The report as JSON."""
-        return pretty_json({"format_version": FORMAT, **asdict(self)})
+        plain = {"format_version": FORMAT, **asdict(self)}
+        for figure in plain["figures"].values():
+            for name in ("bound", "targeted", "remark"):
+                if not figure[name]:
+                    del figure[name]
+        return pretty_json(plain)
 
     def write(self, folder: Path) -> Path:
         """Write `metrics.json` into a model's folder."""
@@ -124,6 +158,9 @@ def parse(data: Any) -> Report:
             real=int(given.pop("real")),
             generated=int(given.pop("generated")),
             references=references,
+            bound=str(given.pop("bound", "")),
+            targeted=given.pop("targeted", False) is True,
+            remark=str(given.pop("remark", "")),
         )
         if given:
             raise ValueError(f"figure {name!r} has {', '.join(given)}")
@@ -139,6 +176,32 @@ def parse(data: Any) -> Report:
         if extractor is None
         else {"name": str(extractor["name"]), "sha256": str(extractor["sha256"])},
         figures=figures,
+    )
+
+
+def title_of(name: str, report: Report | None = None) -> str:
+    """What people call a figure: "FD (EfficientNet-Lite0)" for `fd_efficientnet_lite0`."""
+    word, _, features = name.partition("_")
+    extractor = report.feature_extractor["name"] if report and report.feature_extractor else ""
+    if word in ("fd", "kd") and features:
+        return f"{word.upper()} ({extractor or features.replace('_', '-')})"
+    return name.replace("_", " ")
+
+
+def worth(what: str, value: float, better: Better, rivals: Mapping[str, float]) -> str:
+    """One sentence on whether a method earns its place beside simpler ones; "" without any.
+
+    Args:
+        what: the figure, with its article. rivals: what simpler methods get, by their names.
+    """
+    if not rivals or not better:
+        return ""
+    best = max if better == "higher" else min
+    rival = best(rivals, key=lambda name: rivals[name])
+    wins = value != rivals[rival] and best(value, rivals[rival]) == value
+    return (
+        f"{what} is {value:.3g}, and {rivals[rival]:.3g} for {rival}, the best of the simpler "
+        f"methods: by this figure the model {'earns' if wins else 'does not earn'} its place."
     )
 
 

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SkipValidatio
 from ganzoo.errors import PluginError, SpecError, StoreError, plain
 from ganzoo.layout import CONFIG, MAX_CONFIG
 from ganzoo.reading import content
+from ganzoo.spec import older
 from ganzoo.spec.frozen import FrozenDict
 from ganzoo.spec.spec import Spec, pretty_json, strict_json
 from ganzoo.version import DISTRIBUTION
@@ -218,7 +219,7 @@ def read_config(folder: Path) -> ModelConfig:
     if not isinstance(said := data.get("weights"), dict) or "sha256" not in said:
         raise StoreError(f"{path} does not name the sha256 of its weights")
     try:
-        spec = Spec.from_dict(data.pop("spec", None), strangers=True)
+        spec = Spec.from_dict(older.updated(data.pop("spec", None)), strangers=True)
     except SpecError as error:
         raise SpecError(
             [(f"spec.{where}" if where else "spec", text) for where, text in error.problems]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -117,11 +118,74 @@ class Model:
                 default the first of kind encode.
             given: other inputs of the task, such as `text=...` where it encodes sentences.
         """
-        chosen = self.task("encode", task)
-        given |= {} if images is None else {"image": images}
-        values, n = self._given(chosen, given, None)
-        values |= self._noise(chosen, n, seed, {}, values)
-        return self._run(chosen, chosen.output, values).flatten(1).cpu().numpy()
+        other = self.spec.tasks.get(task) if task else None
+        if other is not None and other.kind in ("classify", "match"):
+            word = f"model.{other.kind}(..., task={task!r})"
+            warnings.warn(
+                f"{task!r} is a task of kind {other.kind}: {word}", DeprecationWarning, stacklevel=2
+            )
+            return self._rows(other, images, seed, given)
+        return self._rows(self.task("encode", task), images, seed, given)
+
+    def classify(
+        self,
+        images: Any,
+        *,
+        task: str | None = None,
+        probabilities: bool = False,
+        **given: Any,
+    ) -> np.ndarray:
+        """The class of each image: class numbers, int64 (n,).
+
+        Args:
+            task: the name of the task where there are several, such as "colour"; by default the
+                first of kind classify.
+            probabilities: give those of all classes in place, float32 (n, classes).
+            given: other inputs of the task.
+
+        Raises:
+            TaskError: the model is no classifier, or has no such task.
+        """
+        rows = self._rows(self.task("classify", task), images, 0, given)
+        if not probabilities:
+            return rows.argmax(1)
+        return torch.from_numpy(rows).softmax(1).numpy()
+
+    def match(self, images: Any = None, *, text: Any = None, task: str | None = None) -> np.ndarray:
+        """Directions of images or of sentences, float32 (n, d), of length 1.
+
+        The product of an image's and a sentence's is the larger, the better the two fit.
+
+        Args:
+            images, text: one of them; sentences, or embedded ones, float (n, size).
+            task: the name of the task where several take the same.
+
+        Raises:
+            TaskError: the model matches nothing, or not what is given.
+        """
+        if (images is None) == (text is None):
+            raise TaskError("give either images or text; their directions are compared")
+        if task is None:
+            task = self._matching(Text if images is None else Image)
+        given = {} if text is None else {"text": text}
+        rows = self._rows(self.task("match", task), images, 0, given)
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+    def _matching(self, kind: type[Image] | type[Text]) -> str:
+        """The first match task that takes an image, or a sentence."""
+        for name, task in self._tasks("match").items():
+            draws = map(self.spec.draws.__getitem__, self.spec.draws_of(task))
+            if any(isinstance(draw, kind) for draw in draws):
+                return name
+        what = "images" if kind is Image else "sentences"
+        raise TaskError(f"{self.title} has no task of kind match for {what}")
+
+    def _rows(self, task: Task, images: Any, seed: int, given: dict[str, Any]) -> np.ndarray:
+        """What a task gives, float32 (n, d)."""
+        given = given | ({} if images is None else {"image": images})
+        values, n = self._given(task, given, None)
+        values |= self._noise(task, n, seed, {}, values)
+        return self._run(task, task.output, values).flatten(1).cpu().numpy()
 
     def reconstruct(
         self,

@@ -11,14 +11,17 @@ that the Spec describes. Nothing is pickled and no name in a file is imported.
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from pathlib import Path
 from typing import Any, get_args
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from ganzoo.atomic import write_bytes, write_text
+from ganzoo.atomic import is_leftover, replaced, write_bytes, write_text
 from ganzoo.errors import StoreError, choices
 from ganzoo.layout import CONFIG, WEIGHTS
 from ganzoo.models.config import FORMAT, Dtype, ModelConfig, read_config
@@ -29,7 +32,17 @@ from ganzoo.spec import vocabulary
 from ganzoo.spec.spec import Spec
 from ganzoo.version import version
 
-__all__ = ["CONFIG", "FORMAT", "WEIGHTS", "Dtype", "load", "read_config", "requirements", "save"]
+__all__ = [
+    "CONFIG",
+    "FORMAT",
+    "WEIGHTS",
+    "Dtype",
+    "load",
+    "read_config",
+    "requirements",
+    "save",
+    "write",
+]
 
 STATE = "state"
 """What stands before the names of states among those of weights; no network has this name."""
@@ -44,7 +57,10 @@ def save(
     overwrite: bool = False,
     **facts: Any,
 ) -> Path:
-    """Write a model folder; weights first, `config.json` last, each whole or not at all.
+    """Write a model folder; it is there whole or not at all, and an old model stays until then.
+
+    Other files of the folder (a card, pictures) stay. What a killed save left half made is
+    replaced.
 
     Args:
         dtype: of the weights on disk; loading gives float32 whatever they were.
@@ -55,15 +71,28 @@ def save(
         StoreError: the folder holds something else, or a model while `overwrite` is False.
     """
     folder = Path(folder)
-    if dtype not in get_args(Dtype):
-        raise StoreError(f"dtype is one of {choices(get_args(Dtype))}, not {dtype!r}")
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file; give a folder")
     if folder.is_dir() and any(folder.iterdir()):
         if not (folder / CONFIG).is_file():
-            raise StoreError(f"{folder} holds other files and no model; give an empty folder")
-        if not overwrite:
+            if not _is_half_saved(folder, model):
+                raise StoreError(f"{folder} holds other files and no model; give an empty folder")
+        elif not overwrite:
             raise StoreError(f"{folder} holds a model already; give another folder, or overwrite")
+    with replaced(folder, last=CONFIG) as new:
+        if folder.is_dir():
+            _keep_others(folder, new)
+        write(model, new, dtype=dtype, **facts)
+    return folder
+
+
+def write(model: Model, folder: Path, *, dtype: Dtype = "float32", **facts: Any) -> None:
+    """Write the weights, and then `config.json`, into a folder that is being made.
+
+    Takes what `save` takes.
+    """
+    if dtype not in get_args(Dtype):
+        raise StoreError(f"dtype is one of {choices(get_args(Dtype))}, not {dtype!r}")
     tensors = {
         f"{name}.{key}": _stored(value, dtype)
         for name, net in model.networks.items()
@@ -82,7 +111,43 @@ def save(
     text = config.to_json()
     write_bytes(folder / WEIGHTS, content)
     write_text(folder / CONFIG, text)
-    return folder
+
+
+def _is_half_saved(folder: Path, model: Model) -> bool:
+    """Whether a folder holds nothing but what a save leaves that was killed before its end."""
+    halves = (f".{CONFIG}.", f".{WEIGHTS}.")  # as earlier versions named them
+    rest = [
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(halves) and not is_leftover(path)
+    ]
+    if not rest:
+        return True
+    if [path.name for path in rest] != [WEIGHTS]:
+        return False
+    try:  # weights alone may be somebody else's
+        with safe_open(rest[0], framework="pt") as file:
+            return {name.partition(".")[0] for name in file.keys()} <= {*model.networks}  # noqa: SIM118
+    except (SafetensorError, OSError):
+        return False
+
+
+def _keep_others(folder: Path, new: Path) -> None:
+    """Take over what is neither config nor weights; links, where the file system has them."""
+
+    def linked(source: str, target: str) -> None:
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except OSError:
+            shutil.copy2(source, target, follow_symlinks=False)
+
+    for path in folder.iterdir():
+        if path.name in (CONFIG, WEIGHTS) or is_leftover(path) or path == new:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.copytree(path, new / path.name, symlinks=True, copy_function=linked)
+        else:
+            linked(str(path), str(new / path.name))
 
 
 def requirements(spec: Spec, config: ModelConfig | None = None) -> dict[str, dict[str, Any]]:

@@ -175,8 +175,12 @@ def _check_state(spec: Spec, path: str, shape: Shape) -> None:
 
 
 def _check_task(spec: Spec, path: str, shape: Shape) -> None:
-    """A score is one number an image."""
+    """A score is one number an image, a verdict and a direction are some."""
     room, name, key = (*path.split("."), "", "")[:3]
+    rows = room == "tasks" and key == "output" and spec.tasks[name].kind in ("classify", "match")
+    if rows and len(shape) != 2:
+        what = "a number for each class" if spec.tasks[name].kind == "classify" else "a direction"
+        raise ShapeError([(path, f"gives {what}, (n, d), and this is {shape_text(shape[1:])}")])
     scores = room == "tasks" and key == "output" and spec.tasks[name].kind == "score"
     if scores and math.prod(shape[1:]) != 1:
         raise ShapeError(

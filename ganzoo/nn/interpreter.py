@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.errors import ShapeError, SpecError
+from ganzoo.nn import functions
 from ganzoo.nn.functions.arithmetic import alike
 from ganzoo.nn.modules import SHAPE_FAULTS, first_line, shape_text
 from ganzoo.spec import expression as ex
@@ -124,7 +125,7 @@ class Evaluator:
             for key, width in function.draws.items()
         }
         try:
-            return function.load()(*values, **noise)
+            return functions.load(name)(*values, **noise)
         except SpecError:
             raise
         except SHAPE_FAULTS as error:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import PluginError, ShapeError, choices
+from ganzoo.nn.convolution import Convolutions
 from ganzoo.spec import layers as L
 from ganzoo.spec.latex import layer_text
 from ganzoo.spec.layers.join import Join, join, joined_shape
@@ -147,13 +148,15 @@ class Net(nn.Module):
 
     Call it with its inputs in order. `net(x)` gives the end of the body,
     `net(x, outputs=("", "features"))` the end ("") and taps, in that order.
-    Under `precision`, it computes in that type and returns float32.
+    Under `precision`, it computes in that type and returns float32. With `convolutions`, those of
+    `ganzoo.nn.convolution` are used wherever gradients are, by layers of plugins, too.
 
     Attributes:
         shapes: what arrives, by input. leaves: what leaves, the end under "" and each tap.
     """
 
     precision: torch.dtype | None = None
+    convolutions = False
 
     def __init__(
         self, network: Network, shapes: Sequence[Shape], labels: Sequence[bool], *, dry: bool
@@ -205,6 +208,12 @@ class Net(nn.Module):
         return found
 
     def forward(self, *values: Tensor, outputs: tuple[str, ...] = ("",)) -> Any:
+        if self.convolutions and torch.is_grad_enabled():
+            with Convolutions():
+                return self._run_in_precision(values, outputs)
+        return self._run_in_precision(values, outputs)
+
+    def _run_in_precision(self, values: Sequence[Tensor], outputs: tuple[str, ...]) -> Any:
         if self.precision is None:
             return self._run(values, outputs)
         with torch.autocast(values[0].device.type, self.precision):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.metrics.report import Report
+from ganzoo.metrics.report import Report, title_of
 from ganzoo.models.config import ModelConfig
 from ganzoo.models.model import Model
 from ganzoo.nn.build import parameter_count
@@ -104,7 +104,11 @@ def _metadata(model: Model, name: str, report: Report | None, licence: str) -> s
     pipeline = _pipeline(spec)
     anomalies = any(task.quantile for task in spec.tasks.values())
     title = re.sub(r"[^a-z0-9]+", "-", spec.title.lower()).strip("-")
-    kind = "" if {"classes", "words"} & set(spec.tasks) else "gan"  # judges are none
+    draws = any(
+        task.kind in ("generate", "translate", "reconstruct", "score")
+        for task in spec.tasks.values()
+    )
+    kind = "gan" if draws else ""  # a classifier or a matcher is none
     tags = ["ganzoo", kind, title, "anomaly-detection" if anomalies else ""]
     there = _on_the_hub(data)
     results = _results(report, pipeline or "anomaly-detection") if report else []
@@ -137,7 +141,7 @@ def _results(report: Report, task: str) -> list[EvalResult]:
             dataset_name=report.data,
             dataset_split=report.split,
             metric_type=key,
-            metric_name=f"{key.replace('_', ' ')}: {_named(figure.about, report)}",
+            metric_name=f"{title_of(key, report)}: {_named(figure.about, report)}",
             metric_value=figure.value,
             metric_args={
                 "real": figure.real,
@@ -168,8 +172,12 @@ def _pipeline(spec: Spec) -> str:
         case "translate" | "reconstruct":
             return "image-to-image"
         case "encode":
-            verdicts = "classes" in spec.tasks
+            verdicts = any(task.kind == "classify" for task in spec.tasks.values())
             return "image-classification" if verdicts else "image-feature-extraction"
+        case "classify":
+            return "image-classification"
+        case "match":
+            return "zero-shot-image-classification"
         case _:
             return ""
 
@@ -217,8 +225,20 @@ def _example(model: Model) -> str:
                 lines.append(f'there = model.translate(images, to="{task.to}")')
             case "reconstruct":
                 lines.append("again = model.reconstruct(images)    # encoded and decoded")
+            case "classify":
+                lines.append(
+                    f"classes = model.classify(images{chosen})    # {task.field}: numbers (n,)"
+                )
+            case "match":
+                asked = f"text={told[0]}" if told else "images"
+                lines.append(f"directions = model.match({asked})    # {name}: an array (n, d)")
             case "encode":
                 lines.append(f"codes = model.encode(images{chosen})    # {name}: an array (n, d)")
+            case "score" if spec.estimated(task):
+                lines.append(
+                    f"scores = model.score(images{chosen})    # {name}: what the critic says, "
+                    "no anomaly score"
+                )
             case "score":
                 what = ".values, .threshold, .is_anomaly" if task.quantile else ".values"
                 lines.append(f"scores = model.score(images{chosen})    # {name}: {what}")
@@ -249,24 +269,25 @@ def _figures(report: Report, name: str) -> str:
     """The table of figures, and the protocol that they mean nothing without."""
     rows = ["| figure | value | beside it | what it is |", "| --- | ---: | --- | --- |"]
     for key, figure in report.figures.items():
-        way = {"lower": " (lower is better)", "higher": " (higher is better)", "": ""}
         beside = ", ".join(f"{word} {value:.4g}" for word, value in figure.references.items())
         rows.append(
-            f"| {key.replace('_', ' ')} | **{figure.value:.4g}** | {beside} "
-            f"| {figure.about}{way[figure.better]} |"
+            f"| {title_of(key, report)} | **{figure.value:.4g}** | {beside} "
+            f"| {_named(figure.about, report)}{f' ({figure.way})' if figure.way else ''} |"
         )
     real = max(figure.real for figure in report.figures.values())
     generated = max(figure.generated for figure in report.figures.values())
     extractor = report.feature_extractor
     by = (
         f" Features and classes are those of `{extractor['name']}` "
-        f"(sha256 `{extractor['sha256'][:16]}`), a small net of this zoo: its distances do "
-        "not compare with those of an Inception net."
+        f"(sha256 `{extractor['sha256'][:16]}`): distances of its features do not compare with "
+        "those of an Inception net."
         if extractor
         else ""
     )
+    remarks = "".join(f"\n\n{_named(remark, report)}" for remark in report.remarks)
     return (
         "\n".join(rows)
+        + remarks
         + f"\n\nMeasured on the {report.split} split of {report.data}: {real:,} real images"
         + (f", up to {generated:,} generated ones" if generated else "")
         + f", rounded to 8 bits, seed {report.seed}.{by} The measuring chooses "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Self, TypeVar, dataclass_transform
 
 from pydantic import (
@@ -37,7 +37,7 @@ class FrozenDict(dict[str, T]):
     """A dict that refuses to change; the mappings inside a Spec are of this kind."""
 
     def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
-        raise TypeError("a Spec is frozen; build a new one, or use model_copy(update=...)")
+        raise TypeError("a Spec is frozen; replace(...) gives another with other fields")
 
     __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
     clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
@@ -78,7 +78,12 @@ class Frozen(BaseModel, metaclass=_ByPosition):
     def __init__(self, *args: Any, **data: Any) -> None:
         if args:
             fields = type(self).model_fields.items()
-            names = [name for name, field in fields if name != "kind" and not field.kw_only]
+            # a kind is a word that the class has said already, where it has a default
+            names = [
+                name
+                for name, field in fields
+                if (name != "kind" or field.is_required()) and not field.kw_only
+            ]
             if len(args) > len(names):
                 raise SpecError(
                     f"{type(self).__name__} takes at most {len(names)} positional "
@@ -96,6 +101,29 @@ class Frozen(BaseModel, metaclass=_ByPosition):
     # pydantic then validates nested data by the model's schema and not by calling
     # this method again, so that the path of an error stays whole.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with these fields in place of its own, validated as a new one is.
+
+            spec.replace(batch=32), update.replace(repeat=5)
+
+        Raises:
+            SpecError: a field is unknown, or the whole would break the language.
+        """
+        kept = {name: value for name, value in fields_of(self).items() if name not in changes}
+        try:
+            return self.model_validate({**kept, **changes}, context=self._context())
+        except ValidationError as error:
+            root = self._spelt_out({**kept, **changes})
+            raise spec_error(error, type(self).__name__, root) from None
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As `replace(**update)`, since pydantic's own would validate nothing."""
+        return self.replace(**update) if update else super().model_copy(deep=deep)
+
+    def _context(self) -> Any:
+        """The context of pydantic in which this was, or would have been, validated."""
+        return None
 
     @model_validator(mode="wrap")
     @classmethod
@@ -123,6 +151,12 @@ class Frozen(BaseModel, metaclass=_ByPosition):
     def _spelt_out(cls, data: dict[str, Any]) -> Any:
         """`data` without shorthands: what the paths of pydantic's errors lead through."""
         return data
+
+
+def fields_of(part: Frozen) -> dict[str, Any]:
+    """The fields of a part of a Spec with their values; nothing that was kept beside them."""
+    found = {name: getattr(part, name) for name in type(part).model_fields}
+    return {**found, **(part.model_extra or {})}
 
 
 def spec_error(error: ValidationError, where: str = "", root: Any = None) -> SpecError:

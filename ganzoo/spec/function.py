@@ -18,6 +18,7 @@ class Function:
         parameters: names in order; the first `required` have no default.
         implementation: the callable, or `"module:attribute"`, loaded at first use. It takes
             tensors (batch first) and numbers; a network arrives as a callable; noise by keyword.
+            None for the core's, whose code `ganzoo.nn.functions` finds by `subject` and name.
         networks: the parameters that take a network itself and not a value.
         noise: keyword arguments that ganzoo fills with uniform numbers in [0, 1): one a sample,
             shape `(batch,)`, or as many as a mapping says, shape `(batch, n)`; drawn as every
@@ -38,7 +39,7 @@ class Function:
     name: str
     parameters: tuple[str, ...]
     required: int
-    implementation: Callable[..., Any] | str = field(repr=False)
+    implementation: Callable[..., Any] | str | None = field(repr=False)
     networks: tuple[str, ...] = ()
     noise: tuple[str, ...] | Mapping[str, int] = ()
     refuses: Mapping[str, str] = field(default_factory=lambda: dict[str, str]())
@@ -51,6 +52,7 @@ class Function:
     latex: str | None = None
     source: str = ""
     example: str = ""
+    subject: str = ""
 
     @classmethod
     def of(cls, implementation: Callable[..., Any], **declared: Any) -> Function:
@@ -74,9 +76,11 @@ class Function:
         return cls(implementation=implementation, **declared)
 
     def load(self) -> Callable[..., Any]:
-        """The callable behind the declaration; imports torch for the core's."""
+        """The callable of a plugin's function."""
         if callable(self.implementation):
             return self.implementation
+        if self.implementation is None:
+            raise LookupError(f"the code of {self.name!r} is the core's: ganzoo.nn.functions.load")
         module, _, attribute = self.implementation.partition(":")
         return getattr(import_module(module), attribute)
 
@@ -115,7 +119,8 @@ def core(
         name=name,
         parameters=tuple(word.rstrip("?") for word in words),
         required=sum(not word.endswith("?") for word in words),
-        implementation=f"ganzoo.nn.functions.{module}:{name}",
+        implementation=None,
+        subject=module,
         summary=summary,
         formula=formula,
         latex=latex,

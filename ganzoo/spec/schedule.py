@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from ganzoo.errors import SpecError
+from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec.frozen import Count, Frozen, Identifier, Named
 from ganzoo.spec.optimizers import Adam, AnyOptimizer, Optimizer
 
@@ -30,6 +30,8 @@ class Update(Frozen):
         clip_norm: before the step, the gradients of all weights together are scaled down to
             this norm where theirs is larger (arXiv:1211.5063).
         name: for logs and checkpoints; by default the networks' names.
+        distance: the term that is the negative of a distance between data and fakes, which its
+            networks learn to estimate (a critic); metrics and cards follow it.
     """
 
     train: Annotated[tuple[Identifier, ...], Field(min_length=1)]
@@ -41,6 +43,7 @@ class Update(Frozen):
     clip_weights: Limit | None = None
     name: Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9_]*$")] = ""
     clip_norm: Limit | None = Field(None, kw_only=True)
+    distance: Identifier | None = Field(None, kw_only=True)
 
     if TYPE_CHECKING:
 
@@ -56,7 +59,14 @@ class Update(Frozen):
             name: str = "",
             *,
             clip_norm: float | None = None,
+            distance: str | None = None,
         ) -> None: ...
+
+    def replace(self, **changes: Any) -> Self:
+        """As that of all parts of a Spec; a name that came from the networks goes with them."""
+        if "train" in changes and self.name == "_".join(self.train):
+            changes.setdefault("name", "")
+        return super().replace(**changes)
 
     @model_validator(mode="before")
     @classmethod
@@ -72,6 +82,10 @@ class Update(Frozen):
     def _consistent(self) -> Self:
         if len(set(self.train)) < len(self.train):
             raise SpecError([("train", "a network is named twice")])
+        if self.distance is not None and self.distance not in self.minimize:
+            near = nearest(self.distance, self.minimize)
+            text = f"no term {self.distance!r}{near} minimize has: {choices(self.minimize)}"
+            raise SpecError([("distance", text)])
         if wrong := [on for on in self.on if on >= self.every]:
             raise SpecError([("on", f"{wrong[0]} is never round % every; every is {self.every}")])
         return self

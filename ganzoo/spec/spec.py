@@ -16,7 +16,7 @@ from ganzoo.spec import expression as ex
 from ganzoo.spec import numbers, validation, vocabulary
 from ganzoo.spec.averages import Average, HalfLife
 from ganzoo.spec.draws import DATA, Draw
-from ganzoo.spec.frozen import Count, Frozen, FrozenDict, Named, spec_error
+from ganzoo.spec.frozen import Count, Frozen, FrozenDict, Named, fields_of, spec_error
 from ganzoo.spec.kinds import STRANGERS
 from ganzoo.spec.layers import Foreign, Layer
 from ganzoo.spec.network import Network
@@ -129,6 +129,29 @@ class Spec(Frozen):
             if "steps" in value and "round" not in value:
                 raise SpecError([("steps", "stands beside round; with stages, each has its own")])
         return _long_form(value)
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with these fields in place of its own, validated as a new one is.
+
+        `round` stands for one stage in place of all; `steps` alone is as `with_steps`.
+
+        Raises:
+            SpecError: a field is unknown, or the whole would break the language.
+        """
+        if "round" in changes:
+            gone = {"stages", *changes}
+            data = {name: value for name, value in fields_of(self).items() if name not in gone}
+            try:
+                return self.model_validate({**data, **changes}, context=self._context())
+            except ValidationError as error:
+                raise spec_error(error, "Spec", _long_form({**data, **changes})) from None
+        if "steps" in changes and "stages" not in changes:
+            steps = changes.pop("steps")
+            return self.replace(**changes).with_steps(steps)
+        return super().replace(**changes)
+
+    def _context(self) -> Any:
+        return STRANGERS if any(True for _ in self.foreign()) else None
 
     # ------------------------------------------------------------------------- validation
 
@@ -296,6 +319,23 @@ class Spec(Frozen):
         needed = {name for text in texts for name in self.states_in(text)}
         return tuple(name for name in self.state if name in needed)
 
+    @cached_property
+    def critics(self) -> tuple[str, ...]:
+        """The networks that learn to estimate a distance between data and fakes."""
+        found = {
+            name
+            for stage in self.stages
+            for update in stage.updates
+            if update.distance
+            for name in update.train
+        }
+        return tuple(name for name in self.networks if name in found)
+
+    def estimated(self, task: Task) -> bool:
+        """Whether a task of kind score publishes a critic, trained to tell data from the samples of
+        one generator, and not to find what is strange."""
+        return task.kind == "score" and bool(self.networks_in(task.output) & {*self.critics})
+
     @property
     def steps(self) -> int:
         """Rounds of all stages together."""
@@ -315,10 +355,9 @@ class Spec(Frozen):
         while sum(shares) > steps:  # a share of nothing was made one
             shares[shares.index(max(shares))] -= 1
         stages = [
-            stage.model_copy(update={"steps": share})
-            for stage, share in zip(self.stages, shares, strict=True)
+            stage.replace(steps=share) for stage, share in zip(self.stages, shares, strict=True)
         ]
-        return self.model_copy(update={"stages": tuple(stages)})
+        return self.replace(stages=tuple(stages))
 
     @property
     def open_ended(self) -> bool:

@@ -5,15 +5,15 @@
       k: {next: "clip(k + 0.001 * (0.5 * real - made), 0, 1)"}
       old: {kind: pool, of: fake, size: 50}
 
-Each changes once after a round, all from their old values, without gradients. The torch side
-of the core's kinds is in `ganzoo.nn.state`.
+Each changes once after a round, all from their old values, without gradients. A kind stands whole
+here, its torch side too, which looks at no number on the host: what depends on one is done with
+tensors, so that a round is the same work every time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, SerializeAsAny, model_validator
 
@@ -95,7 +95,9 @@ class Running(State):
     size: Count | None = None
 
     def tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, Tensor]:
-        return _code().running(self.start, self.size)
+        import torch
+
+        return {"value": torch.full((self.size,) if self.size else (), self.start)}
 
     def value(self, held: Mapping[str, Tensor], **values: Tensor) -> Tensor:
         return held["value"]
@@ -120,18 +122,54 @@ class Pool(State):
     size: Annotated[int, Field(ge=1, le=100_000)] = 50
 
     def tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, Tensor]:
-        return _code().pool(self.size, shapes["of"])
+        """Empty: `samples` (size, ...), of which the first `filled` (a whole number) are there."""
+        import torch
+
+        samples = torch.zeros((self.size, *shapes["of"]))
+        return {"samples": samples, "filled": torch.zeros((), dtype=torch.int64)}
 
     def value(self, held: Mapping[str, Tensor], **values: Tensor) -> Tensor:
-        return _code().seen(held, **values)
+        """The batch that it shows: older samples in the place of those that it exchanges."""
+        import torch
+
+        of = values["of"]
+        slot, _, exchanged = _slots(held, **values)
+        old = held["samples"][slot].to(of.dtype)
+        return torch.where(exchanged.view(-1, *[1] * (of.ndim - 1)), old, of)
 
     def after(self, held: Mapping[str, Tensor], **values: Tensor) -> Mapping[str, Tensor]:
-        return _code().exchanged(held, **values)
+        """What it holds once the batch was shown."""
+        import torch
+
+        of, samples, filled = values["of"], held["samples"], held["filled"]
+        size, batch = len(samples), len(of)
+        slot, new, old = _slots(held, **values)
+        # where each place gets its sample from: itself, or one of the batch; those that stay
+        # outside write to a place behind the last
+        source = torch.arange(size + 1, device=of.device)
+        target = torch.where(new | old, slot, torch.full_like(slot, size))
+        source = source.scatter(0, target, size + torch.arange(batch, device=of.device))[:size]
+        together = torch.cat((samples, of.to(samples.dtype)))
+        return {"samples": together[source], "filled": (filled + batch).clamp_max(size)}
 
 
-def _code() -> Any:
-    """The torch side, when something runs."""
-    return import_module("ganzoo.nn.state")
+def _slots(
+    held: Mapping[str, Tensor], of: Tensor, place: Tensor, swap: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """For each sample its place in the pool, whether it fills it, whether it is exchanged."""
+    import torch
+
+    size, batch, filled = len(held["samples"]), len(of), held["filled"]
+    number = torch.arange(batch, device=of.device)
+    free = filled + number
+    new = free < size
+    # places in a random order, as many as there are samples, no place twice
+    order = place.argsort()
+    rank = torch.empty_like(order).scatter(0, order, number)
+    first, end = rank * size // batch, (rank + 1) * size // batch
+    chosen = first + ((place * 1e4) % 1 * (end - first)).long()
+    old = (filled >= size) & (swap < 0.5) & (end > first)
+    return torch.where(new, free, chosen).clamp_max(size - 1), new, old
 
 
 class ForeignState(State):

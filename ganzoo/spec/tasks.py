@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -11,8 +11,8 @@ from ganzoo.spec.frozen import Frozen, FrozenDict, Identifier, Named
 from ganzoo.spec.optimizers import Adam, AnyOptimizer, Optimizer, Shared
 from ganzoo.spec.schedule import ExpressionText
 
-TaskKind = Literal["generate", "encode", "reconstruct", "translate", "score"]
-TASK_KINDS: tuple[str, ...] = ("generate", "encode", "reconstruct", "translate", "score")
+TaskKind = Literal["generate", "encode", "reconstruct", "translate", "score", "classify", "match"]
+TASK_KINDS: tuple[str, ...] = get_args(TaskKind)
 
 
 class Task(Frozen):
@@ -22,12 +22,15 @@ class Task(Frozen):
 
     Args:
         kind: generate, encode and translate give what the expression says, reconstruct an
-            image like its input, score one number an image (higher is stranger).
+            image like its input, score one number an image (higher is stranger), classify
+            one number for each class, match a direction: those of an image and of a sentence
+            agree where the two belong together.
         output: the expression.
         map: for score: where the strangeness is, an image like the input.
         quantile: for score: the share of normal images that shall pass. A run then holds some
             images out of training, and stores the score that so many of them stay below.
         to: for translate: the name of the domain it leads to.
+        of: for classify: the field of labels whose classes it tells, by default `label`.
         numbers: numbers that its expressions use by name, with what they are unless the caller
             sets them: `numbers: {psi: 0.7}`, and `model.generate(psi=0.5)`.
         solve: noise or lets for which values are sought before `output` is computed: those that
@@ -40,6 +43,7 @@ class Task(Frozen):
     map: ExpressionText | None = None
     quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
     to: Identifier | None = None
+    of: Identifier | None = None
     numbers: Annotated[Named[float], Field(max_length=16)] = Field(default_factory=FrozenDict)
     solve: Annotated[tuple[Identifier, ...], Field(max_length=16)] = ()
     minimize: ExpressionText | None = None
@@ -58,6 +62,8 @@ class Task(Frozen):
         for word in ("map", "quantile"):
             if getattr(self, word) is not None and self.kind != "score":
                 raise SpecError([(word, f"a task of kind {self.kind!r} has no {word}; score has")])
+        if self.of is not None and self.kind != "classify":
+            raise SpecError([("of", f"a task of kind {self.kind!r} has no of; classify has")])
         if (self.to is not None) != (self.kind == "translate"):
             raise SpecError([("to", "names the domain that a task of kind 'translate' leads to")])
         if bool(self.solve) != (self.minimize is not None):
@@ -69,6 +75,11 @@ class Task(Frozen):
         if isinstance(self.optimizer, Shared):
             raise SpecError([("optimizer", "a task has no update whose optimizer it could share")])
         return self
+
+    @property
+    def field(self) -> str:
+        """For classify: the field of labels whose classes it tells."""
+        return self.of or "label"
 
     @property
     def solver(self) -> Optimizer:

@@ -1,7 +1,6 @@
 """The words that expressions and networks may use: functions, kinds of layers, ...
 
-The core's functions are declared here, without torch; their code is in
-`ganzoo.nn.functions` and loads when something runs. Plugins add words through the
+Plugins add words through the
 hooks `ganzoo_functions`, `ganzoo_layers`, `ganzoo_optimizers` and `ganzoo_states`; the host
 joins them to the core's.
 """
@@ -10,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ganzoo.errors import PluginError
+from ganzoo import extension
 from ganzoo.spec.function import Function
 from ganzoo.spec.functions import FUNCTIONS
 
@@ -40,26 +38,19 @@ class Vocabulary:
     )
 
 
-_extension: Callable[[], Vocabulary] | str = "ganzoo.plugins.host:vocabulary"
+def extend_with(words: Callable[[], Vocabulary] | None) -> Callable[[], Vocabulary] | None:
+    """Let `current()` ask `words` for words beyond the core's; returns what it asked before.
 
-
-def extend_with(extension: Callable[[], Vocabulary] | str) -> Callable[[], Vocabulary] | str:
-    """Let `current()` ask `extension` for words beyond the core's; returns what it asked before.
-
-    By default it asks the host, which stands below this module and loads at the first word
-    that the core does not know.
+    `import ganzoo` makes it ask the host, which loads at the first word that the core does not
+    know. The choice holds for all threads of the process.
     """
-    global _extension
-    before, _extension = _extension, extension
+    before, extension.words = extension.words, words
     return before
 
 
 def current() -> Vocabulary:
     """The core's words and those of the plugins that the host found."""
-    if callable(_extension):
-        return _extension()
-    module, _, attribute = _extension.partition(":")
-    return getattr(import_module(module), attribute)()
+    return extension.words() if extension.words else core()
 
 
 def core() -> Vocabulary:
@@ -79,11 +70,3 @@ def function(name: str) -> Function | None:
 def layer(kind: str) -> type[Layer] | None:
     """The class of layers of that kind: the core's at once, a plugin's once the host has looked."""
     return core().layers.get(kind) or current().layers.get(kind)
-
-
-def load(name: str) -> Callable[..., Any]:
-    """The callable of that name."""
-    declared = function(name)
-    if declared is None:
-        raise PluginError(f"no function {name!r}; see `ganzoo plugins`")
-    return declared.load()

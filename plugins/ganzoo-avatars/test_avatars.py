@@ -16,7 +16,7 @@ import torch
 import ganzoo
 import ganzoo_avatars
 from ganzoo import GanzooError
-from ganzoo_avatars import DRAWINGS, Portraits, caption, draw, held_out
+from ganzoo_avatars import DRAWINGS, Portraits, caption, draw, free_sentences, held_out
 from ganzoo_avatars.captions import ALWAYS, NOT_SAID, PHRASINGS, SAYABLE, SOMETIMES, VALUES
 from ganzoo_avatars.layers import CHUNK, composite, style
 from ganzoo_avatars.loading import belongs
@@ -179,27 +179,40 @@ def test_data_sets_hold_what_they_declare(small, name: str) -> None:
             rows = source.batch(field, torch.arange(source.length(field)))
             return rows.add(1).mul(127.5).round().byte().numpy()
 
-        if collection.pairs is None:
+        if collection.pairs is not None:
+            assert len(images) == 80
+            np.testing.assert_array_equal(pictures("a"), images[::2])
+            np.testing.assert_array_equal(pictures("b"), images[1::2])
+            domains = [some.words(row)[collection.pairs.attribute] for row in range(80)]
+            assert domains == [collection.pairs.a, collection.pairs.b] * 40
+        together = collection.pairs is not None and collection.pairs.together
+        for field in source.fields.fields:
+            if field in known:
+                numbers = source.batch(field, torch.arange(len(source))).numpy()
+                truth = known[field][::2] if together else known[field]
+                np.testing.assert_array_equal(numbers, truth)
+                assert source.fields[field].names == labels[field]
+        if not together:
             np.testing.assert_array_equal(pictures("image"), images)
-            for field in source.fields.fields:
-                if field in known:
-                    numbers = source.batch(field, torch.arange(40)).numpy()
-                    np.testing.assert_array_equal(numbers, known[field])
-                    assert source.fields[field].names == labels[field]
-            told = source.batch("label", torch.arange(40)).tolist()
+            told = source.batch("label", torch.arange(len(source))).tolist()
             for row, number in enumerate(told):
                 words = some.words(row)
                 expected = " ".join(words[attribute] for attribute in collection.label)
                 assert source.fields.label.names[number] == expected
-        else:
-            assert len(images) == 80
-            np.testing.assert_array_equal(pictures("a"), images[:40])
-            np.testing.assert_array_equal(pictures("b"), images[40:])
-            domains = [some.words(row)[collection.pairs.attribute] for row in range(80)]
-            assert domains == [collection.pairs.a] * 40 + [collection.pairs.b] * 40
-            if not collection.pairs.together:
-                np.testing.assert_array_equal(pictures("image"), images)
-                assert source.batch("label", torch.arange(80)).tolist() == [0] * 40 + [1] * 40
+
+
+def test_domains_are_values_of_a_field() -> None:
+    declared = {one.name: one for one in ganzoo_avatars.ganzoo_data()}
+    hair, beard = declared["avatars-hair"], declared["avatars-beard"]
+    assert hair.domains == ganzoo.Domains("label", {"a": (0,), "b": (3,)})
+    assert hair.fields.label.names[0] == "black" and hair.fields.label.names[3] == "blond"
+    assert beard.domains == ganzoo.Domains("beard", {"a": (0,), "b": (2,)})
+    # one classifier knows the attributes of all of one style
+    for name in ("avatars-32", "avatars-hair", "avatars-beard"):
+        for field, draw_ in declared["avatars"].fields.fields.items():
+            if field != "image":
+                assert declared[name].fields[field] == draw_
+    assert {one for one in declared if declared[one].domains} == {"avatars-hair", "avatars-beard"}
 
 
 def test_the_sizes_that_are_declared() -> None:
@@ -215,6 +228,7 @@ def test_the_sizes_that_are_declared() -> None:
         "avatars-hair-paired": 10_000,
         "avatars-beard": 20_000,
         "avatars-captions": 40_000,
+        "avatars-sentences": 0,
     }
     for name, collection in COLLECTIONS.items():
         assert len(ganzoo_avatars.portraits("validation", name)) in (5_000, 2_000)
@@ -248,8 +262,7 @@ def test_partners_differ_in_one_attribute_alone(name: str) -> None:
 
     def halves(split: str) -> list[Portraits]:
         some = ganzoo_avatars.portraits(split, name)
-        half = len(some) // 2
-        return [some.take(slice(None, half)), some.take(slice(half, None))]
+        return [some.take(slice(None, None, 2)), some.take(slice(1, None, 2))]
 
     a, b = halves("test")
     assert len(a) == len(b) == 2_000
@@ -359,6 +372,30 @@ def test_the_examples_are_held_out() -> None:
     assert len(declared.fields.text.examples) == len(EXAMPLES)
 
 
+def test_free_sentences_are_nobodys_template_and_ask_for_what_there_is(monkeypatch) -> None:
+    free = free_sentences()
+    assert len({sentence for sentence, _ in free}) == 100
+    written = {one for split in SPLITS for one in ganzoo_avatars.sentences(split).text}
+    for sentence, words in free:
+        assert sentence not in written
+        assert words and all(value in VALUES[name] for name, value in words.items()), sentence
+    asked = Counter(pair for _, words in free for pair in words.items())
+    # all values but one or two that hardly any sentence needs
+    missing = {(n, v) for n, values in VALUES.items() for v in values} - set(asked)
+    assert missing <= {("eyes", "open")}
+    assert sum(set(ALWAYS) <= set(words) for _, words in free) >= 30
+    monkeypatch.setattr(
+        ganzoo, "embed", lambda some, *_, **__: np.ones((len(some), 384), "f4"), raising=False
+    )
+    source = ganzoo.load_data("avatars-sentences", "test")
+    for field in source.fields.fields:
+        if field != "text":
+            name = "hair_colour" if field == "label" else field
+            numbers = source.batch(field, torch.arange(100)).tolist()
+            said = [source.fields[field].names[number] for number in numbers]
+            assert said == [words.get(name, NOT_SAID) for _, words in free]
+
+
 def test_captions_are_embedded_and_rows_belong_together(small, monkeypatch) -> None:
     """Without a sentence encoder: each sentence gets numbers of its own."""
 
@@ -395,7 +432,8 @@ def test_it_is_small_and_says_whose_it_is(small, monkeypatch) -> None:
         assert words in notice
     assert (HERE / "licences" / "CC-BY-4.0.txt").stat().st_size > 10_000
     for declared in ganzoo_avatars.ganzoo_data():
-        assert "CC" in declared.licence and declared.source.startswith("https://")
+        drawn = "image" in declared.fields.fields or "a" in declared.fields.fields
+        assert ("CC" in declared.licence) == drawn and declared.source.startswith("https://")
     # offline, and whatever folders there are
     monkeypatch.setitem(os.environ, "GANZOO_DATA", "/nowhere")
     assert len(ganzoo.load_data("avatars", "test")) == 40

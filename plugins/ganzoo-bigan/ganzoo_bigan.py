@@ -252,6 +252,7 @@ class WBiGAN(Variant):
                     {"critic": gap, "penalty": penalty},
                     Adam(lr=self.lr, betas=(0.5, 0.9)),
                     repeat=self.critic_steps,
+                    distance="critic",
                 ),
                 Update(("E", "G"), {"critic": "mean(C(x, code)) - mean(C(fake, z))"}, slower),
             ],

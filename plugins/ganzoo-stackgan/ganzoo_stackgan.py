@@ -37,7 +37,7 @@ from itertools import chain, permutations
 from math import ceil, log2
 
 import ganzoo
-from ganzoo import DataSet, FeatureExtractor, Fields, Spec, Variant, hookimpl
+from ganzoo import DataSet, FeatureExtractor, Fields, Sentence, Spec, Variant, hookimpl
 from ganzoo.spec import (
     Adam,
     BatchNorm,
@@ -376,6 +376,63 @@ def _fashion(declared: DataSet, split: str, roots):
     return ganzoo.Source(declared.name, declared.fields, arrays)
 
 
+SYNONYMS = (
+    "tee", "trousers", "sweater", "gown", "overcoat", "open summer shoe", "button-up shirt",
+    "trainer", "handbag", "short boot",
+)  # fmt: skip
+"""What people call the garments, too, in their order; no caption does."""
+FREE = (
+    "{garment}, {colour}, {background} behind it",
+    "{background} background with {a_colour} {garment}",
+    "on {background}: {a_colour} {garment}",
+    "there is {a_colour} {garment} and everything around it is {background}",
+    "I would like {a_colour} {garment}, photographed before something {background}",
+    "{a_garment} that is {colour}, the wall behind is {background}",
+    "{colour} {garment}. Background: {background}.",
+    "show me {a_garment} coloured {colour} on {a_background} sheet",
+    "the {garment} is {colour} and the backdrop {background}",
+    "please draw {a_colour} {garment} with {background} around it",
+    "{A_COLOUR} {GARMENT} ON {A_BACKGROUND} BACKGROUND",
+    "{a_colour} {synonym} on {a_background} background",
+    "a photo of {a_colour} {synonym} in front of {a_background} wall",
+    "{a_colour} {garment}",
+    "a photo of {a_colour} {garment}",
+    "something {colour} to wear on {a_background} background",
+    "{a_garment} on {a_background} background",
+    "{a_garment}",
+    "{synonym}",
+    "a {background} wall, and before it {a_garment}",
+)
+"""Ways to say it that are in no caption; what one does not name, it leaves open."""
+
+
+def sentences() -> list[Sentence]:
+    """A hundred sentences of combinations that are for testing, each way of `FREE` five times."""
+    names, found = [*COLOURS], list[Sentence]()
+    for way, phrasing in enumerate(FREE):
+        for turn in range(5):
+            garment = (3 * way + 2 * turn) % len(GARMENTS)
+            left = pairs(garment, "test")
+            colour, background = left[_number("free", way, turn) % len(left)]
+            words = {
+                "garment": GARMENTS[garment],
+                "synonym": SYNONYMS[garment],
+                "colour": names[colour],
+                "background": names[background],
+            }
+            words |= {f"a_{key}": _a(word) for key, word in words.items()}
+            words |= {key.upper(): word.upper() for key, word in words.items()}
+            named = phrasing.lower()
+            says = {
+                "label": garment if "garment}" in named or "synonym}" in named else None,
+                "colour": colour if "colour}" in named else None,
+                "background": background if "background}" in named else None,
+            }
+            text = phrasing.format(**words)
+            found.append(Sentence(text, {k: v for k, v in says.items() if v is not None}))
+    return found
+
+
 CLASSIFIER = FeatureExtractor(
     "classifier-captions", "15d646179fd2b9659697c53585e446ec56a53f3e852efe7bbfc9ed289ec2bf16"
 )
@@ -465,6 +522,7 @@ def ganzoo_data():
         DataSet(
             name="fashion-captions",
             fields=_fashion_fields("fashion-captions"),
+            sentences=sentences,
             summary="Fashion-MNIST in twelve colours before twelve, 32x32, with a caption each; a "
             "fifth of the combinations is for testing alone.",
             size=60_000,

@@ -57,6 +57,7 @@ class WGAN(Variant):
             RMSprop(lr=self.lr),
             repeat=self.critic_steps,
             clip_weights=self.clip,
+            distance="critic",
         )
         generator = RMSprop(lr=self.lr_generator)
         return _spec(self, data, "WGAN", "arXiv:1701.07875", critic, generator)
@@ -83,6 +84,7 @@ class WGANGP(Variant):
             {"critic": SCORE, "penalty": f"{self.penalty:g} * gradient_penalty(C, x, fake)"},
             Adam(lr=self.lr, betas=(0.5, 0.9)),
             repeat=self.critic_steps,
+            distance="critic",
         )
         generator = Adam(
             lr=self.lr_generator, betas=(0.5, 0.9), decay=Decay(start=0.0) if self.decay else None

@@ -24,8 +24,6 @@ from ganzoo.spec.draws import NOISE, Image
 from ganzoo.spec.spec import Spec
 
 TITLE = "Anomalies"
-CRITIC = "critic"
-"""A score task of this name publishes what a training estimated, and judges no picture."""
 MOST_DRAWN = 400_000
 """Characters of a drawing that is sent as text."""
 LARGEST_DRAWING = 1024
@@ -45,7 +43,8 @@ def _task(spec: Spec) -> str | None:
         draws = [spec.draws[draw] for draw in spec.draws_of(task)]
         given = [draw for draw in draws if not isinstance(draw, NOISE)]
         images = len(given) == 1 and isinstance(given[0], Image)
-        if task.kind == "score" and name != CRITIC and images:
+        # a critic is trained to tell data from samples, and calls other pictures anything
+        if task.kind == "score" and images and not spec.estimated(task):
             found.append(name)
     return min(found, key=lambda name: spec.tasks[name].quantile is None, default=None)
 

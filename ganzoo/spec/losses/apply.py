@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ganzoo.errors import SpecError
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
-from ganzoo.spec.frozen import FrozenDict
+from ganzoo.spec.frozen import FrozenDict, fields_of
 from ganzoo.spec.layers import BatchNorm, Layer, LayerNorm
 from ganzoo.spec.losses.roles import Game
 from ganzoo.spec.network import Network
 from ganzoo.spec.optimizers import SGD, Adam, Optimizer, RMSprop
-from ganzoo.spec.schedule import Stage, Update
+from ganzoo.spec.schedule import Update
 from ganzoo.spec.spec import Spec
 
 if TYPE_CHECKING:
@@ -59,14 +59,14 @@ class _Exchange:
         [stage] = spec.stages
         updates = [self._update(update) for update in stage.updates]
         network = self._network(spec.networks[judge])
-        draft = spec.model_copy(
-            update={
-                "title": f"{_own(spec.title)} with {loss.name} loss" if spec.title else "",
-                "source": "; ".join(dict.fromkeys(filter(None, (spec.source, loss.source)))),
-                "networks": {**spec.networks, judge: network},
-                "stages": (Stage(updates, stage.steps, stage.freeze, stage.name),),
-            }
-        )
+        fields = {
+            "title": f"{_own(spec.title)} with {loss.name} loss" if spec.title else "",
+            "source": "; ".join(dict.fromkeys(filter(None, (spec.source, loss.source)))),
+            "networks": FrozenDict({**spec.networks, judge: network}),
+            "stages": (stage.replace(round=tuple(updates)),),
+        }
+        # it may have draws and lets that nothing needs any more, and is validated without them
+        draft = Spec.model_construct(**{**fields_of(spec), **fields})
         try:
             made = Spec.from_dict(self._without_unused(draft))
         except SpecError as error:
@@ -91,10 +91,13 @@ class _Exchange:
                 for limit in (clip, update.clip_weights)
             )
             self.changes.append(f"weights of {player} are {now} (before: {before})")
-        return Update(
-            update.train, minimize, self._optimizer(update.optimizer, player),
-            repeat, update.every, update.on, clip, update.name, clip_norm=update.clip_norm,
-        )  # fmt: skip
+        return update.replace(
+            minimize=minimize,
+            optimizer=self._optimizer(update.optimizer, player),
+            repeat=repeat,
+            clip_weights=clip,
+            distance=self.loss.distance if judging else None,
+        )
 
     def _terms(self, update: Update, judging: bool) -> dict[str, str]:
         [player] = update.train
@@ -233,9 +236,7 @@ class _Exchange:
                     "samples that do not mix"
                 )
         inputs = {name: _unmixed(branch, refused) for name, branch in network.inputs.items()}
-        return network.model_copy(
-            update={"inputs": FrozenDict(inputs), "layers": _unmixed(network.layers, refused)}
-        )
+        return network.replace(inputs=inputs, layers=_unmixed(network.layers, refused))
 
     # ------------------------------------------------------------------------- what is left
 
@@ -270,7 +271,7 @@ def _unmixed(layers: tuple[Layer, ...], refused: Mapping[str, str]) -> tuple[Lay
                 pass
             case _:
                 inner = {key: _unmixed(getattr(layer, key), refused) for key in layer.rows}
-                found.append(layer.model_copy(update=inner) if inner else layer)
+                found.append(layer.replace(**inner) if inner else layer)
     return tuple(found)
 
 

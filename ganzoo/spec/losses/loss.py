@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec import expression as ex
-from ganzoo.spec.frozen import Frozen, FrozenDict, Named, spec_error
+from ganzoo.spec.frozen import Frozen, FrozenDict, Identifier, Named, spec_error
 from ganzoo.spec.losses.apply import FAKE, JUDGE, REAL, WORDS, Applied, exchange
 from ganzoo.spec.schedule import ExpressionText, Limit
 from ganzoo.spec.spec import Spec
@@ -33,8 +33,9 @@ class Loss(Frozen):
 
     Args:
         name: what `--loss` takes.
-        discriminator, generator: their terms by name. The name `critic` is for the negative of
-            a distance between data and fakes, which metrics follow.
+        discriminator, generator: their terms by name.
+        distance: the discriminator's term that is the negative of a distance between data and
+            fakes, if one is; metrics follow it.
         numbers: numbers that the terms use by name, so that `--loss NAME,gamma=2` can set them.
         repeat: updates of the discriminator in a round.
         clip_weights: what its weights are clipped to.
@@ -53,6 +54,7 @@ class Loss(Frozen):
     betas: tuple[Share, Share] | None = None
     summary: Annotated[str, Field(max_length=500)] = ""
     source: Annotated[str, Field(max_length=200)] = ""
+    distance: Identifier | None = None
 
     if TYPE_CHECKING:
 
@@ -212,6 +214,7 @@ LOSSES: dict[str, Loss] = {
             {"critic": _DISTANCE},
             {"critic": "-mean(D(fake))"},
             repeat=5,
+            distance="critic",
             clip_weights=0.01,
             optimizer="rmsprop",
             summary="The Wasserstein distance, by a critic whose weights are clipped.",
@@ -223,6 +226,7 @@ LOSSES: dict[str, Loss] = {
             {"critic": "-mean(D(fake))"},
             {"penalty": 10.0},
             repeat=5,
+            distance="critic",
             optimizer="adam",
             betas=(0.5, 0.9),
             summary="The Wasserstein distance, by a critic whose slope is held near 1.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo import hookimpl
 
-from .captions import caption, held_out
+from .captions import caption, free_sentences, held_out
 from .drawings import DRAWINGS
 from .sets import declarations
 
@@ -24,6 +24,7 @@ __all__ = [
     "attributes",
     "caption",
     "draw",
+    "free_sentences",
     "held_out",
     "names",
     "portraits",

@@ -8,6 +8,8 @@ more attributes. A fifth of the combinations of these three is held out of train
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
@@ -135,6 +137,23 @@ def _a(word: str) -> str:
 def _listed(said: Sequence[str]) -> str:
     *most, last = said
     return f"{', '.join(most)} and {last}" if most else last
+
+
+@cache
+def free_sentences() -> tuple[tuple[str, Mapping[str, str]], ...]:
+    """A hundred sentences in no template, each with the attributes that it asks for.
+
+    Paraphrases, other orders, and sentences that leave out what captions always name; to measure
+    with, and never to train on.
+    """
+    found: list[tuple[str, Mapping[str, str]]] = []
+    text = files("ganzoo_avatars").joinpath("free.txt").read_text("utf-8")
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            sentence, _, asked = line.partition(" | ")
+            words = dict(one.split("=") for one in asked.split("; "))
+            found.append((sentence, MappingProxyType(words)))
+    return tuple(found)
 
 
 VALUES: Mapping[str, tuple[str, ...]] = MappingProxyType(

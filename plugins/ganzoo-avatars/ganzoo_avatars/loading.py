@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ import torch
 import ganzoo
 from ganzoo import DataSet, Source
 
+from .captions import NOT_SAID, VALUES, free_sentences
 from .drawings import DRAWINGS
 from .portrait import PARTS, Portraits, draw, part_of
 from .sets import (
@@ -31,14 +33,12 @@ def load(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
     """Draw a data set; nothing is read but this package, and nothing written."""
     collection = COLLECTIONS[declared.name]
     some = drawn(collection, split)
-    # the tensors share this memory: pictures are there once, also where `a` and `b` are its halves
     images = torch.from_numpy(some.pixels(collection.side))
-    if collection.pairs is None:
-        arrays = {"image": images, "label": label(collection, some), **some.attributes}
-    else:
-        number = len(images) // 2
-        numbers = np.arange(2).repeat(number)
-        arrays = {"image": images, "label": numbers, "a": images[:number], "b": images[number:]}
+    arrays: dict[str, Any] = {"image": images, "label": label(collection, some), **some.attributes}
+    if collection.pairs is not None:
+        arrays |= {"a": images[::2], "b": images[1::2]}
+        if collection.pairs.together:
+            arrays |= {name: values[::2] for name, values in some.attributes.items()}
     fields = declared.fields.fields
     return Source(declared.name, declared.fields, {name: arrays[name] for name in fields})
 
@@ -60,6 +60,21 @@ def load_captions(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Sou
     return Source(declared.name, declared.fields, arrays)
 
 
+def load_free(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
+    """The sentences in no template, with what they ask for."""
+    free = free_sentences()
+    labels = {
+        name: np.array([(*values, NOT_SAID).index(words.get(name, NOT_SAID)) for _, words in free])
+        for name, values in VALUES.items()
+    }
+    arrays = {
+        "label": labels.pop("hair_colour"),
+        **labels,
+        "text": ganzoo.embed([one for one, _ in free], declared.fields["text"].encoder, keep=True),
+    }
+    return Source(declared.name, declared.fields, arrays)
+
+
 def sentences(split: str = "train") -> Told:
     """What stands behind `avatars-captions`: portraits, sentences, and what these name.
 
@@ -71,7 +86,7 @@ def sentences(split: str = "train") -> Told:
 
 
 def drawn(collection: Collection, split: str) -> Portraits:
-    """The portraits of a split, in order; of pairs all of `a`, and then all of `b`."""
+    """The portraits of a split, in order; of pairs one of `a` and one of `b` by turns."""
     index = np.arange(collection.sizes[split])
 
     def some(part: str, keep: Keep) -> Portraits:
@@ -89,7 +104,8 @@ def drawn(collection: Collection, split: str) -> Portraits:
         half.changed(**{pairs.attribute: value})
         for half, value in zip(halves, (pairs.a, pairs.b), strict=True)
     ]
-    return Portraits.joined(changed)
+    # by turns, so that the first ones are of both domains
+    return Portraits.joined(changed).take(np.arange(2 * len(index)).reshape(2, -1).T.ravel())
 
 
 def label(collection: Collection, some: Portraits) -> np.ndarray:
@@ -117,8 +133,8 @@ def belongs(split: str) -> Keep:
 def portraits(split: str = "train", data: str = "avatars") -> Portraits:
     """The portraits of a data set, of which `take`, `changed`, `words` and `pixels` make more.
 
-    Number i is `image` i of the split; where there are domains, those of `a` come first and then
-    those of `b`.
+    Number i is `image` i of the split; where there are domains, one of `a` and one of `b` come by
+    turns.
 
     Raises:
         GanzooError: no such data set of portraits, or it has no such split.

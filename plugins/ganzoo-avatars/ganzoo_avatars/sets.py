@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ganzoo import DataSet, Fields
+from ganzoo import DataSet, Domains, Fields
 from ganzoo.spec import Image, Label, Text
 
 from .captions import ALWAYS, NOT_SAID, SAYABLE, VALUES, caption
@@ -81,18 +81,29 @@ class Collection:
     def fields(self, name: str) -> Fields:
         """What the data set of that name holds."""
         shape = (3, self.side, self.side)
+        image, several = Image(shape), len(self.label) > 1
+        label = Label(len(self.label_names), names=self.label_names)
+        # an attribute that is the label itself is not there twice
+        rest = labels(self.style, () if several else self.label)
         if self.pairs is None:
-            label = Label(len(self.label_names), names=self.label_names)
-            # an attribute that is the label itself is not there twice
-            rest = labels(self.style, self.label if len(self.label) == 1 else ())
-            return Fields({"image": Image(shape), "label": label, **rest}, name)
+            return Fields({"image": image, "label": label, **rest}, name)
         free = not self.pairs.together
         domains = {domain: Image(shape, field=domain, independent=free) for domain in "ab"}
         if self.pairs.together:
-            return Fields({**domains}, name)
-        what = self.pairs.attribute.replace("_", " ")
-        label = Label(2, names=(f"{what}: {self.pairs.a}", f"{what}: {self.pairs.b}"))
-        return Fields({"image": Image(shape), "label": label, **domains}, name)
+            return Fields({**domains, **labels(self.style, (self.pairs.attribute,))}, name)
+        return Fields({"image": image, "label": label, **rest, **domains}, name)
+
+    @property
+    def domains(self) -> Domains | None:
+        """Which values of which field are in `a` and in `b`; None where there is no such field."""
+        if self.pairs is None or self.pairs.together:
+            return None
+        attribute = self.pairs.attribute
+        values = DRAWINGS[self.style].attributes[attribute].names
+        field = "label" if self.label == (attribute,) else attribute
+        return Domains(
+            field, {"a": (values.index(self.pairs.a),), "b": (values.index(self.pairs.b),)}
+        )
 
 
 def labels(style: str, without: tuple[str, ...] = ()) -> dict[str, Label]:
@@ -155,6 +166,7 @@ COLLECTIONS: dict[str, Collection] = {
 
 
 CAPTIONS = "avatars-captions"
+SENTENCES_ALONE = "avatars-sentences"
 SENTENCES = {"train": 10_000, "validation": 1_000, "test": 2_500}
 PICTURES = {"train": 4, "validation": 2, "test": 2}
 """How many portraits there are for each sentence."""
@@ -202,6 +214,27 @@ def _captioned() -> DataSet:
     )
 
 
+def _free() -> DataSet:
+    labels = {
+        name: Label(len(names) + 1, field=name, names=(*names, NOT_SAID))
+        for name, names in VALUES.items()
+    }
+    hair = labels.pop("hair_colour")
+    colour = Label(hair.classes, names=hair.names)
+    fields = {"label": colour, **labels, "text": Text()}
+    return DataSet(
+        name=SENTENCES_ALONE,
+        fields=Fields(fields, SENTENCES_ALONE),
+        summary="A hundred sentences about portraits in no template, with what each asks for and "
+        "without pictures: to measure with, never to train on.",
+        size=0,
+        licence="Apache-2.0, ganzoo",
+        source="https://github.com/ganzoo/ganzoo",
+        load="ganzoo_avatars.loading:load_free",
+        splits=("test",),
+    )
+
+
 def declarations() -> list[DataSet]:
     """All data sets of this package."""
     return [
@@ -215,8 +248,10 @@ def declarations() -> list[DataSet]:
                 source=SOURCES[collection.style],
                 load="ganzoo_avatars.loading:load",
                 splits=SPLITS,
+                domains=collection.domains,
             )
             for name, collection in COLLECTIONS.items()
         ),
         _captioned(),
+        _free(),
     ]

@@ -1,0 +1,108 @@
+"""What a run is: what must be as it was for a checkpoint to go on, and what decides its bits."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganzoo.errors import TrainingError
+from ganzoo.models.store import requirements
+from ganzoo.spec.spec import Spec
+from ganzoo.version import version
+
+ARGUMENTS = {"seed": "seed", "batch": "batch", "precision": "precision"}
+"""The facts that are arguments of `train`, too."""
+
+
+class OtherBits(UserWarning):
+    """A run goes on, and will not end with the bits that it would have had without the stop."""
+
+
+def spec_digest(spec: Spec) -> str:
+    """The same for Specs whose runs are the same as far as both go."""
+    # how long it lasts says nothing of a round, unless rates fall or stages change on the way
+    spec = spec.with_steps(1) if spec.open_ended else spec
+    return hashlib.sha256(spec.to_json().encode()).hexdigest()[:16]
+
+
+def surroundings(
+    spec: Spec, device: torch.device, world: int, plugins: Iterable[str] = ()
+) -> dict[str, Any]:
+    """What changes no more than bits: versions, and what computes.
+
+    Args:
+        plugins: distributions beside those that bring layers and functions of the Spec.
+    """
+    facts: dict[str, Any] = {"ganzoo": version(), "torch": str(torch.__version__)}
+    facts |= {name: _version(name) for name in sorted({*requirements(spec), *plugins})}
+    facts["device"] = _name(device)
+    if device.type == "cpu":
+        facts["threads"] = torch.get_num_threads()
+    return facts | {"processes": world}
+
+
+def check(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Compare what a checkpoint says with what this run is.
+
+    Raises:
+        TrainingError: seed, batch, Spec, data or precision are others.
+    """
+    for word, value in wanted.items():
+        if word != "surroundings" and found.get(word) != value:
+            raise TrainingError(_difference(path, word, found.get(word), value))
+    theirs = found.get("surroundings")
+    theirs = theirs if isinstance(theirs, dict) else {}
+    others = [
+        f"{word} {_said(theirs.get(word))} (now {_said(value)})"
+        for word, value in wanted["surroundings"].items()
+        if theirs.get(word) != value
+    ]
+    gone = theirs.keys() - wanted["surroundings"].keys()
+    others += [f"{word} {_said(theirs[word])} (now none)" for word in sorted(gone)]
+    if others:
+        warnings.warn(
+            f"checkpoint {path} was trained with {', '.join(others)}: the run goes on, and its "
+            "last bits may differ from those of a run that was not stopped",
+            OtherBits,
+            stacklevel=2,
+        )
+
+
+def _difference(path: Path, word: str, theirs: object, ours: object) -> str:
+    if word == "data":
+        return (
+            f"checkpoint {path} was trained on other data: its pictures, labels or their order "
+            "differ from what is loaded now. Resume with the same data, or start anew"
+        )
+    again = f"give {word} {theirs!r}" if word in ARGUMENTS else "resume with the same"
+    return (
+        f"checkpoint {path} was trained with {word} {theirs}, and this run has {ours}; {again}, "
+        "or start anew"
+    )
+
+
+def _said(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+def _name(device: torch.device) -> str:
+    """The kind of a device, as far as it decides bits."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "cpu":
+        ask = getattr(torch.backends.cpu, "get_cpu_capability", lambda: "")
+        return f"cpu {ask()}".strip()
+    return device.type

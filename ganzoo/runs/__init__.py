@@ -1,0 +1,40 @@
+"""Runs: what a training leaves behind, so that it can be seen, resumed and used.
+
+    run.json                what is trained, on what, from which seed
+    checkpoint.safetensors  the last good state; `ganzoo train --resume FOLDER` goes on from it
+    log.jsonl               one line now and then: step, seconds, losses
+    progress/0000500.png    the same latents, as training goes on
+    snapshots/0000500/      the model as it was then, where the run keeps them
+    metrics.json            speed and last losses
+    losses.png, samples.png, animation.gif
+    model/                  the trained model, for `from_pretrained`
+    .lock                   whose process trains here
+
+At any moment a folder is one of (`state`):
+
+    begun      run.json is there: `--resume` trains from the first round
+    resumable  a checkpoint, too: `--resume` goes on from it, and ends with the same bits
+    done       model/ is there, and is that of the run.json; it is written last, at once
+
+settings.py   what a run is                   folder.py     its state, its owner, its start
+training.py   how it is carried out           recorder.py, records.py, frames.py   what it leaves
+held_out.py   what it does not train on       trained.py    its model, done or not
+samples.py    what is drawn of a model        course.py     its figures over time
+"""
+
+from ganzoo.layout import RUN
+from ganzoo.runs.course import course
+from ganzoo.runs.folder import check_place, check_vacant, extended, start, state, writing
+from ganzoo.runs.held_out import HELD_OUT, MOST_HELD_OUT, fit_thresholds, hold_out
+from ganzoo.runs.recorder import save_model
+from ganzoo.runs.records import append, log
+from ganzoo.runs.samples import SHEET, samples, shown
+from ganzoo.runs.settings import CHECKPOINT, LOG, MODEL, Settings
+from ganzoo.runs.trained import trained
+from ganzoo.runs.training import carry_out
+
+__all__ = [
+    "CHECKPOINT", "HELD_OUT", "LOG", "MODEL", "MOST_HELD_OUT", "RUN", "SHEET", "Settings",
+    "append", "carry_out", "check_place", "check_vacant", "course", "extended", "fit_thresholds",
+    "hold_out", "log", "samples", "save_model", "shown", "start", "state", "trained", "writing",
+]  # fmt: skip

@@ -1,0 +1,29 @@
+"""How a run's figures went over time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ganzoo.metrics import history
+from ganzoo.runs.folder import SNAPSHOTS
+from ganzoo.runs.records import log
+from ganzoo.runs.settings import MODEL
+
+
+def course(
+    folder: str | Path, data: str, note: Callable[[str], None] = lambda text: None
+) -> dict[str, Any] | None:
+    """How a finished run's figures went, from its snapshots; measured once, then kept.
+
+    None where the run kept no snapshots.
+    """
+    folder = Path(folder)
+    found = history.read(folder / MODEL)
+    # a name that is no number is of one that was killed while it was written
+    snapshots = [path for path in folder.glob(f"{SNAPSHOTS}/*/") if path.name.isdecimal()]
+    if found is None and snapshots:
+        found = history.follow(snapshots, log(folder), data, note=note)
+        history.write(found, folder / MODEL)
+    return found

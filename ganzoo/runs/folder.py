@@ -1,0 +1,208 @@
+"""The folder of a run: what state it is in, who owns it, how one begins."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from ganzoo.atomic import is_leftover, remove_leftovers
+from ganzoo.errors import StoreError, TrainingError
+from ganzoo.layout import CONFIG, RUN, WEIGHTS
+from ganzoo.lock import LOCK, owned
+from ganzoo.runs.samples import shown
+from ganzoo.runs.settings import CHECKPOINT, LOG, MODEL, Settings
+
+State = Literal["none", "begun", "resumable", "done"]
+METRICS, LOSSES, SAMPLES, ANIMATION = "metrics.json", "losses.png", "samples.png", "animation.gif"
+PROGRESS, SNAPSHOTS = "progress", "snapshots"
+
+
+def state(folder: str | Path, settings: Settings | None = None) -> State:
+    """What `ganzoo train --resume` would find in a folder; see `ganzoo.runs`.
+
+    Args:
+        settings: of the run, where its run.json has been read already.
+    """
+    folder = Path(folder)
+    if settings is None and not (folder / RUN).is_file():
+        return "none"
+    settings = settings or Settings.read(folder)
+    pictures = (SAMPLES, ANIMATION) if shown(settings.spec) else ()
+    if trained_steps(folder) == settings.steps and all(
+        (folder / name).is_file() for name in (METRICS, LOSSES, *pictures)
+    ):
+        return "done"
+    return "resumable" if (folder / CHECKPOINT).is_file() else "begun"
+
+
+def trained_steps(folder: Path) -> int | None:
+    """How many rounds the model of a run has learnt; None where it has no whole one."""
+    try:
+        config = json.loads((folder / MODEL / CONFIG).read_text("utf-8"))
+        steps = config["training"]["steps"]
+    except (OSError, ValueError, RecursionError, TypeError, KeyError):
+        return None
+    return steps if type(steps) is int and (folder / MODEL / WEIGHTS).is_file() else None
+
+
+def start(folder: str | Path, settings: Settings, device: str | None = None) -> Path:
+    """Make the folder of a new run.
+
+    Args:
+        device: on which it will be trained; it decides what the precision "auto" means.
+
+    Raises:
+        StoreError: it holds anything already, or cannot be written.
+        TrainingError: another process trains there; no such device.
+    """
+    folder = Path(folder)
+    settings = settings.settled(device)
+    check_place(folder)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with owner(folder):
+        check_vacant(folder)
+        with writing(folder):
+            settings.write(folder)
+    return folder
+
+
+def extended(settings: Settings, steps: int) -> Settings:
+    """The run with `steps` rounds, as if it had been started so; nothing is written yet.
+
+    Raises:
+        TrainingError: it is longer already, or its schedule depends on its length, so that a
+            longer one would have begun otherwise.
+    """
+    if steps == settings.steps:
+        return settings
+    if steps < settings.steps:
+        raise TrainingError(
+            f"the run is of {settings.steps:,} rounds; --steps can only make it longer"
+        )
+    if not settings.spec.open_ended:
+        raise TrainingError(
+            f"the run has stages or rates that fall with its {settings.steps:,} rounds, so a "
+            "longer one is another run; start it anew, in another folder"
+        )
+    return replace(settings, steps=steps)
+
+
+# ------------------------------------------------------------------------ before it begins
+
+
+def check_vacant(folder: Path) -> None:
+    """StoreError unless a run can begin in a folder: it is not there, or empty.
+
+    What a start leaves that was killed half-way does not count.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise StoreError(f"{folder} is a file; give a folder")
+    if all(path.name == LOCK or _is_of_start(path) for path in folder.iterdir()):
+        return
+    hint = (
+        f"go on with it: ganzoo train --resume {folder}"
+        if (folder / RUN).is_file()
+        else "give another folder"
+    )
+    raise StoreError(f"{folder} is not empty; {hint}")
+
+
+def _is_of_start(path: Path) -> bool:
+    return is_leftover(path) or path.name.startswith(f".{RUN}.")  # as earlier versions named them
+
+
+def check_place(folder: Path) -> None:
+    """StoreError where nothing can be written to a folder, which need not exist yet."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise StoreError(f"{folder} cannot be made: {place} is a file")
+    if not os.access(place, os.W_OK | os.X_OK):
+        full = os.statvfs(place).f_flag & os.ST_RDONLY if hasattr(os, "statvfs") else 0
+        why = "is on a file system that is read-only" if full else "is not yours to write to"
+        raise StoreError(f"{folder} cannot be written: {place} {why}; give another folder")
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """StoreError where the disk has not so many bytes to spare."""
+    with suppress(OSError):
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            raise StoreError(
+                f"{folder}: the disk has {free / 1e6:,.1f} MB to spare, and the run needs about "
+                f"{needed / 1e6:,.1f} MB; make room, or give another folder"
+            )
+
+
+def clear_start(folder: Path) -> None:
+    """Remove what a start writes, where it came to nothing."""
+    with suppress(OSError):
+        for name in (RUN, LOG, LOCK):
+            (folder / name).unlink(missing_ok=True)
+
+
+# --------------------------------------------------------------------------- while it runs
+
+
+@contextmanager
+def owner(folder: Path) -> Iterator[None]:
+    """Own the folder of a run.
+
+    Raises:
+        TrainingError: another process does.
+        StoreError: it cannot be written.
+    """
+    try:
+        lock = owned(folder)
+        lock.__enter__()
+    except BlockingIOError as error:
+        raise TrainingError(
+            f"{error.strerror} trains in {folder}; wait until it is done, or stop it"
+        ) from None
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """What goes wrong with the disk inside is a StoreError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(folder, error) from None
+
+
+def unwritable(folder: Path, error: OSError) -> StoreError:
+    kept = (
+        f"; its checkpoint stays, go on with: ganzoo train --resume {folder}"
+        if (folder / CHECKPOINT).is_file()
+        else ""
+    )
+    return StoreError(f"{folder} cannot be written ({error.strerror or error}){kept}")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left half written in the folder of a run; its owner may."""
+    for name in (RUN, CHECKPOINT, LOG, METRICS, LOSSES, SAMPLES, ANIMATION, MODEL):
+        remove_leftovers(folder / name)
+        for stale in folder.glob(f".{name}.*"):  # as earlier versions named them
+            if stale.is_file() and not is_leftover(stale):
+                stale.unlink(missing_ok=True)
+    for inner in (PROGRESS, SNAPSHOTS):
+        for half in (folder / inner).glob(".*"):
+            if is_leftover(half):
+                shutil.rmtree(half, ignore_errors=True) if half.is_dir() else half.unlink()

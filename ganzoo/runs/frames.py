@@ -1,0 +1,130 @@
+"""Pictures of the same latents as training goes on: when one is due, and how it is drawn.
+
+They may cost 3 % of a run. When one is due follows from the Spec and the length of the run,
+and not from a clock, so that a run that was stopped has the pictures of one that was not:
+the time of a round and of a picture are estimated from floating-point operations.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo import pictures
+from ganzoo.atomic import write_bytes
+from ganzoo.engine.training import NORMS, Training
+from ganzoo.models.model import Model
+from ganzoo.runs.folder import PROGRESS
+from ganzoo.runs.samples import SHEET, inputs
+
+FRAMES = 40
+"""Pictures of a long run, about."""
+SHARE = 0.02
+"""Of the estimated time, which may be off by half."""
+BATCHES = 2
+"""Batches from which a picture's batch statistics are estimated; the model's own come from 50."""
+RATES = {"cpu": 200e9, "cuda": 50e12}
+"""Operations a second, of a fast device: rounds are rather thought too short."""
+ROUND, FRAME = 2e-3, 12e-3
+"""Seconds that a round and a picture take beside their operations."""
+
+
+class Frames:
+    """The progress pictures of a run.
+
+    Args:
+        folder: of the run.
+        training: the state that they show; its Spec has a generate task.
+    """
+
+    def __init__(self, folder: Path, training: Training) -> None:
+        self.folder, self.training = folder / PROGRESS, training
+        tasks = training.spec.tasks.items()
+        self.task = next(name for name, task in tasks if task.kind == "generate")
+        task = training.spec.tasks[self.task]
+        self.given = inputs(training.spec, task, SHEET, embedded=True)
+        self.every = _every(training.spec.steps, *self._seconds())
+
+    def due(self, number: int) -> bool:
+        """Whether round `number` gets a picture; the last one gets its from the finished model."""
+        total = self.training.spec.steps
+        return number < total and (number == 1 or number % self.every == 0)
+
+    def draw(self) -> None:
+        model = self.training.model(BATCHES, [self.task])
+        self.keep(self._samples(model), self.training.step)
+
+    def keep(self, images: Any, number: int) -> None:
+        """Write the picture of round `number`."""
+        scale = max(1, pictures.scale_of(SHEET, images.shape[-1]) // 2)
+        content = io.BytesIO()
+        # the fastest of compressions: it takes a tenth of the best one's time
+        pictures.sheet(images, scale=scale).save(content, "PNG", compress_level=1)
+        write_bytes(self.folder / f"{number:07d}.png", content.getvalue(), sync=False)
+
+    def _samples(self, model: Model) -> Any:
+        return model.generate(SHEET, output="pt", **self.given)
+
+    def _seconds(self) -> tuple[float, float]:
+        """About how long a round takes, and a picture."""
+        training = self.training
+        model = training.model(0, [self.task])
+        sheet = _operations(model, self._samples)
+        one = sheet / SHEET
+        per_second = RATES.get(training.device.type, RATES["cuda"])
+        batch = training.draws.batch
+        averaged = [net for name, net in model.networks.items() if name in training.spec.ema]
+        normed = any(isinstance(module, NORMS) for net in averaged for module in net.modules())
+        settled = BATCHES * batch if normed else 0
+        # the other networks are thought to be about as large as those that draw
+        rounds = _passes(training) * one * batch / per_second
+        return ROUND + rounds, FRAME + (settled + SHEET) * one / per_second
+
+
+def _every(steps: int, round_: float, frame: float) -> int:
+    """How many rounds lie between two pictures."""
+    # the first one is drawn in any case, and once more to see what it costs
+    number = max(0, min(FRAMES, int(SHARE * steps * round_ / frame) - 2))
+    return math.ceil(steps / (number + 1))
+
+
+def _passes(training: Training) -> float:
+    """Passes through a network in a round, about, with the passes back counted as forward ones."""
+    spec, plan = training.spec, training.plan
+    total = 0.0
+    for index, stage in enumerate(spec.stages):
+        some = [plan.round(index, number) for number in range(min(6, stage.steps))]
+        costs = [
+            sum(3 * p.trained + 2 * p.through + p.free + 3 * p.penalty for p in r.passes().values())
+            for r in some
+        ]
+        total += stage.steps / spec.steps * sum(costs) / len(costs)
+    return total
+
+
+def _operations(model: Model, work: Any) -> float:
+    """Floating-point operations of `work(model)`, about: two for a weight at every place."""
+    total = 0.0
+
+    def count(module: nn.Module, given: tuple[Any, ...], made: Any) -> None:
+        nonlocal total
+        weights = sum(parameter.numel() for parameter in module.parameters(recurse=False))
+        if weights and isinstance(made, Tensor) and given and isinstance(given[0], Tensor):
+            places = min(given[0].shape[2:].numel(), made.shape[2:].numel())
+            total += 2.0 * weights * len(made) * places
+
+    hooks = [
+        module.register_forward_hook(count)
+        for net in model.networks.values()
+        for module in net.modules()
+    ]
+    with torch.no_grad():
+        work(model)
+    for hook in hooks:
+        hook.remove()
+    return total

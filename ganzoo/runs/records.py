@@ -1,0 +1,56 @@
+"""The log of a run: a line of JSON now and then."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ganzoo.atomic import append_text, write_text
+from ganzoo.runs.settings import LOG
+
+RECORDS = 1000
+"""Lines that a whole run leaves in its log, about."""
+
+
+def log(folder: str | Path) -> list[dict[str, Any]]:
+    """The lines of a run's log: step, seconds, losses; none where it has not begun.
+
+    What is no such line, since a kill cut it short or something damaged it, is left out.
+    """
+    try:
+        lines = (Path(folder) / LOG).read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    return [record for record in map(_record, lines) if record]
+
+
+def rewrite(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Let the log be these lines."""
+    write_text(folder / LOG, "".join(json.dumps(record) + "\n" for record in records))
+
+
+def append(folder: Path, record: Mapping[str, Any]) -> None:
+    append_text(folder / LOG, json.dumps(record) + "\n")
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if is_record(record) else None
+
+
+def is_record(record: object) -> bool:
+    """Whether it is a line of a log: a step, and losses by name."""
+    if not isinstance(record, dict) or type(record.get("step")) is not int:
+        return False
+    losses, seconds = record.get("losses"), record.get("seconds", 0.0)
+    return isinstance(losses, dict) and all(map(_is_number, (seconds, *losses.values())))
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]

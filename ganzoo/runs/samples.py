@@ -1,0 +1,55 @@
+"""What is drawn of a model to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ganzoo.models.model import Model
+from ganzoo.spec.draws import Label, Text
+from ganzoo.spec.spec import Spec
+from ganzoo.spec.tasks import Task
+
+SHEET = 64
+"""Samples on a sheet."""
+
+
+def samples(model: Model, n: int, seed: int = 0, *, task: str | None = None) -> Any:
+    """`n` samples of a seed, (n, c, h, w) in [0, 1].
+
+    Of each class in turn where it has classes, of each example in turn where it takes sentences.
+    """
+    given = inputs(model.spec, model.task("generate", task), n)
+    return model.generate(n, seed=seed, output="pt", task=task, **given)
+
+
+def inputs(spec: Spec, task: Task, n: int, *, embedded: bool = False) -> dict[str, Any]:
+    """What a generate task is given for `n` samples, beside noise, by kind.
+
+    Args:
+        embedded: give sentences as the numbers that their encoder makes of them, so that they
+            need not be encoded again.
+    """
+    given: dict[str, Any] = {}
+    for name in spec.draws_of(task):
+        match spec.draws[name]:
+            case Label(classes=classes):
+                given["label"] = [index % classes for index in range(n)]
+            case Text(examples=examples, encoder=encoder) if examples and embedded:
+                from ganzoo.data.text_encoder import embed
+
+                rows = embed(examples, encoder)
+                given["text"] = rows[[index % len(examples) for index in range(n)]]
+            case Text(examples=examples) if examples:
+                given["text"] = [examples[index % len(examples)] for index in range(n)]
+            case _:
+                pass
+    return given
+
+
+def shown(spec: Spec) -> bool:
+    """Whether there is something to draw while it learns, and nothing is missing for it."""
+    for task in spec.tasks.values():
+        if task.kind == "generate":
+            draws = [spec.draws[name] for name in spec.draws_of(task)]
+            return all(draw.examples for draw in draws if isinstance(draw, Text))
+    return False

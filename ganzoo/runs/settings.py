@@ -1,0 +1,75 @@
+"""What a run is, as run.json says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganzoo.atomic import write_text
+from ganzoo.data.folder import absolute
+from ganzoo.engine.training import resolved
+from ganzoo.errors import SpecError, TrainingError
+from ganzoo.layout import RUN
+from ganzoo.nn.devices import find
+from ganzoo.spec import older
+from ganzoo.spec.spec import Spec, pretty_json, strict_json
+
+CHECKPOINT, LOG, MODEL = "checkpoint.safetensors", "log.jsonl", "model"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is: everything that `resume` needs to know.
+
+    `data` is the name of a data set, `made_by` the variant, its settings and the plugin;
+    `snapshots` keeps the model at some forty moments, so that figures can be followed over time.
+    """
+
+    name: str
+    spec: Spec
+    data: str
+    steps: int
+    batch: int
+    seed: int = 0
+    precision: str = "auto"
+    snapshots: bool = False
+    made_by: Mapping[str, Any] = field(default_factory=lambda: dict[str, Any]())
+
+    def settled(self, device: str | torch.device | None = None) -> Settings:
+        """The same with nothing left to where and on what it is read: precision, path of data."""
+        precision = resolved(self.precision, find(device))  # type: ignore[arg-type]
+        return replace(self, precision=precision, data=absolute(self.data))
+
+    def write(self, folder: Path) -> None:
+        facts = asdict(self) | {"spec": self.spec.to_dict(), "made_by": dict(self.made_by)}
+        write_text(folder / RUN, pretty_json(facts) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Settings:
+        """The settings of the run in `folder`.
+
+        Raises:
+            TrainingError: there is none, or it is damaged.
+        """
+        path = folder / RUN
+        try:
+            facts = strict_json(path.read_text("utf-8"))
+            facts.pop("compile", None)  # runs of 0.1 said whether they used torch.compile
+            found = cls(**{**facts, "spec": Spec.from_dict(older.updated(facts["spec"]))})
+        except FileNotFoundError:
+            raise TrainingError(
+                f"no run in {folder}: there is no {RUN}. A run is started with "
+                f"`ganzoo train VARIANT --out {folder}`"
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise TrainingError(f"no run in {folder}: {RUN} cannot be read ({error})") from None
+        except (SpecError, TypeError, KeyError, AttributeError) as error:
+            raise TrainingError(f"{path} is damaged, or another ganzoo's ({error})") from None
+        for word, kind in (("steps", int), ("batch", int), ("seed", int), ("data", str)):
+            if type(getattr(found, word)) is not kind:
+                raise TrainingError(f"{path} is damaged: {word} is {getattr(found, word)!r}")
+        return found

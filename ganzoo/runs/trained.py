@@ -1,0 +1,95 @@
+"""The model of a run: the finished one, or what its checkpoint has learnt so far."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ganzoo.data import load
+from ganzoo.data.source import Source
+from ganzoo.engine import checkpoint, prepare
+from ganzoo.engine.training import Training
+from ganzoo.errors import GanzooError, StoreError
+from ganzoo.models import store
+from ganzoo.models.model import Model
+from ganzoo.runs.folder import trained_steps
+from ganzoo.runs.held_out import fit_thresholds, hold_out
+from ganzoo.runs.settings import CHECKPOINT, MODEL, Settings
+from ganzoo.spec.draws import DATA
+from ganzoo.spec.spec import Spec
+
+
+def trained(folder: str | Path, *, device: str | torch.device = "cpu") -> tuple[Model, str]:
+    """The model of the run in a folder, and a line that says which it is.
+
+    It is the finished one where there is one; else that of the checkpoint, with the same
+    weights and batch statistics that the run would have given it there.
+
+    Raises:
+        TrainingError: no run, or none that has learnt anything yet.
+        DataError: batch statistics come from its data, and these cannot be read.
+    """
+    folder = Path(folder)
+    settings = Settings.read(folder)
+    steps = trained_steps(folder)
+    if steps is not None:
+        return store.load(folder / MODEL, device=device), f"its model, of {steps:,} rounds"
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        raise StoreError(
+            f"the run in {folder} has learnt nothing yet that is kept: no model, and no "
+            f"checkpoint; `ganzoo train --resume {folder}` goes on with it"
+        )
+    facts = checkpoint.facts(path)
+    data = held_out = None
+    thresholds = any(task.quantile is not None for task in settings.spec.tasks.values())
+    missing = ""
+    if _needs_data(settings.spec) or thresholds:
+        try:
+            data, held_out = hold_out(settings.spec, load(settings.data))
+        except GanzooError as error:
+            if _needs_data(settings.spec):
+                raise
+            missing = f"; without a threshold, since its data cannot be read ({error})"
+    model = _looked_at(settings, data, device, path).model()
+    if held_out is not None:
+        fit_thresholds(model, held_out)
+    step = facts["step"]
+    model.config = model.config.replace(
+        name=settings.name,
+        made_by=dict(settings.made_by),
+        data={"name": settings.data, **({"size": len(data)} if data is not None else {})},
+        training={
+            "steps": step,
+            "batch": settings.batch,
+            "seed": settings.seed,
+            "precision": facts.get("precision", settings.precision),
+        },
+    )
+    return model, f"its checkpoint, of round {step:,} of {settings.steps:,}{missing}"
+
+
+def _looked_at(
+    settings: Settings, data: Source | None, device: str | torch.device, path: Path
+) -> Training:
+    """The training of a run as its checkpoint has it."""
+    precision = settings.precision
+    training = prepare(
+        settings.spec, data, steps=settings.steps, batch=settings.batch, seed=settings.seed,
+        device=device, precision=precision,  # type: ignore[arg-type]
+    )  # fmt: skip
+    training.look(path)
+    return training
+
+
+def _needs_data(spec: Spec) -> bool:
+    """Whether the batch statistics of a model of `spec` come from data, not from noise alone."""
+    averaged = any(
+        layer.kind == "batch_norm"
+        for name in spec.ema
+        if name in spec.published
+        for _, layer in spec.networks[name].walk()
+    )
+    draws = [spec.draws[name] for task in spec.tasks.values() for name in spec.draws_of(task)]
+    return averaged and any(isinstance(draw, DATA) for draw in draws)

@@ -1,0 +1,194 @@
+"""A run carried out: from its folder to its model, from wherever it stands."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ganzoo.data.source import Source
+from ganzoo.engine import Step, prepare, rounds
+from ganzoo.engine.training import Training
+from ganzoo.layout import RUN
+from ganzoo.runs import folder as folders
+from ganzoo.runs.folder import check_place, check_room, check_vacant, owner, sweep, writing
+from ganzoo.runs.held_out import hold_out
+from ganzoo.runs.recorder import Recorder
+from ganzoo.runs.settings import CHECKPOINT, Settings
+
+
+def carry_out(
+    folder: str | Path,
+    data: Source,
+    *,
+    settings: Settings | None = None,
+    device: str | None = None,
+    graph: bool | None = None,
+    checkpoint_seconds: float = 60.0,
+    facts: Mapping[str, Any] | None = None,
+) -> Generator[Step]:
+    """Train the run in `folder` to its end, from its checkpoint where it has one.
+
+    Logs, takes pictures and saves on the way; when the last step is yielded, everything is
+    written. Closing the generator saves a checkpoint first. Nothing is yielded where the run
+    is done.
+
+    Whatever can be refused is refused before anything is written: a new run leaves no folder
+    then, and one that is made longer stays as it was.
+
+    Args:
+        settings: of a run that is not there yet, and begins with this; or those that a run
+            goes on with, where they are not the ones of its run.json (`extended`).
+        graph: as `ganzoo.train` takes it.
+        checkpoint_seconds: seconds between checkpoints.
+        facts: what the model's config.json says beside what the run knows.
+
+    Raises:
+        TrainingError: another process trains there; the checkpoint is damaged or of another run.
+        StoreError: the folder is not free, or cannot be written.
+    """
+    folder = Path(folder)
+    main = int(os.environ.get("RANK", "0")) == 0
+    new = settings is not None and not (folder / RUN).is_file()
+    if main:
+        check_place(folder)
+    with ExitStack() as held:
+        if new:
+            check_vacant(folder)
+        else:
+            Settings.read(folder)  # there is one
+            if main:
+                held.enter_context(owner(folder))
+        stored = None if new else Settings.read(folder)
+        settings = (settings or stored or Settings.read(folder)).settled(device)
+        if stored and replace(stored.settled(device), steps=settings.steps) != settings:
+            check_vacant(folder)  # it holds another run
+        if not new and folders.state(folder, settings) == "done":
+            return
+        used, held_out = hold_out(settings.spec, data)
+        training = _prepared(settings, used, device, graph)
+        if (folder / CHECKPOINT).is_file() and not new:
+            training.load(folder / CHECKPOINT)
+        if main:
+            made = [place for place in (folder, *folder.parents) if not place.exists()]
+            if new:
+                with writing(folder):
+                    folder.mkdir(parents=True, exist_ok=True)
+                held.enter_context(owner(folder))
+                check_vacant(folder)  # nobody was faster
+            try:
+                check_room(folder, _bytes(training))
+                with writing(folder):
+                    sweep(folder)
+                    if settings != stored:
+                        settings.write(folder)
+            except Exception:
+                if new:
+                    _undo(folder, made)
+                raise
+        yield from _rounds(
+            folder, settings, training, (used, held_out), main, checkpoint_seconds, facts or {},
+            made if main and new else None,
+        )  # fmt: skip
+
+
+def _prepared(settings: Settings, data: Source, device: str | None, graph: bool | None) -> Training:
+    training = prepare(
+        settings.spec,
+        data,
+        steps=settings.steps,
+        batch=settings.batch,
+        seed=settings.seed,
+        precision=settings.precision,  # type: ignore[arg-type]
+        graph=graph,
+        device=device,
+    )
+    plugin = settings.made_by.get("plugin")
+    training.plugins = (plugin,) if isinstance(plugin, str) and plugin else ()
+    return training
+
+
+def _rounds(
+    folder: Path,
+    settings: Settings,
+    training: Training,
+    data: tuple[Source, Source | None],
+    main: bool,
+    checkpoint_seconds: float,
+    facts: Mapping[str, Any],
+    made: list[Path] | None,
+) -> Generator[Step]:
+    """The rounds that are left, with all that is written on the way and at the end.
+
+    Args:
+        made: folders that a run which begins here has made; they go again where its first round
+            fails.
+    """
+    checkpoint = folder / CHECKPOINT
+    recorder: Recorder | None = None
+    step, saved = None, time.monotonic()
+    try:
+        if main:
+            with writing(folder):
+                recorder = Recorder(folder, settings, training)
+        if training.step == training.spec.steps:  # it was killed while it finished
+            step = Step(training.step, training.step, training.spec.stages[-1].name, training)
+            if recorder:
+                with writing(folder):
+                    recorder.finish(step, *data, facts)
+            yield step
+            return
+        for step in rounds(training):
+            last = step.number == step.total
+            if recorder:
+                with writing(folder):
+                    recorder.see(step)
+            if last or time.monotonic() - saved > checkpoint_seconds:
+                _save(step, recorder, checkpoint)
+                saved = time.monotonic()
+            if last and recorder:
+                # after the last checkpoint, of which all of it can be made again
+                with writing(folder):
+                    recorder.finish(step, *data, facts)
+            yield step
+    except (KeyboardInterrupt, GeneratorExit):
+        # a second Ctrl-C can break off a round, and half a round is no state to resume
+        if step and step.number < step.total and not step.training.within_round:
+            _save(step, recorder, checkpoint)
+        raise
+    except Exception:
+        if step is None and made is not None and training.step == 0:
+            _undo(folder, made)
+        raise
+
+
+def _save(step: Step, recorder: Recorder | None, checkpoint: Path) -> None:
+    with writing(checkpoint.parent):
+        if recorder:
+            recorder.save(step, checkpoint)
+        else:
+            step.save(checkpoint)
+
+
+def _bytes(training: Training) -> int:
+    """About what a run writes: two checkpoints, two models, pictures."""
+    weights = sum(
+        parameter.numel() * parameter.element_size()
+        for net in training.networks.values()
+        for parameter in (*net.parameters(), *net.buffers())
+    )
+    return 2 * 4 * weights + 2 * weights + 20_000_000
+
+
+def _undo(folder: Path, made: list[Path]) -> None:
+    """Remove what a start that failed has written, and the folders that it made."""
+    folders.clear_start(folder)
+    for place in made:
+        try:
+            place.rmdir()
+        except OSError:
+            return

@@ -1,0 +1,186 @@
+"""R3GAN, a modern baseline (Huang et al. 2024, arXiv:2501.05441), for images of 16 to 256 pixels.
+
+Kept: the relativistic pairing loss with R1 and R2 in every round; residual blocks of 1x1, grouped
+3x3 and 1x1 convolutions without normalisation, whose last weights begin at zero; a learned 4x4
+basis at the start of the generator and a depthwise 4x4 convolution at the end of the
+discriminator; resampling by [1, 3, 3, 1]; Adam with beta1 of 0; and the schedules: rate, penalty,
+beta2 and the half-life of the moving average follow a cosine over the first images, then hold.
+Presets with the authors' sizes: r3gan-cifar10, r3gan-ffhq64.
+
+Changed: the default is small, and its schedules run over a share of the run rather than a number
+of images; the generator's update sees the same data and fakes as the discriminator's (the authors
+draw both anew); `augment` is one fixed pipe of differentiable augmentations with a scheduled
+probability.
+"""
+
+from ganzoo import Fields, Spec, Variant, hookimpl
+from ganzoo.spec import (
+    Adam,
+    Basis,
+    Bias,
+    Conv,
+    Downsample,
+    Flatten,
+    LeakyReLU,
+    Linear,
+    Network,
+    Normal,
+    Repeat,
+    Residual,
+    Update,
+    Upsample,
+)
+
+
+class R3GAN(Variant):
+    """A modern baseline: relativistic loss, R1 + R2, plain residual nets (Huang et al. 2024)."""
+
+    name = "r3gan"
+
+    latent: int = 64
+    width: int = 128
+    """Channels at 4 to 16 pixels; fewer above: three quarters, a half, a quarter."""
+    group: int = 16
+    """Channels in a group of a 3x3 convolution."""
+    blocks: int = 2
+    """Residual blocks at each size."""
+    gamma: float = 2.0
+    """Weight of R1 and R2 at first; it falls to a tenth."""
+    lr: float = 2e-4
+    """Learning rate at first; it falls to a quarter."""
+    burn_in: float = 0.4
+    """The share of the run over which the schedules change."""
+    burn_in_images: float = 0.0
+    """The same in images, as the authors say it; takes the place of `burn_in` where not 0."""
+    half_life: float = 100_000.0
+    """Half-life of the generator's moving average in images, from the end of the schedules on."""
+    augment: float = 0.0
+    """Probability of each augmentation at the end of the schedules."""
+    batch: int = 64
+    steps: int = 20_000
+
+    def spec(self, data: Fields) -> Spec:
+        image = data.image
+        widths = self.widths(image.shape[1])
+        time = f"images / {self.burn_in_images:g}" if self.burn_in_images else "progress"
+        over = 1 if self.burn_in_images else self.burn_in
+
+        def follow(first: float, last: float) -> str:
+            return f"cosine({time} / {over:g}, {first:g}, {last:g})"
+
+        let = {"fake": "G(z)", "gamma": follow(self.gamma, self.gamma / 10)}
+        let |= {"lr": follow(self.lr, self.lr / 4), "real": "D(x)", "made": "D(fake)"}
+        if self.augment:
+            let |= {"p": follow(0, self.augment)}
+            let |= {"real": "D(ada(x, p))", "made": "D(ada(fake, p))"}
+        adam = Adam(lr="lr", betas=(0, follow(0.9, 0.99)))
+        return Spec(
+            title="R3GAN",
+            source="arXiv:2501.05441",
+            draws={"x": image, "z": Normal(self.latent)},
+            networks={
+                "G": Network({"z": ()}, self.generator(widths, image.shape[0]), init="lecun"),
+                "D": Network({"x": ()}, self.discriminator(widths), init="lecun"),
+            },
+            let=let,
+            round=[
+                Update(
+                    "D",
+                    {
+                        "relative": "mean(softplus(made - real))",
+                        "r1": "gamma / 2 * mean(squared_norm(grad(real, x)))",
+                        "r2": "gamma / 2 * mean(squared_norm(grad(made, fake)))",
+                    },
+                    adam,
+                ),
+                Update("G", {"relative": "mean(softplus(real - made))"}, adam),
+            ],
+            steps=self.steps,
+            ema={"G": {"half_life": follow(0, self.half_life)}},
+            tasks={"generate": "G(z)"},
+            batch=self.batch,
+        )
+
+    def widths(self, size: int) -> list[int]:
+        """Channels at 4, 8, 16, ... pixels."""
+        shares = {32: 0.75, 64: 0.5, 128: 0.25, 256: 0.25}
+        sizes = [4 * 2**i for i in range(20) if 4 * 2**i <= size]
+        step = max(1, self.group // 2)
+        return [max(step, int(self.width * shares.get(s, 1)) // step * step) for s in sizes]
+
+    def generator(self, widths: list[int], channels: int) -> list:
+        layers = [Linear(widths[0], bias=False), Basis(4)]
+        for index, width in enumerate(widths):
+            if index:
+                if width != widths[index - 1]:
+                    layers.append(Conv(width, 1, bias=False))
+                layers.append(Upsample(mode="fir"))
+            layers.append(self.residuals(width, len(widths)))
+        return [*layers, Conv(channels, 1, bias=False)]
+
+    def discriminator(self, widths: list[int]) -> list:
+        layers = [Conv(widths[-1], 1, bias=False)]
+        for index in reversed(range(len(widths))):
+            width = widths[index]
+            if index < len(widths) - 1:
+                layers.append(Downsample(mode="fir"))
+                if width != widths[index + 1]:
+                    layers.append(Conv(width, 1, bias=False))
+            layers.append(self.residuals(width, len(widths)))
+        last = Conv(widths[0], 4, padding=0, groups=widths[0], bias=False)
+        return [*layers, last, Flatten(), Linear(1, bias=False)]
+
+    def residuals(self, width: int, stages: int) -> Repeat:
+        # the variance that a leaky ReLU of slope 0.2 takes away, and a share of the whole depth
+        gain = (2 / 1.04) ** 0.5 * (self.blocks * stages) ** -0.25
+        inner = 2 * width
+        block = [
+            Conv(inner, 1, bias=False, gain=gain),
+            Bias(),
+            LeakyReLU(0.2),
+            Conv(inner, 3, groups=inner // self.group, bias=False, gain=gain),
+            Bias(),
+            LeakyReLU(0.2),
+            Conv(width, 1, bias=False, gain=0),
+        ]
+        return Repeat(self.blocks, [Residual(block)])
+
+
+class CIFAR10(R3GAN):
+    """R3GAN with the authors' settings for CIFAR-10, 20.8 million weights in the generator."""
+
+    name = "r3gan-cifar10"
+
+    width: int = 768
+    gamma: float = 0.05
+    burn_in_images: float = 20e6
+    half_life: float = 5e6
+    augment: float = 0.55
+    batch: int = 512
+    steps: int = 490_000
+
+    def widths(self, size: int) -> list[int]:
+        return [self.width for i in range(20) if 4 * 2**i <= size]
+
+
+class FFHQ64(R3GAN):
+    """R3GAN with the authors' settings for FFHQ at 64 pixels, 22.4 million weights."""
+
+    name = "r3gan-ffhq64"
+
+    width: int = 768
+    gamma: float = 2.0
+    burn_in_images: float = 20e6
+    half_life: float = 5e5
+    augment: float = 0.15
+    batch: int = 256
+    steps: int = 390_000
+
+    def widths(self, size: int) -> list[int]:
+        sizes = [4 * 2**i for i in range(20) if 4 * 2**i <= size]
+        return [self.width if s <= 32 else self.width // 2 for s in sizes]
+
+
+@hookimpl
+def ganzoo_variants():
+    return [R3GAN, CIFAR10, FFHQ64]
