@@ -331,7 +331,7 @@ def test_sentences_name_what_is_so_and_mistakes_are_one_thing() -> None:
 def test_other_attributes_give_other_sentences() -> None:
     random = np.random.default_rng(0)
     seen: dict[str, dict[str, str]] = {}
-    for _ in range(3_000):
+    for _ in range(500):
         names = [*ALWAYS, *random.permutation(SOMETIMES)[: random.integers(4)]]
         words = {name: str(random.choice(VALUES[name])) for name in names}
         for phrasing in range(PHRASINGS):
@@ -345,12 +345,12 @@ def test_portraits_of_one_sentence_share_what_it_names_and_differ_in_the_rest() 
     some = ganzoo_avatars.sentences("train")
     number = len(some.text)
     for name in SAYABLE:
-        rows = some.portraits.attributes[name].reshape(4, number)
+        rows = some.portraits.attributes[name].reshape(2, number)
         same = (rows == rows[0]).all(0)
         assert same[some.said[name]].all()
         if name in SOMETIMES:
-            assert same[~some.said[name]].mean() < 0.2
-    assert (some.sentence == np.arange(4 * number) % number).all()
+            assert same[~some.said[name]].mean() < 0.4
+    assert (some.sentence == np.arange(2 * number) % number).all()
 
 
 def test_wrong_captions_are_refused() -> None:
@@ -361,8 +361,8 @@ def test_wrong_captions_are_refused() -> None:
         caption({**words, "clothes_colour": "gray"})
     with pytest.raises(GanzooError, match="'hair' is missing"):
         caption({"hair_colour": "red", "clothes_colour": "grey"})
-    with pytest.raises(GanzooError, match=r"phrasing 8 is not in \[0, 8\)"):
-        caption(words, 8)
+    with pytest.raises(GanzooError, match=r"phrasing 60 is not in \[0, 60\)"):
+        caption(words, 60)
 
 
 def test_the_examples_are_held_out() -> None:
@@ -407,8 +407,8 @@ def test_captions_are_embedded_and_rows_belong_together(small, monkeypatch) -> N
     monkeypatch.setattr(ganzoo, "embed", numbers, raising=False)
     source = ganzoo.load_data(CAPTIONS)
     some = ganzoo_avatars.sentences("train")
-    assert len(source) == len(some.portraits) == 120
-    rows = torch.arange(120)
+    assert len(source) == len(some.portraits) == 60
+    rows = torch.arange(60)
     for field, sentences in (("text", some.text), ("mismatched", some.mismatched)):
         expected = numbers([sentences[number] for number in some.sentence], "", True)
         np.testing.assert_array_equal(source.batch(field, rows).numpy(), expected)
@@ -416,7 +416,7 @@ def test_captions_are_embedded_and_rows_belong_together(small, monkeypatch) -> N
     np.testing.assert_array_equal(images, some.portraits.pixels())
     hair = source.batch("label", rows).tolist()
     assert [VALUES["hair_colour"][n] for n in hair] == [
-        some.portraits.words(row)["hair_colour"] for row in range(120)
+        some.portraits.words(row)["hair_colour"] for row in range(60)
     ]
     assert source.fields["beard"].names == (*VALUES["beard"], NOT_SAID)
 
