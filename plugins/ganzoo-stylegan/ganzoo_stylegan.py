@@ -76,7 +76,9 @@ class StyleGAN2(Variant):
         gamma = self.gamma or 0.0002 * size * size / self.batch
         let = {"w": f"rows(M(z), {layers + 1})", "fake": "S(w, n)"}
         if self.mixing:
-            let["w"] = f"mix_rows(rows(M(z), {layers + 1}), rows(M(u), {layers + 1}), {self.mixing:g})"
+            let["w"] = (
+                f"mix_rows(rows(M(z), {layers + 1}), rows(M(u), {layers + 1}), {self.mixing:g})"
+            )
         state = {"w_mean": {"size": self.latent, "next": "lerp(w_mean, batch_mean(M(z)), 0.005)"}}
         seen = "ada({}, p)" if self.ada else "{}"
         let |= {"real": f"D({seen.format('x')})", "made": f"D({seen.format('fake')})"}
@@ -97,8 +99,14 @@ class StyleGAN2(Variant):
             every=16,
             name="D_reg",
         )
-        round = [Update("D", {"fake": "mean(softplus(made))", "real": "mean(softplus(-real))"},
-                        self.adam(16)), lazy_d]
+        round = [
+            Update(
+                "D",
+                {"fake": "mean(softplus(made))", "real": "mean(softplus(-real))"},
+                self.adam(16),
+            ),
+            lazy_d,
+        ]
         generator = [Update(["M", "S"], {"fool": "mean(softplus(-made))"}, self.adam(4), name="G")]
         if self.path_length:
             let["lengths"] = f"norm(grad(dot(fake, y) / {size:g}, w)) / {(layers + 1) ** 0.5:.6g}"
@@ -120,7 +128,9 @@ class StyleGAN2(Variant):
             draws=draws,
             networks={
                 "M": Network({"z": ()}, self.mapper(), weight=Equalized(lr=0.01)),
-                "S": Network({"w": (), "n": ()}, self.synthesis(channels, size), weight="equalized"),
+                "S": Network(
+                    {"w": (), "n": ()}, self.synthesis(channels, size), weight="equalized"
+                ),
                 "D": Network({"x": ()}, self.discriminator(size), weight="equalized"),
             },
             let=let,
@@ -155,7 +165,7 @@ class StyleGAN2(Variant):
         sizes = [4 * 2**i for i in range(20) if 4 * 2**i <= size]
         row = 0
         for here in sizes:
-            for up in ([False] if here == 4 else [True, False]):
+            for up in [False] if here == 4 else [True, False]:
                 layers += [
                     ModConv(self.channels(here), 3, "w", row, up),
                     AddNoise("n", row),
