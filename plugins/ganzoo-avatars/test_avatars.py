@@ -16,6 +16,8 @@ import torch
 import ganzoo
 import ganzoo_avatars
 from ganzoo import GanzooError
+from ganzoo.data import find
+from ganzoo.plugins.host import default
 from ganzoo_avatars import DRAWINGS, Portraits, caption, draw, free_sentences, held_out
 from ganzoo_avatars.captions import ALWAYS, NOT_SAID, PHRASINGS, SAYABLE, SOMETIMES, VALUES
 from ganzoo_avatars.layers import CHUNK, composite, style
@@ -422,6 +424,47 @@ def test_captions_are_embedded_and_rows_belong_together(small, monkeypatch) -> N
 
 
 # --------------------------------------------------------------------------------- package
+
+
+def test_a_hundred_sentences_of_other_kinds() -> None:
+    """None is a caption; what each says is in its words; whole combinations are held out."""
+    declared = find(CAPTIONS, default().data)
+    assert declared.sentences is not None
+    sentences = [*declared.sentences()]
+    assert len({sentence.text for sentence in sentences}) == len(sentences) == 100
+    fields = declared.fields.fields
+    silent = 0
+    for sentence in sentences:
+        assert not sentence.text.startswith(
+            ("a person dressed", "a portrait of", "a cartoon", "someone")
+        )
+        attributes = {name: sentence.says.get("label" if name == "hair_colour" else name)
+                      for name in SAYABLE}  # fmt: skip
+        assert 1 <= len(sentence.says) <= 6
+        for field, number in sentence.says.items():
+            assert 0 <= number < len(VALUES["hair_colour" if field == "label" else field])
+            assert field in fields
+        for name in ("hair_colour", "clothes_colour", "skin", "background"):
+            number = attributes[name]
+            if number is not None:
+                assert VALUES[name][number].lower() in sentence.text.lower()
+        whole = [attributes[name] for name in ALWAYS]
+        if None in whole:
+            silent += 1
+        else:
+            assert held_out(*whole), "of a combination that is for testing alone"
+    assert silent >= 20, "some leave out what every caption says"
+    assert declared.unsaid == NOT_SAID
+
+
+def test_pairs_say_which_values_their_domains_have() -> None:
+    for name in ("avatars-hair", "avatars-beard", "avatars-hair-paired"):
+        domains = find(name, default().data).domains
+        assert domains is not None
+        (a,), (b,) = domains.classes["a"], domains.classes["b"]
+        values = ganzoo_avatars.names()[domains.label]
+        assert (values[a], values[b]) in {("black", "blond"), ("none", "full beard")}
+    assert find("avatars", default().data).domains is None
 
 
 def test_it_is_small_and_says_whose_it_is(small, monkeypatch) -> None:

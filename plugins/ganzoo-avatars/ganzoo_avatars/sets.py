@@ -10,6 +10,7 @@ from ganzoo.spec import Image, Label, Text
 
 from .captions import ALWAYS, NOT_SAID, SAYABLE, VALUES, caption
 from .drawings import DRAWINGS
+from .free import sentences
 
 SPLITS = ("train", "validation", "test")
 
@@ -69,6 +70,15 @@ class Collection:
         """Training pictures in all."""
         both = self.pairs is not None and not self.pairs.together
         return self.sizes["train"] * (2 if both else 1)
+
+    @property
+    def domains(self) -> Domains | None:
+        """Which values of the attribute the images of `a` and `b` have."""
+        if self.pairs is None:
+            return None
+        names = DRAWINGS[self.style].attributes[self.pairs.attribute].names
+        classes = {"a": (names.index(self.pairs.a),), "b": (names.index(self.pairs.b),)}
+        return Domains(self.pairs.attribute, classes)
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -211,6 +221,8 @@ def _captioned() -> DataSet:
         source=SOURCES["toon-head"],
         load="ganzoo_avatars.loading:load_captions",
         splits=SPLITS,
+        unsaid=NOT_SAID,
+        sentences=sentences,
     )
 
 
