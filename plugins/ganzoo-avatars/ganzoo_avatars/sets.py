@@ -72,15 +72,6 @@ class Collection:
         return self.sizes["train"] * (2 if both else 1)
 
     @property
-    def domains(self) -> Domains | None:
-        """Which values of the attribute the images of `a` and `b` have."""
-        if self.pairs is None:
-            return None
-        names = DRAWINGS[self.style].attributes[self.pairs.attribute].names
-        classes = {"a": (names.index(self.pairs.a),), "b": (names.index(self.pairs.b),)}
-        return Domains(self.pairs.attribute, classes)
-
-    @property
     def label_names(self) -> tuple[str, ...]:
         known = DRAWINGS[self.style].attributes
         found = ("",)
