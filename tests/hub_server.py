@@ -16,7 +16,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -66,6 +66,11 @@ class HubServer:
         repos: by name. asked: every request. fault: spoils the content of a download: it is
             called with the file's name and content, and gives what is sent in its place;
             None breaks the connection in the middle.
+        body: in place of a fault, it gives the parts that are sent one after the other, and
+            what is announced as their length; None announces nothing.
+        busy: answers to the next requests: a status, and what `Retry-After` says.
+        bare: lists tell names of files and nothing else, as some mirrors do; silent: nor do the
+            addresses of the files tell more.
         before_commit: called as a commit arrives, before its parent is looked at.
     """
 
@@ -74,6 +79,9 @@ class HubServer:
         self.objects: dict[str, bytes] = {}
         self.asked: list[Asked] = []
         self.fault: Callable[[str, bytes], bytes | None] | None = None
+        self.body: Callable[[str, bytes], tuple[Iterable[bytes], int | None]] | None = None
+        self.busy: list[tuple[int, str]] = []
+        self.bare = self.silent = False
         self.before_commit: Callable[[Repo], None] | None = None
         self.lock = threading.Lock()
         hub = self
@@ -140,7 +148,10 @@ class _Handler(BaseHTTPRequestHandler):
         hub = self.server_hub
         with hub.lock:
             hub.asked.append(Asked(self.command, parts.path, self.token))
+            busy = hub.busy.pop(0) if hub.busy else None
         try:
+            if busy:
+                raise _Refused(busy[0], "Too many requests", retry_after=busy[1])
             if self.token and self.token not in TOKENS:
                 raise _Refused(401, "Invalid credentials in Authorization header")
             for pattern, methods, route in ROUTES:
@@ -154,7 +165,12 @@ class _Handler(BaseHTTPRequestHandler):
                 {"error": refused.message, **refused.more},
                 refused.status,
                 {"X-Error-Message": refused.message}
-                | ({"X-Error-Code": refused.code} if refused.code else {}),
+                | ({"X-Error-Code": refused.code} if refused.code else {})
+                | (
+                    {"Retry-After": str(refused.more["retry_after"])}
+                    if refused.more.get("retry_after")
+                    else {}
+                ),
             )
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
@@ -195,7 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
         repo = self._repo(id)
         oid, files = self._commit(repo, revision)
         found = _described(repo, oid, files)
-        if "blobs" in self.query:
+        if "blobs" in self.query and not self.server_hub.bare:
             found["siblings"] = [
                 {"rfilename": name, "size": len(content), **_blob(name, content)}
                 for name, content in files.items()
@@ -239,22 +255,30 @@ class _Handler(BaseHTTPRequestHandler):
         if name.endswith(LFS):
             sha256 = hashlib.sha256(content).hexdigest()
             headers |= {"X-Linked-Etag": f'"{sha256}"', "X-Linked-Size": str(len(content))}
+        if self.server_hub.silent:
+            headers = {}
+        if self.command == "HEAD" and self.server_hub.silent:
+            raise _Refused(405, "Method Not Allowed")
         if self.command == "HEAD":
             self.send_response(200)
             for key, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(key, value)
             self.end_headers()
             return
-        fault = self.server_hub.fault
-        sent = fault(name, content) if fault else content
         start = re.match(r"bytes=(\d+)-", self.headers.get("Range") or "")
         first = int(start[1]) if start else 0
-        status, part = (206, (sent or content)[first:]) if start else (200, sent)
+        if self.server_hub.body:
+            self._parts(*self.server_hub.body(name, content))
+            return
+        fault = self.server_hub.fault
+        sent = fault(name, content) if fault else content
+        status, part = 206 if start else 200, None if sent is None else sent[first:]
         if part is None:  # half of it, and then the line is cut
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
+            rest = content[first:]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(rest)))
             self.end_headers()
-            self.wfile.write(content[: len(content) // 2])
+            self.wfile.write(rest[: len(rest) // 2])
             self.wfile.flush()
             with suppress(OSError):
                 self.connection.shutdown(socket.SHUT_RDWR)
@@ -263,6 +287,18 @@ class _Handler(BaseHTTPRequestHandler):
         if start:
             headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
         self._send(part, headers, status)
+
+    def _parts(self, parts: Iterable[bytes], length: int | None) -> None:
+        """A body that comes part by part; the line is closed where it has no announced end."""
+        self.send_response(200)
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        for part in parts:
+            self.wfile.write(part)
+            self.wfile.flush()
 
     # ------------------------------------------------------------------------- changing
 

@@ -11,8 +11,11 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +38,7 @@ from ganzoo.errors import (
     UnknownNameError,
     UnreachableError,
 )
-from ganzoo.hub import fetch, local, remote
+from ganzoo.hub import download, fetch, local, remote
 from ganzoo.hub.errors import scrubbed, translated
 from ganzoo.hub.names import Repository, repository
 from ganzoo.models import store
@@ -295,6 +298,181 @@ def test_a_hub_that_goes_away_in_the_middle(
         get(server, local_files_only=True)
 
 
+def test_what_arrived_before_a_line_broke_is_not_fetched_again(
+    server: HubServer, folder: Path
+) -> None:
+    server.add("me/tiny", contents(folder))
+    asked: list[int] = []
+
+    def once(name: str, content: bytes) -> bytes | None:
+        asked.append(len(content))
+        return None if name == "model.safetensors" and len(asked) < 4 else content
+
+    server.fault = once
+    get(server)
+    assert server.downloads.count("model.safetensors") > 1
+
+
+@pytest.mark.parametrize("announced", [300_000_000, None])
+def test_a_body_longer_than_its_record_is_cut(
+    server: HubServer, folder: Path, announced: int | None
+) -> None:
+    server.add("me/tiny", contents(folder))
+    sent: list[int] = []
+
+    def endless(name: str, content: bytes) -> tuple[Iterator[bytes], int | None]:
+        def parts() -> Iterator[bytes]:
+            for _ in range(300):
+                sent.append(1_000_000)
+                yield b"x" * 1_000_000
+
+        return (parts(), announced) if name == "model.safetensors" else (iter([content]), None)
+
+    server.body = endless
+    with pytest.raises(
+        IntegrityError, match=r"model\.safetensors.* were expected\. It was fetched tw"
+    ):
+        get(server)
+    assert sum(sent) < 100_000_000
+    kept = [path for path in local.cache_of(server.url, None).rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in kept) < 100_000, kept
+
+
+def test_an_endless_list_is_not_read_to_its_end(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests import hub_server
+
+    def endless(self: Any, *_: Any) -> None:
+        self._parts((b" " * 1_000_000 for _ in range(2000)), None)
+
+    monkeypatch.setattr(hub_server, "ROUTES", [(r"/.*", ("GET",), endless)])
+    with pytest.raises(IntegrityError, match="more than 10,000,000 bytes; no hub does"):
+        get(server)
+
+
+def test_a_byte_now_and_then_is_no_progress(
+    server: HubServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.add("me/tiny", contents(folder))
+    monkeypatch.setattr(download, "WINDOW", 0.3)
+    gone = threading.Event()
+
+    def drops(name: str, content: bytes) -> tuple[Iterator[bytes], int | None]:
+        def parts() -> Iterator[bytes]:
+            for index in range(len(content)):
+                yield content[index : index + 1]
+                gone.wait(0.02)
+
+        return parts(), len(content)
+
+    server.body = drops
+    try:
+        with pytest.raises(UnreachableError, match=r"only \d+ bytes came in .* is given up"):
+            get(server)
+    finally:
+        gone.set()
+
+
+def test_a_line_that_falls_silent_is_given_up(
+    server: HubServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.add("me/tiny", contents(folder))
+    monkeypatch.setattr(remote, "ANSWER", 0.2)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    gone = threading.Event()
+
+    def half(name: str, content: bytes) -> tuple[Iterator[bytes], int | None]:
+        def parts() -> Iterator[bytes]:
+            yield content[:10]
+            gone.wait(20)
+
+        return parts(), len(content)
+
+    server.body = half
+    try:
+        with pytest.raises(UnreachableError, match="cannot reach"):
+            get(server)
+    finally:
+        gone.set()
+
+
+def test_a_busy_hub_is_asked_again_when_it_says(
+    server: HubServer, folder: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    server.add("me/tiny", contents(folder))
+    slept: list[float] = []
+    monkeypatch.setattr(download.time, "sleep", slept.append)
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=10), usegmt=True)
+    server.busy = [(429, "7"), (503, later)]
+    get(server)
+    assert slept[0] == 7 and 5 < slept[1] <= 10
+    assert f"{server.url} is busy and asks to wait 7 seconds" in capfd.readouterr().err
+
+
+def test_a_hub_that_asks_for_an_hour_is_not_waited_for(
+    server: HubServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.add("me/tiny", contents(folder))
+    monkeypatch.setattr(download.time, "sleep", lambda seconds: pytest.fail("it slept"))
+    wanted = "in 3,600 seconds, and at most 60 are waited; try again then"
+    server.busy = [(429, "3600")]
+    with pytest.raises(UnreachableError, match=wanted):
+        get(server)
+    real = server.busy
+
+    def at_the_files(name: str, content: bytes) -> bytes:
+        real.append((503, "3600"))
+        return content
+
+    server.fault = at_the_files
+    with pytest.raises(UnreachableError, match=wanted):
+        get(server)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_mirror_that_lists_names_alone(server: HubServer, folder: Path, silent: bool) -> None:
+    server.add("me/tiny", {**contents(folder), "README.md": b"card"})
+    server.bare, server.silent = True, silent
+    assert np.array_equal(drawn(get(server)), drawn(model_of("dcgan")))
+    path = hub.resolve("me/tiny", endpoint=server.url)
+    assert (path / "README.md").read_bytes() == b"card"
+    known = remote.info(Repository("me/tiny"), endpoint=server.url, token=None).files
+    assert all((file.size is None) == silent for file in known)
+    # what is too long is cut whether it was announced or not
+    server.add("me/large", {**contents(folder), "README.md": b"x" * 3000})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remote, "MAX_SIZE", 1000)
+        with pytest.raises(StoreError, match=r"at most 1,000 are read|1,000 were expected"):
+            get(server, "me/large")
+
+
+@pytest.mark.parametrize("spoil", [lambda content: content[:300], lambda content: b"", flipped])
+def test_a_config_that_is_damaged_in_the_cache_heals(
+    server: HubServer, folder: Path, spoil: Any
+) -> None:
+    server.add("me/tiny", contents(folder))
+    path = hub.resolve("me/tiny", endpoint=server.url) / "config.json"
+    path.resolve().write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(UnreachableError):
+        get(server, local_files_only=True)
+    assert np.array_equal(drawn(get(server)), drawn(model_of("dcgan")))
+    get(server, local_files_only=True)
+
+
+def test_the_cache_is_laid_out_as_the_hubs_own_client_lays_it_out(
+    server: HubServer, folder: Path, home: Path
+) -> None:
+    from huggingface_hub import snapshot_download
+
+    server.add("me/tiny", contents(folder))
+    path = fetch.pull(Repository("me/tiny"), endpoint=server.url, cache_dir=home / "hub")
+    server.asked.clear()
+    found = snapshot_download("me/tiny", cache_dir=home / "hub", local_files_only=True)
+    assert Path(found) == path and server.asked == []
+
+
 # ---------------------------------------------------------------------------- out of reach
 
 
@@ -425,8 +603,13 @@ def test_a_folder_comes_before_a_repository_of_that_name(
     assert server.asked == []
     with pytest.raises(UnknownNameError, match="has no revision 'v1'"):
         get(server, "made/tiny", revision="v1")
-    with pytest.raises(NotFoundError, match="no folder of that name"):
+    # next to folders of people's own a name is more likely mistyped than on the hub
+    with pytest.raises(UnknownNameError, match=r"did you mean 'made/tiny'\? .* hf://made/tinny"):
         get(server, "made/tinny", token=READER)
+    assert server.asked == []
+    for name in ("hf://made/tinny", "made/tinny@main"):
+        with pytest.raises(NotFoundError, match="no folder of that name"):
+            get(server, name, token=READER)
 
 
 # ----------------------------------------------------------------------------------- pushing

@@ -237,5 +237,7 @@ def _rows(rows: dict[str, Any]) -> None:
             out.print(f"{key:<12}{plain(value, 2000)}", markup=False)
 
 
-def _size(size: int) -> str:
+def _size(size: int | None) -> str:
+    if size is None:
+        return "of unknown size"
     return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"

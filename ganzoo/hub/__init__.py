@@ -238,8 +238,8 @@ def _wanted(name: str | os.PathLike[str], revision: str | None) -> Repository:
             "one of its checkpoint"
         )
     wanted = repository(text, revision) or _pinned(text, revision)
-    mistyped = not text.startswith("hf://") and path.parent != Path() and path.parent.is_dir()
-    if mistyped:
+    is_repository = text.startswith("hf://") or revision is not None or "@" in text
+    if not is_repository and path.parent != Path() and path.parent.is_dir():
         beside = [str(path.parent / other.name) for other in _models_in(path.parent)]
         elsewhere = f". A repository of that name is written hf://{text}" if wanted else ""
         raise UnknownNameError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from ganzoo.atomic import write_text
 from ganzoo.errors import IntegrityError, StoreError, plain
 from ganzoo.hub import local, remote
+from ganzoo.hub.download import Patience, download
 from ganzoo.hub.names import Repository
 from ganzoo.hub.remote import File, Info
 from ganzoo.layout import CONFIG, WEIGHTS
@@ -39,14 +40,15 @@ def pull(
     check_listing(info)
     cache = local.cache_of(endpoint, cache_dir)
     files = {file.name: file for file in info.files}
-    missing = [file for file in info.files if not _here(repository, info.commit, file, cache)]
+    missing = [file for file in info.files if _differs(_place(repository, info, file, cache), file)]
     if missing:
-        size = sum(file.size for file in missing) / 1e6
+        size = sum(file.size or 0 for file in missing) / 1e6
         remote.say(f"fetching {len(missing)} files of {repository}, {size:.1f} MB")
-    config = _fetched(repository, info, files.pop(CONFIG), endpoint, token, cache)
+    source = _Source(repository, info, endpoint, token, cache)
+    config = source.fetched(files.pop(CONFIG))
     _check_named(config, files[WEIGHTS], repository)
     for file in files.values():
-        _fetched(repository, info, file, endpoint, token, cache)
+        source.fetched(file)
     if not repository.pinned:
         home = cache / f"models--{repository.id.replace('/', '--')}"
         write_text(home / "refs" / repository.revision, info.commit)
@@ -65,64 +67,112 @@ def check_listing(info: Info) -> None:
     if len(files) > remote.MAX_FILES:
         raise StoreError(f"{info.repository} holds {len(files)} files; {remote.MAX_FILES} at most")
     for file in info.files:
-        most = remote.MAX_SIZES.get(file.name, remote.MAX_SIZE)
-        if not 0 <= file.size <= most:
+        if file.size is not None and file.size > file.most:
             raise StoreError(
-                f"{info.repository}: {file.name} has {file.size:,} bytes; at most {most:,} are read"
+                f"{info.repository}: {file.name} has {file.size:,} bytes; at most {file.most:,} "
+                "are read"
             )
 
 
-def _here(repository: Repository, commit: str, file: File, cache: Path) -> bool:
+def _place(repository: Repository, info: Info, file: File, cache: Path) -> Path:
     home = cache / f"models--{repository.id.replace('/', '--')}"
-    return (home / "snapshots" / commit / file.name).is_file()
+    return home / "snapshots" / info.commit / file.name
 
 
-def _fetched(
-    repository: Repository,
-    info: Info,
-    file: File,
-    endpoint: str | None,
-    token: str | bool | None,
-    cache: Path,
-) -> Path:
-    """One file in the cache, as the hub's record says it is."""
-    from huggingface_hub import hf_hub_download
+class _Source:
+    """A repository at a commit, from which files come into the cache."""
 
-    for again in (False, True):
-        with remote.asking(str(repository), endpoint, token):
-            path = Path(
-                hf_hub_download(
-                    repository.id,
-                    file.name,
-                    revision=info.commit,
-                    cache_dir=cache,
-                    endpoint=remote.address(endpoint),
-                    token=token,
-                    force_download=again,
-                    etag_timeout=remote.ANSWER,
-                    library_name="ganzoo",
-                    library_version=remote.version(),
-                )
-            )
-        problem = differs(path, file)
-        if not problem:
+    def __init__(
+        self,
+        repository: Repository,
+        info: Info,
+        endpoint: str | None,
+        token: str | bool | None,
+        cache: Path,
+    ) -> None:
+        self.repository, self.info, self.cache = repository, info, cache
+        self.endpoint, self.token = endpoint, token
+        where = remote.scrubbed(remote.address(endpoint))
+        self.patience = Patience(where, str(repository), remote.say)
+
+    def fetched(self, file: File) -> Path:
+        """One file in the cache, as the hub's record says it is.
+
+        It lies where huggingface_hub looks for it: among the blobs, with a link in the snapshot.
+        """
+        path = _place(self.repository, self.info, file, self.cache)
+        if not _differs(path, file):
             return path
-        # the next to look shall not find it, here or behind the link
-        path.resolve().unlink(missing_ok=True)
+        problem = ""
+        for again in (False, True):
+            if again:
+                remote.say(
+                    f"{file.name} of {self.repository} arrived damaged; fetching it once more"
+                )
+            with remote.asking(str(self.repository), self.endpoint, self.token):
+                try:
+                    arrived = self._downloaded(file, path.parents[2] / "blobs")
+                except IntegrityError as error:
+                    problem = str(error)
+                    continue
+                problem = differs(arrived, file)
+                if not problem:
+                    return _kept(arrived, path, file)
+                arrived.unlink(missing_ok=True)
+        # the next to look shall not find what was there before
         path.unlink(missing_ok=True)
-        if not again:
-            remote.say(f"{file.name} of {repository} arrived damaged; fetching it once more")
-    raise IntegrityError(
-        f"{file.name} of {repository} is not what the hub's record says: {problem}. It was fetched "
-        "twice and is refused; try another network, or tell the owner of the repository"
-    )
+        raise IntegrityError(
+            f"{file.name} of {self.repository} is not what the hub's record says: {problem}. It "
+            "was fetched twice and is refused; try another network, or tell the owner of the "
+            "repository"
+        )
+
+    def _downloaded(self, file: File, folder: Path) -> Path:
+        from huggingface_hub import hf_hub_url
+
+        url = hf_hub_url(
+            self.repository.id,
+            file.name,
+            revision=self.info.commit,
+            endpoint=remote.address(self.endpoint),
+        )
+        return download(
+            url,
+            folder,
+            size=file.size,
+            most=file.most,
+            headers=remote.headers(self.token),
+            timeout=remote.timeout(),
+            patience=self.patience,
+        )
+
+
+def _kept(arrived: Path, path: Path, file: File) -> Path:
+    """The arrived file in its place."""
+    blob = arrived.with_name(file.hash or sha256(arrived))
+    arrived.chmod(0o644)
+    arrived.replace(blob)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    try:
+        path.symlink_to(Path("..", "..", "blobs", blob.name))
+    except OSError:  # a file system without links
+        blob.replace(path)
+    return path
+
+
+def _differs(path: Path, file: File) -> str:
+    """As `differs`; a file that is not there differs, too."""
+    return differs(path, file) if path.is_file() else "it is not there"
 
 
 def differs(path: Path, file: File) -> str:
     """In what a file is not the one of the hub's record; nothing where it is."""
     size = path.stat().st_size
-    if size != file.size:
+    if file.size is not None and size != file.size:
         return f"{size:,} bytes, and not {file.size:,}"
+    if not file.hash:
+        return ""
     found = sha256(path) if len(file.hash) == 64 else git_sha1(path)
     return "" if found == file.hash else f"hash {found[:12]}..., and not {plain(file.hash, 12)}..."
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,7 +138,28 @@ def cached(repository: Repository, cache: Path) -> Path | None:
             return None
     folder = home / "snapshots" / commit
     whole = all((folder / name).is_file() for name in (CONFIG, WEIGHTS))
-    return folder if commit and "/" not in commit and whole else None
+    if not commit or "/" in commit or not whole:
+        return None
+    return folder if _intact(folder / CONFIG) else None
+
+
+def _intact(path: Path) -> bool:
+    """Whether a config.json in the cache is the one that was fetched, as far as it can tell.
+
+    Blobs of the cache are named by their hashes.
+    """
+    try:
+        found = content(path, MAX_CONFIG)
+        blob = path.readlink().name if path.is_symlink() else ""
+        if re.fullmatch(r"[0-9a-f]{40}", blob):
+            named = hashlib.sha1(b"blob %d\0" % len(found) + found, usedforsecurity=False)
+            return named.hexdigest() == blob
+        if re.fullmatch(r"[0-9a-f]{64}", blob):
+            return hashlib.sha256(found).hexdigest() == blob
+        json.loads(found)
+    except (StoreError, OSError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def cached_entries(cache: Path) -> list[Entry]:

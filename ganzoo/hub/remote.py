@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from ganzoo.errors import UnreachableError, plain
+from ganzoo.hub.download import Patience, bounded
 from ganzoo.hub.errors import scrubbed, translated, unreachable
 from ganzoo.hub.names import Repository
 from ganzoo.layout import CONFIG, MAX_CONFIG, WEIGHTS
@@ -39,11 +41,19 @@ MAX_SIZE, MAX_FILES = 20_000_000, 64
 
 @dataclass(frozen=True)
 class File:
-    """A file as the hub's own record knows it. `hash` is SHA-256, or git's SHA-1 of a blob."""
+    """A file as the hub's own record knows it. `hash` is SHA-256, or git's SHA-1 of a blob.
+
+    A mirror may tell neither: then `size` is None, or `hash` empty.
+    """
 
     name: str
-    size: int
+    size: int | None
     hash: str
+
+    @property
+    def most(self) -> int:
+        """Bytes that are read of it at most."""
+        return MAX_SIZES.get(self.name, MAX_SIZE)
 
 
 @dataclass(frozen=True)
@@ -105,28 +115,82 @@ def info(repository: Repository, *, endpoint: str | None, token: str | bool | No
     Raises:
         HubError: of one kind or another, within `PATIENCE` seconds.
     """
-    with asking(str(repository), endpoint, token) as api:
-        found = _soon(
-            lambda: api.model_info(
-                repository.id, revision=repository.revision, files_metadata=True, timeout=_timeout()
-            ),
-            str(repository),
-            address(endpoint),
+    from huggingface_hub.hf_api import ModelInfo
+
+    where = address(endpoint)
+    path = f"{where}/api/models/{repository.id}/revision/{quote(repository.revision, safe='')}"
+    patience = Patience(scrubbed(where), str(repository), say)
+    with asking(str(repository), endpoint, token):
+        answer = patience.ask(
+            lambda: _soon(lambda: _answer(path, {"blobs": True}, token), str(repository), where)
         )
-        files: list[File] = []
-        others: list[str] = []
-        for sibling in found.siblings or []:
-            hash = sibling.lfs.sha256 if sibling.lfs else sibling.blob_id
-            size = sibling.lfs.size if sibling.lfs else sibling.size
-            if is_fetched(sibling.rfilename) and isinstance(hash, str) and isinstance(size, int):
-                files.append(File(sibling.rfilename, size, hash))
-            else:
-                others.append(plain(sibling.rfilename, 100))
-        card = found.card_data.to_dict() if found.card_data else {}
+        found = ModelInfo(**answer.json())
         commit = str(found.sha)
         if not re.fullmatch(r"[0-9a-f]{40}", commit):
             raise ValueError(f"the commit is {plain(commit, 50)!r}")
+        files: list[File] = []
+        others: list[str] = []
+        for sibling in found.siblings or []:
+            if is_fetched(sibling.rfilename):
+                hash = sibling.lfs.sha256 if sibling.lfs else sibling.blob_id
+                size = sibling.lfs.size if sibling.lfs else sibling.size
+                files.append(_file(sibling.rfilename, size, hash))
+            else:
+                others.append(plain(sibling.rfilename, 100))
+        card = found.card_data.to_dict() if found.card_data else {}
+    if len(files) <= MAX_FILES:
+        files = [
+            file
+            if file.size is not None and file.hash
+            else _measured(Repository(repository.id, commit), file, endpoint, token)
+            for file in files
+        ]
     return Info(repository, commit, tuple(files), tuple(others), bool(found.private), card)
+
+
+def _file(name: str, size: Any, hash: Any) -> File:
+    known = isinstance(hash, str) and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", hash, re.ASCII)
+    return File(name, size if type(size) is int and size >= 0 else None, hash if known else "")
+
+
+def _answer(path: str, params: dict[str, Any], token: str | bool | None) -> Any:
+    """What the hub says to a GET, of bounded length; its errors are raised."""
+    from huggingface_hub.utils import get_session, hf_raise_for_status
+
+    with get_session().stream(
+        "GET", path, params=params, headers=headers(token), timeout=timeout()
+    ) as response:
+        answer = bounded(response)
+    hf_raise_for_status(answer)
+    return answer
+
+
+def _measured(
+    repository: Repository, file: File, endpoint: str | None, token: str | bool | None
+) -> File:
+    """A file that a list named without size or hash, as its own address tells of it."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    where = address(endpoint)
+    url = hf_hub_url(repository.id, file.name, revision=repository.revision, endpoint=where)
+    with asking(str(repository), endpoint, token):
+        try:
+            found = _soon(
+                lambda: get_hf_file_metadata(url, token=token, timeout=ANSWER, endpoint=where),
+                str(repository),
+                where,
+            )
+        except Exception:  # a mirror that tells nothing here either; reading it is bounded
+            return file
+    size = found.size if file.size is None else file.size
+    return _file(file.name, size, file.hash or found.etag)
+
+
+def headers(token: str | bool | None) -> dict[str, str]:
+    """Those of a request to the hub: who asks, and by whose right."""
+    from huggingface_hub.utils import build_hf_headers
+
+    return build_hf_headers(token=token, library_name="ganzoo", library_version=version())
 
 
 @dataclass(frozen=True)
@@ -147,17 +211,11 @@ def listed(
     Raises:
         HubError: as `info`.
     """
-    from huggingface_hub.utils import get_session
-
     where = f"the models of {author}" if author else "a list of models"
     with asking(where, endpoint, token) as api:
         # the client lists with many retries, and so is asked once somebody is known to be there
         path = f"{address(endpoint)}/api/models"
-        _soon(
-            lambda: get_session().get(path, params={"limit": 1}, timeout=_timeout()),
-            where,
-            address(endpoint),
-        )
+        _soon(lambda: _answer(path, {"limit": 1}, token), where, address(endpoint))
         found = _soon(
             lambda: list(api.list_models(filter="ganzoo", author=author, search=search, limit=200)),
             where,
@@ -174,7 +232,8 @@ def listed(
         ]
 
 
-def _timeout() -> Any:
+def timeout() -> Any:
+    """How long one step of a request may take."""
     import httpx2
 
     return httpx2.Timeout(ANSWER, connect=CONNECT)
