@@ -208,8 +208,8 @@ def python(code: str) -> str:
 def test_the_modules_above_the_line_come_without_torch() -> None:
     light = [
         *(name for name in MODULES if name.startswith("ganzoo.spec")),
-        "ganzoo.errors", "ganzoo.atomic", "ganzoo.reading", "ganzoo.models.config",
-        "ganzoo.data", "ganzoo.data.catalog", "ganzoo.hub",
+        "ganzoo.errors", "ganzoo.atomic", "ganzoo.reading", "ganzoo.models.config", "ganzoo.data",
+        "ganzoo.data.catalog", "ganzoo.hub",
         "ganzoo.metrics", "ganzoo.metrics.metric",
         "ganzoo.plugins.hookspecs", "ganzoo.plugins.host", "ganzoo.plugins.named",
         "ganzoo.hub.remote", "ganzoo.hub.fetch", "ganzoo.cli",

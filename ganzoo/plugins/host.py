@@ -50,7 +50,7 @@ from ganzoo.version import DISTRIBUTION, version
 
 GROUP = "ganzoo"
 FIRST_PARTY = {
-    "ganzoo-core", "ganzoo-models", "ganzoo-bigan", "ganzoo-dcgan", "ganzoo-discogan",
+    "ganzoo-core", "ganzoo-models", "ganzoo-avatars", "ganzoo-bigan", "ganzoo-dcgan", "ganzoo-discogan",
     "ganzoo-emoji", "ganzoo-gan", "ganzoo-ganomaly", "ganzoo-stackgan", "ganzoo-wgan",
 }  # fmt: skip
 """The distributions that come from this repository: what they bring is theirs."""
