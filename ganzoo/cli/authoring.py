@@ -58,7 +58,7 @@ def check_plugin(
     from ganzoo import testing
     from ganzoo.data import load
 
-    source = load(data) if data else None
+    source = None if data is None else load(data)
     failed = 0
     table = columns("of", "check", "", "what it means, or what is wrong")
     with err.status("checking"):

@@ -108,7 +108,7 @@ def _own(target: str, data: str | None, settings: list[str] | None) -> tuple[Spe
     made = variant.parse(given(settings))
     plugin = host.providers["variants", target]
     version = next((p.version for p in host.plugins if p.distribution == plugin), "")
-    spec = made.spec(_fields(data or "mnist"))
+    spec = made.spec(_fields("mnist" if data is None else data))
     made_by = {
         "variant": target, "settings": made.model_dump(mode="json"),
         "plugin": plugin, "plugin_version": version,

@@ -9,7 +9,7 @@ import typer
 
 from ganzoo.cli.console import app, check_output, columns, err, out
 from ganzoo.cli.terminal import emit_json
-from ganzoo.errors import UnknownNameError
+from ganzoo.errors import DataError, UnknownNameError
 
 
 @app.command()
@@ -62,6 +62,8 @@ def evaluate(
     from ganzoo.metrics import history, report
     from ganzoo.models import store
 
+    if data is not None and not data.strip():
+        raise DataError("--data is empty; give a data set (`ganzoo data`), or leave it out")
     folder = hub.resolve(model)
     loaded = store.load(folder)
     published = not Path(model).is_dir()  # one that came with ganzoo, or from the hub

@@ -72,7 +72,7 @@ def train(
     else:
         if target is None:
             raise UnknownNameError("train what? Give a variant (`ganzoo variants`) or a Spec file")
-        data = data or "mnist"
+        data = "mnist" if data is None else data
         spec, made_by = declared(target, data, set, loss)
         data = _folder_for(spec, data)
         name = Path(target).stem if made_by["variant"] == "" else made_by["variant"]

@@ -50,8 +50,9 @@ from ganzoo.version import DISTRIBUTION, version
 
 GROUP = "ganzoo"
 FIRST_PARTY = {
-    "ganzoo-core", "ganzoo-models", "ganzoo-avatars", "ganzoo-bigan", "ganzoo-dcgan", "ganzoo-discogan",
-    "ganzoo-emoji", "ganzoo-gan", "ganzoo-ganomaly", "ganzoo-stackgan", "ganzoo-wgan",
+    "ganzoo-avatars", "ganzoo-bigan", "ganzoo-core", "ganzoo-dcgan", "ganzoo-discogan",
+    "ganzoo-emoji", "ganzoo-gan", "ganzoo-ganomaly", "ganzoo-models", "ganzoo-stackgan",
+    "ganzoo-wgan",
 }  # fmt: skip
 """The distributions that come from this repository: what they bring is theirs."""
 CHOICE = "GANZOO_PLUGINS"
