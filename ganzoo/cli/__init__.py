@@ -11,6 +11,7 @@ import typer
 from ganzoo.cli.console import app
 from ganzoo.cli.failures import failed
 from ganzoo.cli.terminal import prepare
+from ganzoo.layout import LIMIT
 
 # the commands, in the order of `ganzoo --help`
 from ganzoo.cli import listing, inspect, training, infer, evaluate, hub, authoring, demo  # noqa: F401 # isort: skip
@@ -34,9 +35,9 @@ def main() -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from ganzoo.version import version
 
-        print(f"ganzoo {version('ganzoo')}")
+        print(f"ganzoo {version()}")
         raise typer.Exit
 
 
@@ -49,9 +50,15 @@ def ganzoo(
         bool,
         typer.Option("--no-plugins", help="Load no plugin (GANZOO_PLUGINS=a,b loads these alone)."),
     ] = False,
+    limit: Annotated[
+        float | None,
+        typer.Option(help="How many times the usual work and memory a loaded model may take."),
+    ] = None,
 ) -> None:
     """A zoo of GANs in which a model is data: list, explain, train and sample."""
     if no_plugins:
         from ganzoo.plugins.host import CHOICE
 
         os.environ[CHOICE] = ""  # for processes that this one starts, too
+    if limit is not None:
+        os.environ[LIMIT] = str(limit)

@@ -130,6 +130,7 @@ def from_pretrained(
     cache_dir: str | os.PathLike[str] | None = None,
     local_files_only: bool = False,
     device: str = "cpu",
+    limit: float | None = None,
 ) -> Model:
     """The model of that name, ready to use.
 
@@ -140,6 +141,9 @@ def from_pretrained(
             on the hub; see `ganzoo.hub.resolve`, which takes the other arguments, too. Of a run
             that is not done it is what the checkpoint holds, and a line on standard error says so.
         device: where its networks shall live.
+        limit: how many times the usual work and memory a task of it may take. What a task costs
+            is estimated before it runs: without a limit of yours (or GANZOO_LIMIT), a sample may
+            take half a teraflop and two gigabytes, which is more than any common model needs.
 
     Example: `ganzoo.from_pretrained("dcgan-mnist").generate(16, seed=0)`
     """
@@ -163,7 +167,7 @@ def from_pretrained(
         local_files_only=local_files_only,
     )
     try:
-        return store.load(folder, device=device)
+        return store.load(folder, device=device, limit=limit)
     except IntegrityError:
         if not is_cached or local_files_only:
             raise
@@ -172,7 +176,9 @@ def from_pretrained(
 
     wanted = _wanted(name, revision)
     return store.load(
-        fetch.pull(wanted, endpoint=endpoint, token=token, cache_dir=cache_dir), device=device
+        fetch.pull(wanted, endpoint=endpoint, token=token, cache_dir=cache_dir),
+        device=device,
+        limit=limit,
     )
 
 

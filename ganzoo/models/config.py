@@ -27,6 +27,8 @@ T = TypeVar("T")
 FORMAT = 1
 MAX_VALUES, MAX_DEPTH = 20_000, 100
 """How many values config.json may hold, and how deep in each other."""
+WORDS = ("layers", "functions", "optimizers", "states")
+"""What a plugin may bring that a Spec names."""
 Dtype = Literal["float32", "float16", "bfloat16"]
 
 
@@ -178,7 +180,7 @@ class ModelConfig(_Facts):
         for distribution, brings in self.requires.items():
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", distribution, re.ASCII):
                 continue
-            for word in ("layers", "functions", "optimizers", "states"):
+            for word in WORDS:
                 names = brings.get(word) if isinstance(brings, dict) else None
                 for name in names if isinstance(names, list) else ():
                     if isinstance(name, str):

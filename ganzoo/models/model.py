@@ -21,6 +21,7 @@ from ganzoo.nn.build import parameter_count
 from ganzoo.nn.functions.distributions import truncate
 from ganzoo.nn.interpreter import Evaluator
 from ganzoo.nn.modules import Net
+from ganzoo.nn.work import Work
 from ganzoo.seed import key
 from ganzoo.spec import expression as ex
 from ganzoo.spec.draws import (
@@ -59,6 +60,8 @@ class Model:
         spec: the Spec. networks: the networks that the tasks need, in evaluation mode.
         config: what its folder says about where it comes from; nothing for a fresh one.
         state: the values of the states that the tasks read.
+        work: what the expressions of its tasks cost, of one sample, by their text.
+        limit: how many times the usual work a task may take; None for a model made here.
     """
 
     def __init__(
@@ -68,11 +71,14 @@ class Model:
         config: ModelConfig | None = None,
         *,
         state: Mapping[str, Tensor] | None = None,
+        work: Mapping[str, Work] | None = None,
+        limit: float | None = None,
     ) -> None:
         self.spec = spec
         self.networks = dict(networks)
         self.config = (config or ModelConfig(spec=spec)).model_copy(update={"spec": spec})
         self.state = dict(state or {})
+        self.work, self.limit = dict(work or {}), limit
         for net in self.networks.values():
             net.eval().requires_grad_(False)
 
@@ -565,6 +571,7 @@ class Model:
         evaluator.values |= {name: value for name, value in values.items() if not value.ndim}
         for name, number in (numbers or {}).items():
             evaluator.values.setdefault(name, torch.tensor(float(number), device=self.device))
+        self._at_once(text, 1)
         if gradients:
             with torch.enable_grad():
                 return evaluator(text)
@@ -574,9 +581,24 @@ class Model:
 
     def outputs(self, text: str, values: Mapping[str, Tensor], batch: int = BATCH) -> Tensor:
         """As `evaluate`, for an expression with one row a sample: in batches, side by side."""
-        n = _count(values)
-        parts = [self.evaluate(text, _rows(values, i, batch)) for i in range(0, n, batch)]
+        n, step = _count(values), self._at_once(text, batch)
+        parts = [self.evaluate(text, _rows(values, i, step)) for i in range(0, n, step)]
         return torch.cat(parts)
+
+    def _at_once(self, text: str, batch: int, *, exact: bool = False) -> int:
+        """How many samples of an expression are computed at once, of `batch` at most.
+
+        Raises:
+            TaskError: one is too much work for a model that was loaded; `exact`: all of them.
+        """
+        work = self.work.get(text)
+        if work is None:
+            return batch
+        if ex.GRADIENT in self.spec.names_in(text):
+            work = work.with_gradients()
+        if self.limit is not None:
+            work.check(f"{text!r} of {self.title}", batch if exact else 1, self.limit)
+        return batch if exact else work.batch(batch, self.limit or 1)
 
     def _run(
         self, task: Task, text: str, values: Mapping[str, Tensor], batch: int = BATCH
@@ -584,6 +606,9 @@ class Model:
         """An expression of a task, in batches; what the task solves for is found first."""
         if not task.solve:
             return self.outputs(text, values, batch)
+        if self.limit is not None and task.minimize in self.work:
+            work = self.work[task.minimize].with_gradients(task.steps)
+            work.check(f"{task.minimize!r} of {self.title}", 1, self.limit)
         parts: list[Tensor] = []
         for first in range(0, _count(values), batch):
             rows = _rows(values, first, batch)
@@ -596,6 +621,7 @@ class Model:
         The last bits of a matrix product depend on how many rows there are; a verdict must not.
         """
         n = _count(values)
+        self._at_once(text, SCORED, exact=True)
         wanted = -(-n // SCORED) * SCORED
         filled = {
             name: torch.cat([value, value[:1].expand(wanted - n, *value.shape[1:])])

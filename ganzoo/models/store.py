@@ -11,6 +11,7 @@ that the Spec describes. Nothing is pickled and no name in a file is imported.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 from pathlib import Path
@@ -24,10 +25,11 @@ from torch import Tensor
 from ganzoo.atomic import is_leftover, replaced, write_bytes, write_text
 from ganzoo.errors import StoreError, choices
 from ganzoo.layout import CONFIG, WEIGHTS
-from ganzoo.models.config import FORMAT, Dtype, ModelConfig, read_config
+from ganzoo.models.config import FORMAT, WORDS, Dtype, ModelConfig, read_config
 from ganzoo.models.model import Model
 from ganzoo.models.weights import read
 from ganzoo.nn.build import build
+from ganzoo.nn.work import given
 from ganzoo.spec import vocabulary
 from ganzoo.spec.spec import Spec
 from ganzoo.version import version
@@ -164,11 +166,7 @@ def requirements(spec: Spec, config: ModelConfig | None = None) -> dict[str, dic
     for _, text in spec.expressions():
         used |= {("functions", name) for name in spec.names_in(text) - set(spec.networks)}
     known = vocabulary.core()
-    core = {
-        (word, name)
-        for word in ("layers", "functions", "optimizers", "states")
-        for name in getattr(known, word)
-    }
+    core = {(word, name) for word in WORDS for name in getattr(known, word)}
     found: dict[str, dict[str, Any]] = {}
     for word, name in sorted(used - core):
         provider = said.get((word, name)) if (word, name) in foreign else None
@@ -183,8 +181,14 @@ def _stored(value: Tensor, dtype: str) -> Tensor:
     return value.to(getattr(torch, dtype)) if value.is_floating_point() else value
 
 
-def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
+def load(
+    folder: str | Path, *, device: str | torch.device = "cpu", limit: float | None = None
+) -> Model:
     """Read a model folder.
+
+    Args:
+        limit: how many times the usual work and memory its tasks may take, and how many times
+            the usual weights it may have; by default what GANZOO_LIMIT says, else 1.
 
     Raises:
         StoreError: no model there, of a newer format, or not the tensors that its Spec needs.
@@ -192,7 +196,7 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
         SpecError: the Spec in config.json breaks the language.
         PluginError: its tasks need a word of a plugin that is not here; says which.
     """
-    folder = Path(folder)
+    folder, allowed = Path(folder), given(limit)
     config = read_config(folder)
     spec = config.spec
     networks = build(spec, published=True)
@@ -203,9 +207,10 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
     }
     expected |= {f"{STATE}.{name}": _empty_state(spec, name) for name in spec.published_state}
     total = sum(value.numel() for value in expected.values())
-    if total > MAX_PARAMETERS:
+    if total > allowed * MAX_PARAMETERS:
         raise StoreError(
-            f"{folder} asks for {total:,} numbers; at most {MAX_PARAMETERS:,} are loaded"
+            f"{folder} asks for {total:,} numbers; at most {int(allowed * MAX_PARAMETERS):,} are "
+            f"loaded. If you trust it, allow more: limit={math.ceil(total / MAX_PARAMETERS)}"
         )
     assert config.weights is not None  # read_config demands it
     tensors = read(folder / WEIGHTS, config.weights.sha256, expected)
@@ -215,7 +220,7 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
         net.load_state_dict(state, strict=True, assign=True)
         net.to(device)
     state = {name: tensors[f"{STATE}.{name}"].to(device) for name in spec.published_state}
-    return Model(spec, networks, config, state=state)
+    return Model(spec, networks, config, state=state, work=networks.work, limit=allowed)
 
 
 def _empty_state(spec: Spec, name: str) -> Tensor:

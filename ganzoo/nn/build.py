@@ -11,6 +11,7 @@ import contextlib
 import math
 import operator
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from ganzoo.errors import ShapeError
 from ganzoo.nn import soundness
 from ganzoo.nn.interpreter import Evaluator
 from ganzoo.nn.modules import MAX_NUMBERS, Net, Shape, example, shape_text
+from ganzoo.nn.work import EACH, Work
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import WHOLE, tensor_shape
@@ -37,11 +39,13 @@ class Networks(dict[str, Net]):
 
     Attributes:
         reads: the shapes of what each state is read from, by field, without the batch.
+        work: what the expressions of tasks cost, of one sample, by their text.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.reads: dict[str, dict[str, Shape]] = {}
+        self.work: dict[str, Work] = {}
 
 
 def build(spec: Spec, *, published: bool = False) -> Networks:
@@ -60,6 +64,8 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
     networks, reads = Networks(), dict[str, dict[str, Shape]]()
     seen: dict[str, list[int]] = {}
     """Of how many classes the labels are that each network got, by input."""
+    costs: list[Work] = []
+    works: dict[str, Work] = {}
 
     def call(name: str, values: Sequence[Tensor], output: str | None) -> Tensor:
         for word, value in zip(spec.networks[name].inputs, values, strict=True):
@@ -79,6 +85,7 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
             networks.setdefault(name, made)
             seen[name] = [*map(max, labels, before)]
         net = networks[name]
+        costs.append(net.work)
         if net.shapes != tuple(shapes):
             raise ShapeError(
                 f"{name} was first called with {', '.join(map(shape_text, net.shapes))}, "
@@ -114,8 +121,15 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
             raise ShapeError(f"{name} is called nowhere before its weights are read")
         return networks[name]
 
+    def count(value: Any) -> None:
+        if isinstance(value, Tensor):
+            numbers = math.prod(value.shape[1:])
+            costs.append(Work(EACH * numbers, 2 * numbers, numbers))
+
     def evaluator(**numbers: float) -> Evaluator:
-        found = Evaluator(spec, call, draws, noise, recall=recall, whole=whole, dry=True)
+        found = Evaluator(
+            spec, call, draws, noise, recall=recall, whole=whole, dry=True, seen=count
+        )
         found.values |= numbers
         return found
 
@@ -129,6 +143,7 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
         room, named, key = (*path.split("."), "", "")[:3]
         task = spec.tasks[named] if room == "tasks" else None
         own = evaluator(**task.numbers) if task else evaluate
+        costs.clear()
         # tasks answer without a graph, but for what they solve
         graph = contextlib.nullcontext() if task is None or key == "minimize" else torch.no_grad()
         try:
@@ -142,6 +157,7 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
                 ]
             ) from None
         if task:
+            works[text] = reduce(Work.then, costs, Work())
             soundness.check_task(spec, path, text, value)
         elif ".minimize." in path:
             terms.setdefault(path.partition(".minimize.")[0], []).append(_term(path, text, value))
@@ -155,7 +171,7 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
                 soundness.check_learning(path, update, networks, terms[path])
     made = Networks()
     made.update((name, networks[name]) for name in spec.networks if name in networks)
-    made.reads = reads
+    made.reads, made.work = reads, works
     return made
 
 

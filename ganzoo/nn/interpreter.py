@@ -26,7 +26,7 @@ class Evaluator:
     `recall` gives the value of a state, of those that it is read from, by keyword; `clock` is
     where the run is, for numbers that follow it. `whole` gives a network itself, to functions
     that read weights. A `dry` run is of tensors without numbers, and refuses what only seems to
-    fit, such as sums that broadcast.
+    fit, such as sums that broadcast; `seen` is told what comes of arithmetic and functions.
     """
 
     def __init__(
@@ -40,12 +40,13 @@ class Evaluator:
         clock: Clock | None = None,
         whole: Callable[[str], Any] | None = None,
         dry: bool = False,
+        seen: Callable[[Any], None] | None = None,
     ) -> None:
         self.spec, self.call, self.noise, self.dry = spec, call, noise, dry
         self.draws = dict(values)
         self.values = dict(values)
         self.known = dict(known or {})
-        self.recall, self.whole = recall, whole
+        self.recall, self.whole, self.seen = recall, whole, seen
         self.clock = clock or Clock(0, spec.batch, 0.0)
 
     def __call__(self, text: str) -> Any:
@@ -76,7 +77,7 @@ class Evaluator:
                     alike(*values)
                     if self.dry:
                         self._check_operands((left, right), values)
-                    return BINARY[operator](*values)
+                    return self._made(BINARY[operator](*values))
                 except (*SHAPE_FAULTS, ZeroDivisionError) as error:
                     raise ShapeError(f"{node}, of {_shapes(values)}: {first_line(error)}") from None
             case ex.Several(items):
@@ -127,7 +128,7 @@ class Evaluator:
             # lets between the two are evaluated anew, at the point
             inner = Evaluator(
                 self.spec, self.call, self.draws, self.noise, {**self.known, at: point},
-                self.recall, self.clock, self.whole, self.dry,
+                self.recall, self.clock, self.whole, self.dry, self.seen,
             )  # fmt: skip
             value = inner._value(of)
             if point.is_meta and not value.requires_grad:  # shapes come in closed form
@@ -150,15 +151,20 @@ class Evaluator:
         }
         try:
             if not self.dry:
-                return functions.load(name)(*values, **noise)
+                return self._made(functions.load(name)(*values, **noise))
             with soundness.strict():
                 found = functions.load(name)(*values, **noise)
             soundness.check_size(str(node), found)
-            return soundness.passed_on(name, values, found)
+            return self._made(soundness.passed_on(name, values, found))
         except SpecError:
             raise
         except SHAPE_FAULTS as error:
             raise ShapeError(f"{node}, of {_shapes(values)}: {first_line(error)}") from None
+
+    def _made(self, value: Any) -> Any:
+        if self.seen is not None:
+            self.seen(value)
+        return value
 
     def _network(self, name: str, weights: bool) -> Any:
         """What a function that takes a network gets: something to call, or to read weights of."""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ganzoo.errors import PluginError, ShapeError, choices
 from ganzoo.nn.convolution import Convolutions
+from ganzoo.nn.work import Work, of_layer
 from ganzoo.spec import layers as L
 from ganzoo.spec.latex import layer_text
 from ganzoo.spec.layers.join import Join, join, joined_shape
@@ -31,6 +32,8 @@ DRY_BATCH = 4
 """Samples in a dry run: more than one, for batch norm."""
 MAX_NUMBERS = 100_000_000
 """In one sample, anywhere in a network: 400 MB, where a picture of 1024x1024 has 3 million."""
+MAX_LAYERS = 20_000
+"""In one network, with those that are repeated."""
 SHAPE_FAULTS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError)
 """What torch, in one version or another, raises for tensors that do not fit together."""
 
@@ -153,6 +156,7 @@ class Net(nn.Module):
 
     Attributes:
         shapes: what arrives, by input. leaves: what leaves, the end under "" and each tap.
+        work: what it costs to compute all of it, of one sample.
     """
 
     precision: torch.dtype | None = None
@@ -187,6 +191,8 @@ class Net(nn.Module):
         self.leaves: dict[str, Shape] = {
             name: value.shape for name, value in {**assembler.taps, "": end}.items()
         }
+        held = assembler.held + sum(map(math.prod, shapes))
+        self.work = assembler.work.holding(held)
         # reading only a tap stops there, unless it lies inside a block
         self._ends = {
             layer.name: index + 1
@@ -259,6 +265,7 @@ class _Assembler:
     def __init__(self, dry: bool, weight: Plain | None = None) -> None:
         self.dry, self.weight = dry, weight
         self.taps: dict[str, _Value] = {}
+        self.work, self.held, self.count = Work(), 0, 0
 
     def row(
         self, layers: Sequence[Layer], x: _Value, inputs: Mapping[str, _Value], path: str
@@ -284,6 +291,9 @@ class _Assembler:
     def _one(
         self, layer: Layer, x: _Value, inputs: Mapping[str, _Value], here: str
     ) -> tuple[nn.Module, _Value]:
+        self.count += 1
+        if self.count > MAX_LAYERS:
+            raise ShapeError([(here, f"the network has more than {MAX_LAYERS:,} layers")])
         rows: dict[str, Row] = {}
         values = [x]
         fields = type(layer).model_fields
@@ -308,6 +318,7 @@ class _Assembler:
         with torch.device("meta"):
             module = layer.module(*(value.shape for value in values))
         _check_first_values(layer, module)
+        own = None if shape is None else of_layer(layer, module, [v.shape for v in values], shape)
         module = _at_work(layer, module, rows)
         tap = isinstance(layer, L.Tap)
         passes = layer.takes == "either" and (tap or not rows) and not layer.starts
@@ -324,9 +335,14 @@ class _Assembler:
                     f"of {DRY_BATCH} samples it makes {found}, where "
                     f"{(DRY_BATCH, *shape)} would be right"
                 )
+        own = own or of_layer(layer, module, [value.shape for value in values], shape)
+        self.work = self.work.then(own)
+        if rows:  # what arrives is kept until they are through
+            self.held += math.prod(x.shape)
         left = _Value(shape, label, tensor if self.dry else None)
         if tap:
             self.taps[layer.name] = values[1]
+            self.held += math.prod(values[1].shape)
         return module, left
 
     def join(self, values: Sequence[_Value], how: Join) -> _Value:

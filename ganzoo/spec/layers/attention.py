@@ -43,6 +43,11 @@ class Attention(Layer):
             raise ValueError(f"a map of {height}x{width} cannot be pooled by {self.pool}")
         return shape
 
+    def beyond(self, shape: Shape) -> tuple[int, int]:
+        places = shape[1] * shape[2]
+        pairs = places * (shape[1] // self.pool) * (shape[2] // self.pool)
+        return 2 * pairs * (shape[0] // self.divide + shape[0] // 2), 2 * pairs
+
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 

@@ -97,6 +97,7 @@ class Layer(Frozen):
     if TYPE_CHECKING:  # each layer takes as many as it has: what arrives, ends of rows, inputs read
 
         def output_shape(self, *shapes: Any, **_: Any) -> Shape | None: ...
+        def beyond(self, *shapes: Any, **_: Any) -> tuple[int, int]: ...
         def module(self, *shapes: Any, **_: Any) -> nn.Module: ...
         def forward(self, module: Any, *values: Any, **_: Any) -> Tensor: ...
 
@@ -111,6 +112,14 @@ class Layer(Frozen):
             None: it is not known in closed form, and found by running the module.
             """
             return None
+
+        def beyond(self, *shapes: Shape) -> tuple[int, int]:
+            """What a sample costs beside its weights at each place and the numbers that leave.
+
+            Operations, and numbers that are in memory meanwhile; the work of a task is bounded
+            by them. Only layers that compare places with each other, or the like, have any.
+            """
+            return 0, 0
 
         def module(self, *shapes: Shape) -> nn.Module:
             """The torch module for what arrives, of these shapes (without the batch)."""

@@ -71,6 +71,9 @@ class Maxout(Layer):
         features(shape)
         return (self.units,)
 
+    def beyond(self, shape: Shape) -> tuple[int, int]:
+        return 0, self.units * self.pieces
+
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
