@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 
-from ganzoo.errors import IntegrityError, StoreError
+from ganzoo.errors import IntegrityError, StoreError, TaskError
 from ganzoo.models import store
 from tests.test_model import model_of
 
@@ -170,3 +170,17 @@ def test_tensors_may_lie_in_any_order(folder: Path) -> None:
     text += " " * (3 - len(text) % 4)  # and need not be aligned
     store_again = with_content(folder, joined(text.encode(), content))
     np.testing.assert_array_equal(store.load(store_again).generate(3, output="np"), before)
+
+
+@pytest.mark.parametrize("number", [3e38, -1.0])
+def test_answers_that_are_not_finite_are_none(folder: Path, number: float) -> None:
+    """Finite weights that come to nothing: products too large, the root of a negative variance."""
+    found = tensors(folder)
+    for name, value in found.items():
+        if name.endswith("running_var") or (number > 1 and value.is_floating_point()):
+            value.fill_(number)
+    model = store.load(with_content(folder, to_bytes(found)))
+    with pytest.raises(
+        TaskError, match=r"comes to numbers that are not finite \(NaN or infinite\)"
+    ):
+        model.generate(2)

@@ -80,7 +80,7 @@ def entry(name: str, folder: Path, commit: str = "") -> Entry:
         title=plain(spec.get("title", "")),
         tasks=tuple(plain(task, 40) for task in tasks) if isinstance(tasks, dict) else (),
         data=plain(data.get("name", "")) if isinstance(data, dict) else "",
-        size=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
+        size=sum(_size(path) for path in folder.glob("*.safetensors")),
         folder=folder,
         commit=commit,
         kinds=_kinds(tasks),
@@ -91,6 +91,13 @@ def _kinds(tasks: Any) -> tuple[str, ...]:
     found = tasks.values() if isinstance(tasks, dict) else ()
     kinds = (task.get("kind") for task in found if isinstance(task, dict))
     return tuple(sorted({plain(kind, 40) for kind in kinds}))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # a link that leads nowhere
+        return 0
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -254,7 +254,7 @@ class Model:
             code = given[first : first + BATCH]
             values = {**some, "": code}
             parts.append(self.evaluate(task.output, values, {known: code}, numbers=task.numbers))
-        return self._images(torch.cat(parts), output)
+        return self._images(self._finite(torch.cat(parts), task.output), output)
 
     def _goes_through(self, encoding: Task) -> bool:
         """Whether its code is all of the data that the first reconstruct task needs."""
@@ -605,7 +605,7 @@ class Model:
     ) -> Tensor:
         """An expression of a task, in batches; what the task solves for is found first."""
         if not task.solve:
-            return self.outputs(text, values, batch)
+            return self._finite(self.outputs(text, values, batch), text)
         if self.limit is not None and task.minimize in self.work:
             work = self.work[task.minimize].with_gradients(task.steps)
             work.check(f"{task.minimize!r} of {self.title}", 1, self.limit)
@@ -613,7 +613,16 @@ class Model:
         for first in range(0, _count(values), batch):
             rows = _rows(values, first, batch)
             parts.append(self.evaluate(text, *solve(self, task, rows)))
-        return torch.cat(parts)
+        return self._finite(torch.cat(parts), text)
+
+    def _finite(self, values: Tensor, text: str) -> Tensor:
+        """The same values; TaskError where some are not finite."""
+        if not torch.isfinite(values).all():
+            raise TaskError(
+                f"{text!r} of {self.title} comes to numbers that are not finite (NaN or infinite): "
+                "its weights, or what it was given, are out of any sensible range"
+            )
+        return values
 
     def _alike(self, task: Task, text: str, values: Mapping[str, Tensor]) -> Tensor:
         """As `outputs`, with batches filled up to one size.
