@@ -280,7 +280,7 @@ POINTED: dict[str, tuple[Callable[[], Any], type[GanzooError], str]] = {
     "a million layers": (lambda: layers(*["relu"] * 100_000), StoreError, "more than 20,000"),
     "as many layers as may be": (
         lambda: layers(*[{"kind": "residual", "layers": ["relu"] * 200}] * 90),
-        IntegrityError, "has sha256"),
+        ShapeError, "more than 5,000 layers"),
     "an expression to run": (lambda: harmful(tasks={"generate": "__import__('os').system('id')"}),
                              SpecError, "not part of the language"),
     "an endless number": (lambda: harmful(tasks={"generate": "9" * 900 + "**9"}),

@@ -176,8 +176,10 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
 
 
 def _reads_weights(spec: Spec, text: str) -> bool:
-    named = {*spec.networks, *spec.draws, *spec.let, *spec.state, *RUN, ex.GRADIENT}
-    functions = map(vocabulary.function, spec.names_in(text) - named)
+    given = {name for task in spec.tasks.values() for name in task.numbers}
+    # a name that is no function would be looked for in every plugin
+    names = spec.names_in(text) - {*spec.taken, *spec.let, *RUN, *given, ex.GRADIENT}
+    functions = map(vocabulary.function, names)
     return any(function is not None and function.weights for function in functions)
 
 

@@ -32,7 +32,7 @@ DRY_BATCH = 4
 """Samples in a dry run: more than one, for batch norm."""
 MAX_NUMBERS = 100_000_000
 """In one sample, anywhere in a network: 400 MB, where a picture of 1024x1024 has 3 million."""
-MAX_LAYERS = 20_000
+MAX_LAYERS = 5_000
 """In one network, with those that are repeated."""
 SHAPE_FAULTS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError)
 """What torch, in one version or another, raises for tensors that do not fit together."""

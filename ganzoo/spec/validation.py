@@ -119,7 +119,10 @@ def _task_words(spec: Spec) -> Problems:
     """What tasks cannot read, behind their lets either."""
     for path, text in spec.expressions():
         if path.startswith("tasks."):
-            run = sorted(spec.run_words(text))
+            try:
+                run = sorted(spec.run_words(text))
+            except SpecError:  # what cannot be parsed has been told
+                continue
             if run:
                 yield path, f"{run[0]!r} is a word of training, and a task has no rounds"
             for name in spec.states_in(text):
