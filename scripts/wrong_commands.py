@@ -330,7 +330,7 @@ def run(words: tuple[str, ...]) -> Outcome:
         else "a traceback" if "Traceback (most recent" in said + out.getvalue()
         else "not foreseen" if "not foreseen" in said
         else "hangs" if "it hangs" in said
-        else "no message" if not said.strip()
+        else "no message" if not (said + out.getvalue()).strip()
         else "control characters" if set(said) & {"\x1b", "\x07"}
         else "an endless message" if len(said) > 20_000
         else ""

@@ -20,7 +20,6 @@ from ganzoo import Function, Source, Spec, hub
 from ganzoo.engine import train
 from ganzoo.errors import (
     GanzooError,
-    IntegrityError,
     PluginError,
     ShapeError,
     SpecError,

@@ -64,6 +64,8 @@ def read(path: Path, sha256: str, expected: Mapping[str, Tensor]) -> dict[str, T
         try:
             for place in _places(source, path, size, header, expected):
                 tensors[place.name] = _tensor(source, place).to(expected[place.name].dtype)
+        except _UnreadableError:
+            raise
         except StoreError as error:
             problem = error
         source.drain()
@@ -83,6 +85,10 @@ def read(path: Path, sha256: str, expected: Mapping[str, Tensor]) -> dict[str, T
     return tensors
 
 
+class _UnreadableError(StoreError):
+    """The system failed to read; the file itself may be fine."""
+
+
 class _Hashed:
     """A file that is hashed as it is read, once, from its beginning."""
 
@@ -97,7 +103,7 @@ class _Hashed:
             try:
                 count = self.file.readinto(buffer[done : done + (1 << 22)])  # type: ignore[attr-defined]
             except OSError as error:
-                raise StoreError(f"{self.path} cannot be read ({plain(error)})") from None
+                raise _UnreadableError(f"{self.path} cannot be read ({plain(error)})") from None
             if not count:
                 raise StoreError(f"{self.path} is not a safetensors file: it ends too early")
             self.hash.update(buffer[done : done + count])
@@ -114,6 +120,8 @@ class _Hashed:
         while self.left > 0:
             try:
                 self.take(min(self.left, 1 << 20))
+            except _UnreadableError:
+                raise
             except StoreError:
                 return  # it became shorter: another hash
 
