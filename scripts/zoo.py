@@ -387,7 +387,9 @@ def train(
 
 def finished(model: Published) -> bool:
     """Whether its run is done."""
-    return (RUNS / model.name / "model" / "config.json").is_file()
+    from ganzoo import runs
+
+    return runs.state(RUNS / model.name) == "done"
 
 
 def publish(model: Published) -> None:
