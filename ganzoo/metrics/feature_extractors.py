@@ -24,15 +24,12 @@ class Extractor(Protocol):
     """What metrics need of a feature extractor.
 
     `name` and `sha256` say which it is: a distance of features means nothing without them.
+    `fields` are the fields of labels whose classes it knows, as the data call them; often none.
     """
 
     name: str
     sha256: str
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields of labels whose classes it knows, by its own names; often none."""
-        ...
+    fields: tuple[str, ...]
 
     def features(self, images: Tensor) -> np.ndarray:
         """Features, float32 (n, d), of images (n, c, h, w) in [0, 1]."""
@@ -57,14 +54,12 @@ class Classifier:
         own = {task.field: name for name, task in model.tasks("classify").items()}
         renamed = {theirs: own[ours] for theirs, ours in (fields or {}).items() if ours in own}
         self._tasks = {**own, **renamed}
+        replaced = {ours: theirs for theirs, ours in (fields or {}).items()}
+        self.fields = tuple(replaced.get(field, field) for field in own)
         self.sha256 = model.weights_sha256
 
     def features(self, images: Tensor) -> np.ndarray:
         return self.model.encode(rounded(images))
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        return tuple(task.field for task in self.model.tasks("classify").values())
 
     def classes(self, images: Tensor, field: str = "label") -> np.ndarray | None:
         if field not in self._tasks:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ganzoo import DataSet, Domains, Fields
+from ganzoo import DataSet, Domains, Fields, Sentence
 from ganzoo.spec import Image, Label, Text
 
-from .captions import ALWAYS, NOT_SAID, SAYABLE, VALUES, caption
+from .captions import ALWAYS, NOT_SAID, SAYABLE, VALUES, caption, free_sentences
 from .drawings import DRAWINGS
-from .free import sentences
 
 SPLITS = ("train", "validation", "test")
 
@@ -96,12 +95,13 @@ class Collection:
 
     @property
     def domains(self) -> Domains | None:
-        """Which values of which field are in `a` and in `b`; None where there is no such field."""
-        if self.pairs is None or self.pairs.together:
+        """Which values of which attribute are in `a` and in `b`; None where there are no pairs."""
+        if self.pairs is None:
             return None
         attribute = self.pairs.attribute
         values = DRAWINGS[self.style].attributes[attribute].names
-        field = "label" if self.label == (attribute,) else attribute
+        whole = self.label == (attribute,) and not self.pairs.together
+        field = "label" if whole else attribute
         return Domains(
             field, {"a": (values.index(self.pairs.a),), "b": (values.index(self.pairs.b),)}
         )
@@ -185,6 +185,20 @@ EXAMPLES = (
 """What the sentences of sample sheets name; all of combinations that are held out."""
 
 
+def _asked() -> list[Sentence]:
+    """The free sentences, with the classes that they ask for."""
+    return [
+        Sentence(
+            text,
+            {
+                "label" if name == "hair_colour" else name: VALUES[name].index(value)
+                for name, value in words.items()
+            },
+        )
+        for text, words in free_sentences()
+    ]
+
+
 def _captioned() -> DataSet:
     shape = (3, 64, 64)
     said = {name: names if name in ALWAYS else (*names, NOT_SAID) for name, names in VALUES.items()}
@@ -213,7 +227,7 @@ def _captioned() -> DataSet:
         load="ganzoo_avatars.loading:load_captions",
         splits=SPLITS,
         unsaid=NOT_SAID,
-        sentences=sentences,
+        sentences=_asked,
     )
 
 
