@@ -27,6 +27,7 @@ from ganzoo.layout import CONFIG, WEIGHTS
 from ganzoo.models.config import FORMAT, Dtype, ModelConfig, read_config
 from ganzoo.models.model import Model
 from ganzoo.models.weights import read
+from ganzoo.nn import devices
 from ganzoo.nn.build import build
 from ganzoo.spec import vocabulary
 from ganzoo.spec.spec import Spec
@@ -191,10 +192,12 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
         IntegrityError: the weights are not those that config.json names.
         SpecError: the Spec in config.json breaks the language.
         PluginError: its tasks need a word of a plugin that is not here; says which.
+        TrainingError: there is no such device.
     """
     folder = Path(folder)
     config = read_config(folder)
     spec = config.spec
+    where = devices.find(device)
     networks = build(spec, published=True)
     expected = {
         f"{name}.{key}": value
@@ -213,8 +216,8 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Model:
         prefix = f"{name}."
         state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         net.load_state_dict(state, strict=True, assign=True)
-        net.to(device)
-    state = {name: tensors[f"{STATE}.{name}"].to(device) for name in spec.published_state}
+        net.to(where)
+    state = {name: tensors[f"{STATE}.{name}"].to(where) for name in spec.published_state}
     return Model(spec, networks, config, state=state)
 
 
