@@ -6,6 +6,7 @@
     ├── UnknownNameError     no variant, model, data set, task ... of that name
     ├── PluginError          a plugin is missing, broken, or clashes with another
     ├── DataError            a data set cannot be read, or lacks a field that a Spec draws
+    │   └── PictureError     a picture cannot be read
     ├── TrainingError        a run cannot start, go on or resume
     │   └── NonFiniteError   a loss became NaN or infinite
     ├── StoreError           a model folder is incomplete, foreign or of a newer format
@@ -66,6 +67,16 @@ class PluginError(GanzooError):
 
 class DataError(GanzooError):
     """A data set cannot be read, or lacks what is asked of it."""
+
+
+class PictureError(DataError):
+    """A picture that cannot be read: `file`, and the `reason` why."""
+
+    def __init__(self, file: object, reason: object) -> None:
+        self.file, self.reason = str(file), plain(reason)
+        super().__init__(
+            f"the picture {self.file!r} cannot be read ({self.reason}); repair or remove it"
+        )
 
 
 class TrainingError(GanzooError):

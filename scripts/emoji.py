@@ -25,7 +25,7 @@ PACKAGE = Path(__file__).parent.parent / "plugins" / "ganzoo-emoji" / "ganzoo_em
 
 def on_white(path: Path) -> np.ndarray:
     """uint8 (64, 64, 3)."""
-    with Image.open(path) as picture:
+    with Image.open(path, formats=["PNG"]) as picture:
         pixels = np.asarray(picture.convert("RGBA"), np.float64)
     if pixels.shape != (SIDE, SIDE, 4):
         raise SystemExit(f"{path}: not {SIDE}x{SIDE}")

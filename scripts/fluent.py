@@ -37,7 +37,7 @@ def main() -> None:
         path = assets.get(bare(Path(emoji.file).stem))
         if emoji.style != "noto" or path is None or emoji.subgroup in COUNTRIES:
             continue
-        with Image.open(path) as picture:
+        with Image.open(path, formats=["PNG"]) as picture:
             drawn = picture.convert("RGBA")
         white = Image.new("RGBA", drawn.size, "white")
         white.alpha_composite(drawn)

@@ -457,3 +457,85 @@ def test_settings_reach_the_model(monkeypatch, tmp_path: Path) -> None:
     assert config["made_by"]["plugin"] == "ganzoo-gan" and config["made_by"]["plugin_version"]
     assert config["training"]["seed"] == 5 and config["data"]["name"] == "digits"
     assert config["spec"]["networks"]["G"]["layers"][0]["units"] == 8
+
+
+# --------------------------------------------------------------------- pictures of people
+
+
+def test_a_run_says_what_it_trains_on(monkeypatch, capsys, tiny, photos, tmp_path) -> None:
+    (photos / "bad.png").write_text("no picture")
+    (photos / "x.heic").write_text("")
+    data = f"folder:{photos},fit=pad,test=0.2"
+    words = ["--data", data, "--steps", 1, "--batch", 2]
+    assert run(monkeypatch, "train", tiny, *words, "--out", tmp_path / "run") == 0
+    said = capsys.readouterr().err
+    assert "12 pictures in 'photos' as 16x16 grey (fit=pad, " in said
+    assert "to test, divided by hash (test=0.2)" in said
+    assert "skipped 1: bad.png (no picture)" in said and ".heic 1" in said
+    config = json.loads((tmp_path / "run" / "model" / "config.json").read_text())
+    assert config["preprocessing"] == {"fit": "pad", "filter": "lanczos", "background": "white"}
+    assert config["data"]["size"] < 12
+    assert run(monkeypatch, "train", tiny, *words, "--strict", "--out", tmp_path / "two") == 2
+    assert "bad.png' cannot be read" in capsys.readouterr().err
+
+
+def test_a_folder_without_its_prefix_is_pointed_out(monkeypatch, capsys, tiny, photos) -> None:
+    assert run(monkeypatch, "train", tiny, "--data", photos) == 2
+    assert f"are named folder:{photos}" in capsys.readouterr().err.replace("\n", "")
+
+
+def test_a_folder_is_scored_with_its_prefix_or_without(
+    monkeypatch, capsys, photos, tmp_path
+) -> None:
+    folder = store.save(model_of("ganomaly"), tmp_path / "model", name="parts")
+    said = []
+    for name in (photos, f"folder:{photos}"):
+        table = tmp_path / "scores.csv"
+        assert run(monkeypatch, "score", folder, name, "--csv", table) == 0
+        said.append(table.read_text())
+    assert said[0] == said[1] and "11.png" in said[0]
+    assert run(monkeypatch, "score", folder, f"folder:{photos},size=16") == 2
+    assert "the model knows how its pictures are made to fit" in capsys.readouterr().err
+
+
+def test_one_bad_picture_stops_nothing_but_where_it_is_asked_to(
+    monkeypatch, capsys, photos, tmp_path
+) -> None:
+    (photos / "bad.png").write_text("no picture")
+    files = [photos / name for name in ("0.png", "bad.png", "1.png")]
+    for row, words in (("bigan", ["reconstruct"]), ("discogan", ["translate", "--to", "b"])):
+        folder, sheet = store.save(model_of(row), tmp_path / row), tmp_path / f"{row}.png"
+        command, *more = words
+        assert run(monkeypatch, command, folder, *files, *more, "-o", sheet) == 1
+        said = capsys.readouterr()
+        assert "2 pictures above" in said.out and "left out: the picture" in said.err
+        assert sheet.is_file()
+        assert run(monkeypatch, command, folder, *files, *more, "-o", sheet, "--strict") == 2
+    folder = store.save(model_of("ganomaly"), tmp_path / "parts")
+    assert run(monkeypatch, "score", folder, photos) == 1
+    assert run(monkeypatch, "score", folder, photos, "--strict") == 2
+    assert "bad.png' cannot be read" in capsys.readouterr().err
+
+
+def test_classes_are_drawn_by_name(monkeypatch, capsys, tmp_path) -> None:
+    sheets = [tmp_path / f"{n}.png" for n in range(3)]
+    for sheet, words in zip(sheets, (["sneaker"], ["7"], ["bag", "Ankle boot"]), strict=True):
+        labels = [part for word in words for part in ("--label", word)]
+        assert (
+            run(monkeypatch, "sample", "cdcgan-fashion-mnist", "-n", 2, *labels, "-o", sheet) == 0
+        )
+    assert sheets[0].read_bytes() == sheets[1].read_bytes() != sheets[2].read_bytes()
+    wrong = ["--label", "sneakers", "-o", sheets[0]]
+    assert run(monkeypatch, "sample", "cdcgan-fashion-mnist", *wrong) == 2
+    assert "did you mean 'sneaker'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "nonsense"])
+def test_devices_that_are_not_there(monkeypatch, capsys, photos, tmp_path, device) -> None:
+    folder = store.save(model_of("bigan"), tmp_path / "model")
+    sheet = tmp_path / "x.png"
+    for words in (["sample"], ["reconstruct", photos / "0.png"]):
+        command, *files = words
+        done = run(monkeypatch, command, folder, *files, "-o", sheet, "--device", device)
+        assert done == 2 and "device" in capsys.readouterr().err
+        assert run(monkeypatch, command, folder, *files, "-o", sheet, "--device", "cpu") == 0

@@ -170,7 +170,7 @@ def test_layouts_of_arrays():
     pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 6, 3), dtype=np.uint8)
     last = Source.from_arrays("last", pixels)
     first = Source.from_arrays("first", pixels.transpose(0, 3, 1, 2))
-    floats = Source.from_arrays("floats", torch.from_numpy(pixels).movedim(3, 1) / 127.5 - 1)
+    floats = Source.from_arrays("floats", torch.from_numpy(pixels).movedim(3, 1) / 255)
     grey = Source.from_arrays("grey", pixels[..., 0])
     assert last.fields.image.shape == (3, 8, 6)
     assert torch.equal(whole(last), whole(first)) and torch.equal(whole(last), whole(floats))
@@ -216,7 +216,7 @@ def test_texts_and_vectors_are_float32():
         ({"image": np.zeros((2, 1, 4, 4), np.uint8)}, "'image', 'label' and brings 'image'"),
         ({"image": np.zeros((2, 1, 4, 5), np.uint8)}, r"\(samples, 1, 4, 4\).*\(2, 1, 4, 5\)"),
         ({"image": np.zeros((0, 1, 4, 4), np.uint8)}, "no samples"),
-        ({"image": np.full((2, 1, 4, 4), 255.0)}, r"in \[-1, 1\], these in \[255, 255\]"),
+        ({"image": np.full((2, 1, 4, 4), 255.0)}, r"in \[0, 1\], these in \[255, 255\]"),
         ({"image": np.full((2, 1, 4, 4), np.nan)}, "not finite"),
         ({"image": np.zeros((2, 1, 4, 4), np.int64)}, "uint8 or float"),
         ({"label": np.array([0, 3])}, r"labels of 3 classes are in \[0, 2\], these in \[0, 3\]"),
@@ -342,11 +342,11 @@ def test_a_broken_picture_is_named(folder, cache):
     whole_file = (folder / "4.png").read_bytes()
     (folder / "4.png").write_bytes(whole_file[: len(whole_file) // 2])
     with pytest.raises(DataError, match=r"4\.png' cannot be read .*repair or remove"):
-        load(f"folder:{folder},size=16,channels=3")
+        load(f"folder:{folder},size=16,channels=3,strict")
     assert list(cache.iterdir()) == []  # nothing half-decoded is left behind
     (folder / "4.png").write_text("no picture at all")
     with pytest.raises(DataError, match=r"4\.png' cannot be read \(no picture\)"):
-        find(f"folder:{folder}")
+        load(f"folder:{folder},strict")
 
 
 def test_a_cache_that_cannot_be_written(folder, tmp_path, monkeypatch):
@@ -359,12 +359,13 @@ def test_a_cache_that_cannot_be_written(folder, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (",size=8", "size must be 16 to 128, not '8'"),
-        (",size=", "size must be 16 to 128, not ''"),
+        (",size=8", "size must be 16 to 512, or WIDTHxHEIGHT such as 96x64, not '8'"),
+        (",size=", "size must be 16 to 512, .*, not ''"),
         (",channels=2", "channels must be 1, 3 or 4, not '2'"),
         (
             ",sise=32",
-            "no option 'sise'; did you mean 'size'\\? allowed: 'channels', 'flip', 'size'",
+            "no option 'sise'; did you mean 'size'\\? allowed: 'background', 'channels', 'filter', "
+            "'fit', 'flip', 'size', 'strict', 'test'",
         ),
         (",flip=yes", "flip takes no value"),
         (",size=32,size=64", "'size' twice"),

@@ -12,9 +12,10 @@ import torch
 from PIL import Image as pil
 
 from ganzoo.errors import TaskError
-from ganzoo.models.model import Model, image_tensor, sample_noise
+from ganzoo.models.images import image_tensor
+from ganzoo.models.model import Model, sample_noise
 from ganzoo.nn.build import build, initialize
-from ganzoo.spec import Image, Normal, Spec, Uniform
+from ganzoo.spec import Image, Label, Normal, Spec, Uniform
 from tests.table import TABLE
 
 
@@ -244,7 +245,7 @@ def test_words_that_a_task_does_not_take(gan: Model, conditional: Model) -> None
         conditional.generate(4)
 
 
-@pytest.mark.parametrize("n", [0, -1, 2.5, "4", True])
+@pytest.mark.parametrize("n", [0, -1, 2.5, np.float64(2), "4", True, [2]])
 def test_numbers_of_samples_that_are_none(gan: Model, n: Any) -> None:
     with pytest.raises(TaskError, match="n is the number of samples"):
         gan.generate(n)
@@ -357,7 +358,6 @@ def test_nothing_leaves_the_range_of_tanh() -> None:
         (np.zeros((0, 4, 4, 1)), "images are"),
         (np.zeros((4, 4, 2)), "takes 1 channels, not 2"),
         (np.array([["a"]]), "images are"),
-        (torch.zeros(4, 4), "images are"),
         ([], "no images in list"),
         (None, "no images in NoneType"),
         (7, "no images in int"),
@@ -397,3 +397,40 @@ def test_pictures_are_seen_as_they_were_meant() -> None:
     assert image_tensor(clear, draw).eq(1).all()
     deep = pil.fromarray(np.full((8, 8), 32896, np.uint16))
     assert image_tensor(deep, draw).abs().max() < 0.01
+
+
+# ----------------------------------------------------------------- people's numbers and names
+
+
+@pytest.mark.parametrize("n", [np.int64(2), np.uint8(2), torch.tensor(2)])
+def test_whole_numbers_of_every_kind_are_a_number_of_samples(gan: Model, n: Any) -> None:
+    assert len(gan.generate(n)) == 2
+
+
+@pytest.fixture
+def garments() -> Model:
+    """A conditional model whose classes have names."""
+    model = model_of("cgan")
+    draws = {
+        name: draw.model_copy(update={"names": ("bag", "Ankle boot", "0")})
+        if isinstance(draw, Label)
+        else draw
+        for name, draw in model.spec.draws.items()
+    }
+    return Model(model.spec.model_copy(update={"draws": draws}), model.networks)
+
+
+def test_classes_by_name(garments: Model) -> None:
+    def drawn(label: Any) -> Any:
+        return garments.generate(label=label, output="np")
+
+    by_number = drawn([0, 1, 2])
+    for names in (
+        ["bag", "Ankle boot", "0"],
+        ("BAG", 1, "0"),
+        np.array(["bag", "ankle boot", "0"]),
+    ):
+        assert np.array_equal(drawn(names), by_number)
+    assert np.array_equal(drawn("bag"), by_number[:1])
+    with pytest.raises(TaskError, match=r"no class 'bga'; did you mean 'bag'\?.*'Ankle boot'"):
+        drawn(["bga"])

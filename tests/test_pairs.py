@@ -125,7 +125,6 @@ def measured(
         }
     )
     arrays = {"image": images, "label": labels, "a": a, "b": 1 - a}
-    arrays = {k: v if k == "label" else v.mul(2).sub(1).clamp(-1, 1) for k, v in arrays.items()}
     source = Source("negatives", fields, arrays)
     declared = DataSet("negatives", fields, "", 240, "", "", lambda *_: source)
     if domains:

@@ -74,7 +74,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 """Endings of the pictures that can be written."""
 DATA_HELP = (
     "A data set (`ganzoo data`), mnist,without=2 to leave classes out of training, or "
-    "folder:PATH[,size=64][,channels=3][,flip]."
+    "folder:PATH[,size=64][,channels=3][,fit=crop][,test=0.1][,flip]."
 )
 
 

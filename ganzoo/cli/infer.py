@@ -10,6 +10,11 @@ import typer
 from ganzoo.cli.console import PICTURES, app, check_output, columns, err, escape, out
 from ganzoo.errors import DataError
 
+Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps, ...")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="A picture that cannot be read is an error, not left out.")
+]
+
 
 @app.command()
 def sample(
@@ -19,32 +24,47 @@ def sample(
     output: Annotated[Path, typer.Option("-o", "--output", help="The picture.")] = Path(
         "samples.png"
     ),
-    label: Annotated[int | None, typer.Option(help="The class, for conditional models.")] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The class, by number or name, for conditional models; may be given again."
+        ),
+    ] = None,
     text: Annotated[
         list[str] | None,
         typer.Option(help="What to draw, for models that take sentences; may be given again."),
     ] = None,
     task: Annotated[str | None, typer.Option(help="The task, where there are several.")] = None,
+    device: Device = "cpu",
 ) -> None:
     """Draw samples of a model as one sheet.
 
-    Of several texts, each is drawn in turn.
+    Of several classes or texts, each is drawn in turn.
     """
     from ganzoo import pictures
     from ganzoo.hub import from_pretrained
     from ganzoo.runs import samples
 
     check_output(output, "the sheet", PICTURES)
-    loaded = from_pretrained(model)
-    given: dict[str, Any] = {} if label is None else {"label": label}
-    if text:
-        given["text"] = [text[index % len(text)] for index in range(n)]
+    loaded = from_pretrained(model, device=device)
+    given: dict[str, Any] = {
+        word: [said[index % len(said)] for index in range(n)]
+        for word, said in (("label", _classes(loaded, label or [])), ("text", text))
+        if said
+    }
     if given:
         images = loaded.generate(n, seed=seed, output="pt", task=task, **given)
     else:
         images = samples(loaded, n, seed, task=task)
     pictures.save_sheet(images, output)
     out.print(f"{n} samples of {loaded.title}, seed {seed}: {output}", markup=False)
+
+
+def _classes(model: Any, said: list[str]) -> list[str | int]:
+    """Classes as they were typed: names, or numbers where no class is called so."""
+    names = {name for draw in model.spec.draws.values() for name in getattr(draw, "names", ())}
+    numbers = {word for word in said if word.isascii() and word.isdigit() and len(word) < 10}
+    return [int(word) if word in numbers - names else word for word in said]
 
 
 @app.command()
@@ -55,14 +75,19 @@ def reconstruct(
         "reconstructions.png"
     ),
     seed: Annotated[int, typer.Option(help="Of the noise, where the model draws some.")] = 0,
+    device: Device = "cpu",
+    strict: Strict = False,
 ) -> None:
     """Encode and decode pictures, as pairs on one sheet."""
     _check_pairs(output, files)
     from ganzoo.hub import from_pretrained
     from ganzoo.models.inference import reconstructions
 
-    loaded = from_pretrained(model)
-    _save_pairs(*reconstructions(loaded, files, seed), output, loaded.title)
+    loaded = from_pretrained(model, device=device)
+    unread: list[DataError] = []
+    pairs = reconstructions(loaded, files, seed, strict=strict, note=unread.append)
+    _save_pairs(*pairs, output, loaded.title)
+    _left_out(unread)
 
 
 @app.command()
@@ -74,14 +99,27 @@ def translate(
         "translations.png"
     ),
     seed: Annotated[int, typer.Option(help="Of the noise, where the model draws some.")] = 0,
+    device: Device = "cpu",
+    strict: Strict = False,
 ) -> None:
     """Bring pictures to another domain, as pairs on one sheet."""
     _check_pairs(output, files)
     from ganzoo.hub import from_pretrained
     from ganzoo.models.inference import translations
 
-    loaded = from_pretrained(model)
-    _save_pairs(*translations(loaded, files, to, seed), output, loaded.title, f" in {to}")
+    loaded = from_pretrained(model, device=device)
+    unread: list[DataError] = []
+    pairs = translations(loaded, files, to, seed, strict=strict, note=unread.append)
+    _save_pairs(*pairs, output, loaded.title, f" in {to}")
+    _left_out(unread)
+
+
+def _left_out(unread: list[DataError]) -> None:
+    """Name the pictures that could not be read; the exit status says that there were some."""
+    for error in unread:
+        err.print(f"left out: {error}", style="red", markup=False)
+    if unread:
+        raise typer.Exit(1)
 
 
 def _check_pairs(output: Path, files: list[Path]) -> None:
@@ -112,6 +150,8 @@ def score(
         Path | None, typer.Option(help="A folder for heat maps: what is strange glows.")
     ] = None,
     task: Annotated[str | None, typer.Option(help="The task, where there are several.")] = None,
+    device: Device = "cpu",
+    strict: Strict = False,
 ) -> None:
     """Say how strange pictures are; the strangest are listed first.
 
@@ -119,17 +159,16 @@ def score(
     """
     from rich.progress import track
 
-    from ganzoo.data.folder import pictures_in
     from ganzoo.hub import from_pretrained
     from ganzoo.models import inference as files_
 
-    found = [one for file in files for one in (pictures_in(file) if file.is_dir() else [file])]
+    found = _pictures(files)
     if csv is not None:
         check_output(csv, "the table", (".csv",), "--csv")
     if maps is not None and maps.exists() and not maps.is_dir():
         raise DataError(f"--maps {maps}: this is a file; give a folder")
-    loaded = from_pretrained(model)
-    scored = files_.scored(loaded, found, task=task, maps=maps is not None)
+    loaded = from_pretrained(model, device=device)
+    scored = files_.scored(loaded, found, task=task, maps=maps is not None, strict=strict)
     rows: list[files_.Scored] = []
     for row in track(
         scored, "scoring", total=len(found), console=err, disable=len(found) < 2, transient=True
@@ -148,6 +187,26 @@ def score(
         err.print(f"not scored: {row.error}", style="red", markup=False)
     if unread:
         raise typer.Exit(1)
+
+
+def _pictures(given: list[Path]) -> list[Path]:
+    """The files, and those below the folders; `folder:PATH` is understood as PATH."""
+    from ganzoo.data.folder import PREFIX, split_name
+    from ganzoo.data.picture_files import pictures_in
+
+    found: list[Path] = []
+    for path in given:
+        if str(path).startswith(PREFIX) and not path.exists():
+            folder, options = split_name(str(path))
+            if options:
+                raise DataError(
+                    f"{path}: the model knows how its pictures are made to fit; give the folder "
+                    f"alone, {folder}"
+                )
+            found += pictures_in(folder)
+        else:
+            found += pictures_in(path) if path.is_dir() else [path]
+    return found
 
 
 def _scores(rows: list[Any], threshold: float | None, most: int = 20) -> None:

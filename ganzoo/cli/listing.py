@@ -74,7 +74,9 @@ def data() -> None:
     for name, declared in default().data.items():
         fields = ", ".join(declared.fields.fields)
         table.add_row(name, f"{declared.size:,}", fields, declared.summary)
-    table.add_row("folder:PATH", "", "image", "Pictures of your own: jpg, png, webp, bmp, gif.")
+    table.add_row(
+        "folder:PATH", "", "image", "Pictures of your own: png, jpg, webp, gif, bmp, tiff."
+    )
     out.print(table)
 
 

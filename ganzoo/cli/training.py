@@ -44,6 +44,9 @@ def train(
     snapshots: Annotated[
         bool, typer.Option("--snapshots", help="Keep about 40 models on the way.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A picture that cannot be read is an error.")
+    ] = False,
 ) -> None:
     """Train a variant or a Spec file."""
     from ganzoo import runs
@@ -55,7 +58,7 @@ def train(
         raise SpecError(f"--precision is auto, fp32 or bf16, not {precision!r}")
     find(device)
     if resume is not None:
-        if target or data or batch or set or loss or out_ or snapshots:
+        if target or data or batch or set or loss or out_ or snapshots or strict:
             raise SpecError(
                 "--resume takes everything from the run; give only --resume FOLDER, --steps to "
                 "make it longer, and where and how long to run: --device, --no-graph, --minutes"
@@ -74,7 +77,7 @@ def train(
             raise UnknownNameError("train what? Give a variant (`ganzoo variants`) or a Spec file")
         data = "mnist" if data is None else data
         spec, made_by = declared(target, data, set, loss)
-        data = _folder_for(spec, data)
+        data = _folder_for(spec, data, strict)
         name = Path(target).stem if made_by["variant"] == "" else made_by["variant"]
         name += f"-{made_by['loss']['name']}" if loss else ""
         settings = runs.Settings(
@@ -85,9 +88,11 @@ def train(
         folder = out_ or Path("runs") / settings.name
         runs.check_vacant(folder)
         runs.check_place(folder)
+    source = load(settings.data)
+    err.print(source.report, style="dim", markup=False)
     deadline = None if minutes is None else begun + 60 * minutes
     if train_with_progress(
-        folder, load(settings.data), settings.name,
+        folder, source, settings.name,
         settings=settings, device=device, graph=graph, deadline=deadline,
     ):  # fmt: skip
         report(folder, settings.spec)
@@ -292,17 +297,16 @@ def quickstart(
     run(folder, seconds)
 
 
-def _folder_for(spec: Spec, data: str) -> str:
+def _folder_for(spec: Spec, data: str, strict: bool) -> str:
     """`folder:photos` with the size and channels that the Spec draws, where left open."""
+    from ganzoo.data.folder import PREFIX, completed, split_name
     from ganzoo.spec.draws import Image
 
-    images = [draw for draw in spec.draws.values() if isinstance(draw, Image)]
-    if not data.startswith("folder:") or not images:
+    if not data.startswith(PREFIX):
         return data
-    for key, value in (("size", images[0].size), ("channels", images[0].channels)):
-        if f",{key}=" not in data:
-            data += f",{key}={value}"
-    return data
+    images = [draw for draw in spec.draws.values() if isinstance(draw, Image)]
+    data = completed(data, images[0].shape) if images else data
+    return f"{data},strict" if strict and "strict" not in split_name(data)[1] else data
 
 
 def _plain(data: str) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.data.catalog import DATASETS, DataSet, fields_of, find
+from ganzoo.data.decoding import Preprocessing
 
 if TYPE_CHECKING:
     from ganzoo.data.loading import load
     from ganzoo.data.source import Source
 
-__all__ = ["DATASETS", "DataSet", "Source", "fields_of", "find", "load"]
+__all__ = ["DATASETS", "DataSet", "Preprocessing", "Source", "fields_of", "find", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -193,8 +193,8 @@ DATASETS: dict[str, DataSet] = {
 def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
     """The declaration behind a name: one of `DATASETS`, of `extra` (the plugins'), or a folder.
 
-    A folder is named `folder:PATH[,size=64][,channels=3][,flip]`. Size (16 to 128) and
-    channels (1, 3 or 4) are guessed from some of its pictures where they are left out.
+    A folder is named `folder:PATH`, with options as `ganzoo.data.folder` lists them. Size and
+    channels are guessed from some of its pictures where they are left out.
     `mnist,without=2` (or `without=2+7`) leaves classes out of the training split, so that they
     are strange to what learns from it; the test split keeps them.
 
@@ -209,6 +209,10 @@ def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
     if comma and base in known:
         return _without(known[base], name, option)
     if name not in known:
+        if Path(name.partition(",")[0]).expanduser().is_dir():
+            raise UnknownNameError(
+                f"no data set {name!r}, but a folder; pictures of your own are named folder:{name}"
+            )
         raise UnknownNameError(
             f"no data set {name!r}{nearest(name, known)} known: {choices(known)}, and folder:PATH "
             "for pictures of your own"
@@ -263,21 +267,17 @@ def _folder(name: str) -> DataSet:
     folder = Folder.parse(name)
 
     def load(declared: DataSet, split: str, roots: Any) -> Source:
-        from ganzoo.data.source import Source
+        return folder.source(declared.name, declared.fields, split)
 
-        pixels = {"image": folder.pixels()}
-        return Source(declared.name, declared.fields, pixels, flips=declared.flips)
-
-    image = Image(shape=(folder.channels, folder.size, folder.size))
     return DataSet(
         name=name,
         # the folder's own name alone, as the path to it is nobody else's business
-        fields=Fields(name=folder.path.resolve().name, fields={"image": image}),
+        fields=Fields(name=folder.path.resolve().name, fields={"image": Image(shape=folder.shape)}),
         summary=f"{len(folder.files):,} pictures of your own.",
-        size=len(folder.files),
+        size=folder.expected(),
         licence="",
         source="",
         load=load,
-        splits=("train",),
+        splits=folder.splits,
         flips=folder.flip,
     )

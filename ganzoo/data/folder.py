@@ -1,58 +1,71 @@
-"""A folder of pictures as a data set: which files, at what size, and their pixels. No torch.
+"""A folder of pictures as a data set: which files, how they are made to fit, splits. No torch.
 
-    folder:PATH[,size=64][,channels=3][,flip]
+    folder:PATH[,size=64][,channels=3][,fit=crop][,filter=lanczos][,background=white]
+               [,test=0.1][,flip][,strict]
 
-Pictures are found in all subfolders, turned upright, cropped to their central square
-and resized. They are decoded once, into a file that later runs map into memory.
+Pictures are found in all subfolders, turned upright and made to fit (`ganzoo.data.decoding`). One
+that cannot be read is left out and named; with `strict` it is an error. With `test=0.1` a tenth
+is for testing, by the hashes of the files. Subfolders `train` and `test` are splits.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import tempfile
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import DataError, choices, nearest
+from ganzoo.data import decoding
+from ganzoo.data.decoding import Preprocessing, central, opened, turned_size, upright
+from ganzoo.data.picture_files import Found, counted, search
+from ganzoo.errors import DataError, PictureError, choices, nearest
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-FORM = "folder:PATH[,size=64][,channels=3][,flip]"
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif"})
-SIZES = (16, 28, 32, 48, 64, 96, 128)
-"""Sides in pixels that are guessed where none is asked for; up to `LARGEST_GUESS`."""
-LARGEST_GUESS = 64
-CHANNELS = (1, 3, 4)
+    from ganzoo.data.decoded import Decoded
+    from ganzoo.data.source import Source
+    from ganzoo.spec.variant import Fields
+
+PREFIX = "folder:"
+FORM = "folder:PATH[,size=64][,channels=3][,fit=crop][,test=0.1][,flip][,strict]"
+SMALLEST, LARGEST = 16, 512
+"""Sides in pixels that may be asked for."""
+GUESSES = (16, 28, 32, 48, 64)
+"""Sides that are taken where none is asked for; larger ones cost much time to train."""
+CHANNELS = {1: "grey", 3: "colour", 4: "colour with transparency"}
 LOOKED_AT = 48
 """Pictures that are opened to guess what a folder holds."""
-_WITH_OPTION = r"(.*),(flip|[a-z]+=[\w.+-]*)"
-DECODER = 1
-"""Part of the name of decoded files: raise it when decoding changes."""
-
-
-def cache_dir() -> Path:
-    """Where ganzoo keeps what it can get or make again: `$XDG_CACHE_HOME/ganzoo`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganzoo"
+SPLITS = ("train", "test")
+NAMED = 5
+"""Skipped pictures that are named."""
+_WITH_OPTION = re.compile(r"(.*),(flip|strict|[a-z]+=[\w.+-]*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Folder:
-    """Pictures in a folder, and the shape that they get: `channels` x `size` x `size`."""
+    """Pictures in a folder, and what is made of them.
+
+    Args:
+        path: the folder. found: what lies in it.
+        shape: (channels, height, width) that all get.
+        preprocessing: how.
+        test: the share of the pictures that is for testing; 0 for none.
+        flip: training may mirror them.
+        strict: one that cannot be read is an error.
+    """
 
     path: Path
-    files: tuple[Path, ...]
-    size: int
-    channels: int
+    found: Found
+    shape: tuple[int, int, int]
+    preprocessing: Preprocessing
+    test: float = 0.0
     flip: bool = False
+    strict: bool = False
 
     @classmethod
     def parse(cls, name: str) -> Folder:
@@ -60,166 +73,177 @@ class Folder:
 
         Raises:
             DataError: an option is not allowed, the folder is missing or has no pictures,
-                or one of those looked at cannot be read.
+                or none of those looked at can be read.
         """
-        path, options = _split(name)
-        files = pictures_in(path)
+        path, options = split_name(name)
+        found = search(path)
         if "size" not in options or "channels" not in options:
-            options = {**guess(files), **options}
-        return cls(path, files, **options)
+            options = {**guess(found.files), **options}
+        width, height = options["size"]
+        folder = cls(
+            path,
+            found,
+            (options["channels"], height, width),
+            Preprocessing(**{key: options[key] for key in decoding.OPTIONS if key in options}),
+            **{key: options[key] for key in ("test", "flip", "strict") if key in options},
+        )
+        if folder.test and folder.divided:
+            raise DataError(
+                f"{name!r}: its subfolders 'train' and 'test' are the splits already; leave test= "
+                f"out, or name the one to divide: {PREFIX}{path / 'train'},test={folder.test:g}"
+            )
+        return folder
 
-    def pixels(self) -> np.ndarray:
-        """All pictures, uint8 (pictures, channels, size, size), mapped from the decoded file.
+    @property
+    def size(self) -> int:
+        """The longer side, in pixels."""
+        return max(self.shape[1:])
 
-        The first call decodes; the file appears whole or not at all, so that several
-        processes may call this at the same time.
+    @cached_property
+    def divided(self) -> bool:
+        """Whether there are subfolders `train` and `test`, with pictures in both."""
+        return {self._top(file) for file in self.found.files} >= set(SPLITS)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return SPLITS if self.divided or self.test else SPLITS[:1]
+
+    @cached_property
+    def files(self) -> tuple[Path, ...]:
+        """The pictures of all splits."""
+        files = self.found.files
+        return tuple(f for f in files if self._top(f) in SPLITS) if self.divided else files
+
+    def expected(self) -> int:
+        """About how many pictures there are to train on: exactly, once all have been read."""
+        if self.divided:
+            return sum(self._top(file) == "train" for file in self.files)
+        return len(self.files) - round(self.test * len(self.files))
+
+    def _top(self, file: Path) -> str:
+        return file.relative_to(self.path).parts[0]
+
+    def source(self, name: str, fields: Fields, split: str) -> Source:
+        """The pictures of a split, decoded.
 
         Raises:
-            DataError: a picture cannot be read, or the decoded file cannot be written.
+            DataError: a picture cannot be read and `strict` is asked for, none of the split can,
+                or there is no room for the decoded ones.
         """
+        import torch
+
+        from ganzoo.data.decoded import decoded
+        from ganzoo.data.source import Source
+
+        all_ = decoded(self.path, self.files, self.shape, self.preprocessing, strict=self.strict)
+        rows = self.rows(all_)
+        if not len(rows[split]):
+            raise DataError(
+                f"{name!r}: {len(all_.pixels):,} pictures leave none for the split {split!r}; "
+                + ("give more of them, or another test=" if self.test else "put some there")
+            )
+        source = Source(
+            name,
+            fields,
+            {"image": all_.pixels},
+            flips=self.flip,
+            preprocessing=self.preprocessing,
+            keys=lambda: self.keys(all_),
+            report=self.report(all_, rows),
+        )
+        return source.select(torch.from_numpy(rows[split])) if len(self.splits) > 1 else source
+
+    def keys(self, all_: Decoded) -> np.ndarray:
+        """A hash of the file of each decoded picture, uint64."""
         import numpy as np
 
-        decoded = cache_dir() / "decoded" / f"{self.path.name}-{self._key()}.npy"
-        if not decoded.exists():
-            shape = (len(self.files), self.channels, self.size, self.size)
-            try:
-                with _appearing_whole(decoded) as out:
-                    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-                    np.lib.format.write_array_header_1_0(out, header)
-                    for picture in self._decode():
-                        out.write(picture.tobytes())
-            except OSError as error:
-                raise DataError(
-                    f"the pictures of {str(self.path)!r} cannot be kept decoded in "
-                    f"{str(decoded.parent)!r} ({error.strerror or error}); point XDG_CACHE_HOME "
-                    f"at a folder with {np.prod(shape) / 2**20:,.0f} MiB to spare"
-                ) from None
-        return np.load(decoded, mmap_mode="r")
+        from ganzoo.data.splits import file_keys
 
-    def _key(self) -> str:
-        """Changes with the files (names, sizes, times) and with what is made of them."""
-        seen = hashlib.sha256(
-            repr((DECODER, str(self.path.resolve()), self.size, self.channels)).encode()
-        )
-        for file in self.files:
-            stat = file.stat()
-            relative = file.relative_to(self.path).as_posix()
-            seen.update(repr((relative, stat.st_size, stat.st_mtime_ns)).encode())
-        return seen.hexdigest()[:16]
+        return np.delete(file_keys(self.path, self.files), [*all_.skipped])
 
-    def _decode(self) -> Iterator[np.ndarray]:
-        """The pictures in order, decoded by as many threads as there are processors."""
-        from rich.console import Console
-        from rich.progress import track
+    def rows(self, all_: Decoded) -> dict[str, np.ndarray]:
+        """Which of the decoded pictures each split has, int64, in the order of the files."""
+        import numpy as np
 
-        # in chunks, as map() would queue a future for every picture at once
-        chunks = [self.files[start : start + 256] for start in range(0, len(self.files), 256)]
-        shown: Iterable[tuple[Path, ...]] = (
-            track(
-                chunks, f"decoding {self.path.name}", console=Console(stderr=True), transient=True
+        from ganzoo.data.splits import held_out
+
+        if self.divided:
+            keys = self.keys(all_)
+            tops = [self._top(f) for n, f in enumerate(self.files) if n not in all_.skipped]
+            test = np.array(tops) == "test"
+            train = ~test & ~np.isin(keys, keys[test])  # copies of test pictures go
+        elif self.test:
+            test = held_out(self.keys(all_), self.test)
+            train = ~test
+        else:
+            return {"train": np.arange(len(all_.pixels)), "test": np.arange(0)}
+        return {"train": train.nonzero()[0], "test": test.nonzero()[0]}
+
+    # -------------------------------------------------------------------------- in words
+
+    def report(self, all_: Decoded, rows: dict[str, np.ndarray]) -> list[str]:
+        """What was read and how it was made to fit, what was left out and why."""
+        _, height, width = self.shape
+        how = ", ".join(f"{key}={value}" for key, value in self.preprocessing.to_dict().items())
+        made = f"{width}x{height} {CHANNELS[self.shape[0]]} ({how})"
+        number = counted(len(all_.pixels), "picture")
+        lines = [f"{number} in {self.path.resolve().name!r} as {made}"]
+        lines += self._fitting(all_)
+        if len(self.splits) > 1:
+            by = "by its subfolders" if self.divided else f"by hash (test={self.test:g})"
+            train, test = (len(rows[split]) for split in SPLITS)
+            lines.append(f"{train:,} to train on, {test:,} to test, divided {by}")
+            if copies := len(all_.pixels) - train - test:
+                lines.append(f"left out of training: {copies:,} copies of test pictures")
+        if all_.skipped:
+            named = [
+                f"{self.files[place].relative_to(self.path).as_posix()} ({reason})"
+                for place, reason in [*all_.skipped.items()][:NAMED]
+            ]
+            more = len(all_.skipped) - len(named)
+            tail = f"; and {more:,} more" if more else ""
+            lines.append(f"skipped {len(all_.skipped):,}: {'; '.join(named)}{tail}")
+        outside = len(self.found.files) - len(self.files)
+        left_out = [f"{counted(outside, 'picture')} outside of train and test"] if outside else []
+        left_out += [text] if (text := self.found.left_out()) else []
+        return lines + ([f"left out: {'; '.join(left_out)}"] if left_out else [])
+
+    def _fitting(self, all_: Decoded) -> list[str]:
+        """What happens to pictures of the most common size, where that is worth knowing."""
+        _, height, width = self.shape
+        *size, number = all_.sizes[0]
+        lines: list[str] = []
+        most = f"{'all' if number == len(all_.pixels) else f'{number:,}'} are {size[0]}x{size[1]}"
+        left, top, right, bottom = central((size[0], size[1]), (width, height))
+        lost = 1 - (right - left) * (bottom - top) / (size[0] * size[1])
+        if lost > 0.05:
+            what = {
+                "crop": f"crop cuts {lost:.0%} of their area away, pad and stretch would keep it",
+                "pad": f"pad leaves {lost:.0%} of the image to the {self.preprocessing.background} "
+                "background",
+                "stretch": "stretch changes their proportions",
+            }
+            lines.append(f"{most}; fit={what[self.preprocessing.fit]}")
+        if min(right - left, bottom - top) >= 2 * min(width, height) and self.size < LARGEST:
+            lines.append(
+                f"{most}, which is larger; size=... up to {LARGEST} would keep more detail"
             )
-            if len(chunks) > 1
-            else chunks
-        )
-        with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
-            for chunk in shown:
-                yield from threads.map(lambda file: decode(file, self.size, self.channels), chunk)
+        if max(size) < min(width, height):
+            lines.append(f"{most}, and are enlarged")
+        return lines
 
 
-def pictures_in(path: Path) -> tuple[Path, ...]:
-    """The picture files below `path`, sorted; hidden ones (`._photo.jpg`) are left out."""
-    if not path.is_dir():
-        raise DataError(f"there is no folder {str(path)!r}; a folder is named {FORM}")
-    files = sorted(
-        file
-        for file in path.rglob("*")
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
-    )
-    if not files:
-        raise DataError(
-            f"no pictures in {str(path)!r}; files with these endings are read: {choices(SUFFIXES)}"
-        )
-    return tuple(files)
+# -------------------------------------------------------------------------------- names
 
 
-def guess(files: tuple[Path, ...]) -> dict[str, int]:
-    """Size and channels that suit pictures like these, from a few dozen of them.
+def split_name(name: str) -> tuple[Path, dict[str, Any]]:
+    """Path and options. Commas are fine in a path: only what looks like an option is one.
 
-    One channel where all are grey, else three; the largest of `SIZES`, at most
-    `LARGEST_GUESS`, that enlarges less than half of them.
+    Raises:
+        DataError: no path, or an option that is not allowed.
     """
-    looked_at = files[:: -(-len(files) // LOOKED_AT)]
-    grey, sides = True, list[int]()
-    for file in looked_at:
-        with opened(file) as image:
-            sides.append(min(image.size))
-            grey = grey and _is_grey(image)
-    fitting = [size for size in SIZES if size <= min(median(sides), LARGEST_GUESS)]
-    return {"size": max(fitting, default=SIZES[0]), "channels": 1 if grey else 3}
-
-
-def decode(file: Path, size: int, channels: int) -> np.ndarray:
-    """One picture as uint8 (channels, size, size): the central square, resized.
-
-    What is transparent lies on white, unless four channels keep the transparency.
-    """
-    import numpy as np
-    from PIL import Image, ImageOps
-
-    with opened(file) as image:
-        # a JPEG can be read at a fraction of its size, still twice what is needed
-        image.draft(None, (2 * size, 2 * size))
-        square = ImageOps.fit(upright(image, channels), (size, size), Image.Resampling.LANCZOS)
-        return np.asarray(square).reshape(size, size, channels).transpose(2, 0, 1)
-
-
-@contextmanager
-def opened(file: Path) -> Iterator[Image]:
-    """The picture in `file`; whatever goes wrong with it is a DataError that names the file."""
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            yield image
-    # Pillow's decoders raise these for broken files
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        reason = "no picture" if isinstance(error, Image.UnidentifiedImageError) else error
-        raise DataError(
-            f"the picture {str(file)!r} cannot be read ({reason}); repair or remove it"
-        ) from None
-
-
-def upright(image: Image, channels: int) -> Image:
-    """The picture as it was meant to be seen, in 1, 3 or 4 channels of 8 bits.
-
-    It is turned as its EXIF data say; what is transparent lies on white, unless four channels
-    keep the transparency.
-    """
-    from PIL import Image as Images
-    from PIL import ImageOps
-
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):
-        # Pillow would cut sixteen bits off at 255, and leave a white picture
-        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-    if channels == 4:
-        return image.convert("RGBA")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Images.alpha_composite(Images.new("RGBA", image.size, "white"), image)
-    return image.convert("L" if channels == 1 else "RGB")
-
-
-def _is_grey(image: Image) -> bool:
-    """Whether red, green and blue are the same everywhere, in whatever mode it was saved."""
-    red, green, blue = upright(image, 3).split()
-    return red.tobytes() == green.tobytes() == blue.tobytes()
-
-
-def _split(name: str) -> tuple[Path, dict[str, Any]]:
-    """Path and options. Commas are fine in a path: only what looks like an option is one."""
-    path, options = name.removeprefix("folder:"), dict[str, Any]()
-    while match := re.fullmatch(_WITH_OPTION, path):
+    path, options = name.removeprefix(PREFIX), dict[str, Any]()
+    while match := _WITH_OPTION.fullmatch(path):
         path, option = match.groups()
         key, _, value = option.partition("=")
         if key in options:
@@ -235,40 +259,96 @@ def absolute(name: str) -> str:
 
     `folder:photos,size=64` becomes `folder:/home/me/photos,size=64`; all others stay.
     """
-    if not name.startswith("folder:"):
+    if not name.startswith(PREFIX):
         return name
-    given = name.removeprefix("folder:")
-    while match := re.fullmatch(_WITH_OPTION, given):
+    given = name.removeprefix(PREFIX)
+    while match := _WITH_OPTION.fullmatch(given):
         given = match[1]
-    options = name.removeprefix(f"folder:{given}")
-    return f"folder:{Path(given).expanduser().absolute()}{options}" if given else name
+    options = name.removeprefix(f"{PREFIX}{given}")
+    return f"{PREFIX}{Path(given).expanduser().absolute()}{options}" if given else name
 
 
-def _option(name: str, key: str, value: str) -> int | bool:
-    allowed = {"size": range(SIZES[0], SIZES[-1] + 1), "channels": CHANNELS, "flip": ()}
-    if key not in allowed:
+def completed(name: str, shape: Sequence[int]) -> str:
+    """The name of a folder with the size and channels of `shape` where it leaves them open."""
+    _, options = split_name(name)
+    channels, height, width = shape
+    size = str(width) if width == height else f"{width}x{height}"
+    for key, value in (("size", size), ("channels", channels)):
+        name += "" if key in options else f",{key}={value}"
+    return name
+
+
+def _option(name: str, key: str, value: str) -> Any:
+    known = ("size", "channels", *decoding.OPTIONS, "test", "flip", "strict")
+    if key not in known:
         raise DataError(
-            f"{name!r}: no option {key!r}{nearest(key, allowed)} allowed: {choices(allowed)}"
+            f"{name!r}: no option {key!r}{nearest(key, known)} allowed: {choices(known)}"
         )
-    if key == "flip":
+    if key in ("flip", "strict"):
         if value:
-            raise DataError(f"{name!r}: flip takes no value; leave it out for no flips")
+            raise DataError(f"{name!r}: {key} takes no value; leave it out for the contrary")
         return True
-    if not (value.isascii() and value.isdigit() and int(value) in allowed[key]):
-        words = "16 to 128" if key == "size" else "1, 3 or 4"
-        raise DataError(f"{name!r}: {key} must be {words}, not {value!r}")
-    return int(value)
+    found = _value(key, value)
+    if found is None:
+        words = {
+            "size": f"{SMALLEST} to {LARGEST}, or WIDTHxHEIGHT such as 96x64",
+            "channels": "1, 3 or 4",
+            "test": "more than 0 and at most 0.9",
+        }
+        allowed = words.get(key) or choices(decoding.OPTIONS[key])
+        close = nearest(value, decoding.OPTIONS.get(key, ()))
+        raise DataError(f"{name!r}: {key} must be {allowed}, not {value!r}{close.rstrip(';')}")
+    return found
 
 
-@contextmanager
-def _appearing_whole(path: Path) -> Iterator[Any]:
-    """A binary file to write, which takes its name only once all is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as out:
+def _value(key: str, value: str) -> Any:
+    """What an option says; None where that is not allowed."""
+    match key:
+        case "size":
+            sides = [int(side) for side in value.split("x") if re.fullmatch("[0-9]{1,4}", side)]
+            if len(sides) != value.count("x") + 1 or len(sides) > 2:
+                return None
+            inside = all(SMALLEST <= side <= LARGEST for side in sides)
+            return (sides[0], sides[-1]) if inside else None
+        case "channels":
+            return int(value) if value in map(str, CHANNELS) else None
+        case "test":
+            share = float(value) if re.fullmatch(r"0?\.[0-9]{1,9}", value) else 0.0
+            return share if 0 < share <= 0.9 else None
+        case _:
+            return value if value in decoding.OPTIONS[key] else None
+
+
+# ----------------------------------------------------------------------------- guessing
+
+
+def guess(files: Sequence[Path]) -> dict[str, Any]:
+    """Size and channels that suit pictures like these, from a few dozen of them.
+
+    One channel where all are grey, else three; the largest of `GUESSES` that enlarges less
+    than half of them.
+
+    Raises:
+        PictureError: none of those can be read.
+    """
+    looked_at = files[:: -(-len(files) // LOOKED_AT)]
+    grey, sides, unread = True, list[int](), list[PictureError]()
+    for file in looked_at:
         try:
-            yield out
-            out.close()
-            Path(out.name).replace(path)
-        except BaseException:
-            Path(out.name).unlink(missing_ok=True)
-            raise
+            with opened(file) as image:
+                side = min(turned_size(image))
+                image.draft(None, (256, 256))
+                grey = grey and _is_grey(image)
+                sides.append(side)
+        except PictureError as error:
+            unread.append(error)
+    if not sides:
+        raise unread[0]
+    side = max((size for size in GUESSES if size <= median(sides)), default=GUESSES[0])
+    return {"size": (side, side), "channels": 1 if grey else 3}
+
+
+def _is_grey(image: Image) -> bool:
+    """Whether red, green and blue are the same everywhere, in whatever mode it was saved."""
+    red, green, blue = upright(image, 3).split()
+    return red.tobytes() == green.tobytes() == blue.tobytes()

@@ -11,8 +11,8 @@ from urllib.error import URLError
 import numpy as np
 import torch
 
+from ganzoo.data.cache import cache_dir
 from ganzoo.data.catalog import DataSet, find
-from ganzoo.data.folder import cache_dir
 from ganzoo.data.source import Source
 from ganzoo.errors import DataError, choices
 from ganzoo.plugins.host import default
@@ -69,7 +69,8 @@ def digits(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
     """The bundled sheet of 100 x 100 digits, which go 0 to 9 again and again."""
     from PIL import Image
 
-    with files("ganzoo.data").joinpath("digits.png").open("rb") as file, Image.open(file) as sheet:
+    bundled = files("ganzoo.data").joinpath("digits.png")
+    with bundled.open("rb") as file, Image.open(file, formats=["PNG"]) as sheet:
         pixels = np.array(sheet)
     rows, columns = (side // 28 for side in pixels.shape)
     images = pixels.reshape(rows, 28, columns, 28).swapaxes(1, 2).reshape(-1, 1, 28, 28)

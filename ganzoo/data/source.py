@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from typing import Any, Self
@@ -14,12 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganzoo.data.decoding import TOLERANCE, Preprocessing, values
+from ganzoo.data.layouts import several
+from ganzoo.data.splits import content_key
 from ganzoo.errors import DataError, choices
 from ganzoo.spec.draws import Image, Label, Text, Vector, tensor_shape
 from ganzoo.spec.variant import Fields
 
 _HASHED_AT_ONCE = 2**24
 """Bytes."""
+DEFAULT = Preprocessing()
 
 
 class Source:
@@ -32,9 +36,15 @@ class Source:
         name: what `ganzoo.data.load` finds it by; any word for tensors of your own.
         fields: what it holds.
         arrays: a tensor or NumPy array for each field, one sample a row: images uint8 in
-            [0, 255] or float in [-1, 1], (samples, channels, height, width); labels integers
+            [0, 255] or float in [0, 1], (samples, channels, height, width); labels integers
             (samples,); texts and vectors float (samples, size).
         flips: images may be mirrored, left to right, by `batch(..., flip=...)`.
+        value_range: what float images are in, in place of [0, 1], such as (-1, 1).
+        preprocessing: how pictures of any size became images of this one; models that learn
+            from them do the same to the pictures that they are given.
+        keys: gives a hash of where each sample comes from, uint64 (samples,), by which it is
+            divided into splits; by default a hash of its values is.
+        report: lines that say what was read, and what was left out.
 
     Fields of one length belong together row by row; only `independent` ones may differ.
 
@@ -43,7 +53,16 @@ class Source:
     """
 
     def __init__(
-        self, name: str, fields: Fields, arrays: Mapping[str, Any], *, flips: bool = False
+        self,
+        name: str,
+        fields: Fields,
+        arrays: Mapping[str, Any],
+        *,
+        flips: bool = False,
+        value_range: tuple[float, float] = (0.0, 1.0),
+        preprocessing: Preprocessing = DEFAULT,
+        keys: Callable[[], np.ndarray] | None = None,
+        report: Sequence[str] = (),
     ) -> None:
         if set(arrays) != set(fields.fields):
             raise DataError(
@@ -53,10 +72,12 @@ class Source:
         self.name = name
         self.fields = fields
         self.flips = flips
+        self.preprocessing = preprocessing
+        self._report, self._keys = tuple(report), keys
         self.device = torch.device("cpu")
         self._rows: Tensor | None = None
         self._arrays: dict[str, Tensor | np.memmap] = {
-            field: _checked(f"{name}.{field}", draw, arrays[field])
+            field: _checked(f"{name}.{field}", draw, arrays[field], value_range)
             for field, draw in fields.fields.items()
         }
         paired = {
@@ -72,16 +93,24 @@ class Source:
 
     @classmethod
     def from_arrays(
-        cls, name: str, images: Any, labels: Any = None, *, classes: int = 0, flips: bool = False
+        cls,
+        name: str,
+        images: Any,
+        labels: Any = None,
+        *,
+        classes: int = 0,
+        flips: bool = False,
+        value_range: tuple[float, float] = (0.0, 1.0),
     ) -> Self:
         """Images of your own, with their classes or without; the fields are read off them.
 
         Args:
             name: any word.
-            images: uint8 in [0, 255] or float in [-1, 1]; NCHW, NHWC, or NHW for grey ones.
+            images: uint8 in [0, 255] or float in [0, 1]; NCHW, NHWC, or NHW for grey ones.
             labels: integers (samples,). classes: how many there are; by default the highest
                 label says so.
             flips: images may be mirrored.
+            value_range: what float images are in, in place of [0, 1], such as (-1, 1).
 
         Raises:
             DataError: the arrays are no images, or no labels.
@@ -93,7 +122,8 @@ class Source:
             arrays["label"] = labels = _tensor(labels)
             classes = classes or (int(labels.max()) + 1 if labels.numel() else 1)
             fields["label"] = Label(classes=max(1, classes))
-        return cls(name, Fields(name=name, fields=fields), arrays, flips=flips)
+        named = Fields(name=name, fields=fields)
+        return cls(name, named, arrays, flips=flips, value_range=value_range)
 
     def __len__(self) -> int:
         """The number of samples; where all fields are independent, of the longest one."""
@@ -105,6 +135,34 @@ class Source:
             for field, draw in self.fields.fields.items()
         )
         return f"<Source {self.name!r}: {len(self):,} samples of {fields}>"
+
+    @property
+    def report(self) -> str:
+        """What there is, how it was made to fit and what was left out: lines to print and log."""
+        held = repr(self)[len("<Source ") : -1]
+        return "\n".join(self._report or (held,))
+
+    @property
+    def named_keys(self) -> bool:
+        """Whether its samples were divided by hashes of where they come from, as files are."""
+        return self._keys is not None
+
+    def keys(self) -> np.ndarray:
+        """A hash of each sample, uint64 (samples,), which tells by chance where it belongs.
+
+        Of the file that it comes from, else of its image or what else is paired, in that order.
+        """
+        if self._keys is not None:
+            found = self._keys()
+            return found if self._rows is None else found[self._rows.numpy()]
+        paired = [field for field, draw in self.fields.fields.items() if not draw.independent]
+        paired.sort(key=lambda field: not isinstance(self.fields[field], Image))
+        rows = torch.arange(len(self))
+        found = np.empty(len(self), np.uint64)
+        for part in rows.split(1024):
+            held = self.batch(paired[0], part).cpu().numpy() if paired else part.numpy()
+            found[part.numpy()] = [content_key(sample.tobytes()) for sample in held]
+        return found
 
     def length(self, field: str) -> int:
         """The number of samples of one field."""
@@ -236,20 +294,21 @@ def _tensor(array: Any) -> Tensor:
 
 def _channels_first(name: str, images: Tensor) -> Tensor:
     """NCHW from NCHW, NHWC or NHW: the channels are where a picture's number of them stands."""
-    if images.ndim == 3:
-        return images[:, None]
-    if images.ndim == 4:
-        for counts in ((1, 3), (4, 2)):
-            for axis in (1, 3):
-                if images.shape[axis] in counts:
-                    return images.movedim(axis, 1)
-    raise DataError(
-        f"{name}: images are (samples, channels, height, width), (samples, height, width, "
-        f"channels) or grey (samples, height, width), not of shape {tuple(images.shape)}"
-    )
+    try:
+        match several(images.shape):
+            case "nhw":
+                return images[:, None]
+            case "nhwc":
+                return images.movedim(3, 1)
+            case _:
+                return images
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
 
 
-def _checked(place: str, draw: Image | Label | Text | Vector, array: Any) -> Tensor | np.memmap:
+def _checked(
+    place: str, draw: Image | Label | Text | Vector, array: Any, value_range: tuple[float, float]
+) -> Tensor | np.memmap:
     """The array as a Source keeps it, once it is seen to be what the draw says."""
     mapped = isinstance(draw, Image) and isinstance(array, np.memmap)
     kept = array if mapped else _tensor(array)
@@ -265,6 +324,8 @@ def _checked(place: str, draw: Image | Label | Text | Vector, array: Any) -> Ten
         if kept.dtype != np.uint8:
             raise DataError(f"{place}: images mapped from a file must be uint8, not {kept.dtype}")
         return kept
+    if isinstance(draw, Image) and kept.dtype in (torch.bool, torch.uint16):
+        kept = torch.from_numpy(values(kept.numpy(force=True)))
     if isinstance(draw, Image) and kept.dtype == torch.uint8:
         return kept.contiguous()
     if isinstance(draw, Label) == kept.is_floating_point():
@@ -279,16 +340,32 @@ def _checked(place: str, draw: Image | Label | Text | Vector, array: Any) -> Ten
         return kept.long()
     if not -math.inf < low <= high < math.inf:
         raise DataError(f"{place} has values that are not finite")
-    if isinstance(draw, Image) and (low < -1 or high > 1):
-        raise DataError(
-            f"{place}: float images are in [-1, 1], these in [{low:g}, {high:g}]; "
-            "give those in [0, 255] as uint8"
-        )
+    if isinstance(draw, Image):
+        return _centred(place, kept.float(), (low, high), value_range)
     return kept.float().contiguous()
 
 
+def _centred(
+    place: str, images: Tensor, found: tuple[float, float], value_range: tuple[float, float]
+) -> Tensor:
+    """Float images in [-1, 1], of such that are said to be in `value_range`."""
+    low, high = value_range
+    if not -math.inf < low < high < math.inf:
+        raise DataError(f"{place}: value_range is (lowest, highest), not {value_range!r}")
+    slack = TOLERANCE * (high - low)
+    if found[0] < low - slack or found[1] > high + slack:
+        raise DataError(
+            f"{place}: float images are in [{low:g}, {high:g}], these in [{found[0]:g}, "
+            f"{found[1]:g}]; give those in [0, 255] as uint8, and say which range others have: "
+            "value_range=(-1, 1)"
+        )
+    if (low, high) == (-1, 1):
+        return images.clamp(-1, 1).contiguous()
+    return images.sub(low).mul(2 / (high - low)).sub(1).clamp(-1, 1).contiguous()
+
+
 _ALLOWED = {
-    "image": "images are uint8 or float",
+    "image": "images are uint8 or float in [0, 1]",
     "label": "labels are integers",
     "text": "embedded texts are float",
     "vector": "vectors are float",

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganzoo.atomic import write_bytes
-from ganzoo.data.folder import cache_dir
+from ganzoo.data.cache import cache_dir
 from ganzoo.errors import IntegrityError, TaskError, choices, nearest
 from ganzoo.spec.draws import MINILM
 

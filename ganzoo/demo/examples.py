@@ -17,7 +17,7 @@ from ganzoo.data.catalog import find
 from ganzoo.demo.model_registry import Entry, Shelf
 from ganzoo.demo.pages import generate
 from ganzoo.errors import GanzooError
-from ganzoo.models.model import image_tensor
+from ganzoo.models.images import image_tensor
 from ganzoo.plugins.host import default
 from ganzoo.spec.draws import Image, Label, Text
 

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+import numpy as np
+import torch
+from torch import Tensor
 
-from ganzoo.data.folder import opened, upright
-from ganzoo.errors import DataError, TaskError, choices
-from ganzoo.spec.draws import Label
+from ganzoo.data.decoding import opened
+from ganzoo.errors import DataError, PictureError, TaskError, choices
+from ganzoo.models.model import Model
+from ganzoo.spec.draws import Image, Label
 
 MOST_PIXELS = 25_000_000
 """Pixels of a picture that is read; more are refused before they are decoded."""
@@ -93,8 +96,11 @@ def one_of(word: str, value: Any, allowed: Sequence[str]) -> str:
     return value
 
 
-def picture(path: Any, what: str = "picture") -> Image.Image:
-    """The picture in an uploaded file, decoded; RGB, RGBA where it is transparent, or grey.
+def seen(model: Model, draw: Image, path: Any, what: str = "picture") -> Tensor:
+    """The picture in an uploaded file as a model sees it: float32 (1, c, h, w) in [0, 1].
+
+    Args:
+        draw: the image of the model's Spec that it is for. what: how errors call it.
 
     Raises:
         DataError: no file, no picture, or one too large to be read.
@@ -109,19 +115,16 @@ def picture(path: Any, what: str = "picture") -> Image.Image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise DataError(
-                    f"the {what} has {width:,} x {height:,} pixels; at most "
-                    f"{MOST_PIXELS // 1_000_000} million are read. Make it smaller"
+                    f"{width:,} x {height:,} pixels; at most {MOST_PIXELS // 1_000_000} million "
+                    "are read. Make it smaller"
                 )
-            image.draft(None, (1024, 1024))
-            image.load()
-            found = upright(image, 4 if image.has_transparency_data else 3)
-    except (DataError, OSError) as error:
+            if max(width, height) > 200 * min(width, height):
+                raise DataError(f"{width:,} x {height:,} pixels: hardly a picture")
+            pixels = model.preprocessing.decoded(image, draw.shape)
+    except PictureError as error:
         # the path on the server is nobody's business
-        raise DataError(str(error).replace(str(file), file.name)) from None
-    if min(found.size) < 1 or max(found.size) > 200 * min(found.size):
-        raise DataError(f"the {what} is {found.size[0]:,} x {found.size[1]:,}: hardly a picture")
-    found.thumbnail((1024, 1024))
-    return found
+        raise DataError(f"the {what} {file.name!r} cannot be read ({error.reason})") from None
+    return torch.from_numpy(np.ascontiguousarray(pixels)).float()[None] / 255
 
 
 def _said(value: Any) -> str:

@@ -22,11 +22,13 @@ from ganzoo.engine.runner import Runner
 from ganzoo.engine.updates import Updater
 from ganzoo.engine.writer import Tools
 from ganzoo.errors import NonFiniteError, TrainingError, choices
+from ganzoo.models.config import ModelConfig
 from ganzoo.models.model import Model
 from ganzoo.nn.build import build, check_trained, initialize
 from ganzoo.nn.optimizers import rates_of
 from ganzoo.seed import key
 from ganzoo.spec import numbers
+from ganzoo.spec.draws import Image
 from ganzoo.spec.numbers import Clock
 from ganzoo.spec.optimizers import Shared
 from ganzoo.spec.schedule import Stage, Update, updates_of
@@ -234,7 +236,10 @@ class Training:
             net.load_state_dict(self.networks[name].state_dict())
             self.averages.write(name, net)
         state = {name: self.memory.published(name) for name in self.spec.published_state}
-        model = Model(self.spec, networks, state=state)
+        images = any(isinstance(draw, Image) for draw in self.spec.draws.values())
+        facts = {"preprocessing": self.data.preprocessing.to_dict()} if images else {}
+        config = ModelConfig(spec=self.spec).replace(**facts)
+        model = Model(self.spec, networks, config, state=state)
         self._settle(model, batches, [*(self.spec.tasks if tasks is None else tasks)])
         return model
 

@@ -12,7 +12,8 @@ from ganzoo.metrics.anomalies import auroc
 from ganzoo.metrics.evaluation import Evaluation
 from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
-from ganzoo.models.model import image_tensor, sample_noise
+from ganzoo.models.images import image_tensor
+from ganzoo.models.model import sample_noise
 from ganzoo.spec import expression as ex
 from ganzoo.spec.draws import Image, Label, Text
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganzoo.data.decoding import coloured
 from ganzoo.errors import IntegrityError, MetricError
 from ganzoo.version import install
 
@@ -106,9 +107,25 @@ class EfficientNet:
 def _batches(images: Tensor) -> Iterator[Tensor]:
     """Images as the net takes them, some at a time."""
     for part in images.mul(255).round().div(255).split(BATCH):
-        colours = part[:, :3] if part.shape[1] >= 3 else part[:, :1].expand(-1, 3, -1, -1)
-        large = F.interpolate(colours, (SIZE, SIZE), mode="bicubic", antialias=True).clamp(0, 1)
+        large = F.interpolate(_in_colour(part), (SIZE, SIZE), mode="bicubic", antialias=True).clamp(
+            0, 1
+        )
         yield ((large - MEAN) / SCALE).to(memory_format=torch.channels_last)
+
+
+def _in_colour(images: Tensor) -> Tensor:
+    """Images (n, c, h, w) in [0, 1] with red, green and blue; what is transparent lies on white.
+
+    Raises:
+        MetricError: they have neither 1, 3 nor 4 channels.
+    """
+    if images.shape[1] not in (1, 3, 4):
+        raise MetricError(
+            f"no feature extractor sees images of {images.shape[1]} channels; this one sees those "
+            "of 1 (grey), 3 (colour) or 4 (with transparency)"
+        )
+    last = images.permute(0, 2, 3, 1).numpy(force=True)
+    return torch.from_numpy(coloured(last, 3).transpose(0, 3, 1, 2).copy())
 
 
 def _there() -> bool:

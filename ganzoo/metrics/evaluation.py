@@ -8,7 +8,8 @@ The protocol is one for all models of a data set, so that figures can be compare
 - all are rounded to 8 bits, and values are in [0, 1]; nothing is resized but for nets that
   need it;
 - each figure stands beside what real training images, or a trivial method, would get;
-- of a data set without a test split, the last training images stand for it;
+- a data set without a test split is divided in two by hashes of its images' content; then what
+  stands for the test images was trained on, and the report says so (`split`);
 - fields of images of a test split, of one length, are pairs row by row;
 - nothing here is chosen by test images, the width of the Parzen kernel included.
 """
@@ -24,9 +25,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.data import load
 from ganzoo.data.catalog import DataSet, find
 from ganzoo.data.source import Source
+from ganzoo.data.splits import train_and_test
 from ganzoo.errors import GanzooError, MetricError, UnknownNameError, choices, nearest
 from ganzoo.metrics import efficientnet, feature_extractors
 from ganzoo.metrics.feature_extractors import Extractor, rounded
@@ -39,7 +40,8 @@ from ganzoo.seed import key
 from ganzoo.spec.draws import Image, Label, Normal, Text
 from ganzoo.spec.tasks import Task
 
-COUNT = 10_000
+COUNT, LEAST = 10_000, 100
+"""Images that are measured, and fewer of which mean nothing."""
 DENSE = 1024
 """Numbers in an image up to which distances of pixels are measured."""
 LITERATURE = {"inception": "inception-v3-compat", "dinov2": "dinov2-vit-l-14"}
@@ -83,8 +85,8 @@ def evaluate(
     data = data or model.config.data.name
     if not data:
         raise MetricError(f"{model.title} does not say what it was trained on; give --data")
-    if count < 100:
-        raise MetricError(f"figures of {count} images mean nothing; take 100 or more")
+    if count < LEAST:
+        raise MetricError(f"figures of {count} images mean nothing; take {LEAST} or more")
     for net in literature:
         if net not in LITERATURE:
             raise UnknownNameError(
@@ -166,15 +168,8 @@ class Evaluation:
         self.model, self.spec, self.data, self.seed = model, model.spec, data, seed
         self.history, self.literature = history, literature
         self.declared: DataSet = find(data, default().data)
-        self.train = load(data, "train")
-        self.split = "test" if "test" in self.declared.splits else "train"
-        if self.split == "test":
-            self.test = load(data, "test")
-        else:  # the last training images stand for it, and no neighbour is looked for among them
-            kept = max(len(self.train) // 2, len(self.train) - count)
-            everything = torch.arange(len(self.train))
-            self.test = self.train.select(everything[kept:])
-            self.train = self.train.select(everything[:kept])
+        # without a test split, no neighbour is looked for among what stands for it
+        self.train, self.test, self.split = train_and_test(data, count)
         image = next((d for d in model.spec.draws.values() if isinstance(d, Image)), None)
         fields = self.test.fields.fields
         held = fields.get("image", fields.get(image.field) if image else None)
@@ -186,6 +181,11 @@ class Evaluation:
             )
         self.image = image
         self.count = min(count, len(self.test))
+        if self.count < LEAST:
+            raise MetricError(
+                f"figures of {self.count} images mean nothing ({data!r} has {len(self.test):,} to "
+                f"compare with); give a data set with {LEAST} or more of them"
+            )
 
     # ------------------------------------------------------------------- what the model takes
 

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SkipValidation, ValidationError
 
-from ganzoo.errors import PluginError, SpecError, StoreError, plain
+from ganzoo.data.decoding import Preprocessing
+from ganzoo.errors import DataError, PluginError, SpecError, StoreError, choices, plain
 from ganzoo.layout import CONFIG, MAX_CONFIG
 from ganzoo.reading import content
 from ganzoo.spec import older
@@ -40,6 +41,15 @@ def _one_line(text: str) -> str:
 
 def _frozen(value: dict[str, Any]) -> FrozenDict[Any]:
     return FrozenDict(value)
+
+
+def _preprocessing(value: dict[str, Any]) -> FrozenDict[Any]:
+    try:
+        return FrozenDict(Preprocessing(**value).to_dict())
+    except DataError as error:
+        raise ValueError(str(error)) from None
+    except TypeError:
+        raise ValueError(f"it says {choices(Preprocessing().to_dict())}, and no more") from None
 
 
 Line = Annotated[str, AfterValidator(_one_line)]
@@ -112,6 +122,8 @@ class ModelConfig(_Facts):
         spec: what the model is. name: for people; empty where it has none.
         library_version: of the ganzoo that wrote it; empty for a model that was never saved.
         made_by, data, training: where it comes from. command: makes it again.
+        preprocessing: how pictures are made to fit; models without it were trained with the
+            defaults.
         thresholds: of its score tasks, by name.
         weights: of the file beside it; None for a model that was never saved.
         requires: the distributions that bring words of its Spec, and which words.
@@ -121,6 +133,7 @@ class ModelConfig(_Facts):
     library: Literal["ganzoo"] = "ganzoo"
     library_version: str = ""
     name: Line = ""
+    preprocessing: Annotated[dict[str, Any], AfterValidator(_preprocessing)] = FrozenDict()
     thresholds: FrozenFacts[Threshold] = FrozenDict()
     made_by: MadeBy = MadeBy()
     data: DataFacts = DataFacts()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,8 @@ from PIL import Image as Pictures
 
 from ganzoo import pictures
 from ganzoo.atomic import write_text
-from ganzoo.data.folder import opened
 from ganzoo.errors import DataError, TaskError
-from ganzoo.models.model import Model, image_tensor
+from ganzoo.models.model import Model
 from ganzoo.spec.draws import Image
 from ganzoo.spec.tasks import Task
 
@@ -27,27 +28,50 @@ MAP_SIDE = 256
 """Pixels to which a small heat map is enlarged."""
 
 
-def reconstructions(model: Model, files: Sequence[Path], seed: int = 0) -> tuple[Any, Any]:
+def reconstructions(
+    model: Model,
+    files: Sequence[Path],
+    seed: int = 0,
+    *,
+    strict: bool = False,
+    note: Callable[[DataError], None] = lambda error: None,
+) -> tuple[Any, Any]:
     """Pictures as the model sees them, and what it makes of them: (n, c, h, w) in [0, 1].
+
+    Args:
+        strict: a picture that cannot be read is an error, and not left out.
+        note: told of each one that is left out.
 
     Raises:
         TaskError: the model has no task of kind reconstruct.
-        DataError: a picture cannot be read.
+        DataError: no picture can be read, or `strict` and one cannot.
     """
-    originals = _all(files, _image(model, model.task("reconstruct")))
+    draw = _image(model, model.task("reconstruct"))
+    originals = _all(model, files, draw, strict, note)
     return originals, model.reconstruct(torch.from_numpy(originals), seed=seed, output="pt")
 
 
 def translations(
-    model: Model, files: Sequence[Path], to: str, seed: int = 0
-) -> tuple[np.ndarray, Any]:
+    model: Model,
+    files: Sequence[Path],
+    to: str,
+    seed: int = 0,
+    *,
+    strict: bool = False,
+    note: Callable[[DataError], None] = lambda error: None,
+) -> tuple[Any, Any]:
     """Pictures as the model sees them, and in the domain `to`: (n, c, h, w) in [0, 1].
+
+    Args:
+        strict: a picture that cannot be read is an error, and not left out.
+        note: told of each one that is left out.
 
     Raises:
         TaskError: the model does not translate to that domain.
-        DataError: a picture cannot be read.
+        DataError: no picture can be read, or `strict` and one cannot.
     """
-    originals = _all(files, _image(model, model.translation(to)))
+    draw = _image(model, model.translation(to))
+    originals = _all(model, files, draw, strict, note)
     return originals, model.translate(torch.from_numpy(originals), to=to, seed=seed, output="pt")
 
 
@@ -70,7 +94,12 @@ class Scored:
 
 
 def scored(
-    model: Model, files: Sequence[Path], *, task: str | None = None, maps: bool = False
+    model: Model,
+    files: Sequence[Path],
+    *,
+    task: str | None = None,
+    maps: bool = False,
+    strict: bool = False,
 ) -> Iterator[Scored]:
     """The score of each file, in their order; one that cannot be read stops no other.
 
@@ -78,9 +107,11 @@ def scored(
         task: the score task, where there are several; by default the first.
         maps: heat maps, too. Their colours compare within the model alone: what glows in full
             is a fixed strangeness, a pixel off by half of the range of values.
+        strict: a picture that cannot be read is an error.
 
     Raises:
         TaskError: the model has no such task, or no map.
+        DataError: `strict`, and a picture cannot be read.
     """
     chosen = model.task("score", task)
     draw = _image(model, chosen)
@@ -90,11 +121,13 @@ def scored(
         found: dict[int, Scored] = {}
         images: dict[int, np.ndarray] = {}
         batch = files[first : first + AT_ONCE]
-        for index, file in enumerate(batch):
-            try:
-                images[index] = _seen(file, draw)
-            except (DataError, TaskError) as error:
-                found[index] = Scored(file, error=str(error))
+        for index, one in enumerate(_each(model, batch, draw)):
+            if isinstance(one, np.ndarray):
+                images[index] = one
+            elif strict:
+                raise one
+            else:
+                found[index] = Scored(batch[index], error=str(one))
         if images:
             stack = np.concatenate(list(images.values()))
             scores = model.score(torch.from_numpy(stack), task=task, maps=maps)
@@ -140,14 +173,40 @@ def _image(model: Model, task: Task) -> Image:
     return next(draw for draw in draws if isinstance(draw, Image))
 
 
-def _all(files: Sequence[Path], draw: Image) -> np.ndarray:
-    """Pictures as `_seen`, (n, c, h, w)."""
-    return np.concatenate([_seen(file, draw) for file in files])
+def _all(
+    model: Model,
+    files: Sequence[Path],
+    draw: Image,
+    strict: bool,
+    note: Callable[[DataError], None],
+) -> np.ndarray:
+    """The pictures that can be read, as the model sees them: (n, c, h, w) in [0, 1]."""
+    read, unread = list[np.ndarray](), list[DataError]()
+    for one in _each(model, files, draw):
+        if isinstance(one, np.ndarray):
+            read.append(one)
+        elif strict:
+            raise one
+        else:
+            unread.append(one)
+    if unread and not read:
+        raise unread[0]
+    for error in unread:
+        note(error)
+    return np.concatenate(read)
 
 
-def _seen(file: Path, draw: Image) -> np.ndarray:
-    """A picture with the size and the colours that the model takes: (1, c, h, w) in [0, 1]."""
-    if not file.is_file():
-        raise DataError(f"no picture {str(file)!r}; give files such as jpg, png or webp")
-    with opened(file) as image:
-        return image_tensor(image, draw).add(1).div(2).numpy()
+def _each(model: Model, files: Sequence[Path], draw: Image) -> Iterator[np.ndarray | DataError]:
+    """Each picture as the model sees it, (1, c, h, w) in [0, 1], or why it cannot be read."""
+
+    def one(file: Path) -> np.ndarray | DataError:
+        try:
+            if not file.is_file():
+                raise DataError(f"no picture {str(file)!r}; give files such as jpg, png or webp")
+            pixels = model.preprocessing.file(file, draw.shape)
+        except DataError as error:
+            return error
+        return pixels[None].astype(np.float32) / 255
+
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
+        yield from threads.map(one, files)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from operator import index
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from ganzoo.data.folder import upright
+from ganzoo.data.decoding import Preprocessing
 from ganzoo.data.text_encoder import embed
 from ganzoo.errors import TaskError, choices, nearest
 from ganzoo.models.config import ModelConfig, Threshold
+from ganzoo.models.images import image_tensor, pil_images
+from ganzoo.models.labels import class_numbers
 from ganzoo.models.scores import Scores
 from ganzoo.models.solving import solve
 from ganzoo.nn.build import parameter_count
@@ -41,8 +43,6 @@ from ganzoo.spec.tasks import Task
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from PIL.Image import Image as Picture
 
     from ganzoo.publish.push import Published
 
@@ -411,6 +411,23 @@ class Model:
 
     # ---------------------------------------------------------------------------- inputs
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How pictures are made to fit: as those were that it was trained on."""
+        return Preprocessing(**self.config.preprocessing)
+
+    def seen(self, images: Any, draw: Image) -> Tensor:
+        """Images as the model sees them: float32 (n, c, h, w) in [0, 1], on the CPU.
+
+        Args:
+            images: what the tasks take (`ganzoo.models.images.image_tensor`).
+            draw: of the Spec, such as one of those that a task takes.
+
+        Raises:
+            TaskError: these are no images.
+        """
+        return image_tensor(images, draw, self.preprocessing).add(1).div(2)
+
     def _given(
         self, task: Task, given: dict[str, Any], n: int | None
     ) -> tuple[dict[str, Tensor], int]:
@@ -443,9 +460,7 @@ class Model:
                 raise TaskError(f"{self.title} needs {words[name]}=...")
             values[name] = self._value(words[name], draw, given[words[name]])
         sizes = {value.shape[0] for value in values.values()}
-        n = n if n is not None else max(sizes, default=1)
-        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-            raise TaskError(f"n is the number of samples, at least 1, not {n!r}")
+        n = _how_many(n) if n is not None else max(sizes, default=1)
         for name, value in values.items():
             if value.shape[0] == 1:
                 values[name] = value.expand(n, *value.shape[1:])
@@ -467,20 +482,9 @@ class Model:
     def _value(self, word: str, draw: Any, value: Any) -> Tensor:
         match draw:
             case Image():
-                return image_tensor(value, draw).to(self.device)
+                return image_tensor(value, draw, self.preprocessing).to(self.device)
             case Label() | Categorical():
-                wrong = TaskError(
-                    f"{word}: whole numbers from 0 to {draw.classes - 1}, not {value!r}"
-                )
-                try:
-                    labels = _array(value).reshape(-1)
-                except (TypeError, ValueError):
-                    raise wrong from None
-                if labels.dtype.kind not in "iu" or not len(labels):
-                    raise wrong
-                if labels.min() < 0 or labels.max() >= draw.classes:
-                    raise wrong
-                return torch.from_numpy(labels.astype(np.int64)).to(self.device)
+                return torch.from_numpy(class_numbers(word, draw, value)).to(self.device)
             case _:
                 wanted = f"{draw.kind}: float (n, {draw.size})"
                 if isinstance(draw, Text) and (sentences := _sentences(value)):
@@ -649,7 +653,7 @@ class Model:
             return array
         if output != "pil":
             raise TaskError(f"output is 'pil', 'np' or 'pt', not {output!r}")
-        return pictures(array)
+        return pil_images(array)
 
     # --------------------------------------------------------------------------- keeping
 
@@ -729,6 +733,17 @@ def _rows(values: Mapping[str, Tensor], first: int, count: int) -> dict[str, Ten
     }
 
 
+def _how_many(n: Any) -> int:
+    """How many samples: any whole number of at least 1, NumPy's too."""
+    try:
+        found = 0 if isinstance(n, bool) else index(n)
+    except TypeError:
+        found = 0
+    if found < 1:
+        raise TaskError(f"n is the number of samples, at least 1, not {n!r}")
+    return found
+
+
 def _sentences(value: Any) -> list[str]:
     """The sentences of a text that is given in words; none where it is given in numbers."""
     if isinstance(value, str):
@@ -750,82 +765,6 @@ def _floats(value: Any, wanted: str) -> np.ndarray:
     if not np.isfinite(found).all():
         raise TaskError(f"{wanted}, all of them finite")
     return found
-
-
-def pictures(array: np.ndarray) -> list[Picture]:
-    """PIL images of floats (n, h, w, c) in [0, 1]; c is 1, 3 or 4."""
-    from PIL import Image as pil
-
-    values = (array * 255).round().astype(np.uint8)
-    return [pil.fromarray(value[:, :, 0] if value.shape[2] == 1 else value) for value in values]
-
-
-def image_tensor(images: Any, draw: Image) -> Tensor:
-    """People's images as the networks take them: float32 (n, c, h, w) in [-1, 1].
-
-    Takes a path, a PIL image, a float array in [0, 1] or uint8 array (h, w), (h, w, c) or
-    (n, h, w, c), a tensor (c, h, w) or (n, c, h, w) in [0, 1], or a sequence of any of these.
-    """
-    from pathlib import Path
-
-    from PIL import Image as pil
-
-    if isinstance(images, str | Path):
-        try:
-            with pil.open(images) as file:
-                file.load()
-                return image_tensor(file, draw)
-        except OSError as error:
-            raise TaskError(f"cannot read the image {str(images)!r}: {error}") from None
-    if isinstance(images, pil.Image):
-        picture = upright(images, draw.channels if draw.channels in (1, 3, 4) else 3)
-        array = torch.from_numpy(np.array(picture, dtype=np.float32) / 255)
-        array = array[None, :, :, None] if array.ndim == 2 else array[None]
-        return _fit(array.permute(0, 3, 1, 2), draw)
-    if isinstance(images, Tensor):
-        value = images if images.ndim == 4 else images[None]
-        return _fit(value.float() / (255 if images.dtype == torch.uint8 else 1), draw)
-    if isinstance(images, np.ndarray):
-        if images.dtype.kind not in "iuf" or images.ndim > 4:
-            raise TaskError(
-                f"images are (n, h, w, c) of numbers, not {images.shape} {images.dtype}"
-            )
-        value = torch.from_numpy(
-            images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
-        )
-        if value.ndim == 2:
-            value = value[:, :, None]
-        value = value if value.ndim == 4 else value[None]
-        return _fit(value.permute(0, 3, 1, 2), draw)
-    try:
-        items = list(images)
-    except TypeError:
-        items = []
-    if not items:
-        raise TaskError(f"no images in {type(images).__name__} {images!r}")
-    return torch.cat([image_tensor(item, draw) for item in items])
-
-
-def _fit(values: Tensor, draw: Image) -> Tensor:
-    """Values (n, c, h, w) in [0, 1] with the channels and the size of the draw, in [-1, 1]."""
-    if values.ndim != 4 or 0 in values.shape:
-        raise TaskError(f"images are (n, channels, height, width), not {tuple(values.shape)}")
-    if not torch.isfinite(values).all() or values.min() < -1e-3 or values.max() > 1 + 1e-3:
-        raise TaskError("the values of images are in [0, 1] (or uint8 from 0 to 255)")
-    channels, height, width = draw.shape
-    if values.shape[1] != channels:
-        if values.shape[1] == 1:
-            values = values.expand(-1, channels, -1, -1)
-        elif channels == 1 and values.shape[1] >= 3:
-            weights = values.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-            values = (values[:, :3] * weights).sum(1, keepdim=True)
-        elif channels == 3 and values.shape[1] == 4:
-            values = values[:, :3] * values[:, 3:] + (1 - values[:, 3:])
-        else:
-            raise TaskError(f"this model takes {channels} channels, not {values.shape[1]}")
-    if values.shape[2:] != (height, width):
-        values = F.interpolate(values, size=(height, width), mode="bilinear", antialias=True)
-    return values.clamp(0, 1).mul(2).sub(1)
 
 
 def _word(name: str, draw: Any) -> str:

@@ -28,6 +28,7 @@ from ganzoo.layout import CONFIG, WEIGHTS
 from ganzoo.models.config import FORMAT, WORDS, Dtype, ModelConfig, read_config
 from ganzoo.models.model import Model
 from ganzoo.models.weights import read
+from ganzoo.nn import devices
 from ganzoo.nn.build import build
 from ganzoo.nn.work import given
 from ganzoo.spec import vocabulary
@@ -195,10 +196,12 @@ def load(
         IntegrityError: the weights are not those that config.json names.
         SpecError: the Spec in config.json breaks the language.
         PluginError: its tasks need a word of a plugin that is not here; says which.
+        TrainingError: there is no such device.
     """
     folder, allowed = Path(folder), given(limit)
     config = read_config(folder)
     spec = config.spec
+    where = devices.find(device)
     networks = build(spec, published=True)
     expected = {
         f"{name}.{key}": value
@@ -218,8 +221,8 @@ def load(
         prefix = f"{name}."
         state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         net.load_state_dict(state, strict=True, assign=True)
-        net.to(device)
-    state = {name: tensors[f"{STATE}.{name}"].to(device) for name in spec.published_state}
+        net.to(where)
+    state = {name: tensors[f"{STATE}.{name}"].to(where) for name in spec.published_state}
     return Model(spec, networks, config, state=state, work=networks.work, limit=allowed)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ganzoo.errors import SpecError
+from ganzoo.errors import SpecError, TaskError, choices, nearest
 from ganzoo.spec.frozen import Count, Frozen, Identifier
 
 Channels = Annotated[int, Field(ge=1, le=64)]
@@ -42,6 +42,24 @@ class Label(Frozen):
     field: Identifier = "label"
     names: tuple[str, ...] = ()
     independent: bool = False
+
+    def number(self, name: str) -> int:
+        """The class of that name, whatever the case of its letters.
+
+        Raises:
+            TaskError: it has no such class.
+        """
+        if name in self.names:
+            return self.names.index(name)
+        folded = [known.casefold() for known in self.names]
+        if folded.count(name.casefold()) == 1:
+            return folded.index(name.casefold())
+        if not self.names:
+            raise TaskError(f"label: whole numbers from 0 to {self.classes - 1}, not {name!r}")
+        raise TaskError(
+            f"no class {name!r}{nearest(name, self.names)} allowed: {choices(self.names)}, or "
+            f"whole numbers from 0 to {self.classes - 1}"
+        )
 
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2@c9745ed1d9f207416be6d2e6f8de32d1f16199bf"

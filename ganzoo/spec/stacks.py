@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ganzoo.errors import SpecError
 from ganzoo.spec.draws import Image
 from ganzoo.spec.layers import (
     BatchNorm,
@@ -40,12 +41,14 @@ def conv_stack(
 ) -> list[Layer]:
     """Convolutions that halve `image` until 4 pixels or fewer are left, from `width` channels on.
 
+    Where an image is not square, that is its shorter side.
+
     Args:
         norm: after each convolution but the first; None for critics with a gradient penalty.
         inject: stands before each convolution, such as a label that every layer shall see.
     """
     layers: list[Layer] = []
-    for power in range(halvings(image.size)):
+    for power in range(halvings(min(image.shape[1:]))):
         normed = norm if power else None
         layers += [*inject, Conv(width * 2**power, 4, 2, bias=normed is None)]
         layers += [normed] if normed else []
@@ -63,33 +66,49 @@ def deconv_stack(
 ) -> list[Layer]:
     """From a vector to a map of 3 or 4 pixels, doubled until it is `image`; ends in tanh.
 
-    Where doubling gives one pixel too many, it is cut off there.
+    Where doubling gives one pixel too many, it is cut off there. Where an image is not square, it
+    starts from 3 or 4 pixels of the shorter side.
 
     Args:
         norm: after each layer but the last.
         inject: stands before each layer with weights, such as a label that all shall see.
+
+    Raises:
+        SpecError: the sides differ, and one is not a power of two times a whole number.
     """
-    sides = [image.size]
-    for _ in range(halvings(image.size)):
-        sides.append(-(-sides[-1] // 2))
+    height, width_ = image.shape[1:]
+    steps = halvings(min(height, width_))
+    if height != width_ and (height % 2**steps or width_ % 2**steps):
+        raise SpecError(
+            f"images of {width_}x{height} pixels: where the sides differ, both are multiples of "
+            f"{2**steps}, such as {_multiple(width_, steps)}x{_multiple(height, steps)}"
+        )
+    sides = [(height, width_)]
+    for _ in range(steps):
+        sides.append((-(-sides[-1][0] // 2), -(-sides[-1][1] // 2)))
     channels = [image.channels, *(width * 2**power for power in range(len(sides) - 1))]
     after = [*([norm] if norm else []), activation]
     bias = norm is None
     side, start = sides.pop(), channels.pop()
     layers: list[Layer] = [
         *inject,
-        Linear(start * side * side, bias=bias),
-        Reshape((start, side, side)),
+        Linear(start * side[0] * side[1], bias=bias),
+        Reshape((start, *side)),
         *after,
     ]
     while sides:
         last = len(sides) == 1
         layers += [*inject, Deconv(channels.pop(), 4, 2, bias=bias or last)]
-        if sides[-1] != 2 * side:
-            layers.append(Crop(sides[-1]))
+        if sides[-1][0] != 2 * side[0]:  # then both sides are the same
+            layers.append(Crop(sides[-1][0]))
         layers += [Tanh()] if last else after
         side = sides.pop()
     return layers
+
+
+def _multiple(side: int, steps: int) -> int:
+    """The nearest side that can be halved so often."""
+    return max(1, round(side / 2**steps)) * 2**steps
 
 
 def halvings(size: int) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from PIL import Image as pil
+from torch import Tensor
 
 from ganzoo import pictures
 from ganzoo.demo import inputs, outputs
@@ -19,7 +20,7 @@ from ganzoo.demo.examples import Examples
 from ganzoo.demo.model_registry import Shelf
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.models.inference import Scored, write_csv
-from ganzoo.models.model import Model, image_tensor
+from ganzoo.models.model import Model
 from ganzoo.spec.draws import NOISE, Image
 from ganzoo.spec.spec import Spec
 
@@ -67,7 +68,7 @@ def score(shelf: Shelf, model: Any, picture: Any) -> tuple[str, dict[str, Any], 
     is strange, the last two null where the model has none.
     """
     loaded = shelf.model(model, fits)
-    return _judged(loaded, inputs.picture(picture))
+    return _judged(loaded, _uploaded(loaded, picture))
 
 
 def score_drawing(
@@ -82,7 +83,8 @@ def score_drawing(
     draw = image_of(loaded.spec, _name(loaded))
     known = examples.of(shelf.entry(model), draw)
     dark = not len(known) or float(np.median(known[:, :, 0])) < 0.5
-    return _judged(loaded, _inked(drawing, draw.size, dark))
+    inked = _inked(drawing, draw.size, dark)
+    return _judged(loaded, loaded.seen(inked, draw))
 
 
 def score_many(shelf: Shelf, model: Any, pictures: Any) -> tuple[list[list[Any]], str, str | None]:
@@ -104,7 +106,7 @@ def score_many(shelf: Shelf, model: Any, pictures: Any) -> tuple[list[list[Any]]
     images: list[Any] = []
     for file in files:
         try:
-            images.append(image_tensor(inputs.picture(file), draw).add(1).div(2).numpy())
+            images.append(inputs.seen(loaded, draw, file).numpy())
             rows.append(Scored(Path(Path(file).name)))
         except GanzooError as error:
             rows.append(Scored(Path(Path(str(file)).name), error=str(error)))
@@ -157,10 +159,13 @@ def _name(model: Model) -> str:
     return name
 
 
-def _judged(model: Model, picture: pil.Image) -> tuple[str, dict[str, Any], str, Any, Any]:
+def _uploaded(model: Model, picture: Any) -> Tensor:
+    """The picture in a file as the model sees it."""
+    return inputs.seen(model, image_of(model.spec, _name(model)), picture)
+
+
+def _judged(model: Model, seen: Tensor) -> tuple[str, dict[str, Any], str, Any, Any]:
     name = _name(model)
-    draw = image_of(model.spec, name)
-    seen = image_tensor(picture, draw).add(1).div(2)
     found = model.score(seen, task=name, maps=model.spec.tasks[name].map is not None)
     value, threshold = float(found.values[0]), found.threshold
     strange = None if found.is_anomaly is None else bool(found.is_anomaly[0])
@@ -346,7 +351,8 @@ def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
         entry = shelf.entry(name, fits)
         some = examples.of(entry, image_of(entry.spec, _task(entry.spec) or ""))
         paths = outputs.each(some)
-        first = _judged(shelf.model(name), inputs.picture(paths[0])) if paths else [None] * 5
+        loaded = shelf.model(name)
+        first = _judged(loaded, _uploaded(loaded, paths[0])) if paths else [None] * 5
         return (
             _facts(entry.spec, entry.data, shelf.model(name)),
             gr.Gallery(paths),

@@ -13,7 +13,7 @@ from ganzoo.demo.examples import Examples
 from ganzoo.demo.model_registry import Shelf
 from ganzoo.demo.pages.generate import between
 from ganzoo.errors import TaskError
-from ganzoo.models.model import Model, image_tensor
+from ganzoo.models.model import Model
 from ganzoo.spec.draws import NOISE, Image
 from ganzoo.spec.spec import Spec
 
@@ -92,7 +92,7 @@ def mix(shelf: Shelf, model: Any, picture_a: Any, picture_b: Any, position: Any)
 
 def _seen(model: Model, picture: Any, what: str = "picture") -> Any:
     """The picture as the model takes it: (1, c, h, w) in [0, 1]."""
-    return image_tensor(inputs.picture(picture, what), image_of(model.spec)).add(1).div(2)
+    return inputs.seen(model, image_of(model.spec), picture, what)
 
 
 # ------------------------------------------------------------------------------------ page

@@ -10,7 +10,6 @@ from ganzoo.demo import inputs, outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import Examples
 from ganzoo.demo.model_registry import Shelf
-from ganzoo.models.model import image_tensor
 from ganzoo.spec.draws import NOISE, Image
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.tasks import Task
@@ -62,7 +61,7 @@ def translate(shelf: Shelf, model: Any, picture: Any, to: Any) -> tuple[str, str
     loaded = shelf.model(model, fits)
     to = inputs.one_of("to", to, domains(loaded.spec))
     draw = _tasks(loaded.spec)[to][1]
-    seen = image_tensor(inputs.picture(picture), draw).add(1).div(2)
+    seen = inputs.seen(loaded, draw, picture)
     there = loaded.translate(seen, to=to, output="pt")
     home = back(loaded.spec, to)
     again = None

@@ -89,7 +89,7 @@ def pixels() -> np.ndarray:
     number = len(records()) // len(STYLES)
     for style in STYLES:
         sheet = files(__name__).joinpath(f"{style}.webp")
-        with sheet.open("rb") as file, Picture.open(file) as picture:
+        with sheet.open("rb") as file, Picture.open(file, formats=["WEBP"]) as picture:
             rows = np.array(picture.convert("RGB"))
         tiles = rows.reshape(-1, SIDE, COLUMNS, SIDE, 3).transpose(0, 2, 4, 1, 3)
         found.append(tiles.reshape(-1, 3, SIDE, SIDE)[:number])

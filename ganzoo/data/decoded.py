@@ -1,0 +1,165 @@
+"""The pictures of a folder, decoded once and kept in a file that is mapped into memory. No torch.
+
+The file is a `.npy` of the pixels, which NumPy reads by itself, followed by what else is known of
+the pictures, as JSON. One file, so that it is whole or not there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ganzoo.data.cache import appearing_whole, cache_dir, fingerprint
+from ganzoo.data.decoding import Preprocessing, opened, turned_size
+from ganzoo.errors import DataError, PictureError
+
+DECODER = 2
+"""Part of the name of decoded files: raise it when decoding changes."""
+CHUNK = 256
+"""Pictures that are queued for decoding at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """The pictures of files that can be read, in their order.
+
+    Args:
+        pixels: uint8 (pictures, channels, height, width), mapped from a file.
+        skipped: the places among the files of those that cannot be read, with the reason.
+        sizes: how many files had which size, as (width, height, number), the most common first.
+    """
+
+    pixels: np.ndarray
+    skipped: dict[int, str]
+    sizes: list[tuple[int, int, int]]
+
+
+def decoded(
+    folder: Path,
+    files: Sequence[Path],
+    shape: tuple[int, int, int],
+    preprocessing: Preprocessing,
+    *,
+    strict: bool = False,
+) -> Decoded:
+    """All pictures of `files`, which lie below `folder`, as `shape`.
+
+    The first call decodes; the file appears whole or not at all, so that several processes may
+    call this at the same time.
+
+    Args:
+        shape: (channels, height, width).
+        strict: a picture that cannot be read is an error.
+
+    Raises:
+        PictureError: `strict`, and one cannot be read.
+        DataError: none can be read, or the decoded file cannot be written.
+    """
+    made = (DECODER, shape, sorted(preprocessing.to_dict().items()))
+    name = f"{folder.name}-{fingerprint(folder, files, *made)}.npy"
+    kept = cache_dir() / "decoded" / name
+    found = _read(kept) if kept.exists() else None
+    if found is None:
+        try:
+            with appearing_whole(kept) as out:
+                _write(out, folder, files, shape, preprocessing, strict)
+        except OSError as error:
+            size = len(files) * int(np.prod(shape)) / 2**20
+            raise DataError(
+                f"the pictures of {str(folder)!r} cannot be kept decoded in {str(kept.parent)!r} "
+                f"({error.strerror or error}); point XDG_CACHE_HOME at a folder with {size:,.0f} "
+                "MiB to spare"
+            ) from None
+        found = _read(kept)
+        if found is None:
+            raise DataError(f"{str(kept)!r} was damaged as soon as it was written; try again")
+    for place, reason in found.skipped.items():
+        if strict:
+            raise PictureError(files[place], reason)
+    return found
+
+
+def _read(path: Path) -> Decoded | None:
+    """What a decoded file holds; None where it is not whole."""
+    try:
+        pixels = np.load(path, mmap_mode="r")
+        with path.open("rb") as file:
+            file.seek(pixels.offset + pixels.nbytes)
+            facts = json.load(file)
+        skipped = {int(place): str(reason) for place, reason in facts["skipped"].items()}
+        return Decoded(pixels, skipped, [tuple(size) for size in facts["sizes"]])
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+
+
+def _write(
+    out: IO[bytes],
+    folder: Path,
+    files: Sequence[Path],
+    shape: tuple[int, int, int],
+    preprocessing: Preprocessing,
+    strict: bool,
+) -> None:
+    sizes, skipped = Counter[tuple[int, int]](), dict[int, str]()
+    start = _header(out, len(files), shape)
+    for place, one in enumerate(_each(folder, files, shape, preprocessing)):
+        if isinstance(one, PictureError):
+            if strict:
+                raise one
+            skipped[place] = one.reason
+        else:
+            size, pixels = one
+            sizes[size] += 1
+            out.write(pixels.tobytes())
+    if len(skipped) == len(files):
+        raise DataError(
+            f"none of the {len(files):,} pictures in {str(folder)!r} can be read; the first, "
+            f"{files[0].name!r}: {skipped[0]}"
+        )
+    common = [(*size, number) for size, number in sizes.most_common(20)]
+    facts = {"skipped": skipped, "sizes": common}
+    out.write(json.dumps(facts).encode())
+    out.seek(0)
+    # NumPy leaves room in a header for the number to change
+    assert _header(out, len(files) - len(skipped), shape) == start
+
+
+def _header(out: IO[bytes], number: int, shape: tuple[int, int, int]) -> int:
+    """Write the head of a .npy file; its length."""
+    facts: dict[str, Any] = {"descr": "|u1", "fortran_order": False, "shape": (number, *shape)}
+    np.lib.format.write_array_header_1_0(out, facts)
+    return out.tell()
+
+
+def _each(
+    folder: Path, files: Sequence[Path], shape: tuple[int, int, int], preprocessing: Preprocessing
+) -> Iterator[tuple[tuple[int, int], np.ndarray] | PictureError]:
+    """Size and pixels of each file in order, by as many threads as there are processors."""
+    from rich.console import Console
+    from rich.progress import track
+
+    def one(file: Path) -> tuple[tuple[int, int], np.ndarray] | PictureError:
+        try:
+            with opened(file) as image:
+                return turned_size(image), preprocessing.decoded(image, shape)
+        except PictureError as error:
+            return error
+
+    # in chunks, as map() would queue a future for every picture at once
+    chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
+    shown: Iterable[Sequence[Path]] = (
+        track(chunks, f"decoding {folder.name}", console=Console(stderr=True), transient=True)
+        if len(chunks) > 1
+        else chunks
+    )
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
+        for chunk in shown:
+            yield from threads.map(one, chunk)

@@ -1,0 +1,130 @@
+"""Which picture files lie below a folder. No torch.
+
+Subfolders are searched. What systems and tools hide is left out, but only below the folder
+itself, which may be hidden. Links are followed once: no file is found twice, and no circle is
+walked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganzoo.data.decoding import SUFFIXES
+from ganzoo.errors import DataError, choices
+
+HIDDEN = frozenset(
+    {
+        "@eaDir", "#recycle", "#snapshot",  # of Synology's file servers
+        "__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found",
+    }
+)  # fmt: skip
+"""Folders that are not for people, though no dot hides them."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies below a folder; paths are sorted.
+
+    Args:
+        files: the pictures. hidden: folders that were left out.
+        others: how many files have which other ending, as `.txt`.
+        unread: folders that cannot be opened, and links that lead nowhere.
+    """
+
+    files: tuple[Path, ...]
+    hidden: tuple[Path, ...] = ()
+    others: tuple[tuple[str, int], ...] = ()
+    unread: tuple[Path, ...] = ()
+
+    def left_out(self) -> str:
+        """What was left out, in words; empty if nothing was."""
+        said: list[str] = []
+        if self.others:
+            kinds = ", ".join(f"{ending or 'no ending'} {n:,}" for ending, n in self.others[:5])
+            more = ", ..." if len(self.others) > 5 else ""
+            number = counted(sum(n for _, n in self.others), "file")
+            said.append(f"{number} of other kinds ({kinds}{more})")
+        for what, paths in (("hidden folders", self.hidden), ("unreadable", self.unread)):
+            if paths:
+                names = [*dict.fromkeys(path.name for path in paths)]
+                said.append(f"{what} {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}")
+        return "; ".join(said)
+
+
+def counted(number: int, word: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number:,} {word}" + ("" if number == 1 else "s")
+
+
+def pictures_in(path: Path) -> tuple[Path, ...]:
+    """The picture files below `path`, sorted; raises as `search` does."""
+    return search(path).files
+
+
+def search(path: Path) -> Found:
+    """Look for pictures below `path`.
+
+    Raises:
+        DataError: there is no such folder, or no picture in it.
+    """
+    if not path.is_dir():
+        what = f"{str(path)!r} is a file" if path.exists() else f"there is no folder {str(path)!r}"
+        raise DataError(f"{what}; pictures of your own are named folder:PATH[,size=64]")
+    found = _walk(path)
+    if not found.files:
+        left_out = found.left_out()
+        raise DataError(
+            f"no pictures in {str(path)!r}; files with these endings are read: "
+            f"{choices(SUFFIXES)}" + (f". Left out: {left_out}" if left_out else "")
+        )
+    return found
+
+
+def _walk(top: Path) -> Found:
+    folders, links = [top], list[Path]()
+    files, linked = list[Path](), list[Path]()
+    hidden, unread, others = list[Path](), list[Path](), Counter[str]()
+    visited = set[tuple[int, int]]()
+    while folders or links:
+        # links come after all that is really there, so that it keeps its own path
+        folder = folders.pop() if folders else links.pop(links.index(min(links)))
+        try:
+            if (identity := _identity(folder)) in visited:
+                continue
+            visited.add(identity)
+            entries = list(os.scandir(folder))
+        except OSError:
+            unread.append(folder)
+            continue
+        for entry in entries:
+            path = folder / entry.name
+            if entry.name.startswith(".") or entry.name in HIDDEN:
+                if entry.is_dir():
+                    hidden.append(path)
+            elif entry.is_dir():
+                (links if entry.is_symlink() else folders).append(path)
+            elif not entry.is_file():
+                unread.append(path)
+            elif path.suffix.lower() not in SUFFIXES:
+                others[path.suffix.lower()] += 1
+            else:
+                (linked if entry.is_symlink() else files).append(path)
+    if linked:
+        known = {_identity(file) for file in files}
+        for file in sorted(linked):
+            if (identity := _identity(file)) not in known:
+                known.add(identity)
+                files.append(file)
+    return Found(
+        tuple(sorted(files)), tuple(sorted(hidden)), tuple(others.most_common()),
+        tuple(sorted(unread)),
+    )  # fmt: skip
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """The same for all paths that lead to one file or folder."""
+    status = path.stat()
+    return status.st_dev, status.st_ino

@@ -1,0 +1,80 @@
+"""Images between people and networks: pictures and arrays to tensors, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganzoo.data.decoding import Preprocessing, values
+from ganzoo.data.layouts import channels_last, layout
+from ganzoo.errors import DataError, PictureError, TaskError
+from ganzoo.spec.draws import Image
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+DEFAULT = Preprocessing()
+
+
+def image_tensor(images: Any, draw: Image, preprocessing: Preprocessing = DEFAULT) -> Tensor:
+    """People's images as the networks take them: float32 (n, c, h, w) in [-1, 1].
+
+    Args:
+        images: a path, a PIL image, an array or tensor, or a sequence of any of these. Arrays
+            are uint8 in [0, 255], uint16 in [0, 65535] or float in [0, 1], and of shape (h, w),
+            (n, h, w), (h, w, c), (c, h, w), (n, h, w, c) or (n, c, h, w); four channels have
+            alpha last. `ganzoo.data.layouts.layout` says how axes are told apart.
+        draw: what the model takes.
+        preprocessing: how pictures of another size or with other colours are made to fit.
+
+    Raises:
+        TaskError: these are no images, or none that the model could take.
+    """
+    try:
+        found = _pixels(images, draw.shape, preprocessing)
+    except PictureError as error:
+        raise TaskError(f"cannot read the image {error.file!r}: {error.reason}") from None
+    except DataError as error:
+        raise TaskError(str(error)) from None
+    tensor = torch.from_numpy(np.ascontiguousarray(found))
+    tensor = tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor
+    return tensor.mul(2).sub(1)
+
+
+def _pixels(images: Any, shape: tuple[int, int, int], preprocessing: Preprocessing) -> np.ndarray:
+    """Images of any kind as uint8 in [0, 255] or float32 in [0, 1], (n, c, h, w)."""
+    from PIL import Image as pil
+
+    if isinstance(images, str | Path):
+        return preprocessing.file(Path(images), shape)[None]
+    if isinstance(images, pil.Image):
+        return preprocessing.pixels(images, shape)[None]
+    if isinstance(images, Tensor | np.ndarray):
+        array, first = images, isinstance(images, Tensor)
+        if isinstance(array, Tensor):
+            # NumPy has no bfloat16
+            array = (array.float() if array.is_floating_point() else array).numpy(force=True)
+        name = layout(array.shape, shape, channels_first=first)
+        return preprocessing.arrays(values(channels_last(array, name)), shape)
+    try:
+        items = list(images)
+    except TypeError:
+        items = []
+    if not items:
+        raise DataError(f"no images in {type(images).__name__} {images!r}")
+    parts = [_pixels(item, shape, preprocessing) for item in items]
+    if len({part.dtype for part in parts}) > 1:
+        parts = [part / np.float32(255) if part.dtype == np.uint8 else part for part in parts]
+    return np.concatenate(parts)
+
+
+def pil_images(array: np.ndarray) -> list[Picture]:
+    """PIL images of floats (n, h, w, c) in [0, 1]; c is 1, 3 or 4."""
+    from PIL import Image as pil
+
+    levels = (array * 255).round().astype(np.uint8)
+    return [pil.fromarray(level[:, :, 0] if level.shape[2] == 1 else level) for level in levels]
