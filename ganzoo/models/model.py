@@ -23,6 +23,7 @@ from ganzoo.nn.interpreter import Evaluator
 from ganzoo.nn.modules import Net
 from ganzoo.seed import key
 from ganzoo.spec import expression as ex
+from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import (
     DATA,
     NOISE,
@@ -569,8 +570,16 @@ class Model:
             with torch.enable_grad():
                 return evaluator(text)
         # what is made in inference mode can have no gradient
-        with torch.no_grad() if ex.GRADIENT in self.spec.names_in(text) else torch.inference_mode():
-            return evaluator(text)
+        with torch.no_grad() if self._differentiates(text) else torch.inference_mode():
+            found = evaluator(text)
+        return found.detach() if isinstance(found, Tensor) else found
+
+    def _differentiates(self, text: str) -> bool:
+        """Whether an expression takes gradients: of itself, or in a function of a network."""
+        spec = self.spec
+        names = spec.names_in(text) - {*spec.networks, *spec.draws, *spec.let, *spec.state}
+        functions = (vocabulary.function(name) for name in names - {ex.GRADIENT})
+        return ex.GRADIENT in names or any(f is not None and f.networks for f in functions)
 
     def outputs(self, text: str, values: Mapping[str, Tensor], batch: int = BATCH) -> Tensor:
         """As `evaluate`, for an expression with one row a sample: in batches, side by side."""

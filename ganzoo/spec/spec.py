@@ -319,6 +319,11 @@ class Spec(Frozen):
             tree = ex.parse(self.let[tree.name])
         return tree
 
+    def with_lets(self, text: str) -> list[str]:
+        """An expression, and those of the lets that it needs."""
+        names = self.names_in(text)
+        return [text, *(let for name, let in self.let.items() if name in names)]
+
     def states_in(self, text: str) -> tuple[str, ...]:
         """The states that an expression needs, in the order of the Spec."""
         names = self.names_in(text)
