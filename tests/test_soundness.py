@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +17,15 @@ from ganzoo import Function, Source
 from ganzoo.engine import train
 from ganzoo.engine.draws import check_fields
 from ganzoo.engine.explain import explain
-from ganzoo.engine.plan import Plan
-from ganzoo.errors import DataError, GanzooError, NonFiniteError, ShapeError, SpecError
+from ganzoo.errors import (
+    DataError,
+    GanzooError,
+    NonFiniteError,
+    PluginError,
+    ShapeError,
+    SpecError,
+    StoreError,
+)
 from ganzoo.models import store
 from ganzoo.models.model import Model
 from ganzoo.nn import functions, soundness
@@ -30,6 +41,7 @@ from ganzoo.spec import (
     GlobalPool,
     Image,
     Label,
+    Layer,
     LeakyReLU,
     Linear,
     MinibatchStd,
@@ -550,7 +562,7 @@ def test_repetitions_cost_no_more_to_explain() -> None:
         each
         == (some.flops - explain(spec.replace(round=[first.replace(repeat=4), second]))[0].flops)
         / 6
-    )  # noqa: E501
+    )
     assert found.passes["D"].total - some.passes["D"].total == 890 * 2
     assert "range(0, 899)" in found.round.code
 
@@ -610,3 +622,103 @@ def test_what_passes_trains_saves_and_answers(tmp_path: Path) -> None:
     assert again.score(images, maps=True).maps is not None
     net = build(spec)["G"]
     initialize(net, spec.networks["G"], 0)
+
+
+# -------------------------------------------------------- words that only some tasks need
+
+
+class Gain(Layer):
+    """v times a learned number."""
+
+    kind: Any = "gain"
+
+    def module(self, shape: tuple[int, ...]) -> Any:
+        return torch.nn.Linear(shape[0], shape[0], bias=False)
+
+
+def harshness(a: Any, b: Any) -> Any:
+    """A score of a plugin: (batch,)."""
+    return (a - b).abs().flatten(1).amax(1)
+
+
+@contextmanager
+def plugin_words() -> Iterator[None]:
+    """As if a plugin were installed that brings both."""
+    known = vocabulary.core()
+    extended = vocabulary.Vocabulary(
+        {**known.functions, "harshness": Function.of(harshness)},
+        {**known.layers, "gain": Gain},
+        known.optimizers,
+        known.states,
+        {("functions", "harshness"): "ganzoo-harsh", ("layers", "gain"): "ganzoo-harsh"},
+    )
+    before = vocabulary.extend_with(lambda: extended)
+    try:
+        yield
+    finally:
+        vocabulary.extend_with(before)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A model of which three tasks need a plugin that is not installed, and two do not."""
+    with plugin_words():
+        spec = spec_of(
+            networks={"G": G, "D": D, "E": E, "F": Network({"x": (Flatten(),)}, (Gain(),))},
+            round=[
+                Update("D", {"d": "mean(D(fake)) - mean(D(x))"}),
+                Update(("G", "E", "F"), {"g": "mean(D(fake)) + l1(G(E(x)), x) + mean(F(x))"}),
+            ],
+            tasks={"generate": "G(z)", "encode": "E(x)", "other": Task("encode", "F(x)"),
+                   "harsh": Task("score", "harshness(x, G(E(x)))"),
+                   "reconstruct": "G(part(F(x), 0, 4))"},
+        )  # fmt: skip
+        trained(spec).save_pretrained(tmp_path / "model")
+    before = vocabulary.extend_with(vocabulary.core)
+    yield tmp_path / "model"
+    vocabulary.extend_with(before)
+
+
+def test_an_unknown_word_in_one_task_leaves_the_others(folder: Path, tmp_path: Path) -> None:
+    """It made all of them unusable."""
+    model = store.load(folder)
+    assert len(model.generate(2)) == 2
+    assert model.encode(torch.rand(2, 1, 8, 8)).shape == (2, 4)
+    assert set(model.networks) == {"G", "E"}
+    assert set(model.tasks("encode")) == {"encode"} and not model.tasks("score")
+    images = torch.rand(2, 1, 8, 8)
+    for ask in (
+        lambda: model.score(images),
+        lambda: model.encode(images, task="other"),
+        lambda: model.reconstruct(images),
+    ):
+        with pytest.raises(PluginError, match="pip install ganzoo-harsh"):
+            ask()
+    with pytest.raises(PluginError, match="would be saved without the weights of task 'other'"):
+        model.save_pretrained(tmp_path / "copy")
+    with plugin_words():
+        whole = store.load(folder)
+        assert whole.score(images).values.shape == (2,)
+        assert whole.encode(images, task="other").shape == (2, 64)
+
+
+def test_weights_that_no_task_knows_are_refused_all_the_same(folder: Path) -> None:
+    """Only those of networks are passed over that tasks need which cannot be asked."""
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(folder / store.WEIGHTS)
+    save_file({**tensors, "H.layers.0.weight": torch.ones(2)}, folder / store.WEIGHTS)
+    digest = hashlib.sha256((folder / store.WEIGHTS).read_bytes()).hexdigest()
+    data = json.loads((folder / store.CONFIG).read_text())
+    data["weights"]["sha256"] = digest
+    (folder / store.CONFIG).write_text(json.dumps(data))
+    with pytest.raises(StoreError, match=r"unknown 'H.layers.0.weight'"):
+        store.load(folder)
+
+
+def test_where_no_task_is_left_the_plugin_is_named(folder: Path) -> None:
+    data = json.loads((folder / store.CONFIG).read_text())
+    data["spec"]["tasks"] = {"harsh": data["spec"]["tasks"]["harsh"]}
+    (folder / store.CONFIG).write_text(json.dumps(data))
+    with pytest.raises(PluginError, match="pip install ganzoo-harsh"):
+        store.load(folder)

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from ganzoo.data.folder import upright
 from ganzoo.data.text_encoder import embed
-from ganzoo.errors import TaskError, choices, nearest
-from ganzoo.models.config import ModelConfig, Threshold
+from ganzoo.errors import PluginError, TaskError, choices, nearest
+from ganzoo.models.config import ModelConfig, Threshold, lacks
 from ganzoo.models.scores import Scores
 from ganzoo.models.solving import solve
 from ganzoo.nn.build import parameter_count
@@ -352,12 +352,20 @@ class Model:
             self.config = self.config.replace(thresholds=fitted)
 
     def tasks(self, kind: str) -> dict[str, Task]:
-        """The tasks of a kind by name; none where it can do nothing of the kind."""
-        return {name: task for name, task in self.spec.tasks.items() if task.kind == kind}
+        """The tasks of a kind that can be asked, by name; none where it can do nothing of the
+        kind, or lacks the plugin to."""
+        return {
+            name: task
+            for name, task in self.spec.tasks.items()
+            if task.kind == kind and name not in self.spec.lacking
+        }
 
     def _tasks(self, kind: str) -> dict[str, Task]:
         found = self.tasks(kind)
         if not found:
+            lacking = [name for name in self.spec.lacking if self.spec.tasks[name].kind == kind]
+            if lacking:
+                raise PluginError(lacks(self.config, f"the task {lacking[0]!r}", lacking[0]))
             can = choices({task.kind for task in self.spec.tasks.values()})
             raise TaskError(
                 f"{self.title} cannot {kind}; it can: {can}. `ganzoo models` says what others can"
@@ -377,6 +385,8 @@ class Model:
         found = self._tasks(kind)
         if name is None:
             return next(iter(found.items()))
+        if name in self.spec.lacking:
+            raise PluginError(lacks(self.config, f"the task {name!r}", name))
         if name not in found:
             raise TaskError(
                 f"{self.title} has no task {name!r} of kind {kind}{nearest(name, found)} "

@@ -128,7 +128,11 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
     # weights can be read once a network is made, and its first call makes it
     texts = [item for item in spec.expressions() if not item[0].startswith("let.")]
     if published:
-        texts = [item for item in texts if item[0].startswith("tasks.")]
+        texts = [
+            (path, text)
+            for path, text in texts
+            if path.startswith("tasks.") and path.split(".")[1] not in spec.lacking
+        ]
     for path, text in sorted(texts, key=lambda item: _reads_weights(spec, item[1])):
         room, named, key = (*path.split("."), "", "")[:3]
         task = spec.tasks[named] if room == "tasks" else None
