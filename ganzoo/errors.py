@@ -87,10 +87,11 @@ class NonFiniteError(TrainingError):
     """A loss term became NaN or infinite.
 
     `term` is its path (`stage.update.term`), `step` the first step at which it
-    happened, `checkpoint` the last good checkpoint (None: none was written).
+    happened, `checkpoint` the last good checkpoint (None: none was written), `advice` what to do
+    about its expression, where that has no value for some numbers.
     """
 
-    def __init__(self, term: str, step: int, checkpoint: str | None) -> None:
+    def __init__(self, term: str, step: int, checkpoint: str | None, advice: str = "") -> None:
         self.term, self.step, self.checkpoint = term, step, checkpoint
         kept = (
             f"the last good checkpoint is {checkpoint}"
@@ -99,7 +100,7 @@ class NonFiniteError(TrainingError):
         )
         super().__init__(
             f"loss term {term!r} is not finite at step {step}; {kept}. "
-            "Lower the learning rate, or train with --precision fp32"
+            + (advice or "Lower the learning rate, or train with --precision fp32")
         )
 
 

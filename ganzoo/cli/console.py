@@ -108,7 +108,7 @@ def _own(target: str, data: str | None, settings: list[str] | None) -> tuple[Spe
     made = variant.parse(given(settings))
     plugin = host.providers["variants", target]
     version = next((p.version for p in host.plugins if p.distribution == plugin), "")
-    spec = made.spec(_fields("mnist" if data is None else data))
+    spec = made.spec(fields("mnist" if data is None else data))
     made_by = {
         "variant": target, "settings": made.model_dump(mode="json"),
         "plugin": plugin, "plugin_version": version,
@@ -127,7 +127,8 @@ def given(settings: list[str] | None) -> dict[str, str]:
     return found
 
 
-def _fields(data: str) -> Fields:
+def fields(data: str) -> Fields:
+    """The fields of a data set that is named."""
     from ganzoo.data.catalog import fields_of
     from ganzoo.plugins.host import default
 

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from ganzoo.cli.console import DATA_HELP, LossName, Setting, Target, app, columns, declared, out
+from ganzoo.cli.console import (
+    DATA_HELP,
+    LossName,
+    Setting,
+    Target,
+    app,
+    columns,
+    declared,
+    fields,
+    out,
+)
 from ganzoo.cli.terminal import emit, emit_json, harmless
 from ganzoo.errors import UnknownNameError
 
@@ -46,15 +56,24 @@ def check(
     set: Setting = None,
     loss: LossName = None,
 ) -> None:
-    """Validate a Spec and dry-run it, without training."""
+    """Validate a Spec and dry-run it, without training.
+
+    With --data, also that the data have what it draws.
+    """
+    from ganzoo.engine.draws import check_fields
     from ganzoo.engine.explain import explain as explain_
 
     spec, _ = declared(target, data, set, loss)
+    if data:
+        check_fields(spec, fields(data))
     rounds = explain_(spec)
     from ganzoo.nn.build import build, parameter_count
+    from ganzoo.nn.soundness import check_batch
 
     table = columns("network", "parameters", "takes")
-    for name, net in build(spec).items():
+    networks = build(spec)
+    check_batch(spec, networks)
+    for name, net in networks.items():
         shapes = ", ".join(
             f"{word} {'x'.join(map(str, shape)) or 'label'}"
             for word, shape in zip(net.names, net.shapes, strict=True)

@@ -19,6 +19,7 @@ from ganzoo.seed import key
 from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import DATA, Categorical, Image, Normal, Uniform, tensor_shape
 from ganzoo.spec.spec import Spec
+from ganzoo.spec.variant import Fields
 
 
 class Draws:
@@ -51,22 +52,7 @@ class Draws:
         self._orders: dict[str, tuple[int, Tensor]] = {}
         self._indices: dict[str, tuple[int, Tensor]] = {}
         if source is not None:
-            self._check(source)
-
-    def _check(self, source: Source) -> None:
-        for name, draw in self.spec.data_draws().items():
-            found = source.fields.fields.get(draw.field)
-            if found is None:
-                raise DataError(
-                    f"draw {name!r} needs the field {draw.field!r}, and data set {source.name!r} "
-                    f"has {choices(source.fields.fields)}"
-                )
-            ours, theirs = (_essence(value) for value in (draw, found))
-            if ours != theirs:
-                raise DataError(
-                    f"draw {name!r} is {ours}, and field {draw.field!r} of data set "
-                    f"{source.name!r} is {theirs}; make the Spec for this data set"
-                )
+            check_fields(spec, source.fields)
 
     def __call__(self, step: int, version: int, names: tuple[str, ...]) -> list[Tensor]:
         """One batch of each named draw: version `version` of step `step`."""
@@ -156,6 +142,34 @@ def noise_width(name: str) -> tuple[int, ...]:
     function = vocabulary.function(name.partition("(")[0]) if "(" in name else None
     width = function.draws.get(name.rpartition(".")[2], 0) if function else 0
     return (width,) if width else ()
+
+
+def check_fields(spec: Spec, data: Fields) -> None:
+    """DataError where data with these fields are not what the draws of a Spec are."""
+    paired: dict[str, tuple[str, bool]] = {}
+    for name, draw in spec.data_draws().items():
+        found = data.fields.get(draw.field)
+        if found is None:
+            raise DataError(
+                f"draw {name!r} needs the field {draw.field!r}, and data set {data.name!r} "
+                f"has {choices(data.fields)}"
+            )
+        ours, theirs = (_essence(value) for value in (draw, found))
+        if ours != theirs:
+            raise DataError(
+                f"draw {name!r} is {ours}, and field {draw.field!r} of data set "
+                f"{data.name!r} is {theirs}; make the Spec for this data set"
+            )
+        if not draw.independent:
+            paired.setdefault(draw.field, (name, found.independent))
+    alone = [name for name, independent in paired.values() if independent]
+    if alone and len(paired) > 1:  # one field by itself has nobody to be paired with
+        names = " and ".join(repr(name) for name, _ in paired.values())
+        raise DataError(
+            f"the draws {names} are paired in this Spec, row by row, and data set {data.name!r} "
+            f"has no partners for {alone[0]!r}: give the draws `independent: true`, or data of "
+            "pairs"
+        )
 
 
 def _essence(draw: object) -> Mapping[str, object]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ganzoo.errors import NonFiniteError
+from ganzoo.spec.expression import undefined
 
 Term = tuple[str, str]
 """An update and the name of one of its loss terms."""
@@ -20,9 +21,17 @@ class Losses:
 
     Args:
         width: terms of a round at most. rounds: how many rounds are kept before the host looks.
+        texts: the expressions of terms with their lets, by `stage.update.term`, for advice.
     """
 
-    def __init__(self, width: int, device: torch.device, rounds: int = 128) -> None:
+    def __init__(
+        self,
+        width: int,
+        device: torch.device,
+        rounds: int = 128,
+        texts: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.texts = texts or {}
         self._memory = torch.zeros(rounds, max(1, width), device=device)
         self._kept: list[tuple[int, str, Sequence[Term]]] = []
         self._latest: dict[Term, float] = {}
@@ -50,7 +59,7 @@ class Losses:
         kept, self._kept = self._kept, []
         rows = self._memory[: len(kept)].tolist()  # waits for the device
         for (step, stage, names), row in zip(kept, rows, strict=True):
-            check(step, stage, names, row, saved)
+            check(step, stage, names, row, saved, self.texts)
             self._latest.update(zip(names, row, strict=False))
 
     def take_up(self, latest: dict[Term, float]) -> None:
@@ -64,10 +73,16 @@ class Losses:
 
 
 def check(
-    step: int, stage: str, names: Sequence[Term], values: Sequence[float], saved: Path | None
+    step: int,
+    stage: str,
+    names: Sequence[Term],
+    values: Sequence[float],
+    saved: Path | None,
+    texts: Mapping[str, Sequence[str]],
 ) -> None:
     """NonFiniteError for the first value that is not finite; `step` counts from 0."""
     for (update, term), value in zip(names, values, strict=False):
         if not math.isfinite(value):
             path = f"{stage}.{update}.{term}"
-            raise NonFiniteError(path, step + 1, str(saved) if saved else None)
+            advice = next(filter(None, map(undefined, texts.get(path, ()))), "")
+            raise NonFiniteError(path, step + 1, str(saved) if saved else None, advice)

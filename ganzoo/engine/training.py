@@ -105,7 +105,13 @@ class Training:
         self.said: dict[str, Any] = {}
         self.plugins: tuple[str, ...] = ()
         self._data_digest = ""
-        self._losses = Losses(max(map(_most_terms, spec.stages)), device)
+        texts = {
+            f"{stage.name}.{update.name}.{term}": spec.with_lets(text)
+            for stage in spec.stages
+            for update in stage.updates
+            for term, text in update.minimize.items()
+        }
+        self._losses = Losses(max(map(_most_terms, spec.stages)), device, texts=texts)
         self._kept: list[Tensor] = []
         static = graph if graph is not None else device.type == "cuda" and self.world == 1
         static = static and all(updater.recordable for updater in self.updaters.values())
@@ -202,7 +208,8 @@ class Training:
             # before the step, so that the weights are still the good ones
             names = [(name, term) for term in self._updates[name].minimize]
             values = [term.item() for term in terms]
-            check(self.step, self.spec.stages[self._stage].name, names, values, self.checkpoint)
+            name = self.spec.stages[self._stage].name
+            check(self.step, name, names, values, self.checkpoint, self._losses.texts)
         gradients = torch.autograd.grad(
             total, updater.parameters, retain_graph=keep_graph, allow_unused=True
         )

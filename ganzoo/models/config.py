@@ -279,41 +279,37 @@ def _check_bounds(data: dict[str, Any], path: object) -> None:
 
 
 def _check_known(config: ModelConfig) -> None:
-    """Raise where the tasks need a word that is not known here; the losses may.
+    """Raise where no task can be asked, since all need words that are not known here.
+
+    The losses may have such words, and some of the tasks.
 
     Raises:
-        PluginError: `requires` names the plugin that brings it.
+        PluginError: `requires` names the plugin that brings them.
         SpecError: nothing does, so that the word does not exist.
     """
-    spec = config.spec
-    foreign = list(spec.foreign())
-    if not foreign:
+    lacking = config.spec.lacking
+    if not lacking or len(lacking) < len(config.spec.tasks):
         return
-    used = {
-        name
-        for task in spec.tasks.values()
-        for _, text in task.expressions
-        for name in spec.names_in(text)
-    }
-    needed: list[tuple[str, str, str]] = []
-    for path, word, name in foreign:
-        room, _, rest = path.partition(".")
-        owner = rest.partition(".")[0]
-        if room == "tasks" or (room in {"let", "networks", "state"} and owner in used):
-            needed.append((path, word, name))
-    said = config.required
+    needed = dict.fromkeys(part for parts in lacking.values() for part in parts)
     nameless = [
         (f"spec.{path}", f"no {word.rstrip('s')} {name!r} is known here")
         for path, word, name in needed
-        if (word, name) not in said
+        if (word, name) not in config.required
     ]
     if nameless:
         raise SpecError(nameless)
-    if needed:
-        words = ", ".join(sorted({f"{word.rstrip('s')} {name!r}" for _, word, name in needed}))
-        plugins = " ".join(sorted({said[word, name] for _, word, name in needed}))
-        raise PluginError(
-            f"this model needs the {words}, which a plugin brings that is not here or does not "
-            f"load (`ganzoo plugins`). Its config.json names it: pip install {plugins}\n"
-            "  A plugin is code that will run; install those of people whom you trust"
-        )
+    raise PluginError(lacks(config, "this model", *lacking))
+
+
+def lacks(config: ModelConfig, what: str, *tasks: str) -> str:
+    """Why tasks cannot be asked here: words that they need, and which plugin brings those."""
+    needed = {(word, name) for task in tasks for _, word, name in config.spec.lacking[task]}
+    words = ", ".join(sorted(f"{word.rstrip('s')} {name!r}" for word, name in needed))
+    plugins = " ".join(sorted({config.required[n] for n in needed if n in config.required}))
+    if not plugins:
+        return f"{what} needs the {words}, which nothing here knows; see `ganzoo plugins`"
+    return (
+        f"{what} needs the {words}, which a plugin brings that is not here or does not "
+        f"load (`ganzoo plugins`). Its config.json names it: pip install {plugins}\n"
+        "  A plugin is code that will run; install those of people whom you trust"
+    )

@@ -13,10 +13,15 @@ from torch import Tensor
 
 from ganzoo.data.decoding import Preprocessing
 from ganzoo.data.text_encoder import embed
+<<<<<<< HEAD
 from ganzoo.errors import TaskError, choices, nearest
 from ganzoo.models.config import ModelConfig, Threshold
 from ganzoo.models.images import image_tensor, pil_images
 from ganzoo.models.labels import class_numbers
+=======
+from ganzoo.errors import PluginError, TaskError, choices, nearest
+from ganzoo.models.config import ModelConfig, Threshold, lacks
+>>>>>>> honest
 from ganzoo.models.scores import Scores
 from ganzoo.models.solving import solve
 from ganzoo.nn.build import parameter_count
@@ -26,6 +31,7 @@ from ganzoo.nn.modules import Net
 from ganzoo.nn.work import Work
 from ganzoo.seed import key
 from ganzoo.spec import expression as ex
+from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import (
     DATA,
     NOISE,
@@ -357,12 +363,20 @@ class Model:
             self.config = self.config.replace(thresholds=fitted)
 
     def tasks(self, kind: str) -> dict[str, Task]:
-        """The tasks of a kind by name; none where it can do nothing of the kind."""
-        return {name: task for name, task in self.spec.tasks.items() if task.kind == kind}
+        """The tasks of a kind that can be asked, by name; none where it can do nothing of the
+        kind, or lacks the plugin to."""
+        return {
+            name: task
+            for name, task in self.spec.tasks.items()
+            if task.kind == kind and name not in self.spec.lacking
+        }
 
     def _tasks(self, kind: str) -> dict[str, Task]:
         found = self.tasks(kind)
         if not found:
+            lacking = [name for name in self.spec.lacking if self.spec.tasks[name].kind == kind]
+            if lacking:
+                raise PluginError(lacks(self.config, f"the task {lacking[0]!r}", lacking[0]))
             can = choices({task.kind for task in self.spec.tasks.values()})
             raise TaskError(
                 f"{self.title} cannot {kind}; it can: {can}. `ganzoo models` says what others can"
@@ -382,6 +396,8 @@ class Model:
         found = self._tasks(kind)
         if name is None:
             return next(iter(found.items()))
+        if name in self.spec.lacking:
+            raise PluginError(lacks(self.config, f"the task {name!r}", name))
         if name not in found:
             raise TaskError(
                 f"{self.title} has no task {name!r} of kind {kind}{nearest(name, found)} "
@@ -580,8 +596,16 @@ class Model:
             with torch.enable_grad():
                 return evaluator(text)
         # what is made in inference mode can have no gradient
-        with torch.no_grad() if ex.GRADIENT in self.spec.names_in(text) else torch.inference_mode():
-            return evaluator(text)
+        with torch.no_grad() if self._differentiates(text) else torch.inference_mode():
+            found = evaluator(text)
+        return found.detach() if isinstance(found, Tensor) else found
+
+    def _differentiates(self, text: str) -> bool:
+        """Whether an expression takes gradients: of itself, or in a function of a network."""
+        spec = self.spec
+        names = spec.names_in(text) - {*spec.networks, *spec.draws, *spec.let, *spec.state}
+        functions = (vocabulary.function(name) for name in names - {ex.GRADIENT})
+        return ex.GRADIENT in names or any(f is not None and f.networks for f in functions)
 
     def outputs(self, text: str, values: Mapping[str, Tensor], batch: int = BATCH) -> Tensor:
         """As `evaluate`, for an expression with one row a sample: in batches, side by side."""

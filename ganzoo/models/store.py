@@ -23,9 +23,9 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ganzoo.atomic import is_leftover, replaced, write_bytes, write_text
-from ganzoo.errors import StoreError, choices
+from ganzoo.errors import PluginError, StoreError, choices
 from ganzoo.layout import CONFIG, WEIGHTS
-from ganzoo.models.config import FORMAT, WORDS, Dtype, ModelConfig, read_config
+from ganzoo.models.config import FORMAT, WORDS, Dtype, ModelConfig, lacks, read_config
 from ganzoo.models.model import Model
 from ganzoo.models.weights import read
 from ganzoo.nn import devices
@@ -96,6 +96,9 @@ def write(model: Model, folder: Path, *, dtype: Dtype = "float32", **facts: Any)
     """
     if dtype not in get_args(Dtype):
         raise StoreError(f"dtype is one of {choices(get_args(Dtype))}, not {dtype!r}")
+    if task := next(iter(model.spec.lacking), ""):
+        what = f"the model would be saved without the weights of task {task!r}, which"
+        raise PluginError(lacks(model.config, what, task))
     tensors = {
         f"{name}.{key}": _stored(value, dtype)
         for name, net in model.networks.items()
@@ -208,7 +211,10 @@ def load(
         for name, net in networks.items()
         for key, value in net.state_dict().items()
     }
-    expected |= {f"{STATE}.{name}": _empty_state(spec, name) for name in spec.published_state}
+    expected |= {f"{STATE}.{name}": _empty_state(spec, name) for name in spec.usable_state}
+    # what tasks need alone that cannot be asked here
+    passed_over = {name for name in spec.published if name not in networks}
+    unread = {name for name in spec.published_state if name not in spec.usable_state}
     total = sum(value.numel() for value in expected.values())
     if total > allowed * MAX_PARAMETERS:
         raise StoreError(
@@ -216,13 +222,13 @@ def load(
             f"loaded. If you trust it, allow more: limit={math.ceil(total / MAX_PARAMETERS)}"
         )
     assert config.weights is not None  # read_config demands it
-    tensors = read(folder / WEIGHTS, config.weights.sha256, expected)
+    others = [f"{name}." for name in passed_over] + [f"{STATE}.{name}" for name in unread]
+    tensors = read(folder / WEIGHTS, config.weights.sha256, expected, tuple(others))
     for name, net in networks.items():
         prefix = f"{name}."
         state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         net.load_state_dict(state, strict=True, assign=True)
-        net.to(where)
-    state = {name: tensors[f"{STATE}.{name}"].to(where) for name in spec.published_state}
+    state = {name: tensors[f"{STATE}.{name}"].to(where) for name in spec.usable_state}
     return Model(spec, networks, config, state=state, work=networks.work, limit=allowed)
 
 

@@ -30,6 +30,8 @@ TYPES = {
     "I64": torch.int64, "I32": torch.int32,
 }  # fmt: skip
 """The types that the file may hold, by their names in it."""
+OTHERS = 4_000_000_000
+"""Bytes of tensors that are passed over, at most."""
 HEADER = 1_000_000
 """Bytes of a header, beside 400 for each tensor that is expected."""
 
@@ -43,12 +45,15 @@ class _Place:
     end: int
 
 
-def read(path: Path, sha256: str, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def read(
+    path: Path, sha256: str, expected: Mapping[str, Tensor], others: tuple[str, ...] = ()
+) -> dict[str, Tensor]:
     """The tensors of a file, as the types of `expected`, once all of it is what it must be.
 
     Args:
         sha256: of the file, as config.json names it.
         expected: names, shapes and types; on the meta device.
+        others: how the names of tensors begin that may be there, too, and are not read.
 
     Raises:
         IntegrityError: it is another file.
@@ -57,12 +62,17 @@ def read(path: Path, sha256: str, expected: Mapping[str, Tensor]) -> dict[str, T
     """
     header = HEADER + 400 * len(expected) + sum(map(len, expected))
     most = 8 + header + sum(8 * value.numel() for value in expected.values())
+    if others:  # nothing is known of how many they are
+        header, most = 2 * header, most + header + OTHERS
     with opened(path, most) as (file, size):
         source = _Hashed(file, path, size)
         tensors: dict[str, Tensor] = {}
         problem: StoreError | None = None
         try:
-            for place in _places(source, path, size, header, expected):
+            for place in _places(source, path, size, header, expected, others):
+                if place.name not in expected:
+                    source.skip(place.end - place.begin)
+                    continue
                 tensors[place.name] = _tensor(source, place).to(expected[place.name].dtype)
         except _UnreadableError:
             raise
@@ -115,6 +125,11 @@ class _Hashed:
         self.into(memoryview(found))
         return bytes(found)
 
+    def skip(self, size: int) -> None:
+        """Hash what is not needed, a piece at a time."""
+        while size:
+            size -= len(self.take(min(size, 1 << 20)))
+
     def drain(self) -> None:
         """Hash what has not been read."""
         while self.left > 0:
@@ -131,7 +146,12 @@ class _Hashed:
 
 
 def _places(
-    source: _Hashed, path: Path, size: int, most: int, expected: Mapping[str, Tensor]
+    source: _Hashed,
+    path: Path,
+    size: int,
+    most: int,
+    expected: Mapping[str, Tensor],
+    others: tuple[str, ...],
 ) -> list[_Place]:
     """Where the tensors lie, in the order of the file; names and shapes are the expected ones."""
 
@@ -150,9 +170,10 @@ def _places(
     if not isinstance(header, dict):
         raise broken("its header is not an object")
     header.pop("__metadata__", None)
-    if header.keys() != expected.keys():
+    read = {name for name in header if name in expected or not name.startswith(others)}
+    if read != set(expected):
         missing = [plain(name, 100) for name in expected if name not in header]
-        extra = [plain(name, 100) for name in header if name not in expected]
+        extra = [plain(name, 100) for name in read if name not in expected]
         raise StoreError(
             f"{path} does not fit its Spec: missing {choices(missing, 5)}, "
             f"unknown {choices(extra, 5)}"
@@ -162,7 +183,7 @@ def _places(
     )
     end = 0
     for place in places:
-        wanted = tuple(expected[place.name].shape)
+        wanted = tuple(expected[place.name].shape) if place.name in expected else place.shape
         if place.shape != wanted:
             raise StoreError(f"{path}: {place.name} is {place.shape}, and the Spec needs {wanted}")
         if place.begin != end:

@@ -69,9 +69,13 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
 
     def call(name: str, values: Sequence[Tensor], output: str | None) -> Tensor:
         for word, value in zip(spec.networks[name].inputs, values, strict=True):
-            if not isinstance(value, Tensor) or not value.ndim:
-                shown = "one number for all samples" if isinstance(value, Tensor) else repr(value)
-                raise ShapeError(f"{name}: its input {word!r} is {shown}; it takes a batch")
+            if not isinstance(value, Tensor):
+                raise ShapeError(f"{name}: its input {word!r} is {value!r}, a plain number")
+            if not value.ndim:
+                raise ShapeError(f"{name}: its input {word!r} is one number for all samples")
+        if len({value.shape[0] for value in values}) > 1:
+            sizes = ", ".join(shape_text(value.shape) for value in values)
+            raise ShapeError(f"{name}: its inputs are of different batches: {sizes}")
         shapes = [tuple(value.shape[1:]) for value in values]
         labels = [soundness.classes(value) or soundness.whole(value) for value in values]
         before = seen.get(name, [0] * len(labels))
@@ -91,7 +95,7 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
                 f"{name} was first called with {', '.join(map(shape_text, net.shapes))}, "
                 f"and here gets {', '.join(map(shape_text, shapes))}"
             )
-        if published:
+        if published and not torch.is_grad_enabled():  # gradients need what connects the two
             return example(net.leaves[output or ""])
         return net(*values, outputs=(output or "",))
 
@@ -138,7 +142,11 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
     # weights can be read once a network is made, and its first call makes it
     texts = [item for item in spec.expressions() if not item[0].startswith("let.")]
     if published:
-        texts = [item for item in texts if item[0].startswith("tasks.")]
+        texts = [
+            (path, text)
+            for path, text in texts
+            if path.startswith("tasks.") and path.split(".")[1] not in spec.lacking
+        ]
     for path, text in sorted(texts, key=lambda item: _reads_weights(spec, item[1])):
         room, named, key = (*path.split("."), "", "")[:3]
         task = spec.tasks[named] if room == "tasks" else None

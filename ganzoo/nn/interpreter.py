@@ -178,7 +178,8 @@ _NO_NUMBER = "a label is no number; one_hot or embedding makes numbers of it"
 
 
 def _shapes(values: Sequence[Any]) -> str:
-    return ", ".join(shape_text(v.shape) if isinstance(v, Tensor) else str(v) for v in values)
+    numbers = (value for value in values if not callable(value))  # networks have no shape
+    return ", ".join(shape_text(v.shape) if isinstance(v, Tensor) else str(v) for v in numbers)
 
 
 BINARY: dict[str, Callable[[Any, Any], Any]] = {

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzoo.errors import ShapeError
 from ganzoo.nn.modules import DRY_BATCH, MAX_NUMBERS, Net, Shape, shape_text
+from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import Image
 from ganzoo.spec.layers import LAYERS
@@ -113,9 +114,13 @@ def hides_gradients(spec: Spec) -> bool:
     layers = (layer for name in spec.networks for _, layer in spec.layers_of(name))
     if any(layer.starts or LAYERS.get(layer.kind) is not type(layer) for layer in layers):
         return True
-    called = {name for _, text in spec.expressions() for name in spec.names_in(text)}
-    known = {*spec.networks, *spec.draws, *spec.let, *spec.state}
-    functions = map(vocabulary.function, called - known)
+    called = {
+        node.name
+        for _, text in spec.expressions()
+        for node in ex.walk(ex.parse(text))
+        if isinstance(node, ex.Call) and node.name not in spec.networks
+    }
+    functions = map(vocabulary.function, called - {ex.GRADIENT})
     return any(function is not None and function.implementation for function in functions)
 
 
@@ -138,6 +143,14 @@ def check_learning(
         if all(gradient is None for gradient in found):
             text = f"{name!r} is trained here, and no gradient of a term reaches its weights"
             _refuse(f"{path}.train.{index}", text)
+
+
+def check_batch(spec: Spec, networks: Mapping[str, Net]) -> None:
+    """ShapeError where a network normalises over a batch of one."""
+    norms = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
+    for name, net in networks.items():
+        if spec.batch < 2 and any(isinstance(module, norms) for module in net.modules()):
+            _refuse("batch", f"batch norm in {name} needs two samples or more, and this is 1")
 
 
 # ------------------------------------------------------------------------------ functions

@@ -183,8 +183,18 @@ def _convert(node: ast.expr, text: str, depth: int) -> Expression:
         case _:
             pass
     piece = ast.get_source_segment(text.strip(), node) or text
+    instead = ""
+    match node:
+        case ast.BinOp(left=base, op=ast.Pow(), right=ast.Constant(value=2)):
+            instead = f"; write square({ast.unparse(base)})"
+        case ast.BinOp(left=base, op=ast.Pow(), right=power):
+            instead = f"; write power({ast.unparse(base)}, {ast.unparse(power)})"
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            instead = f"; write {ast.unparse(operand)}"
+        case _:
+            pass
     raise SpecError(
-        f"{piece!r} is not part of the language; allowed: numbers, names, + - * / < >, "
+        f"{piece!r} is not part of the language{instead}; allowed: numbers, names, + - * / < >, "
         "calls like D(x) or bce(D(x), 1), outputs like D.features(x) and averages like G.ema(z)"
     )
 
@@ -194,6 +204,43 @@ def walk(item: Expression) -> Iterator[Expression]:
     yield item
     for part in parts(item):
         yield from walk(part)
+
+
+_NOT_NEGATIVE = {"sigmoid", "exp", "softplus", "square", "abs", "relu", "norm", "squared_norm",
+                 "softmax", "distance", "mse", "l1", "sqrt", "clip", "maximum"}  # fmt: skip
+
+
+def undefined(text: str) -> str:
+    """What to do about an expression that has no value for negative numbers; else empty."""
+    for node in walk(parse(text)):
+        if not isinstance(node, Call) or node.name not in {"log", "sqrt"}:
+            continue
+        [inner] = node.arguments
+        if _never_negative(inner):
+            continue
+        if node.name == "sqrt":
+            return f"{node} is no number where {inner} is negative"
+        return (
+            f"{node} is no number where {inner} is negative: of logits write "
+            f"log(sigmoid({inner})), or bce({inner}, 1), which is minus that and stays finite"
+        )
+    return ""
+
+
+def _never_negative(node: Expression) -> bool:
+    match node:
+        case Number(value):
+            return value >= 0
+        case Call(name):
+            return name in _NOT_NEGATIVE
+        case Binary("+" | "*" | "/", left, right):
+            return _never_negative(left) and _never_negative(right)
+        case Binary("-", Number(value), Call("sigmoid" | "softmax")):
+            return value >= 1
+        case Binary("<" | ">"):
+            return True
+        case _:
+            return False
 
 
 def parts(item: Expression) -> tuple[Expression, ...]:

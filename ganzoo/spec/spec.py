@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Annotated, Any, Self, cast
@@ -216,6 +216,23 @@ class Spec(Frozen):
             if isinstance(task.optimizer, ForeignOptimizer):
                 yield f"tasks.{name}.optimizer", "optimizers", task.optimizer.kind
 
+    @cached_property
+    def lacking(self) -> FrozenDict[tuple[tuple[str, str, str], ...]]:
+        """The tasks that need words which are not known here, each with what `foreign` says of
+        them: the others can be asked all the same."""
+        foreign, found = [*self.foreign()], dict[str, tuple[tuple[str, str, str], ...]]()
+        for name, task in self.tasks.items() if foreign else ():
+            used = {part for _, text in task.expressions for part in self.names_in(text)}
+            needed: list[tuple[str, str, str]] = []
+            for path, word, kind in foreign:
+                room, owner = path.split(".")[:2]
+                own = room == "tasks" and owner == name
+                if own or (room in {"let", "networks", "state"} and owner in used):
+                    needed.append((path, word, kind))
+            if needed:
+                found[name] = tuple(needed)
+        return FrozenDict(found)
+
     def complete(self) -> None:
         """PluginError where a word is foreign, and so nothing can be trained by this Spec."""
         missing = [f"{word.rstrip('s')} {name!r} ({path})" for path, word, name in self.foreign()]
@@ -319,6 +336,11 @@ class Spec(Frozen):
             tree = ex.parse(self.let[tree.name])
         return tree
 
+    def with_lets(self, text: str) -> list[str]:
+        """An expression, and those of the lets that it needs."""
+        names = self.names_in(text)
+        return [text, *(let for name, let in self.let.items() if name in names)]
+
     def states_in(self, text: str) -> tuple[str, ...]:
         """The states that an expression needs, in the order of the Spec."""
         names = self.names_in(text)
@@ -341,20 +363,30 @@ class Spec(Frozen):
     @cached_property
     def published(self) -> tuple[str, ...]:
         """The networks that the tasks need: what a model folder holds."""
-        needed = {
-            name
-            for task in self.tasks.values()
-            for _, text in task.expressions
-            for name in self.networks_in(text)
-        }
-        return tuple(name for name in self.networks if name in needed)
+        return self._needed(self.tasks, self.networks)
 
     @cached_property
     def published_state(self) -> tuple[str, ...]:
         """The states that the tasks need: what a model folder holds beside weights."""
-        texts = [text for task in self.tasks.values() for _, text in task.expressions]
-        needed = {name for text in texts for name in self.states_in(text)}
-        return tuple(name for name in self.state if name in needed)
+        return self._needed(self.tasks, self.state)
+
+    @cached_property
+    def usable(self) -> tuple[str, ...]:
+        """The networks of `published` that tasks need which can be asked here."""
+        return self._needed(self._known_tasks(), self.networks)
+
+    @cached_property
+    def usable_state(self) -> tuple[str, ...]:
+        """The states of `published_state` that tasks need which can be asked here."""
+        return self._needed(self._known_tasks(), self.state)
+
+    def _known_tasks(self) -> tuple[str, ...]:
+        return tuple(name for name in self.tasks if name not in self.lacking)
+
+    def _needed(self, tasks: Iterable[str], room: Mapping[str, Any]) -> tuple[str, ...]:
+        texts = [text for name in tasks for _, text in self.tasks[name].expressions]
+        needed = {name for text in texts for name in self.names_in(text)}
+        return tuple(name for name in room if name in needed)
 
     @cached_property
     def critics(self) -> tuple[str, ...]:
