@@ -516,7 +516,10 @@ class Model:
                 if value.shape != shape:
                     raise TaskError(f"{wanted}, not {tuple(value.shape)}")
             else:
-                value = sample_noise(draw, n, seed, name)
+                # what is sought starts from one point, whoever else is asked for
+                rows = 1 if name in task.solve else n
+                value = sample_noise(draw, rows, seed, name)
+                value = value.expand(n, *value.shape[1:])
             values[name] = value.to(self.device)
         return values
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ganzoo.errors import ShapeError
 from ganzoo.nn.interpreter import Evaluator
-from ganzoo.nn.modules import MAX_NUMBERS, Net, Shape, example, shape_text
+from ganzoo.nn.modules import DRY_BATCH, MAX_NUMBERS, Net, Shape, example, shape_text
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import WHOLE, tensor_shape
@@ -102,6 +102,11 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
             raise ShapeError(f"{name} is called nowhere before its weights are read")
         return networks[name]
 
+    def sought(let: str) -> Tensor:
+        """What a task solves for: of each sample its own, also where it starts from a state."""
+        start = evaluate(let)
+        return start if spec.draws_in(let) else start.expand(DRY_BATCH, *start.shape)
+
     evaluate = Evaluator(spec, call, draws, noise, recall=recall, whole=whole)
     # weights can be read once a network is made, and its first call makes it
     texts = [item for item in spec.expressions() if not item[0].startswith("let.")]
@@ -109,12 +114,13 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
         texts = [item for item in texts if item[0].startswith("tasks.")]
     for path, text in sorted(texts, key=lambda item: _reads_weights(spec, item[1])):
         room, named = (*path.split("."), "")[:2]
-        numbers = spec.tasks[named].numbers if room == "tasks" else {}
+        task = spec.tasks[named] if room == "tasks" else None
         own = evaluate
-        if numbers:
-            own = Evaluator(spec, call, {**draws}, noise, recall=recall, whole=whole)
-            own.values |= {word: float(number) for word, number in numbers.items()}
         try:
+            if task and (task.numbers or task.solve):
+                known = {ex.Name(let): sought(let) for let in task.solve if let in spec.let}
+                own = Evaluator(spec, call, draws, noise, known, recall, whole=whole)
+                own.values |= {word: float(number) for word, number in task.numbers.items()}
             value = own(text)
         except ShapeError as error:
             raise ShapeError(
