@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from ganzoo.nn.modules import Net, Residual
+from ganzoo.nn.modules import Net
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,17 @@ class Game:
     penalty: float = 0.0
 
 
-class Block(nn.Module):
-    """A residual block of ganzoo's, which wants to know of inputs and taps."""
-
-    def __init__(self, block: nn.Module) -> None:
-        super().__init__()
-        self.block = block
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.block(x, {}, {})
-
-
-def sequential(net: Net) -> nn.Sequential:
-    """The modules of a network with one input, a copy."""
-    [branch] = net.inputs.values()
-    modules = copy.deepcopy([*branch.children(), *net.layers.children()])
-    return nn.Sequential(*(Block(m) if isinstance(m, Residual) else m for m in modules))
+def sequential(net: Net) -> nn.Module:
+    """The modules of a network with one input, a copy; the network where they are not in a row."""
+    modules = [*net.inputs.values(), net.layers]
+    flat = [module for layers in modules for module in layers.children()]
+    alone = nn.Sequential(*copy.deepcopy(flat))
+    try:
+        with torch.no_grad():
+            alone(torch.zeros(2, *net.shapes[0], device=next(net.parameters()).device))
+    except (TypeError, AttributeError, RuntimeError):
+        return copy.deepcopy(net)
+    return alone
 
 
 def gradient_norms(scores: Tensor, points: Tensor) -> Tensor:

@@ -33,8 +33,8 @@ def main() -> int:
             Path(home), options.number, options.seed, tuple(options.rows)
         ):
             kinds[kind] += 1
-            if sys.stderr.isatty():
-                print(f"\r{sum(kinds.values())} of {options.number}", end="", file=sys.stderr)
+            if (done := sum(kinds.values())) % 20 == 0:
+                print(f"{done} of {options.number}", file=sys.stderr, flush=True)
             if wrong:
                 bad += 1
                 print(f"{row}, {kind}: {wrong}", flush=True)

@@ -3,6 +3,7 @@
     python scripts/zoo.py                 all of them, one after the other
     python scripts/zoo.py dcgan-mnist     these
     python scripts/zoo.py --publish-only  from the finished runs in runs/zoo/
+    python scripts/zoo.py --measure       the figures anew, of the folders in model_cards/
     python scripts/zoo.py --cards-only    the cards alone, from the figures that are there
     python scripts/zoo.py --table         nothing but the table for README.md, on standard output
     python scripts/zoo.py --device cuda --minutes 9 --jobs 3 r3gan-emoji ...
@@ -445,6 +446,15 @@ def publish(model: Published) -> None:
         print(f"pin it where the data set declares its feature extractor: {sha256}")
 
 
+def measure(model: Published) -> None:
+    """Write the figures of a published model anew."""
+    from ganzoo.metrics import evaluate, history
+    from ganzoo.models import store
+
+    folder = CARDS / model.name
+    evaluate(store.load(folder), history=history.read(folder)).write(folder)
+
+
 def write_card(model: Published) -> None:
     """Write README.md of a published model, from what lies beside it."""
     from ganzoo import metrics
@@ -538,6 +548,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[[], *(model.name for model in ZOO)])
     parser.add_argument("--publish-only", action="store_true")
     parser.add_argument("--cards-only", action="store_true")
+    parser.add_argument("--measure", action="store_true")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--device", default="", help="cpu, cuda, ...")
     parser.add_argument("--minutes", type=float, help="for all together; what is left stays")
@@ -547,7 +558,8 @@ def main() -> None:
         print(table())
         return
     chosen = [model for model in ZOO if not arguments.names or model.name in arguments.names]
-    trains = not (arguments.publish_only or arguments.cards_only)
+    there = arguments.cards_only or arguments.measure  # the folders stay as they are
+    trains = not (arguments.publish_only or there)
     if trains and (arguments.jobs > 1 or arguments.minutes is not None):
         train(
             chosen, device=arguments.device, minutes=arguments.minutes, jobs=max(1, arguments.jobs)
@@ -558,10 +570,12 @@ def main() -> None:
                 train([model], device=arguments.device)
             elif not finished(model):
                 continue
-        if not arguments.cards_only:
+        if not there:
             publish(model)
         elif not (CARDS / model.name / "config.json").is_file():
             continue  # declared, and not trained yet
+        elif arguments.measure:
+            measure(model)
         write_card(model)
 
 

@@ -21,15 +21,16 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
+import typer.main
 from PIL import Image
 
 import ganzoo.data
-import ganzoo.runs.trained
-import ganzoo.runs.training
 from ganzoo import pictures, runs
 from ganzoo.cli.console import app
 from ganzoo.data.source import Source
@@ -175,15 +176,8 @@ def process(words: list[str], below: Path, kill: Kill | None = None) -> Ended:
     try:
         os.close(hears)
         sys.stdout = sys.stderr = said
-        torch.set_num_threads(1)
-        load = {f"tiny-{row}": row for row in ROWS}
-        ganzoo.data.load = ganzoo.runs.trained.load = lambda name, *_, **__: source(load[name])
-        pictures.loss_plot = _plain_plot
-        carry_out = ganzoo.runs.training.carry_out
-        assert carry_out.__kwdefaults__
-        carry_out.__kwdefaults__["checkpoint_seconds"] = 0.0
         operations.install()
-        status = app(words, standalone_mode=False) or 0
+        status = _command()(words, standalone_mode=False) or 0
     except BaseException as error:
         said.write(f"{type(error).__name__}: {error}")
     operations.active = False
@@ -353,12 +347,31 @@ class Trials:
         return difference(content(folder), content(self.home / "saved"))
 
 
-def _warm(folder: Path) -> None:
-    """Import all that a run imports on its way, before any process is forked."""
-    settings = runs.Settings("warm", TABLE["gan"](), "tiny-gan", steps=1, batch=4)
-    for _ in runs.carry_out(folder, source("gan"), settings=settings):
-        pass
-    store.load(folder / "model").generate(2)
+@lru_cache
+def _command() -> Any:
+    return typer.main.get_command(app)
+
+
+def _prepare(folder: Path) -> None:
+    """Do in this process what all that are forked from it need: patches, imports, one run.
+
+    Tiny data sets have names here, every round saves a checkpoint, and the loss plot is plain.
+    """
+    torch.set_num_threads(1)
+    named = {f"tiny-{row}": row for row in ROWS}
+    trained: Any = import_module("ganzoo.runs.trained")  # behind the function of its name
+    ganzoo.data.load = trained.load = lambda name, *_, **__: source(named[name])
+    pictures.loss_plot = _plain_plot
+    defaults = runs.carry_out.__kwdefaults__
+    assert defaults
+    defaults["checkpoint_seconds"] = 0.0
+    folder.mkdir()
+    spec = folder / "gan.json"
+    spec.write_text(TABLE["gan"]().to_json())
+    words = [str(spec), "--data", "tiny-gan", "--steps", "1", "--out", str(folder / "run")]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        _command()(["train", *words], standalone_mode=False)
+        _command()(["save", str(folder / "run"), str(folder / "model")], standalone_mode=False)
     shutil.rmtree(folder)
 
 
@@ -366,7 +379,7 @@ def trials(
     home: Path, number: int, seed: int, rows: tuple[str, ...] = ROWS
 ) -> Iterator[tuple[str, str, str]]:
     """(row, kind, what is wrong) of each trial; a third of the kills fall into start and finish."""
-    _warm(home / "warm")
+    _prepare(home / "warm")
     chance = random.Random(seed)
     ready = {row: Trials(row, home / row) for row in rows}
     kinds = ("train", "start", "train", "finish", "train", "extension", "train", "publishing")

@@ -15,7 +15,14 @@ from ganzoo.spec import Fields, Image, Label
 from tests.test_metrics import trained
 
 NAMES = ("left", "middle", "right")
-FIELDS = Fields({"image": Image((1, 28, 28)), "label": Label(3, names=NAMES)}, "bars")
+FIELDS = Fields(
+    {
+        "image": Image((1, 28, 28)),
+        "label": Label(3, names=NAMES),
+        "kind": Label(2, field="kind", names=("faint", "bright")),
+    },
+    "bars",
+)
 
 
 def bars(split: str, n: int = 300) -> ganzoo.Source:
@@ -23,9 +30,10 @@ def bars(split: str, n: int = 300) -> ganzoo.Source:
     random = np.random.default_rng(len(split))
     label = random.integers(0, 2 if split == "train" else 3, n)
     images = random.integers(0, 60, (n, 1, 28, 28)).astype(np.uint8)
+    kind = random.integers(0, 2, n)
     for image, place in zip(images, label, strict=True):
         image[:, :, 9 * place : 9 * place + 8] += 150
-    return ganzoo.Source("bars", FIELDS, {"image": images, "label": label})
+    return ganzoo.Source("bars", FIELDS, {"image": images, "label": label, "kind": kind})
 
 
 class Patches:
@@ -60,6 +68,9 @@ def test_simple_methods_stand_beside_the_score(found: report.Report) -> None:
         assert figure.references[method] > 0.99, method
     assert figure.value < 0.5, "what is on the right is not what it looks at"
     assert "1-NN on patches of features" in figure.references
+    for kind in ("faint", "bright"):
+        part = found.figures[f"score_auroc_{kind}"]
+        assert part.references["5-NN on pixels"] > 0.99 and part.real < figure.real
     assert "does not earn its place" in figure.remark and found.remarks == (figure.remark,)
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ganzoo.engine.training import Training
 from ganzoo.errors import NonFiniteError
 from ganzoo.nn import convolution
+from ganzoo.nn.modules import Row
 from ganzoo.spec import SGD, Stage
 from tests.table import TABLE
 from tests.test_convolution import CASES, parts
@@ -105,8 +106,9 @@ def test_a_layer_that_waits_is_named_and_the_run_goes_on() -> None:
     plain = finish(training("gan", graph=False))
     made = training("gan", graph=True)
     layers, asking = made.networks["D"].layers, Asking()
+    assert isinstance(layers, Row)
     layers.add_module("asking", asking)
-    layers._steps += ((asking, False),)
+    layers.steps = (*layers.steps, (asking, False))
     with pytest.warns(UserWarning, match=r"D\.layers\.asking \(Asking\) cannot be recorded"):
         made.round()
     finish(made)
@@ -135,7 +137,7 @@ def test_rates_that_change_count_in_recorded_rounds() -> None:
     rates: list[float] = []
     for _ in range(12):
         made.round()
-        rates.append(made.numbers["rate/D"].item())
+        rates.append(made.numbers["rate/D/lr"].item())
     assert rates == sorted(rates, reverse=True) and rates[0] > rates[-1]
     plain = finish(training("patterns", steps=12, graph=False))
     assert largest(weights(plain), weights(made)) < 1e-5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,16 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from ganzoo.data.source import Source
 from ganzoo.engine import train
 from ganzoo.engine.capture import NotRecordableError, named, rehearse
 from ganzoo.engine.losses import Losses
 from ganzoo.engine.numbers import Numbers
 from ganzoo.engine.training import Training
 from ganzoo.errors import NonFiniteError
+from ganzoo.nn.moving_adam import MovingAdam
 from ganzoo.spec import SGD, Decay, Linear, Network, Normal, RMSprop, Spec, Stage, Update
 from tests.table import TABLE
 from tests.test_engine import (
@@ -233,6 +237,89 @@ def test_errors_outside_of_layers_are_named_too() -> None:
     assert not net._forward_pre_hooks and not net[0]._forward_hooks
 
 
+WAITS = (
+    torch.ops.aten._local_scalar_dense,
+    torch.ops.aten.nonzero,
+    torch.ops.aten.masked_select,
+    torch.ops.aten.equal,
+    torch.ops.aten._unique2,
+)
+"""Operations that make the host wait for a device, so that no graph can hold them."""
+
+
+class Waiting(TorchDispatchMode):
+    """Notes the modules of ganzoo that wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func._overloadpacket in WAITS:
+            frames = [frame.filename for frame in traceback.extract_stack()]
+            ours = [Path(name).stem for name in frames if "/ganzoo" in name]
+            self.found.add(ours[-1])
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", [*SPECS, "r3gan", "stylegan2"])
+def test_no_round_waits_for_its_device(name: str) -> None:
+    """Except where the CPU reads rates as numbers, looks at losses, and torch at labels that are
+    to be one-hot, which it does not on CUDA."""
+    if name in SPECS:
+        spec, source = SPECS[name](), rows(name)
+    else:
+        spec, source = modern(name)
+    made = training(spec, source, graph=True)
+    made.round()
+    with Waiting() as waiting:
+        for _ in range(4):
+            made.round()
+    assert waiting.found <= {"updates", "averages", "training", "losses", "labels"}
+
+
+def modern(name: str) -> tuple[Spec, Any]:
+    from ganzoo.plugins import host
+
+    source = Source.from_arrays("random", torch.randint(0, 256, (8, 1, 16, 16)).byte())
+    small = {"r3gan": {"width": 8, "groups": 2}, "stylegan2": {}}[name]
+    variant = host.default().variant(name)
+    settings = {k: v for k, v in small.items() if k in variant.model_fields}
+    return variant(**settings).spec(source.fields).model_copy(update={"batch": 4}), source
+
+
+def test_adam_with_moving_betas_is_adam() -> None:
+    """Rates and betas from tensors, step by step; weights that begin to learn later."""
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    for decoupled, base in ((False, torch.optim.Adam), (True, torch.optim.AdamW)):
+        start = [normal(3, 2), normal(5), normal(2)]
+        ours, theirs = ([t.clone().requires_grad_() for t in start] for _ in range(2))
+        lr, b1, b2 = (torch.zeros((), dtype=torch.float64) for _ in range(3))
+        moving = MovingAdam(ours, lr, (b1, b2), 1e-8, 0.1, decoupled=decoupled)
+        plain = base(theirs, 1.0, weight_decay=0.1)
+        for step in range(6):
+            now = (0.1 / (1 + step), 0.0 if step < 2 else 0.5, 0.9 + 0.01 * step)
+            for place, value in zip((lr, b1, b2), now, strict=True):
+                place.fill_(value)
+            plain.param_groups[0].update(lr=now[0], betas=now[1:])
+            for a, b in zip(ours[: 2 + (step > 2)], theirs, strict=False):
+                a.grad = normal(*a.shape)
+                b.grad = a.grad.clone()
+            with Waiting() as waiting:
+                moving.step()
+            # the device is asked once for each set of weights that learn
+            assert bool(waiting.found) == (step in (0, 3))
+            plain.step()
+        for a, b in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
+        for a, b in zip(ours, theirs, strict=True):
+            assert moving.state[a].keys() == plain.state[b].keys()
+
+
 # ----------------------------------------------------------------------- losses, numbers
 
 
@@ -299,6 +386,6 @@ def test_the_rate_is_read_inside_the_round() -> None:
     run = next(iter(made.runner._recorded.values()))
     for rate in (0.5, 0.125):
         before = bias.item()
-        made.numbers.write({"rate/A": rate})
+        made.numbers.write({"rate/A/lr": rate})
         run()
         assert before - bias.item() == pytest.approx(rate, rel=1e-5)

@@ -64,6 +64,7 @@ def train(
         _agree(settings, seed, precision)
         settings = runs.extended(settings, steps) if steps else settings
         if runs.state(folder, settings) == "done":
+            runs.tidy(folder)
             out.print(f"the run in {folder} is done", markup=False)
             hint(folder, settings.spec)
             return

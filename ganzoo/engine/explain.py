@@ -42,12 +42,11 @@ def explain(spec: Spec) -> list[Explanation]:
     plan = Plan(spec)
     found: list[Explanation] = []
     for index, stage in enumerate(spec.stages):
-        patterns = plan.patterns(index)
-        for first, round in patterns:
-            period = plan.period(index)
-            active = plan.active(index, first)
-            numbers = [n for n in range(period) if plan.active(index, n) == active]
-            which = f"rounds {', '.join(map(str, numbers))} of {period}" if period > 1 else ""
+        period = plan.period(index)
+        for numbers in plan.alike(index):
+            round = plan.round(index, numbers[0])
+            shown = ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
+            which = f"rounds {shown} of {period}" if period > 1 else ""
             found.append(
                 Explanation(
                     stage.name,
@@ -60,6 +59,22 @@ def explain(spec: Spec) -> list[Explanation]:
                 )
             )
     return found
+
+
+SHOWN = 3
+"""Repetitions of an update that are run to count; every one after the second costs the same."""
+
+
+def _brief(spec: Spec, round: Round) -> tuple[Round, list[int]]:
+    """The round with fewer repetitions, and how many executions each of its own stands for."""
+    stage = round.stage
+    items = tuple(item.replace(repeat=min(item.repeat, SHOWN)) for item in stage.round)
+    weights = [
+        item.repeat - SHOWN + 1 if repetition == SHOWN - 1 else 1
+        for item, active in zip(stage.round, round.active, strict=False)
+        for repetition in range(min(item.repeat, SHOWN) if active else 0)
+    ]
+    return Round(spec, stage.replace(round=items), round.active), weights
 
 
 class _Flops(TorchDispatchMode):
@@ -122,6 +137,7 @@ def _draw(spec: Spec, name: str) -> Tensor:
 
 def _flops(spec: Spec, round: Round) -> int:
     """Floating-point operations of a round as planned, counted on the meta device."""
+    round, weights = _brief(spec, round)
     networks = _networks(spec, round)
     parameters = {
         update.name: [p for name in update.train for p in networks[name].parameters()]
@@ -136,26 +152,38 @@ def _flops(spec: Spec, round: Round) -> int:
         total = torch.stack(terms).sum()
         torch.autograd.grad(total, parameters[name], retain_graph=keep_graph, allow_unused=True)
 
+    ends: list[int] = []
     with _Flops() as counter:
-        round.compile(networks, _tools(spec, networks))(draw, gradients, lambda name: None)
-    return counter.total
+        round.compile(networks, _tools(spec, networks))(
+            draw, gradients, lambda name: ends.append(counter.total)
+        )
+    total, done, steps = counter.total, 0, iter(ends)
+    for execution, weight in zip(round.executions, weights, strict=True):
+        for _ in execution.updates:
+            end = next(steps)
+        total += (weight - 1) * (end - done)
+        done = end
+    return total
 
 
 def _plain_flops(spec: Spec, round: Round) -> int:
     """The same of a loop that computes each update anew, with gradients of all networks."""
+    round, weights = _brief(spec, round)
     networks = _networks(spec, round)
+    recall, total = _tools(spec, networks).recall, 0
 
     def call(name: str, values: Sequence[Tensor], output: str | None) -> Tensor:
         return networks[name](*values, outputs=(output or "",))
 
-    with _Flops() as counter:
-        for execution in round.executions:
+    for execution, weight in zip(round.executions, weights, strict=True):
+        with _Flops() as counter:
             draws = {name: _draw(spec, name) for name in spec.draws}
             evaluate = Evaluator(
                 spec, call, draws, lambda *shape: torch.empty(*shape, device="meta"),
-                recall=_tools(spec, networks).recall, whole=networks.__getitem__,
+                recall=recall, whole=networks.__getitem__,
             )  # fmt: skip
             for update in execution.updates:
                 terms = [evaluate(text) for text in update.minimize.values()]
                 torch.stack(terms).sum().backward(retain_graph=len(execution.updates) > 1)
-    return counter.total
+        total += weight * counter.total
+    return total

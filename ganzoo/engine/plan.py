@@ -106,6 +106,10 @@ class Value:
         return bool(self.wants and value.wants and not self.wants & value.networks)
 
 
+Place = tuple[int, int]
+"""An execution of a round, and an update of it."""
+
+
 @dataclass(frozen=True)
 class Execution:
     """One repetition of one item of a round: what it computes and who steps."""
@@ -412,26 +416,43 @@ class Round:
 
     def keeps_graph(self, execution: int, update: int) -> bool:
         """Whether a later gradient of this round runs through the graph of this one."""
+        paths, last = self._gradient_paths
+        here = (execution, update)
+        return any(last[value] > here for value in paths[here])
 
-        def path(e: int, u: int) -> set[int]:
-            found: set[int] = set()
-            wanted = set(self.executions[e].updates[u].train)
-            pending = list(self.executions[e].terms[u])
-            while pending:
-                value = pending.pop()
-                if id(value) not in found and value.networks & wanted:
-                    found.add(id(value))
-                    pending += value.parts
-            return found
+    @cached_property
+    def _gradient_paths(self) -> tuple[dict[Place, set[int]], dict[int, Place]]:
+        """The values through which the gradient of each update runs, and for each the last."""
+        paths: dict[Place, set[int]] = {}
+        last: dict[int, Place] = {}
+        for e, execution in enumerate(self.executions):
+            for u, (update, terms) in enumerate(
+                zip(execution.updates, execution.terms, strict=True)
+            ):
+                found, wanted = set[int](), set(update.train)
+                pending = list(terms)
+                while pending:
+                    value = pending.pop()
+                    if id(value) not in found and value.networks & wanted:
+                        found.add(id(value))
+                        pending += value.parts
+                paths[e, u] = found
+                last |= dict.fromkeys(found, (e, u))
+        return paths, last
 
-        own = path(execution, update)
-        later = (
-            (e, u)
-            for e in range(execution, len(self.executions))
-            for u in range(len(self.executions[e].updates))
-            if (e, u) > (execution, update)
-        )
-        return any(own & path(e, u) for e, u in later)
+    @cached_property
+    def readers(self) -> dict[tuple[int, str], Value]:
+        """The value that stands for each output of each pass, by the pass and the output."""
+        found: dict[tuple[int, str], Value] = {}
+        for value in self.values:
+            if value.kind == "output":
+                found.setdefault((id(value.inputs[0]), value.word), value)
+        return found
+
+    @cached_property
+    def called(self) -> frozenset[str]:
+        """The functions that it calls."""
+        return frozenset(value.word for value in self.values if value.kind == "function")
 
     # ---------------------------------------------------------------------------- facts
 
@@ -559,7 +580,7 @@ class Plan:
     def period(self, stage: int) -> int:
         """After how many rounds the pattern of active updates repeats."""
         items = (*self.spec.stages[stage].round, *self.spec.state.values())
-        return math.lcm(*(item.every for item in items))
+        return math.lcm(*(item.every for item in items))  # bounded by the language
 
     def versions(self, stage: int) -> int:
         """How many batches of each draw a round of the stage uses at most."""
@@ -575,7 +596,11 @@ class Plan:
 
     def patterns(self, stage: int) -> list[tuple[int, Round]]:
         """The different rounds of a stage, each with the first round number it stands for."""
-        found: dict[tuple[bool, ...], int] = {}
+        return [(numbers[0], self.round(stage, numbers[0])) for numbers in self.alike(stage)]
+
+    def alike(self, stage: int) -> list[list[int]]:
+        """The numbers of the rounds of one period, those of the same work together."""
+        found: dict[tuple[bool, ...], list[int]] = {}
         for round in range(self.period(stage)):
-            found.setdefault(self.active(stage, round), round)
-        return [(first, self.round(stage, first)) for first in found.values()]
+            found.setdefault(self.active(stage, round), []).append(round)
+        return [*found.values()]

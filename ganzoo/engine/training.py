@@ -205,7 +205,7 @@ class Training:
             total, updater.parameters, retain_graph=keep_graph, allow_unused=True
         )
         for parameter, gradient in zip(updater.parameters, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = _laid_out_like(parameter, gradient)
         self._kept += [term.detach() for term in terms]
 
     def _apply(self, name: str) -> None:
@@ -422,6 +422,16 @@ def _has_bf16(device: torch.device) -> bool:
     ask = getattr(torch.cpu, "get_capabilities", dict)
     found = ask() if device.type == "cpu" else {}
     return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))
+
+
+def _laid_out_like(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:
+    """A gradient with the strides of its parameter, which fused kernels of CUDA ask for.
+
+    They differ where a backward pass chose another memory format, or expanded one number.
+    """
+    if gradient is None or gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
 
 
 def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -126,6 +126,8 @@ class _Writer:
         self.held: dict[str, Value] = {}
         self.ours = own_words(round)
         self.averages = average_words(round)
+        theirs = {*round.spec.networks, *self.ours.values(), *self.averages.values()}
+        self.taken = theirs | round.called
 
     @property
     def remembering(self) -> bool:
@@ -327,12 +329,10 @@ class _Writer:
         """A free name: its hint, numbered where a value that is still needed holds that name."""
         base = value.hint or value.word or "value"
         base = base if base.isidentifier() else "value"
-        taken = {*self.round.spec.networks, *self.ours.values(), *self.averages.values()}
-        taken |= {v.word for v in self.round.values if v.kind == "function"}
         for suffix in ("", *(f"_{n}" for n in range(2, 1000))):
             name = base + suffix
             holder = self.held.get(name)
-            if name not in taken and (
+            if name not in self.taken and (
                 holder is None or holder is value or holder.last < self.index
             ):
                 self.held[name] = value
@@ -346,11 +346,7 @@ _K = "\x00k\x00"
 
 def _reader(round: Round, call: Value, output: str) -> Value:
     """The value that stands for one output of a pass."""
-    return next(
-        value
-        for value in round.values
-        if value.kind == "output" and value.inputs == (call,) and value.word == output
-    )
+    return round.readers[id(call), output]
 
 
 def _only_reader(round: Round, call: Value) -> Value:

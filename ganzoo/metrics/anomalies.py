@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ganzoo.metrics import neighbours
@@ -16,6 +18,8 @@ KNOWN = 15_000
 """Training images, at most, among which neighbours are looked for; a third of them for features."""
 NEIGHBOURS = 5
 """Neighbours whose distances are averaged."""
+MOST_KINDS = 4
+"""Classes of another label, at most, for which a score is measured by itself."""
 PATCHES = 10_000
 """Patches of training images that patches of test images are compared with."""
 
@@ -81,6 +85,22 @@ def _neighbours(evaluation: Evaluation) -> dict[str, np.ndarray]:
     return found
 
 
+def _kinds(evaluation: Evaluation, strange: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Kinds of images by other labels, with their rows, where normal and strange ones are in each.
+
+    One kind may be much harder than another, which a figure over all of them hides.
+    """
+    for field, truth in evaluation.fields_of_labels():
+        label = evaluation.test.fields.fields[field]
+        assert isinstance(label, Label)
+        if field == "label" or label.classes > MOST_KINDS:
+            continue
+        for number in range(label.classes):
+            rows = truth == number
+            if (rows & strange).any() and (rows & ~strange).any():
+                yield (label.names[number] if label.names else f"{field}_{number}"), rows
+
+
 def _each_class(evaluation: Evaluation, verdicts: np.ndarray) -> dict[str, float]:
     """The share of false alarms of each class that is not strange."""
     label = evaluation.test.fields.fields["label"]
@@ -105,8 +125,8 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     pixels = evaluation.everything.flatten(1).numpy()
     rows = evaluation.real.flatten(1).numpy()
     lost = lost_in_components(pixels, rows, COMPONENTS, evaluation.seed)
-    simple = {f"PCA of {COMPONENTS}": area(lost)}
-    simple |= {name: area(found) for name, found in _neighbours(evaluation).items()}
+    plain = {f"PCA of {COMPONENTS}": lost, **_neighbours(evaluation)}
+    simple = {name: area(scores) for name, scores in plain.items()}
     some = ", ".join(map(str, sorted(evaluation.left_out)))
     found: dict[str, Figure] = {}
     for name, task in evaluation.model.tasks("score").items():
@@ -121,6 +141,18 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
             generated=0,
             remark=worth(f"The area under the ROC curve of {name!r}", value, "higher", simple),
         )
+        for what, rows_of in _kinds(evaluation, strange):
+            found[f"{name}_auroc_{what}"] = evaluation.figure(
+                auroc(scores.values[rows_of & ~strange], scores.values[rows_of & strange]),
+                "higher",
+                f"the same among images of kind {what} alone",
+                {
+                    word: auroc(each[rows_of & ~strange], each[rows_of & strange])
+                    for word, each in plain.items()
+                },
+                real=int(rows_of.sum()),
+                generated=0,
+            )
         verdicts = scores.is_anomaly
         if verdicts is None:
             continue

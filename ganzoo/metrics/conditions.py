@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from ganzoo.metrics import classes
@@ -13,6 +14,21 @@ from ganzoo.metrics.targets import classified
 
 FITTED = 50_000
 """Samples that a nearest-neighbour classifier is fitted on."""
+
+
+def _implied(evaluation: Evaluation, asked: np.ndarray) -> dict[str, float]:
+    """Of each field of labels that the class decides, the share of samples that have it right."""
+    found: dict[str, float] = {}
+    for field, truth in evaluation.fields_of_labels():
+        pairs = np.unique(np.stack([asked, truth]), axis=1)
+        if field == evaluation.asked or len(np.unique(truth)) < 2 or len(asked) <= pairs.shape[1]:
+            continue
+        if pairs.shape[1] > len(np.unique(asked)):  # a class has several values of it
+            continue
+        seen = evaluation.extractor.classes(evaluation.generated, field)
+        if seen is not None:
+            found[field] = (seen == truth).mean()
+    return found
 
 
 def _find(evaluation: Evaluation) -> dict[str, Figure]:
@@ -31,6 +47,14 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
             "share of samples in which the extractor sees the class asked for",
             {"test images": classes.accuracy(real, asked)},
             targeted=classified(evaluation.spec, evaluation.model.task("generate").output),
+        )
+    right = _implied(evaluation, asked)
+    if right:
+        found["attributes_right"] = evaluation.figure(
+            np.mean([*right.values()]),
+            "higher",
+            "share of the attributes that the class asked for implies that the extractor sees",
+            right,
         )
     if evaluation.dense:
         fitted = min(FITTED, len(evaluation.train))

@@ -295,7 +295,7 @@ class Evaluation:
         return self.train.batch("label", torch.arange(len(self.train))).numpy()
 
     def fields_of_labels(self) -> Iterator[tuple[str, np.ndarray]]:
-        """The fields of labels of the test images, with the labels; -1 where a caption is silent."""
+        """The fields of labels, with those of the test images; -1 where a caption is silent."""
         for field, draw in self.test.fields.fields.items():
             if isinstance(draw, Label) and not draw.independent:
                 labels = self.test.batch(field, self.rows).numpy()

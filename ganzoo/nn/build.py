@@ -7,13 +7,17 @@ shapes that arrive; a mistake is reported with the expression and the layer at f
 
 from __future__ import annotations
 
+import contextlib
 import math
+import operator
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import ShapeError
+from ganzoo.nn import soundness
 from ganzoo.nn.interpreter import Evaluator
 from ganzoo.nn.modules import DRY_BATCH, MAX_NUMBERS, Net, Shape, example, shape_text
 from ganzoo.spec import expression as ex
@@ -25,6 +29,8 @@ from ganzoo.spec.network import Default, Gaussian, Init, LeCun, Network, Orthogo
 from ganzoo.spec.numbers import RUN
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.state import Running
+from ganzoo.spec.tasks import Task
+from ganzoo.spec.validation import updates_with_paths
 
 
 class Networks(dict[str, Net]):
@@ -53,20 +59,26 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
     if not published:
         spec.complete()
     networks, reads = Networks(), dict[str, dict[str, Shape]]()
+    seen: dict[str, list[int]] = {}
+    """Of how many classes the labels are that each network got, by input."""
 
     def call(name: str, values: Sequence[Tensor], output: str | None) -> Tensor:
         for word, value in zip(spec.networks[name].inputs, values, strict=True):
-            if not isinstance(value, Tensor):
-                raise ShapeError(f"{name}: its input {word!r} is {value!r}, a plain number")
+            if not isinstance(value, Tensor) or not value.ndim:
+                shown = "one number for all samples" if isinstance(value, Tensor) else repr(value)
+                raise ShapeError(f"{name}: its input {word!r} is {shown}; it takes a batch")
         shapes = [tuple(value.shape[1:]) for value in values]
-        if name not in networks:
-            labels = [value.dtype == torch.int64 for value in values]
+        labels = [soundness.classes(value) or soundness.whole(value) for value in values]
+        before = seen.get(name, [0] * len(labels))
+        if name not in networks or any(map(operator.gt, labels, before)):
             try:
-                networks[name] = Net(spec.networks[name], shapes, labels, dry=not published)
+                made = Net(spec.networks[name], shapes, labels, dry=not published)
             except ShapeError as error:
                 raise ShapeError(
                     [(f"networks.{name}.{path}", text) for path, text in error.problems]
                 ) from None
+            networks.setdefault(name, made)
+            seen[name] = [*map(max, labels, before)]
         net = networks[name]
         if net.shapes != tuple(shapes):
             raise ShapeError(
@@ -81,10 +93,11 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
         if math.prod(tensor_shape(draw)) > MAX_NUMBERS:
             size = shape_text(tensor_shape(draw))
             raise ShapeError([(f"draws.{name}", f"{size}; at most {MAX_NUMBERS:,} numbers")])
-    draws = {
-        name: example(tensor_shape(draw), isinstance(draw, WHOLE))
-        for name, draw in spec.draws.items()
-    }
+    draws: dict[str, Tensor] = {}
+    for name, draw in spec.draws.items():
+        draws[name] = example(tensor_shape(draw), isinstance(draw, WHOLE))
+        if isinstance(draw, WHOLE):
+            soundness.mark(draws[name], draw.classes)
 
     def noise(batch: int, *width: int) -> Tensor:
         return torch.empty(batch, *width, device="meta")
@@ -107,21 +120,28 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
         start = evaluate(let)
         return start if spec.draws_in(let) else start.expand(DRY_BATCH, *start.shape)
 
-    evaluate = Evaluator(spec, call, draws, noise, recall=recall, whole=whole)
+    def evaluator(task: Task | None = None) -> Evaluator:
+        names = task.solve if task else ()
+        known = {ex.Name(name): sought(name) for name in names if name in spec.let}
+        found = Evaluator(spec, call, draws, noise, known, recall=recall, whole=whole, dry=True)
+        found.values |= task.numbers if task else {}
+        return found
+
+    evaluate = evaluator()
+    terms: dict[str, list[Tensor]] = {}
     # weights can be read once a network is made, and its first call makes it
     texts = [item for item in spec.expressions() if not item[0].startswith("let.")]
     if published:
         texts = [item for item in texts if item[0].startswith("tasks.")]
     for path, text in sorted(texts, key=lambda item: _reads_weights(spec, item[1])):
-        room, named = (*path.split("."), "")[:2]
+        room, named, key = (*path.split("."), "", "")[:3]
         task = spec.tasks[named] if room == "tasks" else None
-        own = evaluate
+        # tasks answer without a graph, but for what they solve
+        graph = contextlib.nullcontext() if task is None or key == "minimize" else torch.no_grad()
         try:
-            if task and (task.numbers or task.solve):
-                known = {ex.Name(let): sought(let) for let in task.solve if let in spec.let}
-                own = Evaluator(spec, call, draws, noise, known, recall, whole=whole)
-                own.values |= {word: float(number) for word, number in task.numbers.items()}
-            value = own(text)
+            own = evaluator(task) if task else evaluate
+            with graph:
+                value = own(text)
         except ShapeError as error:
             raise ShapeError(
                 [
@@ -129,15 +149,18 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
                     for sub, message in error.problems
                 ]
             ) from None
-        shape = tuple(value.shape) if isinstance(value, Tensor) else ()
-        if ".minimize." in path and shape:
-            raise ShapeError(
-                [(path, f"a loss is one number, and {text} is {shape_text(shape)}; use mean(...)")]
-            )
-        if ".minimize." in path and not isinstance(value, Tensor):
-            raise ShapeError([(path, f"{text} is a constant; nothing can be learnt from it")])
-        _check_task(spec, path, shape)
-        _check_state(spec, path, shape)
+        if task:
+            soundness.check_task(spec, path, text, value)
+        elif ".minimize." in path:
+            terms.setdefault(path.partition(".minimize.")[0], []).append(_term(path, text, value))
+        _check_state(spec, path, tuple(value.shape) if isinstance(value, Tensor) else ())
+    if not published:
+        for name in spec.networks:
+            if name not in networks:
+                raise ShapeError([(f"networks.{name}", "is never called, only named")])
+        for index, stage in enumerate(spec.stages if soundness.hides_gradients(spec) else ()):
+            for path, update in updates_with_paths(stage, f"stages.{index}"):
+                soundness.check_learning(path, update, networks, terms[path])
     made = Networks()
     made.update((name, networks[name]) for name in spec.networks if name in networks)
     made.reads = reads
@@ -180,23 +203,14 @@ def _check_state(spec: Spec, path: str, shape: Shape) -> None:
         raise ShapeError([(path, text)])
 
 
-def _check_task(spec: Spec, path: str, shape: Shape) -> None:
-    """A score is one number an image, a verdict and a direction are some."""
-    room, name, key = (*path.split("."), "", "")[:3]
-    rows = room == "tasks" and key == "output" and spec.tasks[name].kind in ("classify", "match")
-    if rows and len(shape) != 2:
-        what = "a number for each class" if spec.tasks[name].kind == "classify" else "a direction"
-        raise ShapeError([(path, f"gives {what}, (n, d), and this is {shape_text(shape[1:])}")])
-    scores = room == "tasks" and key == "output" and spec.tasks[name].kind == "score"
-    if scores and math.prod(shape[1:]) != 1:
-        raise ShapeError(
-            [
-                (
-                    path,
-                    f"a score is one number an image, and this is {shape_text(shape[1:])} for each",
-                )
-            ]
-        )
+def _term(path: str, text: str, value: Any) -> Tensor:
+    """A loss term: one number, and not a constant."""
+    if not isinstance(value, Tensor):
+        raise ShapeError([(path, f"{text} is a constant; nothing can be learnt from it")])
+    if value.ndim:
+        shape = shape_text(tuple(value.shape))
+        raise ShapeError([(path, f"a loss is one number, and {text} is {shape}; use mean(...)")])
+    return value
 
 
 def initialize(net: Net, network: Network, generator_seed: int) -> None:

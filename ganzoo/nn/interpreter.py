@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.errors import ShapeError, SpecError
-from ganzoo.nn import functions
+from ganzoo.nn import functions, soundness
 from ganzoo.nn.functions.arithmetic import alike
 from ganzoo.nn.modules import SHAPE_FAULTS, first_line, shape_text
 from ganzoo.spec import expression as ex
@@ -25,7 +25,8 @@ class Evaluator:
     `known` has the values of whole expressions, which stand in place of what they would come to.
     `recall` gives the value of a state, of those that it is read from, by keyword; `clock` is
     where the run is, for numbers that follow it. `whole` gives a network itself, to functions
-    that read weights.
+    that read weights. A `dry` run is of tensors without numbers, and refuses what only seems to
+    fit, such as sums that broadcast.
     """
 
     def __init__(
@@ -38,8 +39,9 @@ class Evaluator:
         recall: Callable[..., Tensor] | None = None,
         clock: Clock | None = None,
         whole: Callable[[str], Any] | None = None,
+        dry: bool = False,
     ) -> None:
-        self.spec, self.call, self.noise = spec, call, noise
+        self.spec, self.call, self.noise, self.dry = spec, call, noise, dry
         self.draws = dict(values)
         self.values = dict(values)
         self.known = dict(known or {})
@@ -64,11 +66,16 @@ class Evaluator:
                     self.values[name] = self._state(name) if state else self(self.spec.let[name])
                 return self.values[name]
             case ex.Negative(operand):
-                return -self._value(operand)
+                value = self._value(operand)
+                if soundness.whole(value):
+                    raise ShapeError(f"{node}: {_NO_NUMBER}")
+                return -value
             case ex.Binary(operator, left, right):
                 values = (self._value(left), self._value(right))
                 try:
                     alike(*values)
+                    if self.dry:
+                        self._check_operands((left, right), values)
                     return BINARY[operator](*values)
                 except (*SHAPE_FAULTS, ZeroDivisionError) as error:
                     raise ShapeError(f"{node}, of {_shapes(values)}: {first_line(error)}") from None
@@ -80,6 +87,23 @@ class Evaluator:
                 return self._gradient(of, at)
             case ex.Call(name, arguments):
                 return self._function(node, name, arguments)
+
+    def _check_operands(self, nodes: Sequence[ex.Expression], values: Sequence[Any]) -> None:
+        """ValueError for labels, and for a batch of numbers beside a batch of vectors.
+
+        The latter look like a state and what it goes with, where a vector has as many numbers as
+        the batch has samples.
+        """
+        if any(map(soundness.whole, values)):
+            raise ValueError(_NO_NUMBER)
+        ranks = [value.ndim if isinstance(value, Tensor) else 0 for value in values]
+        if sorted(ranks)[0] == 1 < sorted(ranks)[1]:
+            node = nodes[ranks.index(1)]
+            if self.spec.draws_in(str(node)):
+                raise ValueError(
+                    f"{node} is one number a sample, and stands beside "
+                    f"{shape_text(values[ranks.index(max(ranks))].shape)}"
+                )
 
     @property
     def _device(self) -> torch.device | None:
@@ -103,7 +127,7 @@ class Evaluator:
             # lets between the two are evaluated anew, at the point
             inner = Evaluator(
                 self.spec, self.call, self.draws, self.noise, {**self.known, at: point},
-                self.recall, self.clock, self.whole,
+                self.recall, self.clock, self.whole, self.dry,
             )  # fmt: skip
             value = inner._value(of)
             if point.is_meta and not value.requires_grad:  # shapes come in closed form
@@ -125,7 +149,12 @@ class Evaluator:
             for key, width in function.draws.items()
         }
         try:
-            return functions.load(name)(*values, **noise)
+            if not self.dry:
+                return functions.load(name)(*values, **noise)
+            with soundness.strict():
+                found = functions.load(name)(*values, **noise)
+            soundness.check_size(str(node), found)
+            return soundness.passed_on(name, values, found)
         except SpecError:
             raise
         except SHAPE_FAULTS as error:
@@ -137,6 +166,9 @@ class Evaluator:
             assert self.whole is not None, name
             return self.whole(name)
         return lambda *inputs: self.call(name, inputs, None)
+
+
+_NO_NUMBER = "a label is no number; one_hot or embedding makes numbers of it"
 
 
 def _shapes(values: Sequence[Any]) -> str:

@@ -159,7 +159,7 @@ class Net(nn.Module):
     convolutions = False
 
     def __init__(
-        self, network: Network, shapes: Sequence[Shape], labels: Sequence[bool], *, dry: bool
+        self, network: Network, shapes: Sequence[Shape], labels: Sequence[int], *, dry: bool
     ) -> None:
         super().__init__()
         self.names = tuple(network.inputs)
@@ -246,10 +246,10 @@ def example(shape: Shape, label: bool = False) -> Tensor:
 
 @dataclass(frozen=True)
 class _Value:
-    """What arrives somewhere: its shape, whether it is labels, and in a dry run a tensor."""
+    """What arrives somewhere: its shape, for labels of how many classes, in a dry run a tensor."""
 
     shape: Shape
-    label: bool = False
+    label: int = 0
     tensor: Tensor | None = None
 
 
@@ -310,7 +310,8 @@ class _Assembler:
         _check_first_values(layer, module)
         module = _at_work(layer, module, rows)
         tap = isinstance(layer, L.Tap)
-        label = x.label and layer.takes == "either" and (tap or not rows) and not layer.starts
+        passes = layer.takes == "either" and (tap or not rows) and not layer.starts
+        label = x.label if passes else 0
         tensor = None
         if self.dry or shape is None:
             tensor = _run(layer, module, values)
@@ -336,7 +337,7 @@ class _Assembler:
             raise ValueError("a label is no vector; one_hot or embedding makes one of it")
         shape = joined_shape([value.shape for value in values], how)
         tensor = join([_tensor(value) for value in values], how) if self.dry else None
-        return _Value(shape, False, tensor)
+        return _Value(shape, 0, tensor)
 
 
 def _tensor(value: _Value) -> Tensor:
@@ -355,6 +356,9 @@ def _check_kinds(layer: Layer, values: Sequence[_Value]) -> None:
     first, *others = values
     if layer.takes == "labels" and not first.label:
         raise ValueError("takes labels, whole numbers that count from 0")
+    known = getattr(layer, "classes", first.label)
+    if layer.takes == "labels" and first.label > known:
+        raise ValueError(f"labels of {first.label} classes arrive, and it has {known}")
     if (first.label and layer.takes == "numbers") or any(value.label for value in others):
         raise ValueError("a label is no vector; one_hot or embedding makes one of it")
 

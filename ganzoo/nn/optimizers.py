@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganzoo.nn.moving_adam import MovingAdam
 from ganzoo.spec import numbers
 from ganzoo.spec.numbers import Clock
 from ganzoo.spec.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
@@ -47,7 +48,8 @@ def set_rates(optimizer: torch.optim.Optimizer, rates: Mapping[str, float]) -> N
 
 def is_foreign(optimizer: torch.optim.Optimizer) -> bool:
     """Whether it is not of torch, so that nothing is known of how it reads its numbers."""
-    return not type(optimizer).__module__.startswith("torch.")
+    own = isinstance(optimizer, MovingAdam)
+    return not own and not type(optimizer).__module__.startswith("torch.")
 
 
 def make(declared: Optimizer, parameters: list[Any], rates: Rates) -> torch.optim.Optimizer:
@@ -68,14 +70,14 @@ def make(declared: Optimizer, parameters: list[Any], rates: Rates) -> torch.opti
         if isinstance(given, tuple):
             given = tuple(now(f"{name}.{index}", part) for index, part in enumerate(given))
         settings[name] = now(name, given)
-    # a fused kernel takes the betas as numbers, and one for many tensors takes tensors
-    moving = cuda and any(path.startswith("betas") for path in rates)
-    fused: dict[str, Any] = {"foreach": True} if moving else {"fused": True}
+    moving = any(isinstance(beta, Tensor) for beta in settings.get("betas", ()))
     match declared:
+        case Adam() | AdamW() if moving:
+            return MovingAdam(parameters, **settings, decoupled=isinstance(declared, AdamW))
         case Adam():
-            return torch.optim.Adam(parameters, **settings, **fused, capturable=cuda)
+            return torch.optim.Adam(parameters, **settings, fused=True, capturable=cuda)
         case AdamW():
-            return torch.optim.AdamW(parameters, **settings, **fused, capturable=cuda)
+            return torch.optim.AdamW(parameters, **settings, fused=True, capturable=cuda)
         case RMSprop():
             return torch.optim.RMSprop(parameters, **settings, foreach=True, capturable=cuda)
         case SGD():

@@ -24,7 +24,7 @@ samples.py    what is drawn of a model        course.py     its figures over tim
 
 from ganzoo.layout import RUN
 from ganzoo.runs.course import course
-from ganzoo.runs.folder import check_place, check_vacant, extended, start, state, writing
+from ganzoo.runs.folder import check_place, check_vacant, extended, start, state, tidy, writing
 from ganzoo.runs.held_out import HELD_OUT, MOST_HELD_OUT, fit_thresholds, hold_out
 from ganzoo.runs.recorder import save_model
 from ganzoo.runs.records import append, log
@@ -36,5 +36,6 @@ from ganzoo.runs.training import carry_out
 __all__ = [
     "CHECKPOINT", "HELD_OUT", "LOG", "MODEL", "MOST_HELD_OUT", "RUN", "SHEET", "Settings",
     "append", "carry_out", "check_place", "check_vacant", "course", "extended", "fit_thresholds",
-    "hold_out", "log", "samples", "save_model", "shown", "start", "state", "trained", "writing",
+    "hold_out", "log", "samples", "save_model", "shown", "start", "state", "tidy", "trained",
+    "writing",
 ]  # fmt: skip

@@ -195,6 +195,12 @@ def unwritable(folder: Path, error: OSError) -> StoreError:
     return StoreError(f"{folder} cannot be written ({error.strerror or error}){kept}")
 
 
+def tidy(folder: Path) -> None:
+    """Sweep the folder of a run that is done, unless somebody owns it or it cannot be written."""
+    with suppress(TrainingError, StoreError, OSError), owner(folder):
+        sweep(folder)
+
+
 def sweep(folder: Path) -> None:
     """Remove what a killed process left half written in the folder of a run; its owner may."""
     for name in (RUN, CHECKPOINT, LOG, METRICS, LOSSES, SAMPLES, ANIMATION, MODEL):

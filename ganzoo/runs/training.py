@@ -68,6 +68,8 @@ def carry_out(
         if stored and replace(stored.settled(device), steps=settings.steps) != settings:
             check_vacant(folder)  # it holds another run
         if not new and folders.state(folder, settings) == "done":
+            if main:
+                sweep(folder)
             return
         used, held_out = hold_out(settings.spec, data)
         training = _prepared(settings, used, device, graph)

@@ -31,6 +31,7 @@ class Function:
         reduces: its value is a mean over the batch, so that over several processes it is the
             mean of theirs.
         stops_gradient: no gradient flows through it, so nothing behind it needs a graph.
+        constants: the parameters through which no gradient flows, though it has one otherwise.
         summary: one sentence. formula: LaTeX. latex: how a call of it is set, with
             `{0}`, `{1}` for the arguments; None sets the name and its arguments.
         source: where it comes from (arXiv id). example: a call of it.
@@ -47,6 +48,7 @@ class Function:
     weights: tuple[str, ...] = ()
     reduces: bool = False
     stops_gradient: bool = False
+    constants: tuple[str, ...] = ()
     summary: str = ""
     formula: str = ""
     latex: str | None = None

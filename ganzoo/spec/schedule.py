@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Self
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -35,7 +36,7 @@ class Update(Frozen):
     """
 
     train: Annotated[tuple[Identifier, ...], Field(min_length=1)]
-    minimize: Annotated[Named[ExpressionText], Field(min_length=1)]
+    minimize: Annotated[Named[ExpressionText], Field(min_length=1, max_length=100)]
     optimizer: AnyOptimizer = Adam()
     repeat: Annotated[int, Field(ge=1, le=1000)] = 1
     every: Count = 1
@@ -94,7 +95,7 @@ class Update(Frozen):
 class Together(Frozen):
     """Updates that step at once, from the same forward passes (BiGAN's D and E, G)."""
 
-    together: Annotated[tuple[Update, ...], Field(min_length=1)]
+    together: Annotated[tuple[Update, ...], Field(min_length=1, max_length=32)]
     repeat: Annotated[int, Field(ge=1, le=1000)] = 1
     every: Count = 1
     on: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
@@ -143,6 +144,35 @@ RoundItem = Annotated[
 ]
 
 
+MAX_STEPS, MAX_PERIOD, MAX_KINDS = 1_000, 10_000, 100
+"""In one round: steps of optimizers. Of a stage: after how many rounds the work repeats, and how
+many different rounds there are. A plan is made for each."""
+
+
+class _Due(Protocol):
+    @property
+    def every(self) -> int: ...
+    @property
+    def on(self) -> tuple[int, ...]: ...
+
+
+def too_many_kinds(items: Iterable[_Due]) -> str:
+    """What is wrong where `every` makes more kinds of rounds than can be planned; else empty."""
+    dues = sorted({(item.every, tuple(sorted(set(item.on)))) for item in items})
+    period = math.lcm(*(every for every, _ in dues))
+    if period > MAX_PERIOD:
+        named = ", ".join(f"{every:,}" for every in sorted({every for every, _ in dues})[-3:])
+        return (
+            f"every {named} together repeat after {period:,} rounds; at most {MAX_PERIOD:,}: let "
+            "one divide the other"
+        )
+    sets = [(every, frozenset(on)) for every, on in dues]
+    kinds = {tuple(n % every in on for every, on in sets) for n in range(period)}
+    if len(kinds) > MAX_KINDS:
+        return f"{len(kinds):,} different kinds of rounds; at most {MAX_KINDS}"
+    return ""
+
+
 class Stage(Frozen):
     """Rounds of the same kind. Stages run one after the other.
 
@@ -167,6 +197,17 @@ class Stage(Frozen):
             freeze: Sequence[str] = (),
             name: str = "train",
         ) -> None: ...
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        steps = sum(item.repeat * len(updates_of(item)) for item in self.round)
+        if steps > MAX_STEPS:
+            raise SpecError(
+                [("round", f"{steps:,} steps of optimizers in one round; at most {MAX_STEPS:,}")]
+            )
+        if problem := too_many_kinds(self.round):
+            raise SpecError([("round", problem)])
+        return self
 
     @property
     def updates(self) -> tuple[Update, ...]:

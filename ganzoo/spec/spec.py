@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
@@ -238,6 +238,43 @@ class Spec(Frozen):
                         pending.append(self.let[node.name])
                     if node.name in self.state:
                         pending += self.read_by(node.name)
+        return found
+
+    def flows_in(self, text: str) -> set[str]:
+        """Draws, lets and networks of an expression that a gradient of it reaches.
+
+        None flows behind detach and the like, into states, or through what a function takes as
+        constant; the average of a network learns nothing, and what it is called with may.
+        """
+        found: set[str] = set()
+        seen: set[tuple[str, ex.Expression | None]] = set()
+        pending: list[tuple[ex.Expression, ex.Expression | None]] = [(ex.parse(text), None)]
+        while pending:
+            node, end = pending.pop()
+            if node == end:  # grad(y, x) begins anew at x
+                continue
+            match node:
+                case ex.Name(name):
+                    found.add(name)
+                    if name in self.let and (name, end) not in seen:
+                        seen.add((name, end))
+                        pending.append((ex.parse(self.let[name]), end))
+                case ex.Binary("<" | ">"):
+                    pass
+                case ex.Call(ex.GRADIENT, (of, at)) if ex.GRADIENT not in self.networks:
+                    pending.append((of, at))
+                case ex.Call(name, arguments, _, average) if name in self.networks:
+                    found |= set() if average else {name}
+                    pending += ((part, end) for part in arguments)
+                case ex.Call(name, arguments):
+                    function = vocabulary.function(name)
+                    if function is None or not function.stops_gradient:
+                        constants = function.constants if function else ()
+                        parameters = function.parameters if function else ()
+                        pairs = zip_longest(parameters[: len(arguments)], arguments)
+                        pending += ((part, end) for word, part in pairs if word not in constants)
+                case _:
+                    pending += ((part, end) for part in ex.parts(node))
         return found
 
     def read_by(self, state: str) -> list[str]:

@@ -16,7 +16,7 @@ from ganzoo.spec import numbers, vocabulary
 from ganzoo.spec.layers import Foreign
 from ganzoo.spec.numbers import Numeric
 from ganzoo.spec.optimizers import Shared
-from ganzoo.spec.schedule import Stage, Together, Update
+from ganzoo.spec.schedule import Stage, Together, Update, too_many_kinds
 
 if TYPE_CHECKING:
     from ganzoo.spec.spec import Spec
@@ -25,6 +25,10 @@ Problems = Iterator[tuple[str, str]]
 Places = tuple[tuple[str, ...], ...]
 ROOMS = ("draws", "networks", "let", "state")
 """Where names of expressions come from."""
+
+MAX_DEPTH, MAX_GRADIENTS, MAX_GRADIENT_DEPTH = 150, 32, 3
+"""How deep an expression may be with its lets written out; how many `grad(y, x)` a Spec may have,
+and how deep in each other."""
 
 LEARNED = {
     "linear", "conv", "deconv", "maxout", "embedding", "mod_conv", "cond_norm", "attention", "bias",
@@ -107,6 +111,8 @@ def _expressions(spec: Spec, strangers: bool) -> Problems:
             yield from ((".".join(filter(None, (path, sub))), text) for sub, text in error.problems)
     for name in [*_cycles(spec)][:1]:  # all names of a cycle are in it; one is enough
         yield f"let.{name}", f"{name!r} is defined by itself"
+        return
+    yield from _depths(spec)
 
 
 def _task_words(spec: Spec) -> Problems:
@@ -120,6 +126,51 @@ def _task_words(spec: Spec) -> Problems:
                 if spec.read_by(name):
                     what = f"is read from {spec.read_by(name)[0]!r} while training"
                     yield path, f"{name!r} {what}, and a task has only what states keep"
+
+
+def _depths(spec: Spec) -> Problems:
+    """How deep expressions are once their lets are written out, and gradients in gradients.
+
+    Each gradient computes anew what lies below it.
+    """
+    used = {name: [*_names_at(ex.parse(text))] for name, text in spec.let.items()}
+    lets: dict[str, tuple[int, int]] = {}
+
+    def depth(places: list[tuple[str, int, int]]) -> tuple[int, int]:
+        nodes = gradients = 0
+        for name, below, inside in places:
+            if name in used and name not in lets:
+                lets[name] = depth(used[name])
+            more = lets.get(name, (0, 0))
+            nodes, gradients = max(nodes, below + more[0]), max(gradients, inside + more[1])
+        return nodes, gradients
+
+    number = 0
+    for path, text in spec.expressions():
+        tree = ex.parse(text)
+        number += sum(isinstance(n, ex.Call) and n.name == ex.GRADIENT for n in ex.walk(tree))
+        nodes, gradients = depth([*_names_at(tree)])
+        if nodes > MAX_DEPTH:
+            yield path, f"nested {nodes} deep with its lets written out; at most {MAX_DEPTH}"
+        elif gradients > MAX_GRADIENT_DEPTH:
+            yield path, f"gradients in gradients, {gradients} deep; at most {MAX_GRADIENT_DEPTH}"
+        elif number > MAX_GRADIENTS:
+            yield path, f"more than {MAX_GRADIENTS} gradients in one Spec"
+        else:
+            continue
+        return  # what uses it has the same problem
+
+
+def _names_at(
+    node: ex.Expression, below: int = 0, inside: int = 0
+) -> Iterator[tuple[str, int, int]]:
+    """Each name, how many nodes it lies below, and inside how many gradients."""
+    if isinstance(node, ex.Name):
+        yield node.name, below, inside
+    inner = isinstance(node, ex.Call) and node.name == ex.GRADIENT
+    for part in ex.parts(node):
+        yield from _names_at(part, below + 1, inside + inner)
+    yield "", below, inside + inner
 
 
 def _strange(spec: Spec, tree: ex.Expression) -> bool:
@@ -137,22 +188,22 @@ def _strange(spec: Spec, tree: ex.Expression) -> bool:
 
 
 def _cycles(spec: Spec) -> Iterator[str]:
-    def reaches(start: str, name: str, seen: set[str]) -> bool:
+    uses: dict[str, set[str]] = {}
+    for name, text in spec.let.items():
         try:
-            tree = ex.parse(spec.let[name])
+            nodes = [*ex.walk(ex.parse(text))]
         except SpecError:
-            return False
-        for node in ex.walk(tree):
-            if isinstance(node, ex.Name) and node.name in spec.let:
-                if node.name == start:
-                    return True
-                if node.name not in seen:
-                    seen.add(node.name)
-                    if reaches(start, node.name, seen):
-                        return True
-        return False
-
-    return (name for name in spec.let if reaches(name, name, {name}))
+            nodes = []
+        uses[name] = {n.name for n in nodes if isinstance(n, ex.Name) and n.name in spec.let}
+    for name in spec.let:
+        reached: set[str] = set()
+        pending = [*uses[name]]
+        while pending:
+            if (other := pending.pop()) not in reached:
+                reached.add(other)
+                pending += uses[other]
+        if name in reached:
+            yield name
 
 
 class _Check:
@@ -273,6 +324,8 @@ class _Check:
 def _schedule(spec: Spec) -> Problems:
     known: dict[str, tuple[Any, ...]] = {}
     for s, stage in enumerate(spec.stages):
+        if spec.state and (wrong := too_many_kinds((*stage.round, *spec.state.values()))):
+            yield f"stages.{s}.round", f"with the states, {wrong}"
         for name in stage.freeze:
             if name not in spec.networks:
                 yield f"stages.{s}.freeze", unknown("network", name, spec.networks)
@@ -300,8 +353,10 @@ def _schedule(spec: Spec) -> Problems:
 
 def _trained(spec: Spec, stage: Stage, path: str, update: Update) -> Problems:
     needed: set[str] = set()
+    reached: set[str] = set()
     for text in update.minimize.values():
         needed |= spec.networks_in(text)
+        reached |= spec.flows_in(text)
     for index, name in enumerate(update.train):
         where = f"{path}.train.{index}"
         if name not in spec.networks:
@@ -312,6 +367,14 @@ def _trained(spec: Spec, stage: Stage, path: str, update: Update) -> Problems:
             yield where, f"{name!r} is frozen (networks.{name})"
         elif name not in needed:
             yield where, f"{name!r} is trained here, but no term depends on it"
+        elif name not in reached:
+            yield (
+                where,
+                (
+                    f"{name!r} is trained here, and no gradient of a term reaches it: what it "
+                    "makes is detached, compared, kept in a state, or where a penalty begins"
+                ),
+            )
 
 
 def _optimizer(spec: Spec, stage: Stage, path: str, update: Update) -> Problems:

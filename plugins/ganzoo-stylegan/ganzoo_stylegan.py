@@ -1,7 +1,7 @@
 """StyleGAN2 with adaptive augmentation, for images of 16 to 256 pixels.
 
-StyleGAN2: Karras et al. 2019, arXiv:1912.04958. ADA: Karras et al. 2020, arXiv:2006.06676. Kept: the
-mapping network with a hundredth of the rate; equalised rates; modulated, demodulated convolutions
+StyleGAN2: Karras et al. 2019, arXiv:1912.04958. ADA: Karras et al. 2020, arXiv:2006.06676. Kept:
+the mapping network with a hundredth of the rate; equalised rates; modulated convolutions
 from a learned constant; a noise map per layer; skips of colours in the generator and residual
 blocks in the discriminator, with [1, 3, 3, 1] in both; minibatch deviation; the logistic loss
 with lazy R1, and path length, each a step of the same optimizer with corrected rate and betas;

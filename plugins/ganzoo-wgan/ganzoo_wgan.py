@@ -75,20 +75,22 @@ class WGANGP(Variant):
     lr: float = 1e-3
     lr_generator: float = 5e-4
     decay: bool = True
+    """The generator's rate falls to 0."""
+    decay_start: float = 0.0
+    """The share of the run after which it begins to fall; where not 0, the critic's falls, too."""
     batch: int = 64
     steps: int = 10_000
 
     def spec(self, data: Fields) -> Spec:
+        decay = Decay(start=self.decay_start) if self.decay else None
         critic = Update(
             "C",
             {"critic": SCORE, "penalty": f"{self.penalty:g} * gradient_penalty(C, x, fake)"},
-            Adam(lr=self.lr, betas=(0.5, 0.9)),
+            Adam(lr=self.lr, betas=(0.5, 0.9), decay=decay if self.decay_start else None),
             repeat=self.critic_steps,
             distance="critic",
         )
-        generator = Adam(
-            lr=self.lr_generator, betas=(0.5, 0.9), decay=Decay(start=0.0) if self.decay else None
-        )
+        generator = Adam(lr=self.lr_generator, betas=(0.5, 0.9), decay=decay)
         return _spec(self, data, "WGAN-GP", "arXiv:1704.00028", critic, generator)
 
 

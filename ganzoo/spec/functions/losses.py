@@ -97,6 +97,7 @@ LOSSES: tuple[Function, ...] = (
         module="losses",
         source="arXiv:2007.15651",
         example="infonce(patches(F.features(fake), u), patches(F.features(x), u), 0.07)",
+        constants=("keys",),
         reduces=True,
     ),
 )

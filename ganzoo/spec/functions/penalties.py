@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ganzoo.spec.function import Function, core
 
-BATCH_COUPLED = dict.fromkeys(
+_MIXES = "it mixes the samples of a batch, so the gradient for one sample depends on the others"
+ONE_SAMPLE = dict.fromkeys(
     ("batch_norm", "minibatch_std"),
-    "it mixes the samples of a batch, so the gradient for one sample depends on the "
-    "others (arXiv:1704.00028, section 4); use layer_norm, instance_norm or none",
+    f"{_MIXES} (arXiv:1704.00028, section 4); use layer_norm, instance_norm or none",
 )
+"""WGAN-GP bounds the norm of each sample's gradient."""
 
 
 PENALTIES: tuple[Function, ...] = (
@@ -26,7 +27,8 @@ PENALTIES: tuple[Function, ...] = (
         example="10 * gradient_penalty(C, x, fake)",
         networks=("critic",),
         noise=("mix",),
-        refuses=BATCH_COUPLED,
+        refuses=ONE_SAMPLE,
+        constants=("real", "fake", "given"),
         passes=1,
         reduces=True,
     ),
@@ -40,7 +42,12 @@ PENALTIES: tuple[Function, ...] = (
         module="penalties",
         example="5 * r1(D, x)",
         networks=("critic",),
-        refuses=BATCH_COUPLED,
+        # StyleGAN2 uses it with minibatch_std (arXiv:1912.04958)
+        refuses={
+            "batch_norm": f"{_MIXES}, by statistics that its authors' discriminators go without "
+            "(arXiv:1801.04406); use layer_norm, instance_norm or none"
+        },
+        constants=("inputs", "given"),
         passes=1,
         reduces=True,
     ),

@@ -101,7 +101,8 @@ class PixelNorm(Layer):
         return shape
 
     def forward(self, module: nn.Module, x: Tensor) -> Tensor:
-        return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+        # sums in float32, whatever x is in
+        return x * (x.float().square().mean(1, keepdim=True) + 1e-8).rsqrt().to(x.dtype)
 
 
 class MinibatchStd(Layer):
@@ -123,10 +124,11 @@ class MinibatchStd(Layer):
     def forward(self, module: nn.Module, x: Tensor) -> Tensor:
         import torch
 
+        # in float32, whatever x is in: deviations within a batch are small differences
         if self.group is not None:
-            groups = x.unflatten(0, (math.gcd(self.group, len(x)), -1))
-            std = (groups.var(0, unbiased=False) + 1e-8).sqrt().flatten(1).mean(1)
+            groups = x.float().unflatten(0, (math.gcd(self.group, len(x)), -1))
+            std = (groups.var(0, unbiased=False) + 1e-8).sqrt().flatten(1).mean(1).to(x.dtype)
             std = std.repeat(len(groups)).view(-1, *[1] * (x.ndim - 1))
             return torch.cat((x, std.expand(-1, 1, *x.shape[2:])), 1)
-        std = (x.var(0, unbiased=False) + 1e-8).sqrt().mean()
+        std = (x.float().var(0, unbiased=False) + 1e-8).sqrt().mean().to(x.dtype)
         return torch.cat((x, std.expand(x.shape[0], 1, *x.shape[2:])), 1)

@@ -24,14 +24,23 @@ SAYABLE = (*ALWAYS, *SOMETIMES)
 MOST = 3
 """How many of `SOMETIMES` a sentence names at most."""
 NOT_SAID = "not said"
-PHRASINGS = 8
+FRAMES, WORDINGS = 10, 3
+PHRASINGS = FRAMES * WORDINGS * 2
+"""Sentences are built in ten ways, with three wordings of the hair, and in two orders."""
 
 _HAIR = {
-    "side-parted": "side-parted {} hair",
-    "undercut": "{a} undercut",
-    "spiky": "spiky {} hair",
-    "bun": "{} hair in a bun",
+    "side-parted": ("side-parted {} hair", "{} hair parted at the side", "{} side-parted hair"),
+    "undercut": ("{a} undercut", "{} hair in an undercut", "an undercut of {} hair"),
+    "spiky": ("spiky {} hair", "{} hair in spikes", "{} spiky hair"),
+    "bun": ("{} hair in a bun", "{a} bun", "{} hair tied up in a bun"),
 }
+_STYLE = {
+    "side-parted": ("side-parted hair", "parted at the side"),
+    "undercut": ("an undercut", "cut to an undercut"),
+    "spiky": ("spiky hair", "spiky"),
+    "bun": ("a bun", "tied up in a bun"),
+}
+"""The same without its colour: as a thing that one has, and as what hair is."""
 _PHRASES = {
     "length": {
         "short": "short at the back",
@@ -58,7 +67,7 @@ _PHRASES = {
         "winking": "a winking eye",
     },
 }
-_OTHERS = {
+_GARMENTS = {
     "T-shirt": "T-shirt",
     "turtleneck": "turtleneck",
     "jacket": "open jacket",
@@ -89,33 +98,57 @@ def caption(words: Mapping[str, str], phrasing: int = 0) -> str:
             such phrasing.
     """
     _check(words, phrasing)
-    color = words["hair_colour"]
-    hair = _HAIR[words["hair"]].format(color, a=_a(color))
-    said = [f"{hair} that is {_PHRASES['length'][words['length']]}" if "length" in words else hair]
-    if "skin" in words:
-        said.append(f"{words['skin']} skin")
-    said += [_PHRASES[name][words[name]] for name in ("beard", "eyes", "mouth") if name in words]
-    if phrasing >= PHRASINGS // 2:
-        said.reverse()
-    worn = words["clothes_colour"]
-    if "clothes" in words:
-        worn = f"{_a(worn)} {_OTHERS[words['clothes']]}"
-    else:
-        worn = f"{worn} clothes"
+    frame, rest = phrasing % FRAMES, phrasing // FRAMES
+    colour, worn = words["hair_colour"], words["clothes_colour"]
+    length = f" that is {_PHRASES['length'][words['length']]}" if "length" in words else ""
+    hair = _HAIR[words["hair"]][rest % WORDINGS].format(colour, a=_a(colour)) + length
+    style, how = _STYLE[words["hair"]]
+    others = [f"{words['skin']} skin"] if "skin" in words else []
+    others += [_PHRASES[name][words[name]] for name in ("beard", "eyes", "mouth") if name in words]
+    back = rest // WORDINGS
+    said = [*others[::-1], hair] if back else [hair, *others]
+    garment = _GARMENTS[words["clothes"]] if "clothes" in words else ""
+    clothes = f"{worn} {garment or 'clothes'}"
+    some = _a(clothes) if garment else clothes
     ground = words.get("background", "")
-    match phrasing % (PHRASINGS // 2):
+
+    def ground_as(text: str) -> str:
+        return text.format(_a(ground)) if ground else ""
+
+    match frame:
         case 0:
-            before = f", before {_a(ground)} wall" if ground else ""
-            return f"a person dressed in {worn}, with {_listed(said)}{before}"
+            wall = ground_as(", before {} wall")
+            return f"a person dressed in {some}, with {_listed(said)}{wall}"
         case 1:
-            before = f", in front of {_a(ground)} wall" if ground else ""
-            return f"a portrait of someone in {worn}, with {_listed(said)}{before}"
+            wall = ground_as(", in front of {} wall")
+            return f"a portrait of someone in {some}, with {_listed(said)}{wall}"
         case 2:
-            on = f" against {_a(ground)} backdrop" if ground else ""
-            return f"a cartoon character who wears {worn} and has {_listed(said)}{on}"
+            on = ground_as(" on {} background")
+            return f"a cartoon character who wears {some} and has {_listed(said)}{on}"
+        case 3:
+            on = ground_as(", on {} background")
+            return f"someone with {_listed(said)} who is wearing {some}{on}"
+        case 4:
+            return ", ".join([*said, clothes, *([f"{ground} background"] if ground else [])])
+        case 5:
+            return ", ".join([clothes, *([f"{ground} background"] if ground else []), *said])
+        case 6:
+            stated = [
+                f"the hair is {colour} and {how}{length.replace(' that is', ', and')}",
+                f"the {garment or 'clothing'} is {worn}",
+                *([f"the background is {ground}"] if ground else []),
+            ]
+            return ", ".join([*stated[:: -1 if back else 1], *others])
+        case 7:
+            on = ground_as("on {} background, ")
+            return f"{on}a face with {_listed(said)}, and below it {some}"
+        case 8:
+            has = [*others[::-1], style + length] if back else [style + length, *others]
+            wall = ground_as(" before {} wall")
+            return f"{_a(colour)}-haired person in {some} who has {_listed(has)}{wall}"
         case _:
-            on = f", on {_a(ground)} background" if ground else ""
-            return f"someone with {_listed(said)} who is wearing {worn}{on}"
+            on = ground_as(" on {} background")
+            return f"{_listed(said)}, worn with {some}: a portrait{on}"
 
 
 def _check(words: Mapping[str, str], phrasing: int) -> None:

@@ -82,7 +82,7 @@ def sentences(split: str = "train") -> Told:
         GanzooError: no such split.
     """
     _check_split(split, CAPTIONS)
-    return told(split, SENTENCES[split], PICTURES[split], belongs(split))
+    return told(split, SENTENCES[split], PICTURES, belongs(split))
 
 
 def drawn(collection: Collection, split: str) -> Portraits:

@@ -10,6 +10,7 @@ from ganzoo.spec import Image, Label, Text
 
 from .captions import ALWAYS, NOT_SAID, SAYABLE, VALUES, caption
 from .drawings import DRAWINGS
+from .free import sentences
 
 SPLITS = ("train", "validation", "test")
 
@@ -167,8 +168,8 @@ COLLECTIONS: dict[str, Collection] = {
 
 CAPTIONS = "avatars-captions"
 SENTENCES_ALONE = "avatars-sentences"
-SENTENCES = {"train": 10_000, "validation": 1_000, "test": 2_500}
-PICTURES = {"train": 4, "validation": 2, "test": 2}
+SENTENCES = {"train": 20_000, "validation": 1_000, "test": 2_500}
+PICTURES = 2
 """How many portraits there are for each sentence."""
 
 EXAMPLES = (
@@ -203,14 +204,16 @@ def _captioned() -> DataSet:
     return DataSet(
         name=CAPTIONS,
         fields=Fields(fields, CAPTIONS),
-        summary="Portraits, 64x64 colour, four for each sentence that names three to six of their "
+        summary="Portraits, 64x64 colour, two for each sentence that names three to six of their "
         "attributes; a fifth of the combinations of hair, its colour and that of the clothes is "
         "for testing alone.",
-        size=SENTENCES["train"] * PICTURES["train"],
+        size=SENTENCES["train"] * PICTURES,
         licence=CREDITS["toon-head"],
         source=SOURCES["toon-head"],
         load="ganzoo_avatars.loading:load_captions",
         splits=SPLITS,
+        unsaid=NOT_SAID,
+        sentences=sentences,
     )
 
 

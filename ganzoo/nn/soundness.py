@@ -1,0 +1,225 @@
+"""What a dry run finds beside shapes that do not fit together.
+
+A Spec that passes trains, and its model answers all tasks: each task gives what its kind
+promises, a gradient of each update reaches what it trains, no sum broadcasts what only looks as if
+it fitted, and labels are classes that a layer knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ganzoo.errors import ShapeError
+from ganzoo.nn.modules import DRY_BATCH, MAX_NUMBERS, Net, Shape, shape_text
+from ganzoo.spec import vocabulary
+from ganzoo.spec.draws import Image
+from ganzoo.spec.layers import LAYERS
+from ganzoo.spec.schedule import Update
+from ganzoo.spec.spec import Spec
+from ganzoo.spec.tasks import Task
+
+# ---------------------------------------------------------------------------------- tasks
+
+
+def check_task(spec: Spec, path: str, text: str, value: Any) -> None:
+    """ShapeError unless an expression of a task gives what its kind promises.
+
+    Args:
+        path: `tasks.NAME.KEY`. value: what it gives for a batch, without numbers.
+    """
+    _, name, key = path.split(".")
+    task = spec.tasks[name]
+    if not isinstance(value, Tensor):
+        _refuse(path, f"{text} is a constant, and a task answers for each sample")
+    shape = tuple(value.shape)
+    if key == "minimize":
+        if shape not in ((), (DRY_BATCH,), (DRY_BATCH, 1)):
+            _refuse(path, f"{_said(text, shape)}; minimize one number a sample, or a mean")
+        return
+    if shape[:1] != (DRY_BATCH,):
+        what = shape_text(shape) if shape else "one number"
+        _refuse(path, f"{text} is {what} for the whole batch, and a task answers for each sample")
+    if value.dtype == torch.int64:
+        _refuse(path, f"{text} gives labels, and a task answers with numbers")
+    wrong = (_wrong_map if key == "map" else _wrong_output)(spec, task, shape[1:])
+    if wrong:
+        _refuse(path, f"{wrong}, and this is {shape_text(shape[1:])} for each")
+
+
+def _wrong_output(spec: Spec, task: Task, shape: Shape) -> str:
+    """What a task of its kind gives, where this one does not; else empty."""
+    match task.kind:
+        case "score":
+            return "" if shape in ((), (1,), (1, 1, 1)) else "a score is one number an image"
+        case "encode":
+            return ""
+        case "classify":
+            return "" if len(shape) == 1 else "classify gives a number for each class, (n, d)"
+        case "match":
+            return "" if len(shape) == 1 else "match gives a direction, (n, d)"
+        case "reconstruct":
+            wanted = [draw.shape for draw in _images(spec, task)]
+            if not wanted:
+                return "reconstruct is asked with an image, and its expression reads none"
+            fits = shape in wanted
+            return "" if fits else f"reconstruct gives an image like its input, {_x(wanted[0])}"
+        case "translate":
+            if not _images(spec, task):
+                return "translate is asked with an image, and its expression reads none"
+            return "" if len(shape) == 3 else "translate gives images (channels, height, width)"
+        case _:
+            return "" if len(shape) == 3 else "generate gives images (channels, height, width)"
+
+
+def _wrong_map(spec: Spec, task: Task, shape: Shape) -> str:
+    wanted = [draw.shape[1:] for draw in _images(spec, task)]
+    if len(shape) == 3 and (not wanted or shape[1:] in wanted):
+        return ""
+    return "a map is an image like the input, which says where the strangeness is"
+
+
+def _images(spec: Spec, task: Task) -> list[Image]:
+    draws = (spec.draws[name] for name in spec.draws_of(task))
+    return [draw for draw in draws if isinstance(draw, Image)]
+
+
+def _said(text: str, shape: Shape) -> str:
+    return f"{text} is {shape_text(shape)}"
+
+
+def _x(shape: Shape) -> str:
+    return "x".join(map(str, shape))
+
+
+def _refuse(path: str, text: str) -> Any:
+    raise ShapeError([(path, text)])
+
+
+# --------------------------------------------------------------------------------- losses
+
+
+def hides_gradients(spec: Spec) -> bool:
+    """Whether expressions alone do not tell where gradients flow.
+
+    The functions of the core say through which arguments none flows; a plugin's may not, and a
+    layer that begins a body anew leaves what arrived behind.
+    """
+    layers = (layer for name in spec.networks for _, layer in spec.layers_of(name))
+    if any(layer.starts or LAYERS.get(layer.kind) is not type(layer) for layer in layers):
+        return True
+    called = {name for _, text in spec.expressions() for name in spec.names_in(text)}
+    known = {*spec.networks, *spec.draws, *spec.let, *spec.state}
+    functions = map(vocabulary.function, called - known)
+    return any(function is not None and function.implementation for function in functions)
+
+
+def check_learning(
+    path: str, update: Update, networks: Mapping[str, Net], terms: Sequence[Tensor]
+) -> None:
+    """ShapeError unless a gradient of the terms reaches each network that the update trains.
+
+    The expressions were looked through before; this finds what a function or a layer does.
+    """
+    learnt = [term for term in terms if term.requires_grad]
+    for index, name in enumerate(update.train):
+        weights = list(networks[name].parameters()) if name in networks else []
+        if not weights:  # such as one tanh; `check_trained` speaks of it
+            continue
+        found: Sequence[Tensor | None] = [None]
+        if learnt:
+            total = torch.stack([term.sum() for term in learnt]).sum()
+            found = torch.autograd.grad(total, weights, retain_graph=True, allow_unused=True)
+        if all(gradient is None for gradient in found):
+            text = f"{name!r} is trained here, and no gradient of a term reaches its weights"
+            _refuse(f"{path}.train.{index}", text)
+
+
+# ------------------------------------------------------------------------------ functions
+
+
+_ELEMENTWISE = {
+    "add", "sub", "rsub", "mul", "div", "true_divide", "pow", "minimum", "maximum", "fmin", "fmax",
+    "atan2", "where", "lerp", "lt", "gt", "le", "ge", "eq", "ne", "smooth_l1_loss", "mse_loss",
+    "huber_loss", "binary_cross_entropy_with_logits", "binary_cross_entropy", "addcmul",
+}  # fmt: skip
+
+
+class _Strict(TorchDispatchMode):
+    """Refuses sums of two tensors of which both are stretched, where one has fewer dimensions.
+
+    So (batch, 1) beside (batch,) becomes (batch, batch), which nobody means. Where someone means
+    all pairs, both have as many dimensions: `a[:, None] - b[None]`.
+    """
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if func._overloadpacket.__name__.rstrip("_") in _ELEMENTWISE and isinstance(out, Tensor):
+            parts = [part for part in args if isinstance(part, Tensor) and part.ndim]
+            ranks = {part.ndim for part in parts}
+            if len(ranks) > 1 and all(part.numel() < out.numel() for part in parts):
+                shapes = " and ".join(str(tuple(part.shape)) for part in parts)
+                raise ValueError(
+                    f"shapes differ: {shapes} would be stretched to {tuple(out.shape)}"
+                )
+        return out
+
+
+@contextmanager
+def strict() -> Iterator[None]:
+    """No broadcasting of (batch, 1) beside (batch,), in whatever code runs here."""
+    with _Strict():
+        yield
+
+
+def check_size(text: str, value: Any) -> None:
+    """ShapeError where an expression makes more numbers of a sample than can be computed."""
+    if isinstance(value, Tensor) and value.numel() > MAX_NUMBERS * DRY_BATCH:
+        raise ShapeError(f"{text} is {shape_text(value.shape)}; at most {MAX_NUMBERS:,} numbers")
+
+
+# --------------------------------------------------------------------------------- labels
+
+
+def classes(value: Any) -> int:
+    """Of how many classes labels without numbers are; 0 where it is not known."""
+    return getattr(value, "classes", 0)
+
+
+def mark(value: Tensor, number: int) -> Tensor:
+    """Labels of so many classes, for `classes`."""
+    value.classes = number  # type: ignore[attr-defined]
+    return value
+
+
+def whole(value: Any) -> bool:
+    """Whether it is labels, and no number to calculate with."""
+    return isinstance(value, Tensor) and value.dtype == torch.int64
+
+
+def passed_on(name: str, arguments: Sequence[Any], result: Any) -> Any:
+    """What a function of the core does with labels: it hands them on, or takes none.
+
+    Raises:
+        ValueError: it would calculate with them.
+    """
+    labels = [value for value in arguments if whole(value)]
+    if not labels:
+        return result
+    number = max(map(classes, labels))
+    if name == "one_hot" and isinstance(arguments[1], float) and number > arguments[1]:
+        raise ValueError(f"labels are of {number} classes, more than {arguments[1]:g}")
+    if whole(result):
+        if name in _CALCULATES:
+            raise ValueError("a label is no number; one_hot or embedding makes numbers of it")
+        mark(result, number)
+    return result
+
+
+_CALCULATES = {"square", "abs", "relu", "sign", "minimum", "maximum", "clip", "where", "dot",
+               "squared_norm", "power", "lerp"}  # fmt: skip
