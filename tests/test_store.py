@@ -124,6 +124,7 @@ def test_what_the_folder_says(folder: Path) -> None:
             "map": None,
             "quantile": None,
             "to": None,
+            "of": None,
             "numbers": {},
             "solve": [],
             "minimize": None,

@@ -13,15 +13,10 @@ from torch import Tensor
 
 from ganzoo.data.decoding import Preprocessing
 from ganzoo.data.text_encoder import embed
-<<<<<<< HEAD
-from ganzoo.errors import TaskError, choices, nearest
-from ganzoo.models.config import ModelConfig, Threshold
-from ganzoo.models.images import image_tensor, pil_images
-from ganzoo.models.labels import class_numbers
-=======
 from ganzoo.errors import PluginError, TaskError, choices, nearest
 from ganzoo.models.config import ModelConfig, Threshold, lacks
->>>>>>> honest
+from ganzoo.models.images import image_tensor, pil_images
+from ganzoo.models.labels import class_numbers
 from ganzoo.models.scores import Scores
 from ganzoo.models.solving import solve
 from ganzoo.nn.build import parameter_count
@@ -542,7 +537,10 @@ class Model:
                 if value.shape != shape:
                     raise TaskError(f"{wanted}, not {tuple(value.shape)}")
             else:
-                value = sample_noise(draw, n, seed, name)
+                # what is sought starts from one point, whoever else is asked for
+                rows = 1 if name in task.solve else n
+                value = sample_noise(draw, rows, seed, name)
+                value = value.expand(n, *value.shape[1:])
             values[name] = value.to(self.device)
         return values
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ganzoo.errors import ShapeError
 from ganzoo.nn import soundness
 from ganzoo.nn.interpreter import Evaluator
-from ganzoo.nn.modules import MAX_NUMBERS, Net, Shape, example, shape_text
+from ganzoo.nn.modules import DRY_BATCH, MAX_NUMBERS, Net, Shape, example, shape_text
 from ganzoo.nn.work import EACH, Work
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
@@ -31,6 +31,7 @@ from ganzoo.spec.network import Default, Gaussian, Init, LeCun, Network, Orthogo
 from ganzoo.spec.numbers import RUN
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.state import Running
+from ganzoo.spec.tasks import Task
 from ganzoo.spec.validation import updates_with_paths
 
 
@@ -125,16 +126,23 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
             raise ShapeError(f"{name} is called nowhere before its weights are read")
         return networks[name]
 
+    def sought(let: str) -> Tensor:
+        """What a task solves for: of each sample its own, also where it starts from a state."""
+        start = evaluate(let)
+        return start if spec.draws_in(let) else start.expand(DRY_BATCH, *start.shape)
+
     def count(value: Any) -> None:
         if isinstance(value, Tensor):
             numbers = math.prod(value.shape[1:])
             costs.append(Work(EACH * numbers, 2 * numbers, numbers))
 
-    def evaluator(**numbers: float) -> Evaluator:
+    def evaluator(task: Task | None = None) -> Evaluator:
+        names = task.solve if task else ()
+        known = {ex.Name(name): sought(name) for name in names if name in spec.let}
         found = Evaluator(
-            spec, call, draws, noise, recall=recall, whole=whole, dry=True, seen=count
+            spec, call, draws, noise, known, recall=recall, whole=whole, dry=True, seen=count
         )
-        found.values |= numbers
+        found.values |= task.numbers if task else {}
         return found
 
     evaluate = evaluator()
@@ -150,11 +158,11 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
     for path, text in sorted(texts, key=lambda item: _reads_weights(spec, item[1])):
         room, named, key = (*path.split("."), "", "")[:3]
         task = spec.tasks[named] if room == "tasks" else None
-        own = evaluator(**task.numbers) if task else evaluate
         costs.clear()
         # tasks answer without a graph, but for what they solve
         graph = contextlib.nullcontext() if task is None or key == "minimize" else torch.no_grad()
         try:
+            own = evaluator(task) if task else evaluate
             with graph:
                 value = own(text)
         except ShapeError as error:

@@ -70,8 +70,9 @@ def patches(values: Tensor, places: Tensor) -> Tensor:
     spots = values.shape[2] * values.shape[3]
     number = min(places.shape[1], spots)
     # one place in each of as many equal strips, so that no place comes twice
-    strip = torch.arange(number, device=values.device)
-    index = ((strip + places[:, :number]) * (spots / number)).long().clamp_max(spots - 1)
+    bounds = torch.arange(number + 1, device=values.device) * spots // number
+    first, width = bounds[:-1], bounds.diff()
+    index = first + (places[:, :number] * width).long()
     index = index[:, None].expand(-1, values.shape[1], -1)
     return values.flatten(2).gather(2, index)[..., None]
 
