@@ -185,9 +185,10 @@ def test_channels_side_by_side_move_alike(name: str) -> None:
 
 def test_diffaugment_is_what_its_paper_says() -> None:
     images = torch.rand(400, 3, 16, 16) * 2 - 1
-    colour = lambda *chance: augmentations.diffaugment_color(
-        images[:1], chance=torch.tensor([chance])
-    )
+
+    def colour(*chance: float) -> torch.Tensor:
+        return augmentations.diffaugment_color(images[:1], chance=torch.tensor([chance]))
+
     x = images[:1]
     assert torch.allclose(colour(0.5, 0.5, 0.5), x, atol=1e-6)
     assert torch.allclose(colour(0.9, 0.5, 0.5), x + 0.4, atol=1e-6)
