@@ -56,7 +56,7 @@ def mix_rows(
             f"{tuple(b.shape)}; rows(w, n) makes them"
         )
     first = 1 + (cut * (a.shape[1] - 1)).floor()
-    row = torch.arange(a.shape[1], device=a.device)
+    row = torch.arange(a.shape[1], device=a.device)[None]
     other = (row >= first[:, None]) & (gate < probability)[:, None]
     return torch.where(other[:, :, None], b, a)
 
