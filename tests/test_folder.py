@@ -13,7 +13,7 @@ from ganzoo.data import load
 from ganzoo.data.catalog import find
 from ganzoo.data.decoded import decoded
 from ganzoo.data.decoding import Preprocessing
-from ganzoo.data.folder import Folder, absolute, completed
+from ganzoo.data.folder import Folder, absolute, completed, preprocessing_of
 from ganzoo.errors import DataError, PictureError, UnknownNameError
 
 
@@ -198,3 +198,9 @@ def test_the_report_says_what_becomes_of_the_pictures(wide: Path) -> None:
 
 def test_other_data_are_reported_too() -> None:
     assert load("digits").report == "'digits': 10,000 samples of image: image 1x28x28, label: label"
+
+
+def test_what_a_name_says_of_fitting_is_known_without_its_pictures() -> None:
+    """A stopped run draws and scores without its data."""
+    assert preprocessing_of("folder:gone,size=64,fit=pad,filter=box") == Preprocessing("pad", "box")
+    assert preprocessing_of("mnist,without=2") == Preprocessing()

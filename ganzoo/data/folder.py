@@ -84,7 +84,7 @@ class Folder:
             path,
             found,
             (options["channels"], height, width),
-            Preprocessing(**{key: options[key] for key in decoding.OPTIONS if key in options}),
+            preprocessing_of(name),
             **{key: options[key] for key in ("test", "flip", "strict") if key in options},
         )
         if folder.test and folder.divided:
@@ -252,6 +252,16 @@ def split_name(name: str) -> tuple[Path, dict[str, Any]]:
     if not path:
         raise DataError(f"{name!r} names no folder; a folder is named {FORM}")
     return Path(path).expanduser(), options
+
+
+def preprocessing_of(name: str) -> Preprocessing:
+    """How the data set of that name makes pictures fit, without looking at its pictures.
+
+    Raises:
+        DataError: an option is not allowed.
+    """
+    options = split_name(name)[1] if name.startswith(PREFIX) else {}
+    return Preprocessing(**{key: options[key] for key in decoding.OPTIONS if key in options})
 
 
 def absolute(name: str) -> str:

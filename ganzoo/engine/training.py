@@ -243,9 +243,9 @@ class Training:
             net.load_state_dict(self.networks[name].state_dict())
             self.averages.write(name, net)
         state = {name: self.memory.published(name) for name in self.spec.published_state}
-        images = any(isinstance(draw, Image) for draw in self.spec.draws.values())
-        facts = {"preprocessing": self.data.preprocessing.to_dict()} if images else {}
-        config = ModelConfig(spec=self.spec).replace(**facts)
+        config = ModelConfig(spec=self.spec)
+        if self.data is not None and any(isinstance(d, Image) for d in self.spec.draws.values()):
+            config = config.replace(preprocessing=self.data.preprocessing.to_dict())
         model = Model(self.spec, networks, config, state=state)
         self._settle(model, batches, [*(self.spec.tasks if tasks is None else tasks)])
         return model

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from ganzoo.data import load
+from ganzoo.data.folder import preprocessing_of
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint, prepare
 from ganzoo.engine.training import Training
@@ -59,6 +60,7 @@ def trained(folder: str | Path, *, device: str | torch.device = "cpu") -> tuple[
     model.config = model.config.replace(
         name=settings.name,
         made_by=dict(settings.made_by),
+        preprocessing=preprocessing_of(settings.data).to_dict(),
         data={"name": settings.data, **({"size": len(data)} if data is not None else {})},
         training={
             "steps": step,
