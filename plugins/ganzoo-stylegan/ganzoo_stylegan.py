@@ -8,8 +8,8 @@ with lazy R1, and path length, each a step of the same optimizer with corrected 
 style mixing; the mean of w for truncation; and, with `ada`, the authors' control of its
 probability. Presets with the authors' sizes: stylegan2-cifar10, stylegan2-paper256.
 
-Changed: the default is small; ADA's pipe is ganzoo's (`ada`); path length trains the synthesis alone,
-since what a gradient is taken with respect to is where its graph begins.
+Changed: the default is small; ADA's pipe is ganzoo's (`ada`); path length trains the
+synthesis alone, since what a gradient is taken with respect to is where its graph begins.
 """
 
 from math import log2

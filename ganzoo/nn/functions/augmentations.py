@@ -40,7 +40,7 @@ def diffaugment_translation(images: Tensor, *, chance: Tensor) -> Tensor:
     for size, column in zip(images.shape[2:], chance.unbind(1), strict=True):
         most = int(size / 8 + 0.5)
         shift = (column * (2 * most + 1)).floor() - most
-        place = torch.arange(size, device=images.device) + shift[:, None].long()
+        place = torch.arange(size, device=images.device)[None] + shift[:, None].long()
         index.append((place + 1).clamp(0, size + 1))
     # a border of zeros, where all places outside lie
     return _picked(F.pad(images, (1, 1, 1, 1)), *index)
@@ -77,7 +77,7 @@ def ada_blit(images: Tensor, p: Probability, *, chance: Tensor) -> Tensor:
     for size, column in ((height, down), (width, right)):
         shift = ((2 * column - 1) * 0.125 * size).round()
         shift = torch.where(gate_shift < p, shift, torch.zeros_like(shift))
-        place = torch.arange(size, device=images.device) - shift[:, None].long()
+        place = torch.arange(size, device=images.device)[None] - shift[:, None].long()
         index.append(_mirrored(place, size))
     return _picked(images, *index)
 
@@ -184,7 +184,7 @@ def _kept(images: Tensor, chance: Tensor) -> Tensor:
         size = images.shape[axis]
         side = int(size / 2 + 0.5)
         centre = (column * (size + 1 - side % 2)).floor()
-        place = torch.arange(size, device=images.device)
+        place = torch.arange(size, device=images.device)[None]
         begin = (centre - side // 2)[:, None]
         near = (place >= begin) & (place < begin + side)
         inside = inside & near.view(-1, 1, *((size, 1) if axis == 2 else (1, size)))

@@ -36,7 +36,7 @@ def part(values: Tensor, first: float, end: float) -> Tensor:
 
 def one_hot(label: Tensor, classes: float) -> Tensor:
     # by comparison and not F.one_hot, which looks at the numbers and so waits for the device
-    numbers = torch.arange(int(classes), device=label.device)
+    numbers = torch.arange(int(classes), device=label.device)[None]
     return (label[:, None] == numbers).to(torch.get_default_dtype())
 
 
