@@ -22,14 +22,14 @@ from ganzoo.spec import SGD, Stage
 from tests.table import TABLE
 from tests.test_convolution import CASES, parts
 from tests.test_engine import _nothing, data, diverging, weights
-from tests.test_static import SPECS, rows
+from tests.test_static import MODERN, SPECS, declared, rows
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 CUDA, CPU = torch.device("cuda"), torch.device("cpu")
 
 
 def training(name: str, steps: int = 8, device: torch.device = CUDA, **more: Any) -> Training:
-    spec = SPECS[name]()
+    spec = declared(name)
     spec = spec.with_steps(max(steps, 2 * len(spec.stages)))
     more = {"batch": spec.batch, "seed": 1, "precision": "fp32", **more}
     return Training(spec, rows(name), device=device, **more)
@@ -56,8 +56,8 @@ def largest(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
 @pytest.mark.parametrize(
     "name, precision",
     [
-        *((name, "fp32") for name in SPECS),
-        *((name, "bf16") for name in ("dcgan", "wgan_gp", "stackgan", "patterns")),
+        *((name, "fp32") for name in (*SPECS, *MODERN)),
+        *((name, "bf16") for name in ("dcgan", "wgan_gp", "stackgan", "patterns", *MODERN)),
     ],
 )
 def test_recorded_rounds_give_the_bits_of_calls(name: str, precision: str) -> None:
@@ -70,7 +70,7 @@ def test_recorded_rounds_give_the_bits_of_calls(name: str, precision: str) -> No
 
 
 @pytest.mark.parametrize("graph", [True, False])
-@pytest.mark.parametrize("name", ["dcgan", "wgan_gp", "stackgan", "patterns", "dropout"])
+@pytest.mark.parametrize("name", ["dcgan", "wgan_gp", "stackgan", "patterns", "dropout", *MODERN])
 def test_a_resumed_run_is_the_run_to_the_bit(name: str, graph: bool, tmp_path: Path) -> None:
     whole = finish(training(name, graph=graph))
     first = training(name, graph=graph)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -48,12 +50,31 @@ def patterned() -> Spec:
 SPECS: dict[str, Callable[[], Spec]] = {**TABLE, "dropout": dropping, "patterns": patterned}
 
 
+MODERN = {"r3gan": ("ganzoo_r3gan", "R3GAN"), "stylegan2": ("ganzoo_stylegan", "StyleGAN2")}
+SMALL = {"width": 16, "group": 4, "latent": 8, "ada": True, "augment": 0.5}
+"""Settings, for those that have them."""
+
+
 def rows(name: str) -> Any:
+    if name in MODERN:
+        pixels = np.random.default_rng(0).integers(0, 256, (16, 1, 16, 16), np.uint8)
+        return Source.from_arrays("random", pixels)
     return data(name if name in TABLE else "dcgan")
 
 
+def declared(name: str) -> Spec:
+    """A small Spec of that name: of the table, of this module, of a plugin with all that is new."""
+    if name not in MODERN:
+        return SPECS[name]()
+    module, variant = MODERN[name]
+    made = getattr(importlib.import_module(module), variant)
+    settings = {key: value for key, value in SMALL.items() if key in made.model_fields}
+    spec: Spec = made(**settings).spec(rows(name).fields)
+    return spec.model_copy(update={"batch": 4})
+
+
 def run(name: str, graph: bool, steps: int = 3) -> tuple[Training, list[dict[str, float]]]:
-    spec = SPECS[name]()
+    spec = declared(name)
     spec = spec.with_steps(max(steps, steps * len(spec.stages)))
     made = training(spec, rows(name), graph=graph)
     losses: list[dict[str, float]] = []
@@ -63,7 +84,7 @@ def run(name: str, graph: bool, steps: int = 3) -> tuple[Training, list[dict[str
     return made, losses
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", [*SPECS, *MODERN])
 def test_static_tensors_give_the_bits_of_calls(name: str) -> None:
     """All that was learnt and each loss of each round, in every stage and pattern."""
     steps = 12 if name == "patterns" else 3
@@ -74,10 +95,11 @@ def test_static_tensors_give_the_bits_of_calls(name: str) -> None:
 
 
 @pytest.mark.parametrize("graph", [False, True], ids=["calls to static", "static to calls"])
-@pytest.mark.parametrize("name", ["stackgan", "discogan", "patterns", "wgan_gp", "dropout"])
+@pytest.mark.parametrize(
+    "name", ["stackgan", "discogan", "patterns", "wgan_gp", "dropout", *MODERN]
+)
 def test_either_goes_on_where_the_other_stopped(name: str, graph: bool, tmp_path: Path) -> None:
-    spec = SPECS[name]()
-    spec = spec.with_steps(8)
+    spec = declared(name).with_steps(8)
     whole = training(spec, rows(name), graph=graph)
     while whole.step < spec.steps:
         whole.round()
@@ -262,30 +284,16 @@ class Waiting(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("name", [*SPECS, "r3gan", "stylegan2"])
+@pytest.mark.parametrize("name", [*SPECS, *MODERN])
 def test_no_round_waits_for_its_device(name: str) -> None:
     """Except where the CPU reads rates as numbers, looks at losses, and torch at labels that are
     to be one-hot, which it does not on CUDA."""
-    if name in SPECS:
-        spec, source = SPECS[name](), rows(name)
-    else:
-        spec, source = modern(name)
-    made = training(spec, source, graph=True)
+    made = training(declared(name), rows(name), graph=True)
     made.round()
     with Waiting() as waiting:
         for _ in range(4):
             made.round()
     assert waiting.found <= {"updates", "averages", "training", "losses", "labels"}
-
-
-def modern(name: str) -> tuple[Spec, Any]:
-    from ganzoo.plugins import host
-
-    source = Source.from_arrays("random", torch.randint(0, 256, (8, 1, 16, 16)).byte())
-    small = {"r3gan": {"width": 8, "groups": 2}, "stylegan2": {}}[name]
-    variant = host.default().variant(name)
-    settings = {k: v for k, v in small.items() if k in variant.model_fields}
-    return variant(**settings).spec(source.fields).model_copy(update={"batch": 4}), source
 
 
 def test_adam_with_moving_betas_is_adam() -> None:

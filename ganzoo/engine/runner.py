@@ -62,6 +62,9 @@ class Runner:
     def forget(self) -> None:
         """Record anew: what was recorded is of networks in another mode, or of other tensors."""
         self._recorded.clear()
+        if isinstance(self._recorder, Recorder):
+            # a pool of memory ends with its last graph, and cannot be taken up again
+            self._recorder = Recorder(self.draws.device)
 
     def __call__(self, round: Round, step: int) -> Tensor:
         """Run a round; returns its loss terms, (terms,), valid until the next."""
