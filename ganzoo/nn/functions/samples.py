@@ -37,7 +37,7 @@ def part(values: Tensor, first: float, end: float) -> Tensor:
 def one_hot(label: Tensor, classes: float) -> Tensor:
     # by comparison and not F.one_hot, which looks at the numbers and so waits for the device
     numbers = torch.arange(int(classes), device=label.device)
-    return (label[:, None] == numbers).to(torch.get_default_dtype())
+    return (label[:, None] == numbers[None]).to(torch.get_default_dtype())
 
 
 def rows(values: Tensor, n: float) -> Tensor:
@@ -57,7 +57,7 @@ def mix_rows(
         )
     first = 1 + (cut * (a.shape[1] - 1)).floor()
     row = torch.arange(a.shape[1], device=a.device)
-    other = (row >= first[:, None]) & (gate < probability)[:, None]
+    other = (row[None] >= first[:, None]) & (gate < probability)[:, None]
     return torch.where(other[:, :, None], b, a)
 
 
