@@ -14,7 +14,6 @@ from ganzoo.engine.plan import Plan, Round
 from ganzoo.engine.training import Training
 from ganzoo.errors import ShapeError, SpecError
 from ganzoo.models import store
-from ganzoo.nn import state as code
 from ganzoo.nn.build import build
 from ganzoo.plugins.host import Host
 from ganzoo.spec import Adam, Normal, Pool, Running, Spec, State, Task, Update, vocabulary
@@ -216,14 +215,15 @@ def pooled(size: int = 6) -> Spec:
 
 def run_pool(size: int, batch: int, rounds: int) -> list[tuple[Tensor, Tensor]]:
     """What came and what was seen, of a pool of numbers that count up."""
-    now = code.pool(size, (1,))
+    pool = Pool("fake", size)
+    now = pool.tensors({"of": (1,)})
     found: list[tuple[Tensor, Tensor]] = []
     generator = torch.Generator().manual_seed(0)
     for number in range(rounds):
         came = torch.arange(batch).float().add(number * batch).unsqueeze(1)
         chance = {w: torch.rand(batch, generator=generator) for w in ("place", "swap")}
-        found.append((came, code.seen(now, of=came, **chance)))
-        now = code.exchanged(now, of=came, **chance)
+        found.append((came, pool.value(now, of=came, **chance)))
+        now = pool.after(now, of=came, **chance)
     return found
 
 

@@ -141,14 +141,14 @@ def test_a_rate_multiplier_changes_nothing_at_first() -> None:
 def test_an_sgd_step_moves_what_counts_by_the_square_of_the_multiplier() -> None:
     x = torch.randn(3, 5)
     moved: list[Tensor] = []
-    for lr in (1.0, 0.01):
+    for lr in (1.0, 0.1):
         made = net(Linear(7, weight=Equalized(lr)), shape=(5,))
         before = effective(made)
         optimizer = torch.optim.SGD(made.parameters(), 0.1)
         made(x).sum().backward()
         optimizer.step()
         moved.append(effective(made) - before)
-    assert torch.allclose(moved[1], moved[0] * 1e-4, atol=1e-7)
+    assert torch.allclose(moved[1], moved[0] * 1e-2, rtol=1e-2, atol=1e-6)
 
 
 def test_equalised_weights_are_scaled_at_run_time() -> None:

@@ -124,7 +124,9 @@ class Evaluator:
 
     def _gradient(self, of: ex.Expression, at: ex.Expression) -> Tensor:
         with torch.enable_grad():
-            point = self._value(at).detach().requires_grad_()
+            point = self._value(at)
+            if not point.requires_grad:  # else what it is made of learns, too
+                point = point.detach().requires_grad_()
             # lets between the two are evaluated anew, at the point
             inner = Evaluator(
                 self.spec, self.call, self.draws, self.noise, {**self.known, at: point},

@@ -264,34 +264,31 @@ class Spec(Frozen):
         constant; the average of a network learns nothing, and what it is called with may.
         """
         found: set[str] = set()
-        seen: set[tuple[str, ex.Expression | None]] = set()
-        pending: list[tuple[ex.Expression, ex.Expression | None]] = [(ex.parse(text), None)]
+        pending = [ex.parse(text)]
         while pending:
-            node, end = pending.pop()
-            if node == end:  # grad(y, x) begins anew at x
-                continue
+            node = pending.pop()
             match node:
                 case ex.Name(name):
+                    if name in self.let and name not in found:
+                        pending.append(ex.parse(self.let[name]))
                     found.add(name)
-                    if name in self.let and (name, end) not in seen:
-                        seen.add((name, end))
-                        pending.append((ex.parse(self.let[name]), end))
                 case ex.Binary("<" | ">"):
                     pass
-                case ex.Call(ex.GRADIENT, (of, at)) if ex.GRADIENT not in self.networks:
-                    pending.append((of, at))
+                case ex.Call(ex.GRADIENT, (of, _)) if ex.GRADIENT not in self.networks:
+                    # through x, too: a penalty on the slope at G(z) moves G
+                    pending.append(of)
                 case ex.Call(name, arguments, _, average) if name in self.networks:
                     found |= set() if average else {name}
-                    pending += ((part, end) for part in arguments)
+                    pending += arguments
                 case ex.Call(name, arguments):
                     function = vocabulary.function(name)
                     if function is None or not function.stops_gradient:
                         constants = function.constants if function else ()
                         parameters = function.parameters if function else ()
                         pairs = zip_longest(parameters[: len(arguments)], arguments)
-                        pending += ((part, end) for word, part in pairs if word not in constants)
+                        pending += (part for word, part in pairs if word not in constants)
                 case _:
-                    pending += ((part, end) for part in ex.parts(node))
+                    pending += ex.parts(node)
         return found
 
     def read_by(self, state: str) -> list[str]:

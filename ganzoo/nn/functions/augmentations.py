@@ -120,7 +120,7 @@ def ada_color(images: Tensor, p: Probability, *, chance: Tensor) -> Tensor:
     numbers = iter(chance.unbind(1))
     identity = torch.eye(4, device=images.device, dtype=images.dtype)
     axis = (1 - identity[3]) / 3**0.5  # of greys
-    along = torch.outer(axis, axis)
+    along = axis[:, None] * axis[None]
 
     def gated(matrix: Tensor) -> Tensor:
         return torch.where((next(numbers) < p).view(-1, 1, 1), matrix, identity)
@@ -131,16 +131,16 @@ def ada_color(images: Tensor, p: Probability, *, chance: Tensor) -> Tensor:
 
     bright = 0.2 * _normal(next(numbers))
     shifted = torch.stack((*[bright] * 3, torch.zeros_like(bright)), 1)
-    matrix = gated(identity + shifted[:, :, None] * identity[3])
+    matrix = gated(identity + shifted[:, :, None] * identity[None, 3:])
     matrix = gated(scaled(torch.exp2(0.5 * _normal(next(numbers))))) @ matrix
     flipped = torch.where(next(numbers) < 0.5, 1.0, 0.0).to(images.dtype).view(-1, 1, 1)
-    matrix = gated(identity - 2 * along * flipped) @ matrix
+    matrix = gated(identity - 2 * along[None] * flipped) @ matrix
     angle = math.pi * (2 * next(numbers) - 1)
     matrix = gated(_turn_about(axis, angle)) @ matrix
     saturation = torch.exp2(_normal(next(numbers))).view(-1, 1, 1)
     more = identity - along
     more = more - torch.diag(identity[3])  # the last row is not a colour
-    matrix = gated(along + torch.diag(identity[3]) + more * saturation) @ matrix
+    matrix = gated(along + torch.diag(identity[3]) + more[None] * saturation) @ matrix
     pictures = _by_pictures(images).flatten(3)
     if pictures.shape[2] == 3:
         mixed = torch.einsum("bij,bnjs->bnis", matrix[:, :3, :3], pictures)
@@ -243,6 +243,10 @@ def _turn_about(axis: Tensor, angle: Tensor) -> Tensor:
     cross = torch.stack((nothing, -z, y, z, nothing, -x, -y, x, nothing)).view(3, 3)
     cos, sin = angle.cos().view(-1, 1, 1), angle.sin().view(-1, 1, 1)
     identity = torch.eye(3, device=axis.device, dtype=axis.dtype)
-    turn = cos * identity + sin * cross + (1 - cos) * torch.outer(axis[:3], axis[:3])
+    turn = (
+        cos * identity[None]
+        + sin * cross[None]
+        + (1 - cos) * (axis[:3, None] * axis[None, :3])[None]
+    )
     last = torch.eye(4, device=axis.device, dtype=axis.dtype)[3:].expand(len(angle), 1, 4)
     return torch.cat((F.pad(turn, (0, 1)), last), 1)

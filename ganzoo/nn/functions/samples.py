@@ -36,8 +36,8 @@ def part(values: Tensor, first: float, end: float) -> Tensor:
 
 def one_hot(label: Tensor, classes: float) -> Tensor:
     # by comparison and not F.one_hot, which looks at the numbers and so waits for the device
-    numbers = torch.arange(int(classes), device=label.device)[None]
-    return (label[:, None] == numbers).to(torch.get_default_dtype())
+    numbers = torch.arange(int(classes), device=label.device)
+    return (label[:, None] == numbers[None]).to(torch.get_default_dtype())
 
 
 def rows(values: Tensor, n: float) -> Tensor:
@@ -56,8 +56,8 @@ def mix_rows(
             f"{tuple(b.shape)}; rows(w, n) makes them"
         )
     first = 1 + (cut * (a.shape[1] - 1)).floor()
-    row = torch.arange(a.shape[1], device=a.device)[None]
-    other = (row >= first[:, None]) & (gate < probability)[:, None]
+    row = torch.arange(a.shape[1], device=a.device)
+    other = (row[None] >= first[:, None]) & (gate < probability)[:, None]
     return torch.where(other[:, :, None], b, a)
 
 
