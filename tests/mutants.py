@@ -427,9 +427,10 @@ def trials(number: int, seed: int, folder: Path) -> Iterator[Trial]:
 
 def settle() -> None:
     """Import what is imported once, at first need; that is no mutant's doing."""
+    from ganzoo.nn import functions
     from ganzoo.spec.vocabulary import FUNCTIONS
 
-    for function in FUNCTIONS.values():
-        function.load()
+    for name in FUNCTIONS:
+        functions.load(name)
     for name in ("ali-mnist", "ganomaly-mnist", "stackgan-emoji", "discogan-emoji"):
         _used(store.load(hub.installed()[name]))

@@ -670,7 +670,7 @@ def test_a_layer_whose_weights_have_no_beginning(words: Host) -> None:
     """Made without memory, a module must be able to give its weights their first values."""
 
     class Bias(Layer):
-        kind: Literal["bias"] = "bias"
+        kind: Literal["biased"] = "biased"
 
         def module(self, shape: tuple[int, ...]) -> nn.Module:
             module = nn.Identity()
@@ -682,5 +682,5 @@ def test_a_layer_whose_weights_have_no_beginning(words: Host) -> None:
     spec = Spec(
         draws={"z": Normal(3)}, networks={"A": network}, round=[Update("A", {"a": "mean(A(z))"})]
     )
-    with pytest.raises(PluginError, match=r"'bias': Identity has weights.*no reset_parameters"):
+    with pytest.raises(PluginError, match=r"'biased': Identity has weights.*no reset_parameters"):
         build(spec)

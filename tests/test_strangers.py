@@ -265,7 +265,9 @@ LET = {f"a{n}": f"a{n - 1} + a{n - 1}" if n else "mean(G(z))" for n in range(64)
 POINTED: dict[str, tuple[Callable[[], Any], type[GanzooError], str]] = {
     "a layer of 10**9 units": (lambda: layers({"kind": "linear", "units": 10**9}),
                                SpecError, "less than or equal to 1000000"),
-    "terabytes of weights": (lambda: layers(*[{"kind": "linear", "units": 10**6}] * 3),
+    "terabytes of weights": (lambda: layers(*[{"kind": "linear", "units": 10**6}] * 3,
+                                            {"kind": "linear", "units": 768},
+                                            {"kind": "reshape", "shape": [3, 16, 16]}),
                              StoreError, "at most 2,000,000,000 are loaded"),
     "an endless picture": (lambda: layers({"kind": "linear", "units": 4},
                                           {"kind": "reshape", "shape": [1, 2, 2]},

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ganzoo.cli.console import app, err, out
+from ganzoo.errors import GanzooError
 
 
 @app.command()
@@ -28,6 +29,7 @@ def demo(
     """Open the web demo: see, try and understand every model."""
     from ganzoo import demo as demo_
 
+    _check_place(host, port)
     build = demo_.build  # says so where gradio is missing, before anything takes time
     with err.status("opening the demo"):
         made = build(model or (), data=data or ())
@@ -36,8 +38,23 @@ def demo(
                 made, host=host, port=port, quiet=True, prevent_thread_lock=True
             )
         except OSError as error:
-            from ganzoo.errors import GanzooError
-
             raise GanzooError(f"the demo cannot listen on {host}: {error}") from None
     out.print(f"the demo is at {url} (Ctrl-C ends it)", markup=False)
     made.block_thread()
+
+
+def _check_place(host: str, port: int | None) -> None:
+    """GanzooError where nothing can listen, before anything takes time."""
+    import socket
+
+    try:
+        # a port of 0 is any; whether one from 7860 on is free is found out later
+        [*_, (family, kind, _, _, address)] = socket.getaddrinfo(
+            host, port or 0, type=socket.SOCK_STREAM
+        )
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, ValueError) as error:
+        where = host if port is None else f"{host}, port {port}"
+        raise GanzooError(f"the demo cannot listen on {where}: {error}") from None

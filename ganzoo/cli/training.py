@@ -25,7 +25,9 @@ def train(
     target: Annotated[str | None, typer.Argument(help="A variant or a Spec file.")] = None,
     data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Rounds; the Spec's by default.")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Samples in a batch.")] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="Samples in a batch.")
+    ] = None,
     set: Setting = None,
     loss: LossName = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random; 0 by default.")] = None,

@@ -51,8 +51,8 @@ from ganzoo.version import DISTRIBUTION, version
 GROUP = "ganzoo"
 FIRST_PARTY = {
     "ganzoo-avatars", "ganzoo-bigan", "ganzoo-core", "ganzoo-dcgan", "ganzoo-discogan",
-    "ganzoo-emoji", "ganzoo-gan", "ganzoo-ganomaly", "ganzoo-models", "ganzoo-stackgan",
-    "ganzoo-wgan",
+    "ganzoo-emoji", "ganzoo-fluent", "ganzoo-gan", "ganzoo-ganomaly", "ganzoo-models",
+    "ganzoo-r3gan", "ganzoo-solar", "ganzoo-stackgan", "ganzoo-stylegan", "ganzoo-wgan",
 }  # fmt: skip
 """The distributions that come from this repository: what they bring is theirs."""
 CHOICE = "GANZOO_PLUGINS"

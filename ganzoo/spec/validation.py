@@ -101,14 +101,19 @@ def _names(spec: Spec, strangers: bool) -> Problems:
 
 
 def _expressions(spec: Spec, strangers: bool) -> Problems:
+    unread = False
     for path, text in spec.expressions():
+        tree: ex.Expression | None = None
         try:
             tree = ex.parse(text)
             if strangers and _strange(spec, tree):
                 continue
             _Check(spec, path).node(tree)
         except SpecError as error:
+            unread |= tree is None
             yield from ((".".join(filter(None, (path, sub))), text) for sub, text in error.problems)
+    if unread:
+        return
     for name in [*_cycles(spec)][:1]:  # all names of a cycle are in it; one is enough
         yield f"let.{name}", f"{name!r} is defined by itself"
         return
