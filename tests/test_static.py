@@ -51,7 +51,7 @@ SPECS: dict[str, Callable[[], Spec]] = {**TABLE, "dropout": dropping, "patterns"
 
 
 MODERN = {"r3gan": ("ganzoo_r3gan", "R3GAN"), "stylegan2": ("ganzoo_stylegan", "StyleGAN2")}
-SMALL = {"width": 16, "group": 4, "latent": 8, "ada": True, "augment": 0.5}
+SMALL = {"width": 16, "group": 4, "latent": 8}
 """Settings, for those that have them."""
 
 
