@@ -175,11 +175,13 @@ def test_text_to_image(visit: Open) -> None:
     first = shows(page, "#drawn")
     page.locator("#sentence textarea").fill("a blue square")
     page.locator("#draw").click()
-    second = shows(page, "#drawn", first)
     shows(page, "#stages")
+    second = shows(page, "#drawn", first)
     choose(page, "Or one of these", "a yellow square")
+    page.wait_for_function(
+        "document.querySelector('#sentence textarea').value == 'a yellow square'"
+    )
     shows(page, "#drawn", second)
-    assert page.locator("#sentence textarea").input_value() == "a yellow square"
 
 
 def test_anomalies(visit: Open, tmp_path: Path) -> None:
@@ -296,8 +298,10 @@ def test_every_page_fits_its_screen(visit: Open, width: int, height: int, theme:
     page = visit(width, height, theme)
     for name in [*PAGES, *(["Text to image"] if HAS_ENCODER else [])]:
         tab(page, name)
-        page.wait_for_timeout(300)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        page.get_by_role("tab", name=name, exact=True, selected=True).first.wait_for(
+            state="attached"
+        )
+        page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
     ground = page.locator("#samples").evaluate("e => getComputedStyle(e).backgroundColor")
     light = np.mean([int(part) for part in ground.strip("rgba()").split(",")[:3]])
     assert (light > 128) == (theme == "light"), ground
