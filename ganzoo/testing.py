@@ -600,7 +600,7 @@ def _given(spec: Spec, task: Task, n: int) -> dict[str, Any]:
             case Label():
                 found["label"] = [index % draw.classes for index in range(n)]
             case _ if name in spec.data_draws():
-                found[draw.kind] = torch.randn(ROWS, draw.size, generator=generator)[:n]
+                found[draw.kind] = torch.randn(ROWS, draw.size, generator=generator)[:n]  # type: ignore
             case _:
                 pass
     return found

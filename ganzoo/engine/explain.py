@@ -159,6 +159,7 @@ def _flops(spec: Spec, round: Round) -> int:
         )
     total, done, steps = counter.total, 0, iter(ends)
     for execution, weight in zip(round.executions, weights, strict=True):
+        end = done
         for _ in execution.updates:
             end = next(steps)
         total += (weight - 1) * (end - done)

@@ -276,8 +276,8 @@ class Training:
         for number in range(batches):
             for task in tasks:
                 for _, text in task.expressions:
-                    names = self.spec.draws_in(text)
-                    values = dict(zip(names, draws(number, 0, names), strict=True))
+                    drawn = self.spec.draws_in(text)
+                    values = dict(zip(drawn, draws(number, 0, drawn), strict=True))
                     model.evaluate(text, values, numbers=task.numbers)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
@@ -446,5 +446,5 @@ def _laid_out_like(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:
     return torch.empty_like(parameter).copy_(gradient)
 
 
-def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): value for k, value in state.items() if k.startswith(prefix)}

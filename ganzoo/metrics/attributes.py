@@ -1,3 +1,4 @@
+# pyright: reportArgumentType=false
 """Whether samples have each attribute as often as the data, where several are labelled."""
 
 from __future__ import annotations

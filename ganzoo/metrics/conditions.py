@@ -1,3 +1,4 @@
+# pyright: reportArgumentType=false
 """Whether the class that was asked for is the class that is seen."""
 
 from __future__ import annotations

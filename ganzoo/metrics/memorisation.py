@@ -1,3 +1,4 @@
+# pyright: reportArgumentType=false
 """Whether samples are copies of training images.
 
 Held-out test images say how near to a training image one comes without having seen it.

@@ -1,3 +1,4 @@
+# pyright: reportArgumentType=false
 """Whether samples obey sentences that are no captions of the data: paraphrases and omissions.
 
 The data set declares the sentences with what they say (`DataSet.sentences`); nothing is trained on

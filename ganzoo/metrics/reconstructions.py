@@ -1,3 +1,4 @@
+# pyright: reportArgumentType=false
 """Whether a reconstruction is of its image."""
 
 from __future__ import annotations

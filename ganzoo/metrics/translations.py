@@ -1,3 +1,4 @@
+# pyright: reportArgumentType=false
 """Whether held-out images find their partners in the other domain, and belong there."""
 
 from __future__ import annotations

@@ -138,11 +138,21 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
 
     def evaluator(task: Task | None = None) -> Evaluator:
         names = task.solve if task else ()
-        known = {ex.Name(name): sought(name) for name in names if name in spec.let}
+        known: dict[ex.Expression, Tensor] = {
+            ex.Name(name): sought(name) for name in names if name in spec.let
+        }
         found = Evaluator(
-            spec, call, draws, noise, known, recall=recall, whole=whole, dry=True, seen=count
+            spec,
+            call,
+            draws,
+            noise,
+            known,
+            recall=recall,
+            whole=whole,
+            dry=True,
+            seen=count,
         )
-        found.values |= task.numbers if task else {}
+        found.values |= task.numbers if task else {}  # type: ignore[reportAttributeAccessIssue]
         return found
 
     evaluate = evaluator()

@@ -172,7 +172,7 @@ class Net(nn.Module):
         self.shapes = tuple(shapes)
         assembler = _Assembler(dry, network.weight)
         values = {
-            name: _Value(shape, label, example(shape, label) if dry else None)
+            name: _Value(shape, label, example(shape, label) if dry else None)  # type: ignore[reportArgumentType]
             for name, shape, label in zip(self.names, shapes, labels, strict=True)
         }
         self.inputs = nn.ModuleDict()
@@ -357,7 +357,7 @@ class _Assembler:
 
 
 def _tensor(value: _Value) -> Tensor:
-    return example(value.shape, value.label) if value.tensor is None else value.tensor
+    return example(value.shape, value.label) if value.tensor is None else value.tensor  # type: ignore[reportArgumentType]
 
 
 def _run(layer: Layer, module: nn.Module, values: Sequence[_Value]) -> Tensor:

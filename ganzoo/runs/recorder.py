@@ -46,8 +46,13 @@ class Recorder:
         """Take up the log where the checkpoint stands; what came after it is done again."""
         done, last = self.training.step, self.training.said.get("record")
         records = [record for record in logs.log(self.folder) if record["step"] <= done]
-        if logs.is_record(last) and (not records or records[-1]["step"] < last["step"]):
-            records.append(last)  # the log was damaged, and the checkpoint has its last line
+        if (
+            isinstance(last, dict)
+            and logs.is_record(last)
+            and (not records or records[-1]["step"] < last["step"])
+        ):
+            # the log was damaged, and the checkpoint has its last line
+            records.append(last)
         self.records: list[dict[str, Any]] = records
         logs.rewrite(self.folder, records)
         before = float(self.training.said.get("seconds") or 0.0)

@@ -94,7 +94,7 @@ def carry_out(
                 raise
         yield from _rounds(
             folder, settings, training, (used, held_out), main, checkpoint_seconds, facts or {},
-            made if main and new else None,
+            made if main and new else None,  # type: ignore[reportPossiblyUnbound]
         )  # fmt: skip
 
 

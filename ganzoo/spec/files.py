@@ -1,3 +1,4 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """A Spec as a file: JSON or YAML, a variant without any Python."""
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def average_text(average: float | str | HalfLife) -> str:
             if isinstance(life, float)
             else f"half-life {life} images"
         )
-    return f"{average:g}" if isinstance(average, float) else average
+    return f"{average:g}" if isinstance(average, float) else average  # type: ignore[reportReturnType]
 
 
 def _size(draw: Normal | Uniform) -> str:

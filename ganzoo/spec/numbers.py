@@ -1,3 +1,5 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownLambdaType=false, reportReturnType=false, reportAssignmentType=false, reportUnknownParameterType=false
 """Numbers that follow the run: expressions that the host computes before each round.
 
     lr: cosine(images / 20e6, 2e-4, 5e-5)

@@ -1,3 +1,4 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """Specs that an earlier ganzoo wrote, in the words of today.
 
 Before tasks had the kinds `classify` and `match`, and updates a `distance`, the spelling of names

@@ -1,3 +1,4 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 """What is wrong with a Spec as a whole: names, expressions, updates, what is never used.
 
 One problem for a mistake, at its path. The checks of a later kind run where the earlier ones

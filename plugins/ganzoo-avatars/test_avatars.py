@@ -435,7 +435,7 @@ def test_metrics_ask_for_what_the_free_sentences_say() -> None:
     for sentence, (text, words) in zip(declared.sentences(), free_sentences(), strict=True):
         names = declared.fields.fields
         assert sentence.text == text
-        assert {names[field].names[number] for field, number in sentence.says.items()} == set(
+        assert {names[field].names[number] for field, number in sentence.says.items()} == set(  # type: ignore[reportAttributeAccessIssue]
             words.values()
         )
 

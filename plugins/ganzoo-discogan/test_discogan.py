@@ -126,8 +126,8 @@ def test_a_patch_is_not_the_image() -> None:
 def test_the_rate_falls_at_the_end_where_that_is_asked_for() -> None:
     for decay in (False, True):
         start, rest = spec(decay=decay).stages
-        assert all(update.optimizer.decay is None for update in start.updates)
-        assert all((update.optimizer.decay == Decay()) == decay for update in rest.updates)
+        assert all(update.optimizer.decay is None for update in start.updates)  # type: ignore[reportAttributeAccessIssue]
+        assert all((update.optimizer.decay == Decay()) == decay for update in rest.updates)  # type: ignore[reportAttributeAccessIssue]
 
 
 def test_the_paper_knows_no_features() -> None:

@@ -1,3 +1,4 @@
+# pyright: reportArgumentType=false
 """R3GAN, a modern baseline (Huang et al. 2024, arXiv:2501.05441), for images of 16 to 256 pixels.
 
 Kept: the relativistic pairing loss with R1 and R2 in every round; residual blocks of 1x1, grouped

@@ -1,3 +1,4 @@
+# pyright: reportArgumentType=false
 """StyleGAN2 with adaptive augmentation, for images of 16 to 256 pixels.
 
 StyleGAN2: Karras et al. 2019, arXiv:1912.04958. ADA: Karras et al. 2020, arXiv:2006.06676. Kept:
@@ -8,8 +9,7 @@ with lazy R1, and path length, each a step of the same optimizer with corrected 
 style mixing; the mean of w for truncation; and, with `ada`, the authors' control of its
 probability. Presets with the authors' sizes: stylegan2-cifar10, stylegan2-paper256.
 
-Changed: the default is small; ADA's pipe is ganzoo's (`ada`); path length trains the
-synthesis alone, since what a gradient is taken with respect to is where its graph begins.
+Changed: the default is small; ADA's pipe is ganzoo's (`ada`).
 """
 
 from math import log2
@@ -115,7 +115,7 @@ class StyleGAN2(Variant):
             state["length"] = {"start": 0, "next": "lerp(length, mean(lengths), 0.01)", "every": 4}
             generator.append(
                 Update(
-                    ["S"],
+                    ["M", "S"],
                     {"path_length": f"{4 * self.path_length:g} * mean(square(lengths - length))"},
                     {"of": "G"},
                     every=4,

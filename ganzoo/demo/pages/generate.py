@@ -145,7 +145,7 @@ def _noises(spec: Spec) -> dict[str, Normal | Uniform]:
     name = _task(spec)
     assert name is not None  # the shelf was asked for what fits
     draws = {draw: spec.draws[draw] for draw in spec.draws_of(spec.tasks[name])}
-    return {name: draw for name, draw in draws.items() if isinstance(draw, NOISE)}
+    return {name: draw for name, draw in draws.items() if isinstance(draw, NOISE)}  # type: ignore[reportReturnType]
 
 
 def _ends(model: Model, seed_a: Any, seed_b: Any, truncation: Any) -> tuple[Any, Any]:

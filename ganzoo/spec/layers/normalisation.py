@@ -1,3 +1,4 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportIncompatibleVariableOverride=false
 """Layers that set the mean and the spread of what arrives, or tell of it."""
 

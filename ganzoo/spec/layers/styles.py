@@ -40,7 +40,7 @@ class ModConv(Layer):
     example: ClassVar[str] = 'ModConv(64, 3, "w")  # (32, 8, 8) to (64, 8, 8)'
     channels: Count
     kernel: Small = 3
-    style: Identifier
+    style: Identifier  # type: ignore[reportGeneralTypeIssues]
     row: Row | None = None
     up: bool = False
     demodulate: bool = True

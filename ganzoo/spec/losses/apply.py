@@ -66,7 +66,7 @@ class _Exchange:
             "stages": (stage.replace(round=tuple(updates)),),
         }
         # it may have draws and lets that nothing needs any more, and is validated without them
-        draft = Spec.model_construct(**{**fields_of(spec), **fields})
+        draft = Spec.model_construct(**{**fields_of(spec), **fields})  # type: ignore[reportArgumentType]
         try:
             made = Spec.from_dict(self._without_unused(draft))
         except SpecError as error:

@@ -214,7 +214,7 @@ LOSSES: dict[str, Loss] = {
             {"critic": _DISTANCE},
             {"critic": "-mean(D(fake))"},
             repeat=5,
-            distance="critic",
+            distance="critic",  # type: ignore[reportCallIssue]
             clip_weights=0.01,
             optimizer="rmsprop",
             summary="The Wasserstein distance, by a critic whose weights are clipped.",
@@ -226,7 +226,7 @@ LOSSES: dict[str, Loss] = {
             {"critic": "-mean(D(fake))"},
             {"penalty": 10.0},
             repeat=5,
-            distance="critic",
+            distance="critic",  # type: ignore[reportCallIssue]
             optimizer="adam",
             betas=(0.5, 0.9),
             summary="The Wasserstein distance, by a critic whose slope is held near 1.",
