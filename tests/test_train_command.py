@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from PIL import Image as Picture
 
+import ganzoo.data
 from ganzoo import hub, runs
 from ganzoo.cli import training as commands
+from ganzoo.cli.console import check_output
 from ganzoo.engine.training import Training
+from ganzoo.errors import DataError
 from ganzoo.models import store
 from tests.table import TABLE
 from tests.test_cli import photos, run, tiny
@@ -151,9 +154,11 @@ def test_where_nothing_can_be_written_nothing_is_read(
 ) -> None:
     """The folder of the run is looked at before the data."""
     (tmp_path / "file").write_text("")
-    for picture in photos.iterdir():
-        picture.write_bytes(b"no picture")
-    monkeypatch.setattr(commands, "_folder_for", lambda spec, data: f"{data},size=16,channels=1")
+
+    def never(*given: object) -> None:
+        raise AssertionError("the data were read")
+
+    monkeypatch.setattr(ganzoo.data, "load", never)
     assert trained(monkeypatch, tiny, photos, tmp_path / "file" / "run") == 2
     assert "file is a file" in capsys.readouterr().err.replace("\n", "")
 
@@ -195,3 +200,11 @@ def test_the_next_commands_exist() -> None:
         name, *words = command.split()
         options = {o for p in known.commands[name].params for o in p.opts}
         assert {word for word in words if word.startswith("-")} <= options
+
+
+def test_an_output_that_cannot_be_written_is_refused_first(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    with pytest.raises(DataError, match="cannot be written; name another place"):
+        check_output(tmp_path / "a.png", "the sheet", (".png",))
+    (tmp_path / "b.png").write_bytes(b"")
+    check_output(tmp_path / "b.png", "the sheet", (".png",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -145,6 +146,9 @@ def check_output(output: Path, what: str, endings: tuple[str, ...], option: str 
         raise DataError(f"{option} {output}: there is no folder {output.parent}")
     if output.is_dir():
         raise DataError(f"{option} {output}: this is a folder; name a file in it")
+    place = output if output.exists() else output.parent
+    if not os.access(place, os.W_OK):
+        raise DataError(f"{option} {output}: {place} cannot be written; name another place")
 
 
 def columns(*names: str) -> Table:

@@ -284,7 +284,7 @@ class Source:
 
 def _part_digest(part: Tensor | np.ndarray) -> bytes:
     values = part.cpu().numpy() if isinstance(part, Tensor) else part
-    return hashlib.sha256(np.ascontiguousarray(values).view(np.uint8)).digest()  # type: ignore[reportArgumentType]
+    return hashlib.sha256(np.ascontiguousarray(values).view(np.uint8).data).digest()
 
 
 def _tensor(array: Any) -> Tensor:

@@ -92,5 +92,5 @@ def _digest(state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
     for name in sorted(state):
         value = state[name]
         found.update(repr((name, str(value.dtype), tuple(value.shape))).encode())
-        found.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())  # type: ignore[reportArgumentType]
+        found.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()

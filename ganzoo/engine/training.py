@@ -250,9 +250,9 @@ class Training:
         self._settle(model, batches, [*(self.spec.tasks if tasks is None else tasks)])
         return model
 
-    def _settle(self, model: Model, batches: int, names: list[str]) -> None:
+    def _settle(self, model: Model, batches: int, wanted: list[str]) -> None:
         """Estimate batch statistics anew for averaged weights: the old ones are not theirs."""
-        tasks = [self.spec.tasks[name] for name in names]
+        tasks = [self.spec.tasks[name] for name in wanted]
         texts = [text for task in tasks for _, text in task.expressions]
         needed = {name for text in texts for name in self.spec.names_in(text)}
         norms = [

@@ -75,9 +75,10 @@ def carry_out(
         training = _prepared(settings, used, device, graph)
         if (folder / CHECKPOINT).is_file() and not new:
             training.load(folder / CHECKPOINT)
+        made: list[Path] | None = None
         if main:
-            made = [place for place in (folder, *folder.parents) if not place.exists()]
             if new:
+                made = [place for place in (folder, *folder.parents) if not place.exists()]
                 with writing(folder):
                     folder.mkdir(parents=True, exist_ok=True)
                 held.enter_context(owner(folder))
@@ -89,12 +90,12 @@ def carry_out(
                     if settings != stored:
                         settings.write(folder)
             except Exception:
-                if new:
+                if made is not None:
                     _undo(folder, made)
                 raise
         yield from _rounds(
             folder, settings, training, (used, held_out), main, checkpoint_seconds, facts or {},
-            made if main and new else None,  # type: ignore[reportPossiblyUnbound]
+            made,
         )  # fmt: skip
 
 
