@@ -597,7 +597,7 @@ def test_gradients_in_gradients_are_bounded() -> None:
 def test_strictness_costs_nothing_outside_dry_runs() -> None:
     """Tasks and training run what torch does."""
     with pytest.raises(ValueError, match="shapes differ"), soundness.strict():
-        torch.ones(3, 1) + torch.ones(3)
+        torch.ones(4, 1) + torch.ones(4)
     assert (torch.ones(3, 1) + torch.ones(3)).shape == (3, 3)
     assert functions.load("mse")(torch.ones(3), torch.zeros(3)) == 1
 
