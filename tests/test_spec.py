@@ -881,7 +881,7 @@ def test_a_layer_of_a_plugin_is_in_the_schema_and_in_the_language(
         assert path == "networks.G.layers.1"
         assert message.startswith("unknown key 'times' in Stretch")
     [(_, message)] = problems(data)
-    assert message.startswith("no layer of kind 'scale'")
+    assert message.startswith("no layer of kind 'stretch'")
 
 
 # ------------------------------------------------------------------------------- torch
