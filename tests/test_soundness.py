@@ -722,3 +722,15 @@ def test_where_no_task_is_left_the_plugin_is_named(folder: Path) -> None:
     (folder / store.CONFIG).write_text(json.dumps(data))
     with pytest.raises(PluginError, match="pip install ganzoo-harsh"):
         store.load(folder)
+
+
+def test_an_older_spec_that_is_malformed_is_a_mistake_of_the_spec() -> None:
+    """A field that is no name ended in a TypeError while the Spec was brought up to date."""
+    from ganzoo.spec.older import updated
+
+    data = spec_of(draws={**DRAWS, "y": Label(3)}, let={"fake": "G(z)"}, tasks={
+        "generate": "G(z)", "classes": Task("encode", "one_hot(y, 3)")}).to_dict()  # fmt: skip
+    data["draws"]["y"]["field"] = {"kind": "flatten"}
+    del data["tasks"]["classes"]["of"]
+    with pytest.raises(SpecError, match=r"draws\.y\.field"):
+        Spec.from_dict(updated(data))
