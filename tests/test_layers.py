@@ -52,7 +52,8 @@ PLAIN = [
     L.Flatten(), L.BatchNorm(), L.LayerNorm(), L.PixelNorm(), L.MinibatchStd(), L.ReLU(),
     L.LeakyReLU(), L.ELU(), L.GELU(), L.SiLU(), L.Tanh(), L.Sigmoid(), L.Softplus(), L.Dropout(),
     L.GaussianNoise(), L.InstanceNorm(), L.InstanceNorm(True), L.GlobalPool(), L.GlobalPool("sum"),
-    L.OneHot(3), L.Embedding(3, 4), L.Upsample(2, "bilinear"),
+    L.OneHot(3), L.Embedding(3, 4), L.Upsample(2, "bilinear"), L.Blur(), L.Softmax(), L.Bias(),
+    L.Scale(0.5), L.Scale(1.0, "channel"), L.Basis(2), L.Attention(1, 1), L.Attention(2, 2),
 ]  # fmt: skip
 
 
@@ -83,6 +84,14 @@ class Dice:
         sized = [
             L.Conv(channels, kernel, stride, padding, one_of([True, False])),
             L.Conv(channels, one_of([1, 3, 5])),
+            L.Conv(channels, 3, groups=one_of([1, 2, 3])),
+            L.Conv(channels, 3, padding_mode=one_of(["reflect", "zeros"])),
+            L.Conv(channels, 3, weight=one_of(["spectral", "equalized"])),
+            L.Deconv(channels, groups=one_of([1, 2])),
+            L.Linear(4, weight=one_of(["spectral", "equalized"])),
+            L.Downsample(2, "fir"),
+            L.MinibatchStd(one_of([1, 2, 3])),
+            L.Constant(self.shape() or (2,)),
             L.Deconv(channels, kernel, stride, padding, one_of([True, False])),
             L.Linear(one_of([1, 4, 16])),
             L.Maxout(one_of([1, 4]), number(1, 3)),
@@ -120,6 +129,19 @@ class Dice:
             elif kind == 3 and inputs:
                 through, how = self.row(inputs, None, 0), self.one_of(["concatenate", "add"])
                 layers.append(L.Inject(self.one_of(inputs), through, how))
+            elif kind == 5 and inputs:
+                name = self.one_of(inputs)
+                layers.append(
+                    self.one_of(
+                        [L.ModConv(self.number(1, 4), self.one_of([1, 3]), name), L.AddNoise(name),
+                         L.CondNorm(name), L.CondNorm(name, "instance"), L.CondNorm(name, "layer"),
+                         L.ModConv(2, 3, name, up=True), L.Dropout(0.5, name)]
+                    )
+                )  # fmt: skip
+            elif kind == 6:
+                inner = self.row(inputs, shape, 0)
+                plain = tuple(layer for layer in inner if not layer.rows and layer.kind != "tap")
+                layers.append(L.Repeat(self.number(1, 3), plain))
             elif kind == 4:
                 layers.append(L.Tap(f"t{self.number(0, 10**9)}"))
             else:

@@ -17,6 +17,7 @@ from ganzoo import Function, Loss, Spec
 from ganzoo.engine.explain import explain
 from ganzoo.engine.plan import Plan
 from ganzoo.errors import SpecError, UnknownNameError
+from ganzoo.models.config import ModelConfig
 from ganzoo.models.model import Model
 from ganzoo.nn.build import build
 from ganzoo.plugins.host import Host, default
@@ -293,7 +294,7 @@ def test_a_penalty_makes_batch_norm_of_the_discriminator_layer_norm_and_says_so(
 def test_layers_that_mix_make_way_at_any_depth() -> None:
     inner = Residual((BatchNorm(eps=1e-3), MinibatchStd()), (BatchNorm(),))
     judge = Network({"x": (MinibatchStd(), Flatten(), BatchNorm())}, (inner, Linear(1)))
-    spec, changes = LOSSES["rpgan"].applied(linear(judge=judge))
+    spec, changes = LOSSES["wgan-gp"].applied(linear(judge=judge))
     kinds = [(path, layer.kind) for path, layer in spec.networks["D"].walk()]
     assert kinds == [
         ("inputs.x.0", "flatten"), ("inputs.x.1", "layer_norm"), ("layers.0", "residual"),
@@ -303,6 +304,15 @@ def test_layers_that_mix_make_way_at_any_depth() -> None:
     assert spec.networks["D"].layers[0].layers[0].eps == 1e-3  # type: ignore[attr-defined]
     assert any("nothing in place of minibatch std (inputs.x.0, layers.0.layers.1)" in change
                for change in changes)  # fmt: skip
+
+
+def test_minibatch_deviation_stays_where_a_penalty_allows_it() -> None:
+    """R1 and R2 do, as in StyleGAN2; they refuse batch norm."""
+    judge = Network({"x": (MinibatchStd(), Flatten(), BatchNorm())}, (Linear(1),))
+    spec, changes = LOSSES["rpgan"].applied(linear(judge=judge))
+    kinds = [layer.kind for _, layer in spec.networks["D"].walk()]
+    assert kinds == ["minibatch_std", "flatten", "layer_norm", "linear"]
+    assert not any("minibatch" in change for change in changes)
 
 
 def test_from_clipping_to_a_penalty_and_back() -> None:
@@ -691,7 +701,7 @@ def test_a_layer_that_nothing_can_stand_for_is_refused_with_the_reason(host: Hos
 def test_a_card_says_which_loss_and_what_it_changed() -> None:
     spec, facts = composed(tiny("dcgan"), "wgan-gp")
     config: dict[str, Any] = {"made_by": {"variant": "dcgan", "loss": facts}}
-    model = Model(spec, build(spec, published=True), config)
+    model = Model(spec, build(spec, published=True), ModelConfig(spec=spec).replace(**config))
     text = card(model)
     link = "[arXiv:1704.00028](https://arxiv.org/abs/1704.00028)"
     assert (
@@ -701,5 +711,5 @@ def test_a_card_says_which_loss_and_what_it_changed() -> None:
     assert f"Its loss is `wgan-gp` ({link}), in place of its own:" in text
     assert "- D has layer norm in place of batch norm (layers.3)" in text
     assert all(f"- {change}" in text for change in facts["changes"])
-    del config["made_by"]["loss"]
-    assert "in place of its own" not in card(model)
+    plain = ModelConfig(spec=spec).replace(made_by={"variant": "dcgan"})
+    assert "in place of its own" not in card(Model(spec, model.networks, plain))

@@ -295,7 +295,7 @@ def test_a_task_gives_what_its_kind_promises(task: dict[str, Any], text: str) ->
 
 
 def trained(spec: Spec, steps: int = 2) -> Model:
-    images = torch.rand(8, 1, 8, 8) * 2 - 1
+    images = torch.rand(8, 1, 8, 8)
     fields = Fields(fields={"image": X, "label": Label(3)})
     data = Source("some", fields, {"image": images, "label": torch.arange(8) % 3})
     *_, last = train(spec, data, steps=steps, seed=0, device="cpu", batch=4)
@@ -597,7 +597,7 @@ def test_gradients_in_gradients_are_bounded() -> None:
 def test_strictness_costs_nothing_outside_dry_runs() -> None:
     """Tasks and training run what torch does."""
     with pytest.raises(ValueError, match="shapes differ"), soundness.strict():
-        torch.ones(3, 1) + torch.ones(3)
+        torch.ones(4, 1) + torch.ones(4)
     assert (torch.ones(3, 1) + torch.ones(3)).shape == (3, 3)
     assert functions.load("mse")(torch.ones(3), torch.zeros(3)) == 1
 
@@ -722,3 +722,15 @@ def test_where_no_task_is_left_the_plugin_is_named(folder: Path) -> None:
     (folder / store.CONFIG).write_text(json.dumps(data))
     with pytest.raises(PluginError, match="pip install ganzoo-harsh"):
         store.load(folder)
+
+
+def test_an_older_spec_that_is_malformed_is_a_mistake_of_the_spec() -> None:
+    """A field that is no name ended in a TypeError while the Spec was brought up to date."""
+    from ganzoo.spec.older import updated
+
+    data = spec_of(draws={**DRAWS, "y": Label(3)}, let={"fake": "G(z)"}, tasks={
+        "generate": "G(z)", "classes": Task("encode", "one_hot(y, 3)")}).to_dict()  # fmt: skip
+    data["draws"]["y"]["field"] = {"kind": "flatten"}
+    del data["tasks"]["classes"]["of"]
+    with pytest.raises(SpecError, match=r"draws\.y\.field"):
+        Spec.from_dict(updated(data))

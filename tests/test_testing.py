@@ -43,6 +43,7 @@ from ganzoo.spec import (
     Reshape,
     Stage,
     Tanh,
+    Tap,
     Task,
     Update,
     vocabulary,
@@ -339,18 +340,24 @@ def test_a_loss_that_is_not_finite() -> None:
     assert "train.D.bad" in fails(spoilt(change), "round", NonFiniteError)
 
 
+def encoder(parts: dict[str, Any], term: str) -> None:
+    """A generator that is trained together with an encoder, by `term`."""
+    layers = (Linear(4), Tap("half"), Linear(4))
+    parts["networks"]["E"] = Network({"x": (Flatten(),)}, layers)
+    parts["round"][1] = Update(("G", "E"), {"fool": "bce(D(fake), 1)", "code": term})
+    parts["tasks"]["encode"] = "E(x)"
+
+
 def test_a_network_that_no_gradient_reaches() -> None:
     """BiGAN's mistake in its usual form: the encoder is trained, through a detach."""
+    subject = spoilt(lambda parts: encoder(parts, "mse(detach(E(x)), z)"))
+    assert "'E' is trained here, and no gradient" in fails(subject, "gradients", SpecError)
 
-    def change(parts: dict[str, Any]) -> None:
-        parts["networks"]["E"] = Network({"x": (Flatten(),)}, (Linear(4),))
-        parts["round"][1] = Update(
-            ("G", "E"), {"fool": "bce(D(fake), 1)", "code": "mse(detach(E(x)), z)"}
-        )
-        parts["tasks"]["encode"] = "E(x)"
 
-    text = fails(spoilt(change), "gradients")
-    assert "no gradient ever reaches networks.E.layers.0.weight (and 1 more of E)" in text
+def test_weights_that_no_gradient_reaches() -> None:
+    subject = spoilt(lambda parts: encoder(parts, "mse(E.half(x), z)"))
+    text = fails(subject, "gradients")
+    assert "no gradient ever reaches networks.E.layers.2.weight (and 1 more of E)" in text
 
 
 def test_a_network_whose_gradients_are_nothing() -> None:
@@ -406,16 +413,25 @@ def test_a_task_of_another_shape() -> None:
     def flat(parts: dict[str, Any]) -> None:
         parts["tasks"] = {"generate": "G(z)", "flat": Task(kind="generate", output="D(G(z))")}
 
-    assert "task 'flat' of kind generate gives (3, 1); pictures are" in fails(spoilt(flat), "tasks")
+    text = fails(spoilt(flat), "tasks", ShapeError)
+    assert "tasks.flat.output: generate gives images" in text
+
+
+def test_pictures_of_two_channels() -> None:
+    def change(parts: dict[str, Any]) -> None:
+        parts["tasks"]["two"] = Task("generate", "concatenate(G(z), G(z))")
+
+    assert "task 'two' of kind generate gives (3, 2, 16, 16); pictures are" in fails(
+        spoilt(change), "tasks"
+    )
 
 
 def test_a_task_without_the_input_of_its_kind() -> None:
     def change(parts: dict[str, Any]) -> None:
         parts["tasks"]["reconstruct"] = "G(z)"
 
-    assert "'reconstruct' is of kind reconstruct, which is asked with an image" in fails(
-        spoilt(change), "tasks"
-    )
+    text = fails(spoilt(change), "tasks", ShapeError)
+    assert "reconstruct is asked with an image, and its expression reads none" in text
 
 
 @pytest.mark.usefixtures("words")
@@ -443,7 +459,7 @@ def test_a_run_that_cannot_be_resumed(layer: Layer, problem: str) -> None:
 @pytest.mark.usefixtures("words")
 def test_a_model_that_comes_back_as_another() -> None:
     text = fails(with_layer(Fine(), "G"), "saved")
-    assert "task 'generate' of the loaded model gives something else" in text
+    assert ".scale is another one in the loaded model: does it need more than float32?" in text
 
 
 @pytest.mark.usefixtures("words")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -98,13 +100,10 @@ class Evaluator:
         if any(map(soundness.whole, values)):
             raise ValueError(_NO_NUMBER)
         ranks = [value.ndim if isinstance(value, Tensor) else 0 for value in values]
-        if sorted(ranks)[0] == 1 < sorted(ranks)[1]:
-            node = nodes[ranks.index(1)]
-            if self.spec.draws_in(str(node)):
-                raise ValueError(
-                    f"{node} is one number a sample, and stands beside "
-                    f"{shape_text(values[ranks.index(max(ranks))].shape)}"
-                )
+        for node, rank in zip(nodes, ranks, strict=True):
+            if rank == 1 < max(ranks) and self.spec.draws_in(str(node)):
+                beside = shape_text(values[ranks.index(max(ranks))].shape)
+                raise ValueError(f"{node} is one number a sample, and stands beside {beside}")
 
     @property
     def _device(self) -> torch.device | None:
@@ -154,7 +153,12 @@ class Evaluator:
         try:
             if not self.dry:
                 return self._made(functions.load(name)(*values, **noise))
-            with soundness.strict():
+            if name in functions.ELEMENTWISE:
+                for pair in combinations(values, 2):
+                    alike(*pair)
+                self._check_operands(arguments, values)
+            # the core's own are held to their arguments by what they check themselves
+            with soundness.strict() if function.implementation else nullcontext():
                 found = functions.load(name)(*values, **noise)
             soundness.check_size(str(node), found)
             return self._made(soundness.passed_on(name, values, found))

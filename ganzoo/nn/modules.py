@@ -375,7 +375,8 @@ def _check_kinds(layer: Layer, values: Sequence[_Value]) -> None:
     known = getattr(layer, "classes", first.label)
     if layer.takes == "labels" and first.label > known:
         raise ValueError(f"labels of {first.label} classes arrive, and it has {known}")
-    if (first.label and layer.takes == "numbers") or any(value.label for value in others):
+    ends = [] if isinstance(layer, L.Tap) else others  # a tap only names them
+    if (first.label and layer.takes == "numbers") or any(value.label for value in ends):
         raise ValueError("a label is no vector; one_hot or embedding makes one of it")
 
 

@@ -164,28 +164,25 @@ _ELEMENTWISE = {
 
 
 class _Strict(TorchDispatchMode):
-    """Refuses sums of two tensors of which both are stretched, where one has fewer dimensions.
+    """Refuses one number a sample, (batch,), beside rows (batch, ...), which makes (batch, batch).
 
-    So (batch, 1) beside (batch,) becomes (batch, batch), which nobody means. Where someone means
-    all pairs, both have as many dimensions: `a[:, None] - b[None]`.
+    Where someone means all pairs, both have as many dimensions: `a[:, None] - b[None]`.
     """
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         if func._overloadpacket.__name__.rstrip("_") in _ELEMENTWISE and isinstance(out, Tensor):
             parts = [part for part in args if isinstance(part, Tensor) and part.ndim]
-            ranks = {part.ndim for part in parts}
-            if len(ranks) > 1 and all(part.numel() < out.numel() for part in parts):
+            flat = any(part.shape == (DRY_BATCH,) for part in parts)
+            if flat and any(part.ndim > 1 and part.shape[0] == DRY_BATCH for part in parts):
                 shapes = " and ".join(str(tuple(part.shape)) for part in parts)
-                raise ValueError(
-                    f"shapes differ: {shapes} would be stretched to {tuple(out.shape)}"
-                )
+                raise ValueError(f"shapes differ: {shapes} would make {tuple(out.shape)}")
         return out
 
 
 @contextmanager
 def strict() -> Iterator[None]:
-    """No broadcasting of (batch, 1) beside (batch,), in whatever code runs here."""
+    """No broadcasting of (batch, 1) beside (batch,), in the code of a plugin that runs here."""
     with _Strict():
         yield
 

@@ -194,8 +194,9 @@ def _convert(node: ast.expr, text: str, depth: int) -> Expression:
         case _:
             pass
     raise SpecError(
-        f"{piece!r} is not part of the language{instead}; allowed: numbers, names, + - * / < >, "
+        f"{piece!r} is not part of the language; allowed: numbers, names, + - * / < >, "
         "calls like D(x) or bce(D(x), 1), outputs like D.features(x) and averages like G.ema(z)"
+        + instead
     )
 
 

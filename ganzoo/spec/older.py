@@ -32,7 +32,7 @@ def _tasks(tasks: Mapping[str, Any], draws: Any) -> dict[str, Any]:
         if isinstance(task, dict) and task.get("kind") == "encode" and "of" not in task
     }
     fields = {
-        draw.get("field", "label")
+        str(draw.get("field", "label"))
         for draw in (draws.values() if isinstance(draws, dict) else ())
         if isinstance(draw, dict) and draw.get("kind") == "label"
     }

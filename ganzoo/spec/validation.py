@@ -43,6 +43,7 @@ def problems(spec: Spec, strangers: bool) -> list[tuple[str, str]]:
     return (
         [*_names(spec, strangers)]
         or [*_expressions(spec, strangers)]
+        or [*_depths(spec)]
         or [*_task_words(spec)]
         or [*_schedule(spec)]
         or [*_untrained(spec)]
@@ -117,8 +118,6 @@ def _expressions(spec: Spec, strangers: bool) -> Problems:
         return
     for name in [*_cycles(spec)][:1]:  # all names of a cycle are in it; one is enough
         yield f"let.{name}", f"{name!r} is defined by itself"
-        return
-    yield from _depths(spec)
 
 
 def _task_words(spec: Spec) -> Problems:

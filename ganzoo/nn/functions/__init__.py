@@ -13,6 +13,11 @@ from typing import Any
 from ganzoo.errors import PluginError
 from ganzoo.spec import vocabulary
 
+ELEMENTWISE = frozenset(
+    {"minimum", "maximum", "power", "clip", "where", "lerp", "ramp", "cosine", "hinge", "mse", "l1"}
+)
+"""Functions of the core whose arguments are operands: of one shape, or some are numbers."""
+
 
 def load(name: str) -> Callable[..., Any]:
     """The callable that an expression means by `name`.
