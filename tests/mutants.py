@@ -405,6 +405,13 @@ def _used(model: Model) -> str:
                         given.pop("image", None), task=name, maps=task.map is not None, **given
                     ).values
                     fine = made.shape == (2,) and np.isfinite(made).all()
+                case "classify":
+                    made = model.classify(given.pop("image"), task=name, **given)
+                    fine = made.shape == (2,) and made.min() >= 0
+                case "match":
+                    image, text = given.get("image"), given.get("text")
+                    made = model.match(image, text=text, task=name)
+                    fine = made.ndim == 2 and len(made) == 2 and np.isfinite(made).all()
                 case _:
                     made = model.encode(given.pop("image", None), task=name, **given)
                     fine = made.ndim == 2 and len(made) == 2 and np.isfinite(made).all()
