@@ -372,7 +372,7 @@ def trial(folder: Path, chance: random.Random) -> Trial:
 def _used(model: Model) -> str:
     """Ask a model all that it can do; what is wrong with the answers, if anything."""
     start = time.process_time()
-    draws = model.spec.draws
+    draws, blank = model.spec.draws, np.zeros((2, 8, 8, 1), np.float32)
     for name, task in model.spec.tasks.items():
         given: dict[str, Any] = {}
         for draw in (draws[word] for word in model.spec.draws_in(task.output)):
@@ -394,17 +394,23 @@ def _used(model: Model) -> str:
                     made = model.generate(2, task=name, output="np", **given)
                     fine = made.ndim == 4 and len(made) == 2 and np.isfinite(made).all()
                 case "reconstruct":
-                    image = given.pop("image")
-                    made = model.reconstruct(image, task=name, output="np")
+                    made = model.reconstruct(given.pop("image", blank), task=name, output="np")
                     fine = made.ndim == 4 and len(made) == 2 and np.isfinite(made).all()
                 case "translate":
-                    made = model.translate(given.pop("image"), to=task.to, output="np")
+                    made = model.translate(given.pop("image", blank), to=task.to, output="np")
                     fine = made.ndim == 4 and len(made) == 2 and np.isfinite(made).all()
                 case "score":
                     made = model.score(
                         given.pop("image", None), task=name, maps=task.map is not None, **given
                     ).values
                     fine = made.shape == (2,) and np.isfinite(made).all()
+                case "classify":
+                    made = model.classify(given.pop("image", blank), task=name, **given)
+                    fine = made.shape == (2,) and made.min() >= 0
+                case "match":
+                    image, text = given.get("image"), given.get("text")
+                    made = model.match(image, text=text, task=name)
+                    fine = made.ndim == 2 and len(made) == 2 and np.isfinite(made).all()
                 case _:
                     made = model.encode(given.pop("image", None), task=name, **given)
                     fine = made.ndim == 2 and len(made) == 2 and np.isfinite(made).all()

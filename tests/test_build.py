@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ganzoo.errors import ShapeError
+from ganzoo.nn.build import _build as build_
 from ganzoo.nn.build import build, initialize, parameter_count
 from ganzoo.nn.modules import Net, join
 from ganzoo.spec import (
@@ -556,3 +557,13 @@ def test_a_division_by_zero() -> None:
     where, message = problem(spec)
     assert where == "stages.0.round.0.minimize.a"
     assert message.startswith("1 / 0, of 1.0, 0.0: ")
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_zeros_find_the_shapes_that_tensors_without_numbers_find(row: str) -> None:
+    """Loading tries tasks on a few zeros where that is cheap; what is made is the same."""
+    spec = TABLE[row]()
+    by_zeros, by_shapes = build_(spec, True, "cpu"), build_(spec, True, "meta")
+    assert by_zeros.keys() == by_shapes.keys() and by_zeros.work == by_shapes.work
+    for name, net in by_zeros.items():
+        assert net.leaves == by_shapes[name].leaves and net.shapes == by_shapes[name].shapes

@@ -297,7 +297,9 @@ def test_a_task_gives_what_its_kind_promises(task: dict[str, Any], text: str) ->
 def trained(spec: Spec, steps: int = 2) -> Model:
     images = torch.rand(8, 1, 8, 8)
     fields = Fields(fields={"image": X, "label": Label(3)})
-    data = Source("some", fields, {"image": images, "label": torch.arange(8) % 3})
+    data = Source(
+        "some", fields, {"image": images, "label": torch.arange(8) % 3}, value_range=(-1, 1)
+    )
     *_, last = train(spec, data, steps=steps, seed=0, device="cpu", batch=4)
     return last.model()
 

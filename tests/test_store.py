@@ -361,3 +361,17 @@ def test_an_unknown_dtype_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"dtype is one of .*, not 'int8'"):
         store.save(model_of("gan"), tmp_path / "model", dtype="int8")  # type: ignore[arg-type]
     assert not (tmp_path / "model").exists()
+
+
+def test_no_published_model_needs_the_compiler_to_load() -> None:
+    """The first function of a tensor without numbers imports it, which costs two seconds."""
+    code = (
+        "import sys\n"
+        "from ganzoo import hub\n"
+        "from ganzoo.models import store\n"
+        "for name, folder in hub.installed().items():\n"
+        "    store.load(folder)\n"
+        "    assert 'torch._dynamo' not in sys.modules, name\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=ROOT)

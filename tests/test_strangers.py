@@ -289,6 +289,11 @@ POINTED: dict[str, tuple[Callable[[], Any], type[GanzooError], str]] = {
     "expressions that double": (lambda: harmful(let={**harmful()["spec"]["let"], **LET},
                                                 tasks={"generate": "G(z)", "encode": "a63"}),
                                 GanzooError, "."),
+    "a field that is no name": (
+        lambda: {**mutants.CONFIGS[0], "spec": {
+            **mutants.CONFIGS[0]["spec"], "draws": {"y": {"kind": "label", "field": {"a": 1}}},
+            "tasks": {"classes": {"kind": "encode", "output": "G(z)"}}}},
+        SpecError, "field"),
     "a path for a name": (lambda: {**harmful(), "name": ["../../x"]}, StoreError, "name is"),
     "a name of two lines": (lambda: {**harmful(), "name": "a\nb"}, StoreError, "one line"),
     "data that are none": (lambda: {**harmful(), "data": [1]}, StoreError, "data is"),

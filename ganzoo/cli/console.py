@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -149,6 +150,17 @@ def check_output(output: Path, what: str, endings: tuple[str, ...], option: str 
     place = output if output.exists() else output.parent
     if not os.access(place, os.W_OK):
         raise DataError(f"{option} {output}: {place} cannot be written; name another place")
+    if output.exists():
+        return
+    try:  # rights alone do not tell: of a full disk, or one that can be read only
+        handle, name = tempfile.mkstemp(dir=output.parent, prefix=".ganzoo-")
+        os.close(handle)
+        Path(name).unlink()
+    except OSError as error:
+        raise DataError(
+            f"{option} {output}: nothing can be written there ({error.strerror}); choose another "
+            "place"
+        ) from None
 
 
 def columns(*names: str) -> Table:

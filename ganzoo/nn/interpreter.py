@@ -110,6 +110,10 @@ class Evaluator:
         return next((v.device for v in self.draws.values()), None)
 
     @property
+    def _is_meta(self) -> bool:
+        return any(value.is_meta for value in self.draws.values())
+
+    @property
     def _batch(self) -> int:
         return next(iter(self.draws.values())).shape[0]
 
@@ -158,7 +162,8 @@ class Evaluator:
                     alike(*pair)
                 self._check_operands(arguments, values)
             # the core's own are held to their arguments by what they check themselves
-            with soundness.strict() if function.implementation else nullcontext():
+            core = function.implementation
+            with soundness.strict(meta=self._is_meta) if core else nullcontext():
                 found = functions.load(name)(*values, **noise)
             soundness.check_size(str(node), found)
             return self._made(soundness.passed_on(name, values, found))

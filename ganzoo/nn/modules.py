@@ -244,10 +244,12 @@ class Net(nn.Module):
         return taps[outputs[0]] if len(outputs) == 1 else tuple(taps[name] for name in outputs)
 
 
-def example(shape: Shape, label: bool = False) -> Tensor:
-    if label:
-        return torch.zeros((DRY_BATCH, *shape), dtype=torch.int64, device="meta")
-    return torch.empty((DRY_BATCH, *shape), device="meta")
+def example(shape: Shape, label: bool = False, device: str = "meta") -> Tensor:
+    """A batch of that shape: on the meta device without numbers, else one zero seen many times."""
+    kind = torch.int64 if label else torch.float32
+    if device == "meta":
+        return torch.empty((DRY_BATCH, *shape), dtype=kind, device=device)
+    return torch.zeros((), dtype=kind).expand(DRY_BATCH, *shape)
 
 
 @dataclass(frozen=True)

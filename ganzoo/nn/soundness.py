@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzoo.errors import ShapeError
@@ -171,19 +172,38 @@ class _Strict(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if func._overloadpacket.__name__.rstrip("_") in _ELEMENTWISE and isinstance(out, Tensor):
-            parts = [part for part in args if isinstance(part, Tensor) and part.ndim]
-            flat = any(part.shape == (DRY_BATCH,) for part in parts)
-            if flat and any(part.ndim > 1 and part.shape[0] == DRY_BATCH for part in parts):
-                shapes = " and ".join(str(tuple(part.shape)) for part in parts)
-                raise ValueError(f"shapes differ: {shapes} would make {tuple(out.shape)}")
+        _check_operands(func._overloadpacket.__name__.rstrip("_"), args, out)
         return out
 
 
+class _StrictCalls(TorchFunctionMode):
+    """The same for the calls of a function itself, without seconds of imports."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        _check_operands(getattr(func, "__name__", "").strip("_"), args, out)
+        return out
+
+
+def _check_operands(name: str, args: Any, out: Any) -> None:
+    if name not in _ELEMENTWISE or not isinstance(out, Tensor):
+        return
+    parts = [part for part in args if isinstance(part, Tensor) and part.ndim]
+    flat = any(part.shape == (DRY_BATCH,) for part in parts)
+    if flat and any(part.ndim > 1 and part.shape[0] == DRY_BATCH for part in parts):
+        shapes = " and ".join(str(tuple(part.shape)) for part in parts)
+        raise ValueError(f"shapes differ: {shapes} would make {tuple(out.shape)}")
+
+
 @contextmanager
-def strict() -> Iterator[None]:
-    """No broadcasting of (batch, 1) beside (batch,), in the code of a plugin that runs here."""
-    with _Strict():
+@contextmanager
+def strict(*, meta: bool = True) -> Iterator[None]:
+    """No broadcasting of (batch, 1) beside (batch,), in the code of a plugin that runs here.
+
+    Args:
+        meta: on the meta device, and deep inside torch's own functions, too.
+    """
+    with _Strict() if meta else _StrictCalls():
         yield
 
 

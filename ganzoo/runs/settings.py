@@ -12,9 +12,10 @@ import torch
 from ganzoo.atomic import write_text
 from ganzoo.data.folder import absolute
 from ganzoo.engine.training import resolved
-from ganzoo.errors import SpecError, TrainingError
-from ganzoo.layout import RUN
+from ganzoo.errors import SpecError, StoreError, TrainingError
+from ganzoo.layout import MAX_CONFIG, RUN
 from ganzoo.nn.devices import find
+from ganzoo.reading import content
 from ganzoo.spec import older
 from ganzoo.spec.spec import Spec, pretty_json, strict_json
 
@@ -57,7 +58,8 @@ class Settings:
         """
         path = folder / RUN
         try:
-            facts = strict_json(path.read_text("utf-8"))
+            path.lstat()  # a FileNotFoundError is another matter than a file that cannot be read
+            facts = strict_json(content(path, MAX_CONFIG, anywhere=True).decode("utf-8"))
             facts.pop("compile", None)  # runs of 0.1 said whether they used torch.compile
             found = cls(**{**facts, "spec": Spec.from_dict(older.updated(facts["spec"]))})
         except FileNotFoundError:
@@ -65,7 +67,7 @@ class Settings:
                 f"no run in {folder}: there is no {RUN}. A run is started with "
                 f"`ganzoo train VARIANT --out {folder}`"
             ) from None
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, StoreError, UnicodeDecodeError) as error:
             raise TrainingError(f"no run in {folder}: {RUN} cannot be read ({error})") from None
         except (SpecError, TypeError, KeyError, AttributeError) as error:
             raise TrainingError(f"{path} is damaged, or another ganzoo's ({error})") from None

@@ -31,11 +31,11 @@ def _tasks(tasks: Mapping[str, Any], draws: Any) -> dict[str, Any]:
         for name, task in tasks.items()
         if isinstance(task, dict) and task.get("kind") == "encode" and "of" not in task
     }
-    fields = {
-        str(draw.get("field", "label"))
+    fields = [  # of any type: nothing has been validated
+        draw.get("field", "label")
         for draw in (draws.values() if isinstance(draws, dict) else ())
         if isinstance(draw, dict) and draw.get("kind") == "label"
-    }
+    ]
     classifies = "classes" in old
     matches = {"pictures", "words"} <= old
     found: dict[str, Any] = {}
