@@ -145,6 +145,16 @@ ZOO = (
         "pictures and sentences it knows nothing, and says something all the same.",
     ),
     Published(
+        "classifier-avatars",
+        "scripts/classifier-avatars.yaml",
+        "avatars",
+        "No GAN: the small classifier of portraits, which tells eleven attributes; the feature "
+        "extractor for portraits of every kind.",
+        "It is made to measure portraits of this one style, 64x64 pixels, composited or generated. "
+        "Any image gets a value of each attribute, sense or nonsense.",
+        "--steps 1200",
+    ),
+    Published(
         "gan-mnist",
         "gan",
         "mnist",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from ganzoo import DataSet, Domains, Fields, Sentence
+from ganzoo import DataSet, Domains, FeatureExtractor, Fields, Sentence
 from ganzoo.spec import Image, Label, Text
 
 from .captions import ALWAYS, NOT_SAID, SAYABLE, VALUES, caption, free_sentences
@@ -25,6 +25,16 @@ SOURCES = {
     "adventurer": "https://www.figma.com/community/file/1184595184137881796",
     "pixel-art": "https://www.figma.com/community/file/1198754108850888330",
 }
+
+
+CLASSIFIER = FeatureExtractor(
+    "classifier-avatars",
+    "fb07f7cb0f0227265fce8547cfcae390a8b03f960d5e5916d28ae0bd895f84aa",
+    {"label": "hair_colour"},
+)
+"""It knows the attributes of the style toon-head at 64x64."""
+LOOKS = replace(CLASSIFIER, fields={})
+"""Where the label is not the colour of the hair alone."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,13 @@ class Collection:
         if self.pairs.together:
             return Fields({**domains, **labels(self.style, (self.pairs.attribute,))}, name)
         return Fields({"image": image, "label": label, **rest, **domains}, name)
+
+    @property
+    def feature_extractors(self) -> tuple[FeatureExtractor, ...]:
+        """The classifier where it knows the style and the size."""
+        if (self.style, self.side) != ("toon-head", 64):
+            return ()
+        return (CLASSIFIER if self.label == ("hair_colour",) else LOOKS,)
 
     @property
     def domains(self) -> Domains | None:
@@ -227,6 +244,7 @@ def _captioned() -> DataSet:
         load="ganzoo_avatars.loading:load_captions",
         splits=SPLITS,
         unsaid=NOT_SAID,
+        feature_extractors=(CLASSIFIER,),
         sentences=_asked,
     )
 
@@ -266,6 +284,7 @@ def declarations() -> list[DataSet]:
                 load="ganzoo_avatars.loading:load",
                 splits=SPLITS,
                 domains=collection.domains,
+                feature_extractors=collection.feature_extractors,
             )
             for name, collection in COLLECTIONS.items()
         ),
