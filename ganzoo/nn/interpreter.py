@@ -162,8 +162,8 @@ class Evaluator:
                     alike(*pair)
                 self._check_operands(arguments, values)
             # the core's own are held to their arguments by what they check themselves
-            core = function.implementation
-            with soundness.strict(meta=self._is_meta) if core else nullcontext():
+            watched = function.implementation is not None  # a plugin's
+            with soundness.strict(meta=self._is_meta) if watched else nullcontext():
                 found = functions.load(name)(*values, **noise)
             soundness.check_size(str(node), found)
             return self._made(soundness.passed_on(name, values, found))

@@ -246,7 +246,7 @@ class Net(nn.Module):
 
 def example(shape: Shape, label: bool = False, device: str = "meta") -> Tensor:
     """A batch of that shape: on the meta device without numbers, else one zero seen many times."""
-    kind = torch.int64 if label else torch.float32
+    kind = torch.int64 if label else torch.get_default_dtype()
     if device == "meta":
         return torch.empty((DRY_BATCH, *shape), dtype=kind, device=device)
     return torch.zeros((), dtype=kind).expand(DRY_BATCH, *shape)

@@ -196,7 +196,6 @@ def _check_operands(name: str, args: Any, out: Any) -> None:
 
 
 @contextmanager
-@contextmanager
 def strict(*, meta: bool = True) -> Iterator[None]:
     """No broadcasting of (batch, 1) beside (batch,), in the code of a plugin that runs here.
 
