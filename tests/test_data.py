@@ -365,7 +365,7 @@ def test_a_cache_that_cannot_be_written(folder, tmp_path, monkeypatch):
         (
             ",sise=32",
             "no option 'sise'; did you mean 'size'\\? allowed: 'background', 'channels', 'filter', "
-            "'fit', 'flip', 'size', 'strict', 'test'",
+            "'fit', 'flip', 'labels', 'normal', 'only', 'size', 'strict', 'test', 'without'",
         ),
         (",flip=yes", "flip takes no value"),
         (",size=32,size=64", "'size' twice"),

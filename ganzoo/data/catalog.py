@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import DataError, UnknownNameError, choices, nearest
+from ganzoo.errors import DataError, TaskError, UnknownNameError, choices, nearest
 from ganzoo.spec.draws import Image, Label
 from ganzoo.spec.variant import Fields
 
@@ -195,8 +195,8 @@ def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
 
     A folder is named `folder:PATH`, with options as `ganzoo.data.folder` lists them. Size and
     channels are guessed from some of its pictures where they are left out.
-    `mnist,without=2` (or `without=2+7`) leaves classes out of the training split, so that they
-    are strange to what learns from it; the test split keeps them.
+    `mnist,without=2` (or `without=2+7`; by number or name) leaves classes out of the training
+    split, so that they are strange to what learns from it; the test split keeps them.
 
     Raises:
         UnknownNameError: nothing has that name.
@@ -228,21 +228,20 @@ def fields_of(name: str, extra: Mapping[str, DataSet] | None = None) -> Fields:
 def _without(base: DataSet, name: str, option: str) -> DataSet:
     """The data set with classes left out of its training split."""
     labels = {f: d for f, d in base.fields.fields.items() if isinstance(d, Label)}
-    classes = next(iter(labels.values())).classes if len(labels) == 1 else 0
     words = option.removeprefix("without=").split("+")
-    left_out = {int(word) for word in words if word.isascii() and word.isdigit()}
-    if not option.startswith("without=") or len(left_out) < len(words):
+    if not option.startswith("without=") or not all(words):
         raise DataError(
             f"{name!r}: the option of a data set is without=CLASS or without=CLASS+CLASS, such as "
             f"{base.name},without=0"
         )
-    if not classes:
+    if len(labels) != 1:
         raise DataError(f"{name!r}: {base.name} has no classes to leave out")
-    if max(left_out) >= classes or len(left_out) == classes:
+    ((field, label),) = labels.items()
+    left_out = {_class(base, label, word) for word in words}
+    if len(left_out) == label.classes:
         raise DataError(
-            f"{name!r}: classes are 0 to {classes - 1}, and one has to stay at the least"
+            f"{name!r}: classes are 0 to {label.classes - 1}, and one has to stay at the least"
         )
-    (field,) = labels
 
     def load(declared: DataSet, split: str, roots: Any) -> Source:
         import torch
@@ -261,6 +260,21 @@ def _without(base: DataSet, name: str, option: str) -> DataSet:
     )
 
 
+def _class(base: DataSet, label: Label, word: str) -> int:
+    """The number of a class that is named, or numbered where none is called so."""
+    try:
+        return label.number(word)
+    except TaskError:
+        number = int(word) if word.isascii() and word.isdigit() and len(word) < 6 else -1
+        if 0 <= number < label.classes:
+            return number
+    names = f", or {choices(label.names)}" if label.names else ""
+    raise DataError(
+        f"{base.name} has no class {word!r}{nearest(word, label.names)} classes are 0 to "
+        f"{label.classes - 1}{names}, such as {base.name},without=0"
+    )
+
+
 def _folder(name: str) -> DataSet:
     from ganzoo.data.folder import Folder
 
@@ -271,8 +285,7 @@ def _folder(name: str) -> DataSet:
 
     return DataSet(
         name=name,
-        # the folder's own name alone, as the path to it is nobody else's business
-        fields=Fields(name=folder.path.resolve().name, fields={"image": Image(shape=folder.shape)}),
+        fields=folder.fields,
         summary=f"{len(folder.files):,} pictures of your own.",
         size=folder.expected(),
         licence="",

@@ -1,27 +1,33 @@
-"""A folder of pictures as a data set: which files, how they are made to fit, splits. No torch.
+"""A folder of pictures as a data set: files, classes, how they are made to fit, splits. No torch.
 
     folder:PATH[,size=64][,channels=3][,fit=crop][,filter=lanczos][,background=white]
-               [,test=0.1][,flip][,strict]
+               [,test=0.1][,flip][,strict][,labels=no][,only=A+B][,without=C][,normal=A]
 
 Pictures are found in all subfolders, turned upright and made to fit (`ganzoo.data.decoding`). One
 that cannot be read is left out and named; with `strict` it is an error. With `test=0.1` a tenth
-is for testing, by the hashes of the files. Subfolders `train` and `test` are splits.
+is for testing, by the hashes of the files. Subfolders `train` and `test` are splits. Subfolders
+that hold all the pictures of the folder, or of its splits, are classes
+(`ganzoo.data.class_folders`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.data import decoding
+from ganzoo.data.class_folders import ClassFolders
 from ganzoo.data.decoding import Preprocessing, central, opened, turned_size, upright
 from ganzoo.data.picture_files import Found, counted, search
 from ganzoo.errors import DataError, PictureError, choices, nearest
+from ganzoo.spec.draws import DataDraw, Label
+from ganzoo.spec.draws import Image as ImageDraw
+from ganzoo.spec.variant import Fields
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +35,6 @@ if TYPE_CHECKING:
 
     from ganzoo.data.decoded import Decoded
     from ganzoo.data.source import Source
-    from ganzoo.spec.variant import Fields
 
 PREFIX = "folder:"
 FORM = "folder:PATH[,size=64][,channels=3][,fit=crop][,test=0.1][,flip][,strict]"
@@ -43,7 +48,13 @@ LOOKED_AT = 48
 SPLITS = ("train", "test")
 NAMED = 5
 """Skipped pictures that are named."""
-_WITH_OPTION = re.compile(r"(.*),(flip|strict|[a-z]+=[\w.+-]*)", re.DOTALL)
+CLASSES = ("only", "without", "normal")
+"""Options whose value is names of classes, with + between them; they may hold any other letter."""
+NORMAL_TEST = 0.2
+"""The share of normal pictures that is for testing where `normal=` is given and `test=` is not."""
+_WITH_OPTION = re.compile(
+    rf"(.*),(flip|strict|(?:{'|'.join(CLASSES)})=[^,=]*|[a-z]+=[\w.+-]*)", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,11 @@ class Folder:
         test: the share of the pictures that is for testing; 0 for none.
         flip: training may mirror them.
         strict: one that cannot be read is an error.
+        labels: whether the classes of its subfolders are a field of labels.
+        only: the classes that there are; by default all.
+        without: classes that are not trained on; where there is a test split, all of their
+            pictures are in it.
+        normal: the only classes that are trained on; the same as all others in `without`.
     """
 
     path: Path
@@ -66,6 +82,10 @@ class Folder:
     test: float = 0.0
     flip: bool = False
     strict: bool = False
+    labels: bool = True
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    normal: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, name: str) -> Folder:
@@ -76,17 +96,21 @@ class Folder:
                 or none of those looked at can be read.
         """
         path, options = split_name(name)
-        found = search(path)
-        if "size" not in options or "channels" not in options:
-            options = {**guess(found.files), **options}
-        width, height = options["size"]
+        own = ("test", "flip", "strict", "labels", *CLASSES)
         folder = cls(
             path,
-            found,
-            (options["channels"], height, width),
+            search(path),
+            (1, 1, 1),
             preprocessing_of(name),
-            **{key: options[key] for key in ("test", "flip", "strict") if key in options},
+            **{key: options[key] for key in own if key in options},
         )
+        folder.classes.check(name)
+        if folder.normal and not folder.test and not folder.divided:
+            folder = replace(folder, test=NORMAL_TEST)
+        if "size" not in options or "channels" not in options:
+            options = {**guess(folder.files), **options}
+        width, height = options["size"]
+        folder = replace(folder, shape=(options["channels"], height, width))
         if folder.test and folder.divided:
             raise DataError(
                 f"{name!r}: its subfolders 'train' and 'test' are the splits already; leave test= "
@@ -109,16 +133,38 @@ class Folder:
         return SPLITS if self.divided or self.test else SPLITS[:1]
 
     @cached_property
+    def classes(self) -> ClassFolders:
+        """What its subfolders say of the classes of its pictures."""
+        inside = self.found.files
+        parts = [file.relative_to(self.path).parts for file in inside]
+        if self.divided:
+            parts = [found[1:] for found in parts if found[0] in SPLITS]
+        return ClassFolders(parts, self.only, self.without, self.normal)
+
+    @cached_property
     def files(self) -> tuple[Path, ...]:
-        """The pictures of all splits."""
+        """The pictures of all splits, of the classes that there are."""
         files = self.found.files
-        return tuple(f for f in files if self._top(f) in SPLITS) if self.divided else files
+        if self.divided:
+            files = tuple(f for f in files if self._top(f) in SPLITS)
+        return tuple(f for f, kept in zip(files, self.classes.kept, strict=True) if kept)
+
+    @property
+    def fields(self) -> Fields:
+        """Its images, and its labels where it has some."""
+        found: dict[str, DataDraw] = {"image": ImageDraw(shape=self.shape)}
+        if self.labels and (names := self.classes.names):
+            found["label"] = Label(classes=len(names), names=names)
+        # the folder's own name alone, as the path to it is nobody else's business
+        return Fields(name=self.path.resolve().name, fields=found)
 
     def expected(self) -> int:
         """About how many pictures there are to train on: exactly, once all have been read."""
+        left_out = self.classes.left_out
+        trained = [f for f, strange in zip(self.files, left_out, strict=True) if not strange]
         if self.divided:
-            return sum(self._top(file) == "train" for file in self.files)
-        return len(self.files) - round(self.test * len(self.files))
+            return sum(self._top(file) == "train" for file in trained)
+        return len(trained) - round(self.test * len(trained))
 
     def _top(self, file: Path) -> str:
         return file.relative_to(self.path).parts[0]
@@ -130,6 +176,7 @@ class Folder:
             DataError: a picture cannot be read and `strict` is asked for, none of the split can,
                 or there is no room for the decoded ones.
         """
+        import numpy as np
         import torch
 
         from ganzoo.data.decoded import decoded
@@ -142,16 +189,20 @@ class Folder:
                 f"{name!r}: {len(all_.pixels):,} pictures leave none for the split {split!r}; "
                 + ("give more of them, or another test=" if self.test else "put some there")
             )
+        arrays: dict[str, Any] = {"image": all_.pixels}
+        if "label" in fields.fields:
+            arrays["label"] = torch.from_numpy(np.delete(self.classes.numbers, [*all_.skipped]))
         source = Source(
             name,
             fields,
-            {"image": all_.pixels},
+            arrays,
             flips=self.flip,
             preprocessing=self.preprocessing,
             keys=lambda: self.keys(all_),
             report=self.report(all_, rows),
         )
-        return source.select(torch.from_numpy(rows[split])) if len(self.splits) > 1 else source
+        whole = len(rows[split]) == len(all_.pixels)
+        return source if whole else source.select(torch.from_numpy(rows[split]))
 
     def keys(self, all_: Decoded) -> np.ndarray:
         """A hash of the file of each decoded picture, uint64."""
@@ -167,33 +218,43 @@ class Folder:
 
         from ganzoo.data.splits import held_out
 
+        left_out = np.delete(self.classes.left_out, [*all_.skipped])
         if self.divided:
             keys = self.keys(all_)
             tops = [self._top(f) for n, f in enumerate(self.files) if n not in all_.skipped]
             test = np.array(tops) == "test"
             train = ~test & ~np.isin(keys, keys[test])  # copies of test pictures go
         elif self.test:
-            test = held_out(self.keys(all_), self.test)
+            # what is never trained on is all for testing
+            test = held_out(self.keys(all_), self.test) | left_out
             train = ~test
         else:
-            return {"train": np.arange(len(all_.pixels)), "test": np.arange(0)}
+            train, test = np.ones(len(all_.pixels), bool), np.zeros(len(all_.pixels), bool)
+        train &= ~left_out
         return {"train": train.nonzero()[0], "test": test.nonzero()[0]}
 
     # -------------------------------------------------------------------------- in words
 
     def report(self, all_: Decoded, rows: dict[str, np.ndarray]) -> list[str]:
         """What was read and how it was made to fit, what was left out and why."""
+        import numpy as np
+
         _, height, width = self.shape
         how = ", ".join(f"{key}={value}" for key, value in self.preprocessing.to_dict().items())
         made = f"{width}x{height} {CHANNELS[self.shape[0]]} ({how})"
         number = counted(len(all_.pixels), "picture")
         lines = [f"{number} in {self.path.resolve().name!r} as {made}"]
         lines += self._fitting(all_)
+        lines += self.classes.report(self.labels)
         if len(self.splits) > 1:
             by = "by its subfolders" if self.divided else f"by hash (test={self.test:g})"
             train, test = (len(rows[split]) for split in SPLITS)
             lines.append(f"{train:,} to train on, {test:,} to test, divided {by}")
-            if copies := len(all_.pixels) - train - test:
+            copies = len(all_.pixels) - train - test
+            if self.divided:
+                tops = np.array([self._top(file) for file in self.files]) == "train"
+                copies -= int(np.delete(tops & self.classes.left_out, [*all_.skipped]).sum())
+            if copies:
                 lines.append(f"left out of training: {copies:,} copies of test pictures")
         if all_.skipped:
             named = [
@@ -289,7 +350,7 @@ def completed(name: str, shape: Sequence[int]) -> str:
 
 
 def _option(name: str, key: str, value: str) -> Any:
-    known = ("size", "channels", *decoding.OPTIONS, "test", "flip", "strict")
+    known = ("size", "channels", *decoding.OPTIONS, "test", "flip", "strict", "labels", *CLASSES)
     if key not in known:
         raise DataError(
             f"{name!r}: no option {key!r}{nearest(key, known)} allowed: {choices(known)}"
@@ -304,6 +365,8 @@ def _option(name: str, key: str, value: str) -> Any:
             "size": f"{SMALLEST} to {LARGEST}, or WIDTHxHEIGHT such as 96x64",
             "channels": "1, 3 or 4",
             "test": "more than 0 and at most 0.9",
+            "labels": "no; leave it out for the contrary",
+            **dict.fromkeys(CLASSES, "names of classes, such as cat or cat+dog"),
         }
         allowed = words.get(key) or choices(decoding.OPTIONS[key])
         close = nearest(value, decoding.OPTIONS.get(key, ()))
@@ -325,6 +388,11 @@ def _value(key: str, value: str) -> Any:
         case "test":
             share = float(value) if re.fullmatch(r"0?\.[0-9]{1,9}", value) else 0.0
             return share if 0 < share <= 0.9 else None
+        case "labels":
+            return False if value == "no" else None
+        case _ if key in CLASSES:
+            names = tuple(value.split("+"))
+            return names if all(names) else None
         case _:
             return value if value in decoding.OPTIONS[key] else None
 

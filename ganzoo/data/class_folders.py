@@ -1,0 +1,158 @@
+"""Subfolders as classes: which class each picture is of, and what is trained on. No torch.
+
+Every subfolder at the top of a folder (or of its `train` and `test`) is a class, by its own name,
+if there are several and all pictures lie in them; what lies deeper belongs to the class above it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ganzoo.errors import DataError, choices, nearest, plain
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MOST = 10_000
+"""Classes of a folder; where there are more subfolders, they are something else."""
+NAMED = 12
+"""Classes whose numbers of pictures are said."""
+USUALLY_NORMAL = ("normal", "good", "ok", "healthy")
+"""What folders of pictures without defects are called, in data sets such as MVTec AD."""
+
+
+class ClassFolders:
+    """The classes of a folder.
+
+    Args:
+        parts: of each picture, the names that lead to it from the folder, or from its split:
+            `("cat", "3.png")`.
+        only: the classes that there are, by name or number; by default all.
+        without: those that are not trained on. normal: the only ones that are.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[tuple[str, ...]],
+        only: Sequence[str] = (),
+        without: Sequence[str] = (),
+        normal: Sequence[str] = (),
+    ) -> None:
+        self._parts = parts
+        self._only, self._without, self._normal = only, without, normal
+
+    @cached_property
+    def found(self) -> tuple[str, ...]:
+        """The names of all subfolders, sorted; none where these are no classes."""
+        tops = {parts[0] for parts in self._parts if len(parts) > 1}
+        alone = any(len(parts) == 1 for parts in self._parts)
+        return () if alone or not 2 <= len(tops) <= MOST else tuple(sorted(tops))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the classes that there are, in the order of their numbers."""
+        only = {self._named(word) for word in self._only}
+        return tuple(name for name in self.found if not only or name in only)
+
+    @cached_property
+    def kept(self) -> list[bool]:
+        """Which of the pictures are of these classes: all of them, where there are no classes."""
+        names = {*self.names}
+        return [not names or parts[0] in names for parts in self._parts]
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """The class of each picture that is kept, int64; zeros where there are no classes."""
+        import numpy as np
+
+        number = {name: index for index, name in enumerate(self.names)}
+        kept = zip(self._parts, self.kept, strict=True)
+        return np.array([number.get(parts[0], 0) for parts, its in kept if its], np.int64)
+
+    @cached_property
+    def untrained(self) -> tuple[str, ...]:
+        """The classes that are not trained on."""
+        without = {self._named(word) for word in self._without}
+        normal = {self._named(word) for word in self._normal}
+        return tuple(
+            name for name in self.names if name in without or (normal and name not in normal)
+        )
+
+    @property
+    def left_out(self) -> np.ndarray:
+        """Which of the kept pictures are of these: bool."""
+        import numpy as np
+
+        chosen = [self.names.index(name) for name in self.untrained]
+        return np.isin(self.numbers, chosen)
+
+    def check(self, name: str) -> None:
+        """Raise where the options of a data set of that name do not fit its subfolders.
+
+        Raises:
+            DataError: they name no class of it, none stays, or it has none.
+        """
+        given = {"only": self._only, "without": self._without, "normal": self._normal}
+        words = [word for word, classes in given.items() if classes]
+        if not words:
+            return
+        if not self.found:
+            raise DataError(f"{name!r}: {words[0]}= names classes, and it has none: {self._why()}")
+        if "without" in words and "normal" in words:
+            raise DataError(f"{name!r}: normal= and without= say the same in two ways; give one")
+        for word in words:
+            for one in given[word]:
+                if self._named(one) is None:
+                    raise DataError(
+                        f"{name!r}: {word}={one} is no class{nearest(one, self.found)} its "
+                        f"subfolders: {choices(self.found)}"
+                    )
+        if len(self.untrained) == len(self.names):
+            raise DataError(f"{name!r}: of {choices(self.names)}, one has to be trained on")
+
+    def report(self, labelled: bool) -> list[str]:
+        """What the classes are, in words; why there are none, where that may surprise.
+
+        Args:
+            labelled: whether they are a field of labels.
+        """
+        if not self.names:
+            several = len({parts[0] for parts in self._parts if len(parts) > 1}) > 1
+            return [f"no labels: {self._why()}"] if several and labelled else []
+        counts = Counter(self.names[number] for number in self.numbers)
+        said = [f"{plain(name, 40)} {counts[name]:,}" for name in self.names[:NAMED]]
+        more = ", ..." if len(self.names) > NAMED else ""
+        what = "classes" if labelled else "subfolders, not used as labels"
+        lines = [f"{len(self.names):,} {what}: {', '.join(said)}{more}"]
+        if self.untrained:
+            number = int(self.left_out.sum())
+            lines.append(f"not trained on: {choices(self.untrained, NAMED)}, {number:,} pictures")
+        usual = [name for name in self.names if name.casefold() in USUALLY_NORMAL]
+        if len(usual) == 1 and not self.untrained:
+            lines.append(f"detectors of anomalies learn from one of them alone: normal={usual[0]}")
+        return lines
+
+    def _named(self, word: str) -> str | None:
+        """The class of that name or, where none is called so, of that number."""
+        if word in self.found:
+            return word
+        folded = [name for name in self.found if name.casefold() == word.casefold()]
+        if len(folded) == 1:
+            return folded[0]
+        number = int(word) if word.isascii() and word.isdigit() and len(word) < 6 else -1
+        return self.found[number] if 0 <= number < len(self.found) else None
+
+    def _why(self) -> str:
+        """Why the subfolders are no classes."""
+        tops = {parts[0] for parts in self._parts if len(parts) > 1}
+        alone = sum(len(parts) == 1 for parts in self._parts)
+        if not tops:
+            return "its pictures lie in no subfolders"
+        if alone:
+            return f"{alone:,} of its pictures lie beside its subfolders, in none of them"
+        if len(tops) == 1:
+            return f"all of its pictures lie in one subfolder, {next(iter(tops))!r}; name that one"
+        return f"{len(tops):,} subfolders are too many, at most {MOST:,} can be classes"
