@@ -417,7 +417,7 @@ def test_every_model_can_be_learnt_about(call: Caller) -> None:
 
 
 def test_a_card_brings_no_picture_from_elsewhere(tmp_path: Path) -> None:
-    from ganzoo.demo.model_registry import Shelf
+    from ganzoo.demo.model_registry import ModelRegistry
     from ganzoo.demo.pages import inspect
 
     folder = store.save(model_of("gan"), tmp_path / "model", name="a <b>model</b>")
@@ -425,21 +425,21 @@ def test_a_card_brings_no_picture_from_elsewhere(tmp_path: Path) -> None:
         "---\ntags: [x]\n---\n# Card\n![a](http://x.org/y.png)\n![b][c]\n"
         "<img src='http://x.org/z.png'><script>alert(1)</script>\nwords"
     )
-    shelf = Shelf([str(folder)], bundled=False)
-    card = inspect.card_of(shelf, "a <b>model</b>")
+    registry = ModelRegistry([str(folder)], bundled=False)
+    card = inspect.card_of(registry, "a <b>model</b>")
     assert "x.org/y" not in card and "<img" not in card and "<script" not in card
     assert "# Card" in card and "words" in card and "tags" not in card
 
 
-# ------------------------------------------------------------------------------------ shelf
+# ------------------------------------------------------------------------------------ registry
 
 
 def test_models_load_once_and_memory_is_bounded(monkeypatch, tmp_path: Path) -> None:
-    from ganzoo.demo import model_registry as shelves
+    from ganzoo.demo import model_registry
 
     names = [str(store.save(model_of("gan"), tmp_path / f"m{i}", name=f"m{i}")) for i in range(5)]
-    shelf = shelves.Shelf(names, bundled=False)
-    assert shelf.names(lambda spec: True) == [f"m{i}" for i in range(5)] and not shelf.loaded
+    registry = model_registry.ModelRegistry(names, bundled=False)
+    assert registry.names(lambda spec: True) == [f"m{i}" for i in range(5)] and not registry.loaded
     loads: list[str] = []
     load = store.load
 
@@ -448,41 +448,43 @@ def test_models_load_once_and_memory_is_bounded(monkeypatch, tmp_path: Path) -> 
         time.sleep(0.05)
         return load(folder, **more)
 
-    monkeypatch.setattr(shelves.store, "load", slow)
+    monkeypatch.setattr(model_registry.store, "load", slow)
     found: list[Any] = []
-    threads = [threading.Thread(target=lambda: found.append(shelf.model("m0"))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: found.append(registry.model("m0"))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert loads == ["m0"] and len({id(model) for model in found}) == 1
-    size = shelf.numbers
-    monkeypatch.setattr(shelves, "MOST_NUMBERS", 2 * size + 1)
+    size = registry.numbers
+    monkeypatch.setattr(model_registry, "MOST_NUMBERS", 2 * size + 1)
     for name in ("m1", "m2", "m1", "m3"):
-        shelf.model(name)
-        assert shelf.numbers <= 2 * size
-    assert shelf.loaded == ["m1", "m3"]
+        registry.model(name)
+        assert registry.numbers <= 2 * size
+    assert registry.loaded == ["m1", "m3"]
     with pytest.raises(UnknownNameError, match=r"no model 'm10' here; did you mean 'm1'\?"):
-        shelf.model("m10")
+        registry.model("m10")
 
 
 def test_two_models_of_one_name_are_two(tmp_path: Path) -> None:
-    from ganzoo.demo.model_registry import Shelf
+    from ganzoo.demo.model_registry import ModelRegistry
 
     names = [str(store.save(model_of("gan"), tmp_path / f"m{i}", name="same")) for i in range(2)]
-    assert Shelf(names, bundled=False).names(lambda spec: True) == ["same", "same-2"]
+    assert ModelRegistry(names, bundled=False).names(lambda spec: True) == ["same", "same-2"]
 
 
 def test_examples_are_drawn_where_the_data_are_not_at_hand(monkeypatch) -> None:
     from ganzoo.demo.examples import Examples
-    from ganzoo.demo.model_registry import Shelf
+    from ganzoo.demo.model_registry import ModelRegistry
 
     monkeypatch.delenv("GANZOO_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/nowhere")
     monkeypatch.setenv("GANZOO_OFFLINE", "1")
-    shelf = Shelf()
-    examples = Examples(shelf)
-    entry = shelf.entry("ganomaly-fashion-mnist")
+    registry = ModelRegistry()
+    examples = Examples(registry)
+    entry = registry.entry("ganomaly-fashion-mnist")
     found = examples.of(entry, ImageDraw((1, 28, 28)))
     assert found.shape == (10, 1, 28, 28) and found.std() > 0.1
     strange = ganzoo.from_pretrained("ganomaly-fashion-mnist").score(found.transpose(0, 2, 3, 1))
@@ -550,30 +552,28 @@ def test_training_ends_after_its_rounds_and_failures_are_said(call: Caller) -> N
 
 
 def test_a_training_ends_when_its_time_is_over(tmp_path: Path) -> None:
-    from ganzoo.demo.pages import train
+    from ganzoo.demo.live_training import LiveTraining
 
-    (fields := ganzoo.load_data("digits").fields)
-    studio = train.Studio(["digits"], seconds=0.5)
-    assert studio.variants("digits")[0] == "dcgan", "the plainest that sees pictures"
-    assert fields
-    word = studio.start("gan", "digits", 5000, {"width": "8", "batch": "8"}, 0)
+    live = LiveTraining(["digits"], seconds=0.5)
+    assert live.variants("digits")[0] == "dcgan", "the plainest that sees pictures"
+    word = live.start("gan", "digits", 5000, {"width": "8", "batch": "8"}, 0)
     try:
         until = time.monotonic() + 90
-        while studio.run(word).learns and time.monotonic() < until:
+        while live.run(word).learns and time.monotonic() < until:
             time.sleep(0.2)
-        state = studio.run(word).state
+        state = live.run(word).state
         assert state["state"] == "done" and state["step"] < 5000, state
     finally:
-        studio.close()
+        live.close()
 
 
 def test_a_training_ends_with_its_app() -> None:
     """A killed app leaves no process behind that learns for nobody."""
     code = (
-        "import os, sys\nfrom ganzoo.demo import live\n"
-        "studio = train.Studio(['digits'], seconds=300)\n"
-        "word = studio.start('gan', 'digits', 5000, {'width': '8', 'batch': '8'}, 0)\n"
-        "run = studio.run(word)\n"
+        "import os\nfrom ganzoo.demo.live_training import LiveTraining\n"
+        "live = LiveTraining(['digits'], seconds=300)\n"
+        "word = live.start('gan', 'digits', 5000, {'width': '8', 'batch': '8'}, 0)\n"
+        "run = live.run(word)\n"
         "import time\n"
         "while run.state['state'] != 'running' and run.learns: time.sleep(0.1)\n"
         "print(run.process.pid, run.state['state'], flush=True)\n"

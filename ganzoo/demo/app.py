@@ -1,4 +1,4 @@
-"""The app: a shelf of models, a tab for each kind of page, and how it is served."""
+"""The app: the models, a tab for each kind of page, and how it is served."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from gradio.events import api
 from ganzoo.demo import theme
 from ganzoo.demo.endpoints import WAITING, guard
 from ganzoo.demo.examples import Examples
-from ganzoo.demo.model_registry import Shelf
+from ganzoo.demo.live_training import MOST_SECONDS, LiveTraining
+from ganzoo.demo.model_registry import ModelRegistry
 from ganzoo.demo.pages import anomalies, encode, generate, inspect, text, train, translate
-from ganzoo.demo.pages.train import Studio
 
 PAGES: tuple[ModuleType, ...] = (generate, text, anomalies, encode, translate, inspect)
-"""The pages that models fill. One that no model of the shelf fits is left out."""
+"""The pages of models. A page that fits no model is left out."""
 WITH_EXAMPLES = (anomalies, encode, translate)
 HEAD = (
     "# ganzoo\nA zoo of GANs in which **a model is data**. Draw with every model, look inside, "
@@ -44,7 +44,7 @@ def build(
     *,
     data: Iterable[str] = (),
     bundled: bool = True,
-    seconds: float = train.MOST_SECONDS,
+    seconds: float = MOST_SECONDS,
 ) -> gr.Blocks:
     """The app, not yet started.
 
@@ -58,38 +58,38 @@ def build(
         UnknownNameError, StoreError, SpecError: one of the models is none.
     """
     _own_folder()
-    shelf = Shelf(models, bundled=bundled)
-    examples = Examples(shelf)
-    studio = Studio([*dict.fromkeys([*data, *DATA])], seconds)
+    registry = ModelRegistry(models, bundled=bundled)
+    examples = Examples(registry)
+    live = LiveTraining([*dict.fromkeys([*data, *DATA])], seconds)
     menus: list[tuple[gr.Dropdown, Callable[..., bool]]] = []
     with gr.Blocks(
         title="ganzoo", analytics_enabled=False, delete_cache=(KEPT, KEPT), fill_width=True
     ) as app:
         gr.Markdown(HEAD, elem_id="title")
         with gr.Tabs():
-            for module in (page for page in PAGES if shelf.names(page.fits)):
+            for module in (page for page in PAGES if registry.names(page.fits)):
                 more = [examples] if module in WITH_EXAMPLES else []
                 with gr.Tab(module.TITLE, id=module.TITLE) as tab:
                     # the first page is open when somebody comes, the others are filled on demand
-                    made = module.page(shelf, tab.select if menus else app.load, *more)
+                    made = module.page(registry, tab.select if menus else app.load, *more)
                 menus += [(menu, module.fits) for menu in made]
-            if studio.offered:
+            if live.offered:
                 with gr.Tab(train.TITLE, id=train.TITLE):
-                    train.page(shelf, app, studio, menus)
+                    train.page(registry, app, live, menus)
 
         def known() -> dict[str, Any]:
             """The models by what they can do, and what may be trained on what."""
-            return listing(shelf, studio)
+            return listing(registry, live)
 
         api(known, api_name="models", concurrency_id=train.WATCH, concurrency_limit=8)
     app.queue(max_size=WAITING, default_concurrency_limit=2)
     return guard(app)
 
 
-def listing(shelf: Shelf, studio: Studio) -> dict[str, Any]:
+def listing(registry: ModelRegistry, live: LiveTraining) -> dict[str, Any]:
     """The names that endpoints take: under the title of each page, and under "trains" by data."""
-    pages = {module.TITLE: shelf.names(module.fits) for module in PAGES}
-    trains = {data: studio.variants(data) for data in studio.offered}
+    pages = {module.TITLE: registry.names(module.fits) for module in PAGES}
+    trains = {data: live.variants(data) for data in live.offered}
     return {**{title: names for title, names in pages.items() if names}, "trains": trains}
 
 

@@ -1,6 +1,6 @@
 """Pictures to try a model on: of the data that it learnt from, or drawn by its neighbours.
 
-Nothing is downloaded. Where the data are not at hand, models of the shelf that learnt from the
+Nothing is downloaded. Where the data are not at hand, models of the demo that learnt from the
 same data draw examples, one of each class; where there are none, digits have to do.
 """
 
@@ -14,7 +14,7 @@ import torch
 
 from ganzoo.data import load
 from ganzoo.data.catalog import find
-from ganzoo.demo.model_registry import Entry, Shelf
+from ganzoo.demo.model_registry import Entry, ModelRegistry
 from ganzoo.demo.pages import generate
 from ganzoo.errors import GanzooError
 from ganzoo.models.images import image_tensor
@@ -27,8 +27,8 @@ NUMBER = 10
 class Examples:
     """Examples for each model, made at first use and kept."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self.shelf = shelf
+    def __init__(self, registry: ModelRegistry) -> None:
+        self.registry = registry
         self._found: dict[tuple[str, str], np.ndarray] = {}
         self._lock = threading.Lock()
 
@@ -61,11 +61,11 @@ class Examples:
     def _drawn(self, data: str, draw: Image) -> np.ndarray:
         """Pictures by a model of the same data; classes that were left out, too."""
         base = data.partition(",")[0]
-        for name in self.shelf.names(generate.fits):
-            entry = self.shelf.entry(name)
+        for name in self.registry.names(generate.fits):
+            entry = self.registry.entry(name)
             shapes = {d.shape for d in entry.spec.draws.values() if isinstance(d, Image)}
             if entry.data.partition(",")[0] == base and draw.shape in shapes:
-                model = self.shelf.model(name)
+                model = self.registry.model(name)
                 classes = generate.classes(entry.spec)
                 given: dict[str, Any] = {}
                 if classes:

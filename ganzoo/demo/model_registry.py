@@ -20,7 +20,7 @@ from ganzoo.spec.spec import Spec
 MOST_NUMBERS = 60_000_000
 """Parameters of all models in memory together, four bytes each; the least recently used go."""
 MOST_KEPT = 8
-"""Models that live training may leave on the shelf; the oldest make room."""
+"""Models that live training may keep; the oldest are dropped first."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Entry:
         return self.config.data.name
 
 
-class Shelf:
+class ModelRegistry:
     """All models of the demo, by name.
 
     Args:
@@ -75,7 +75,7 @@ class Shelf:
         return entry
 
     def keep(self, folder: Path) -> Entry:
-        """Put a model that was trained here on the shelf; all pages can use it at once."""
+        """Register a model that was trained here; all pages can use it at once."""
         entry = self._take(folder)
         with self._lock:
             self._kept.append(entry.name)
@@ -86,7 +86,7 @@ class Shelf:
         return entry
 
     def names(self, fits: Callable[[Spec], bool]) -> list[str]:
-        """The models that fit, in the order of the shelf: asked for, trained here, then others.
+        """The models that fit, in the order of the menus: asked for, trained here, then others.
 
         Among others, those with classes come first: they show the most at a click.
         """

@@ -17,7 +17,7 @@ from ganzoo import pictures
 from ganzoo.demo import inputs, outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import Examples
-from ganzoo.demo.model_registry import Shelf
+from ganzoo.demo.model_registry import ModelRegistry
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.models.inference import Scored, write_csv
 from ganzoo.models.model import Model
@@ -59,7 +59,9 @@ def image_of(spec: Spec, task: str) -> Image:
 # ------------------------------------------------------------------------------- functions
 
 
-def score(shelf: Shelf, model: Any, picture: Any) -> tuple[str, dict[str, Any], str, Any, Any]:
+def score(
+    registry: ModelRegistry, model: Any, picture: Any
+) -> tuple[str, dict[str, Any], str, Any, Any]:
     """How strange a picture is to a model.
 
     model: a name of /models with the task score. picture: a file. Returns the verdict as HTML;
@@ -67,34 +69,36 @@ def score(shelf: Shelf, model: Any, picture: Any) -> tuple[str, dict[str, Any], 
     without a threshold; and three PNGs: what the model sees, its reconstruction, and where it
     is strange, the last two null where the model has none.
     """
-    loaded = shelf.model(model, fits)
+    loaded = registry.model(model, fits)
     return _judged(loaded, _uploaded(loaded, picture))
 
 
 def score_drawing(
-    shelf: Shelf, examples: Examples, model: Any, drawing: Any
+    registry: ModelRegistry, examples: Examples, model: Any, drawing: Any
 ) -> tuple[str, dict[str, Any], str, Any, Any]:
     """How strange a drawing is to a model.
 
     drawing: a PNG as a data URL, ink being what is not transparent. It is sized, centred and
     coloured as the model's pictures are. The rest as in /score.
     """
-    loaded = shelf.model(model, fits)
+    loaded = registry.model(model, fits)
     draw = image_of(loaded.spec, _name(loaded))
-    known = examples.of(shelf.entry(model), draw)
+    known = examples.of(registry.entry(model), draw)
     dark = not len(known) or float(np.median(known[:, :, 0])) < 0.5
     inked = _inked(drawing, draw.size, dark)
     return _judged(loaded, loaded.seen(inked, draw))
 
 
-def score_many(shelf: Shelf, model: Any, pictures: Any) -> tuple[list[list[Any]], str, str | None]:
+def score_many(
+    registry: ModelRegistry, model: Any, pictures: Any
+) -> tuple[list[list[Any]], str, str | None]:
     """How strange many pictures are, at most 100.
 
     pictures: files. Returns the rows of a table, the strangest first: picture, score, verdict;
     the same in the order of the files as a CSV file; and the heat maps of the twelve strangest
     as a PNG, null where the model has none. A picture that cannot be read stops no other.
     """
-    loaded = shelf.model(model, fits)
+    loaded = registry.model(model, fits)
     files = pictures if isinstance(pictures, list) else [pictures] if pictures else []
     if not files:
         raise DataError("no pictures; drop some, one or many")
@@ -155,7 +159,7 @@ def _short(name: str) -> str:
 
 def _name(model: Model) -> str:
     name = _task(model.spec)
-    assert name is not None  # the shelf was asked for what fits
+    assert name is not None  # the registry listed what fits
     return name
 
 
@@ -273,9 +277,9 @@ CLEAR = """() => { const canvas = document.querySelector('#drawing canvas');
   canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height); }"""
 
 
-def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
+def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dropdown]:
     """Lay out the page, which fills when `opened` happens; the menus of models on it."""
-    names = shelf.names(fits)
+    names = registry.names(fits)
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
             model = gr.Dropdown(names, value=names[0], label="Model", **MENU)
@@ -333,28 +337,28 @@ def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
     checked_inside(model, drawing)
 
     found = [verdict, numbers, seen, again, heat]
-    judge = endpoint(score, shelf)
+    judge = endpoint(score, registry)
     on(go.click, judge, [model, picture], found, name="score")
     on(
-        drawn.click, endpoint(score_drawing, shelf, examples), [model, drawing], found,
+        drawn.click, endpoint(score_drawing, registry, examples), [model, drawing], found,
         name="score_drawing", js=TAKE,
     )  # fmt: skip
     clear.click(None, js=CLEAR, api_visibility="private")
     scored = on(
-        many.click, endpoint(score_many, shelf), [model, files], [table, csv, maps],
+        many.click, endpoint(score_many, registry), [model, files], [table, csv, maps],
         name="score_many",
     )  # fmt: skip
     then(scored, lambda: gr.Column(visible=True), [], [results])
 
     def told(name: Any) -> Any:
         """Facts and examples of a model, and the first example judged."""
-        entry = shelf.entry(name, fits)
+        entry = registry.entry(name, fits)
         some = examples.of(entry, image_of(entry.spec, _task(entry.spec) or ""))
         paths = outputs.each(some)
-        loaded = shelf.model(name)
+        loaded = registry.model(name)
         first = _judged(loaded, _uploaded(loaded, paths[0])) if paths else [None] * 5
         return (
-            _facts(entry.spec, entry.data, shelf.model(name)),
+            _facts(entry.spec, entry.data, registry.model(name)),
             gr.Gallery(paths),
             paths[0] if paths else None,
             *first,
@@ -365,7 +369,7 @@ def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
     on(model.change, endpoint(told), [model], all_)
 
     def taken(name: Any, event: gr.SelectData) -> Any:
-        entry = shelf.entry(name, fits)
+        entry = registry.entry(name, fits)
         paths = outputs.each(examples.of(entry, image_of(entry.spec, _task(entry.spec) or "")))
         return paths[event.index % len(paths)] if paths else None
 

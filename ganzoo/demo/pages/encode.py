@@ -10,7 +10,7 @@ import numpy as np
 from ganzoo.demo import inputs, outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import Examples
-from ganzoo.demo.model_registry import Shelf
+from ganzoo.demo.model_registry import ModelRegistry
 from ganzoo.demo.pages.generate import between
 from ganzoo.errors import TaskError
 from ganzoo.models.model import Model
@@ -47,14 +47,16 @@ def image_of(spec: Spec) -> Image:
 # ------------------------------------------------------------------------------- functions
 
 
-def reconstruct(shelf: Shelf, model: Any, picture: Any) -> tuple[tuple[str, str], dict[str, Any]]:
+def reconstruct(
+    registry: ModelRegistry, model: Any, picture: Any
+) -> tuple[tuple[str, str], dict[str, Any]]:
     """A picture encoded and decoded again.
 
     model: a name of /models with the task reconstruct. picture: a file. Returns two PNGs, the
     picture as the model sees it and its reconstruction, and as JSON the mean squared error,
     with values in [0, 1], and how many numbers stand for how many.
     """
-    loaded = shelf.model(model, fits)
+    loaded = registry.model(model, fits)
     seen = _seen(loaded, picture)
     again = loaded.reconstruct(seen, output="pt")
     facts: dict[str, Any] = {
@@ -68,14 +70,16 @@ def reconstruct(shelf: Shelf, model: Any, picture: Any) -> tuple[tuple[str, str]
     return (pair[0], pair[1]), facts
 
 
-def mix(shelf: Shelf, model: Any, picture_a: Any, picture_b: Any, position: Any) -> tuple[str, str]:
+def mix(
+    registry: ModelRegistry, model: Any, picture_a: Any, picture_b: Any, position: Any
+) -> tuple[str, str]:
     """What lies between two pictures in latent space.
 
     model: a name of /models with the tasks reconstruct and encode. picture_a, picture_b: files.
     position: 0 (the first) to 1 (the second). Returns two PNGs: the mixture, and the whole way
     in nine steps.
     """
-    loaded = shelf.model(model, fits)
+    loaded = registry.model(model, fits)
     place = inputs.number("position", position, 0, 1)
     if loaded.latent is None:
         raise TaskError(f"{loaded.title} reconstructs, and has no codes that could be mixed")
@@ -98,9 +102,9 @@ def _seen(model: Model, picture: Any, what: str = "picture") -> Any:
 # ------------------------------------------------------------------------------------ page
 
 
-def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
+def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dropdown]:
     """Lay out the page, which fills when `opened` happens; the menus of models on it."""
-    names = shelf.names(fits)
+    names = registry.names(fits)
     looks: dict[str, Any] = {
         "interactive": False, "format": "png", "elem_classes": "picture",
         "buttons": ["download", "fullscreen"],
@@ -144,7 +148,7 @@ def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
             way = gr.Image(label="The whole way", elem_id="mix-way", **looks)
     checked_inside(model, position)
 
-    again, mixed = endpoint(reconstruct, shelf), endpoint(mix, shelf)
+    again, mixed = endpoint(reconstruct, registry), endpoint(mix, registry)
     wanted = [model, first, second, position]
     on(go.click, again, [model, picture], [pair, facts], name="reconstruct")
     on(mixing.click, mixed, wanted, [mixture, way], name="mix")
@@ -153,20 +157,20 @@ def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
 
     def told(name: Any) -> Any:
         """The examples of a model, the first ones worked on already."""
-        entry = shelf.entry(name, fits)
+        entry = registry.entry(name, fits)
         paths = outputs.each(examples.of(entry, image_of(entry.spec)))
         if not paths:
             return gr.Gallery([]), None, None, None, None, None, None, None
         ends = paths[0], paths[-1]
-        between_ = mix(shelf, name, *ends, 0.5) if shelf.model(name).latent else (None, None)
-        return gr.Gallery(paths), paths[0], *ends, *reconstruct(shelf, name, paths[0]), *between_
+        between_ = mix(registry, name, *ends, 0.5) if registry.model(name).latent else (None, None)
+        return gr.Gallery(paths), paths[0], *ends, *reconstruct(registry, name, paths[0]), *between_
 
     all_ = [shown, picture, first, second, pair, facts, mixture, way]
     once(opened, endpoint(told), [model], all_)
     on(model.change, endpoint(told), [model], all_)
 
     def example(name: Any, event: gr.SelectData) -> Any:
-        entry = shelf.entry(name, fits)
+        entry = registry.entry(name, fits)
         paths = outputs.each(examples.of(entry, image_of(entry.spec)))
         return paths[event.index % len(paths)] if paths else None
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganzoo.demo import inputs, outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, then
-from ganzoo.demo.model_registry import Shelf
+from ganzoo.demo.model_registry import ModelRegistry
 from ganzoo.models.model import Model, sample_noise
 from ganzoo.spec.draws import NOISE, Label, Normal, Uniform
 from ganzoo.spec.spec import Spec
@@ -59,7 +59,12 @@ def menu_of_classes(spec: Spec) -> list[tuple[str, str]]:
 
 
 def generate(
-    shelf: Shelf, model: Any, seed: Any, count: Any, label: Any = "", truncation: Any = 1.0
+    registry: ModelRegistry,
+    model: Any,
+    seed: Any,
+    count: Any,
+    label: Any = "",
+    truncation: Any = 1.0,
 ) -> str:
     """Draw samples of a seed as one sheet.
 
@@ -68,14 +73,14 @@ def generate(
     none. truncation: 0.05 to 1.5; the noise is scaled by it: less is plainer, 1 as trained.
     Returns a PNG.
     """
-    loaded = shelf.model(model, fits)
+    loaded = registry.model(model, fits)
     count = inputs.whole("count", count, 1, MOST)
     noise = noise_of(loaded, count, inputs.seed(seed), truncation)
     return outputs.png(outputs.sheet(*_drawn(loaded, count, label, noise)))
 
 
 def interpolate(
-    shelf: Shelf,
+    registry: ModelRegistry,
     model: Any,
     seed_a: Any,
     seed_b: Any,
@@ -87,7 +92,7 @@ def interpolate(
 
     position: 0 (the first seed) to 1 (the second). The others as in /generate. Returns a PNG.
     """
-    loaded = shelf.model(model, fits)
+    loaded = registry.model(model, fits)
     first, second = _ends(loaded, seed_a, seed_b, truncation)
     place = inputs.number("position", position, 0, 1)
     noise = {name: between(first[name], second[name], place) for name in first}
@@ -95,13 +100,18 @@ def interpolate(
 
 
 def animate(
-    shelf: Shelf, model: Any, seed_a: Any, seed_b: Any, label: Any = "", truncation: Any = 1.0
+    registry: ModelRegistry,
+    model: Any,
+    seed_a: Any,
+    seed_b: Any,
+    label: Any = "",
+    truncation: Any = 1.0,
 ) -> str:
     """The whole way from one seed to another and back, as an animation.
 
     The parameters are those of /interpolate. Returns a GIF.
     """
-    loaded = shelf.model(model, fits)
+    loaded = registry.model(model, fits)
     first, second = _ends(loaded, seed_a, seed_b, truncation)
     # slow at both ends, as a pendulum is
     places = (1 - np.cos(np.linspace(0, np.pi, outputs.FRAMES))) / 2
@@ -143,7 +153,7 @@ def between(first: np.ndarray, second: np.ndarray, place: float) -> np.ndarray:
 
 def _noises(spec: Spec) -> dict[str, Normal | Uniform]:
     name = _task(spec)
-    assert name is not None  # the shelf was asked for what fits
+    assert name is not None  # the registry listed what fits
     draws = {draw: spec.draws[draw] for draw in spec.draws_of(spec.tasks[name])}
     return {name: draw for name, draw in draws.items() if isinstance(draw, NOISE)}  # type: ignore[reportReturnType]
 
@@ -179,10 +189,10 @@ def _drawn(
 # ------------------------------------------------------------------------------------ page
 
 
-def page(shelf: Shelf, opened: Any) -> list[gr.Dropdown]:
+def page(registry: ModelRegistry, opened: Any) -> list[gr.Dropdown]:
     """Lay out the page, which fills when `opened` happens; the menus of models on it."""
-    names = shelf.names(fits)
-    first = shelf.entry(names[0]).spec
+    names = registry.names(fits)
+    first = registry.entry(names[0]).spec
     with gr.Row(equal_height=False, elem_classes="seen-first"):
         with gr.Column(scale=1, min_width=280):
             model = gr.Dropdown(names, value=names[0], label="Model", **MENU)
@@ -237,7 +247,7 @@ def page(shelf: Shelf, opened: Any) -> list[gr.Dropdown]:
             )  # fmt: skip
     checked_inside(model, label, seed, count, truncation, seed_a, seed_b, position)
 
-    draw, walk = endpoint(generate, shelf), endpoint(interpolate, shelf)
+    draw, walk = endpoint(generate, registry), endpoint(interpolate, registry)
     wanted = [model, seed, count, label, truncation]
     path = [model, seed_a, seed_b, position, label, truncation]
     on(go.click, draw, wanted, [sheet], name="generate")
@@ -247,15 +257,15 @@ def page(shelf: Shelf, opened: Any) -> list[gr.Dropdown]:
     )  # fmt: skip
 
     def film_shown(*values: Any) -> Any:
-        return gr.Image(endpoint(animate, shelf)(*values), visible=True)
+        return gr.Image(endpoint(animate, registry)(*values), visible=True)
 
     film_shown.__doc__ = animate.__doc__
-    film_shown.__signature__ = endpoint(animate, shelf).__signature__  # type: ignore[attr-defined]
+    film_shown.__signature__ = endpoint(animate, registry).__signature__  # type: ignore[attr-defined]
     on(film.click, film_shown, [model, seed_a, seed_b, label, truncation], [gif], name="animate")
 
     # everything that follows is for the page alone
     def chosen(name: Any) -> Any:
-        spec = shelf.entry(name, fits).spec
+        spec = registry.entry(name, fits).spec
         choices = menu_of_classes(spec)
         return gr.Dropdown(choices, value="", visible=classes(spec) is not None)
 

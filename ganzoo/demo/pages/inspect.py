@@ -13,7 +13,7 @@ from PIL import Image
 
 from ganzoo.demo import outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on
-from ganzoo.demo.model_registry import Entry, Shelf
+from ganzoo.demo.model_registry import Entry, ModelRegistry
 from ganzoo.errors import GanzooError, StoreError
 from ganzoo.hub.remote import MAX_SIZE
 from ganzoo.metrics import report
@@ -40,12 +40,12 @@ def fits(spec: Spec) -> bool:
 # ------------------------------------------------------------------------------- functions
 
 
-def mathematics_of(shelf: Shelf, model: Any) -> str:
+def mathematics_of(registry: ModelRegistry, model: Any) -> str:
     """The losses of a model as LaTeX, and what their functions mean, in Markdown.
 
     model: any name of /models.
     """
-    spec = shelf.entry(model).spec
+    spec = registry.entry(model).spec
     where = _source(spec.source)
     title = f"### {_text(spec.title or 'Untitled')}" + (f" ({where})" if where else "")
     tasks = "\n".join(f"- {name}: `{task.output}`" for name, task in spec.tasks.items())
@@ -58,22 +58,22 @@ def mathematics_of(shelf: Shelf, model: Any) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def spec_of(shelf: Shelf, model: Any) -> str:
+def spec_of(registry: ModelRegistry, model: Any) -> str:
     """The whole Spec of a model as one screen of text. model: any name of /models."""
-    return latex.text(shelf.entry(model).spec)
+    return latex.text(registry.entry(model).spec)
 
 
-def plan(shelf: Shelf, model: Any) -> tuple[str, str]:
+def plan(registry: ModelRegistry, model: Any) -> tuple[str, str]:
     """What a training round runs, shares and costs.
 
     model: any name of /models. Returns a table in Markdown, and the Python that the round runs.
     """
-    return _plan(shelf.entry(model).spec)
+    return _plan(registry.entry(model).spec)
 
 
-def architecture(shelf: Shelf, model: Any) -> str:
+def architecture(registry: ModelRegistry, model: Any) -> str:
     """The networks of a model, layer by layer, in Markdown. model: any name of /models."""
-    entry = shelf.entry(model)
+    entry = registry.entry(model)
     nets = build(entry.spec)
     parts: list[str] = []
     for name, network in entry.spec.networks.items():
@@ -90,12 +90,12 @@ def architecture(shelf: Shelf, model: Any) -> str:
     return "\n\n".join(parts)
 
 
-def figures(shelf: Shelf, model: Any) -> tuple[str, list[tuple[str, str]]]:
+def figures(registry: ModelRegistry, model: Any) -> tuple[str, list[tuple[str, str]]]:
     """The figures of a model beside their references, and its pictures.
 
     model: any name of /models. Returns a table in Markdown, and a gallery of PNGs.
     """
-    entry = shelf.entry(model)
+    entry = registry.entry(model)
     try:
         found = report.read(entry.folder)
     except GanzooError:  # of another kind of run
@@ -115,14 +115,14 @@ def figures(shelf: Shelf, model: Any) -> tuple[str, list[tuple[str, str]]]:
     return table, list(_pictures(entry))
 
 
-def card_of(shelf: Shelf, model: Any) -> str:
+def card_of(registry: ModelRegistry, model: Any) -> str:
     """The card of a model in Markdown, without its pictures. model: any name of /models."""
-    entry = shelf.entry(model)
+    entry = registry.entry(model)
     path = entry.folder / "README.md"
     try:
         text = content(path, MAX_SIZE).decode("utf-8")[:LARGEST_CARD]
     except (StoreError, UnicodeDecodeError):
-        text = card(shelf.model(model))
+        text = card(registry.model(model))
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     # pictures stand beside it, and none is fetched from elsewhere
     text = re.sub(r"!\[[^\]]*\]\([^)]*\)\n*|!\[[^\]]*\]\[[^\]]*\]", "", text)
@@ -199,9 +199,9 @@ def _text(text: str) -> str:
 # ------------------------------------------------------------------------------------ page
 
 
-def page(shelf: Shelf, opened: Any) -> list[gr.Dropdown]:
+def page(registry: ModelRegistry, opened: Any) -> list[gr.Dropdown]:
     """Lay out the page, which fills when `opened` happens; the menus of models on it."""
-    names = shelf.names(fits)
+    names = registry.names(fits)
     model = gr.Dropdown(names, value=names[0], label="Model", elem_id="learn-model", **MENU)
     with gr.Tabs():
         with gr.Tab("Mathematics"):
@@ -232,6 +232,6 @@ def page(shelf: Shelf, opened: Any) -> list[gr.Dropdown]:
         ("figures", figures, [table, shown]),
         ("card", card_of, [words]),
     ):
-        on([opened, model.change], endpoint(function, shelf), [model], places, name=name,
+        on([opened, model.change], endpoint(function, registry), [model], places, name=name,
            show_progress="hidden")  # fmt: skip
     return [model]

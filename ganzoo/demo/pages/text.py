@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ganzoo.demo import inputs, outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
-from ganzoo.demo.model_registry import Shelf
+from ganzoo.demo.model_registry import ModelRegistry
 from ganzoo.spec.draws import NOISE, Text
 from ganzoo.spec.spec import Spec
 
@@ -45,7 +45,7 @@ def sentences(spec: Spec) -> tuple[str, ...]:
 
 
 def text_to_image(
-    shelf: Shelf, model: Any, text: Any, count: Any = 4, seed: Any = 0
+    registry: ModelRegistry, model: Any, text: Any, count: Any = 4, seed: Any = 0
 ) -> tuple[list[str], str]:
     """Pictures of a sentence.
 
@@ -53,7 +53,7 @@ def text_to_image(
     count: 1 to 8. seed: 0 to 2147483647. Returns a gallery of PNGs; and one PNG with the stages
     in rows, the smallest first, where the model draws in stages.
     """
-    loaded = shelf.model(model, fits)
+    loaded = registry.model(model, fits)
     said = inputs.sentence(text)
     count = inputs.whole("count", count, 1, MOST)
     number = inputs.seed(seed)
@@ -71,10 +71,10 @@ def text_to_image(
 # ------------------------------------------------------------------------------------ page
 
 
-def page(shelf: Shelf, opened: Any) -> list[gr.Dropdown]:
+def page(registry: ModelRegistry, opened: Any) -> list[gr.Dropdown]:
     """Lay out the page, which fills when `opened` happens; the menus of models on it."""
-    names = shelf.names(fits)
-    some = sentences(shelf.entry(names[0]).spec)
+    names = registry.names(fits)
+    some = sentences(registry.entry(names[0]).spec)
     with gr.Row(equal_height=False, elem_classes="seen-first"):
         with gr.Column(scale=1, min_width=280):
             model = gr.Dropdown(names, value=names[0], label="Model", **MENU)
@@ -100,14 +100,14 @@ def page(shelf: Shelf, opened: Any) -> list[gr.Dropdown]:
             )  # fmt: skip
     checked_inside(model, text, tries, count, seed)
 
-    draw, wanted = endpoint(text_to_image, shelf), [model, text, count, seed]
+    draw, wanted = endpoint(text_to_image, registry), [model, text, count, seed]
     on([go.click, text.submit], draw, wanted, [shown, stages], name="text_to_image")
     once(opened, draw, wanted, [shown, stages])
     another = on(again.click, lambda: int(np.random.default_rng().integers(100_000)), [], [seed])
     then(another, draw, wanted, [shown, stages])
 
     def told(name: Any) -> Any:
-        some = sentences(shelf.entry(name, fits).spec)
+        some = sentences(registry.entry(name, fits).spec)
         return gr.Dropdown([*some], value=None), some[0] if some else ""
 
     changed = on(model.change, endpoint(told), [model], [tries, text])

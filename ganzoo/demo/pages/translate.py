@@ -9,7 +9,7 @@ import gradio as gr
 from ganzoo.demo import inputs, outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import Examples
-from ganzoo.demo.model_registry import Shelf
+from ganzoo.demo.model_registry import ModelRegistry
 from ganzoo.spec.draws import NOISE, Image
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.tasks import Task
@@ -51,14 +51,16 @@ def back(spec: Spec, to: str) -> str | None:
 # ------------------------------------------------------------------------------- functions
 
 
-def translate(shelf: Shelf, model: Any, picture: Any, to: Any) -> tuple[str, str, str | None]:
+def translate(
+    registry: ModelRegistry, model: Any, picture: Any, to: Any
+) -> tuple[str, str, str | None]:
     """A picture of one domain in another, and back again.
 
     model: a name of /models with the task translate. picture: a file. to: a domain of the
     model. Returns three PNGs: the picture as the model sees it, its translation, and that
     brought back, null where no way leads back.
     """
-    loaded = shelf.model(model, fits)
+    loaded = registry.model(model, fits)
     to = inputs.one_of("to", to, domains(loaded.spec))
     draw = _tasks(loaded.spec)[to][1]
     seen = inputs.seen(loaded, draw, picture)
@@ -77,10 +79,10 @@ def _png(images: Any) -> str:
 # ------------------------------------------------------------------------------------ page
 
 
-def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
+def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dropdown]:
     """Lay out the page, which fills when `opened` happens; the menus of models on it."""
-    names = shelf.names(fits)
-    offered = domains(shelf.entry(names[0]).spec)
+    names = registry.names(fits)
+    offered = domains(registry.entry(names[0]).spec)
     start = _ahead(offered)
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
@@ -106,13 +108,13 @@ def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
             home = gr.Image(label="Back", elem_id="back", **looks)
     checked_inside(model, to)
 
-    translated = endpoint(translate, shelf)
+    translated = endpoint(translate, registry)
     found = [seen, there, home]
     on(go.click, translated, [model, picture, to], found, name="translate")
     on(picture.upload, translated, [model, picture, to], found)
 
     def some(name: Any, to: Any) -> list[str]:
-        entry = shelf.entry(name, fits)
+        entry = registry.entry(name, fits)
         if to not in domains(entry.spec):
             return []
         return outputs.each(examples.of(entry, _tasks(entry.spec)[to][1]))
@@ -120,11 +122,11 @@ def page(shelf: Shelf, opened: Any, examples: Examples) -> list[gr.Dropdown]:
     def told(name: Any, to: Any) -> Any:
         """The examples of the domain that a translation starts from, the first one translated."""
         paths = some(name, to)
-        first = translate(shelf, name, paths[0], to) if paths else [None] * 3
+        first = translate(registry, name, paths[0], to) if paths else [None] * 3
         return gr.Gallery(paths), paths[0] if paths else None, *first
 
     def changed(name: Any) -> Any:
-        offered = domains(shelf.entry(name, fits).spec)
+        offered = domains(registry.entry(name, fits).spec)
         return gr.Radio(offered, value=_ahead(offered))
 
     def example(name: Any, to: Any, event: gr.SelectData) -> Any:
