@@ -23,7 +23,7 @@ from ganzoo.nn.functions import (
 from ganzoo.spec import Adam, Categorical, Flatten, Linear, Network, Normal, Tap, Task, Update
 from ganzoo.spec import Uniform as UniformNoise
 from ganzoo.spec.functions import FUNCTIONS
-from tests.tiny_specs import gan, training
+from tests.builders import gan, training
 
 
 def test_products_and_norms_are_of_each_sample() -> None:

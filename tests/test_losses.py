@@ -45,10 +45,10 @@ from ganzoo.spec import (
 from ganzoo.spec.losses.loss import LOSSES
 from ganzoo.spec.losses.roles import Game
 from ganzoo.spec.schedule import updates_of
+from tests.plugin_parts import plugin
 from tests.reference import Loop, penalty
-from tests.test_host import plugin
-from tests.test_plan import float64  # noqa: F401 (a fixture)
-from tests.test_variants import SMALL, compare_round, data, small
+from tests.rounds import compare_round
+from tests.shipped import SMALL, data, small
 
 PAIRS = ("gan", "cgan", "dcgan", "cdcgan", "wgan", "wgan-gp")
 """The variants that ship with one generator and one discriminator, or critic."""

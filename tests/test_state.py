@@ -17,7 +17,7 @@ from ganzoo.models import store
 from ganzoo.nn.build import build
 from ganzoo.plugins.host import Host
 from ganzoo.spec import Adam, Normal, Pool, Running, Spec, State, Task, Update, vocabulary
-from tests.tiny_specs import gan, training
+from tests.builders import gan, training
 
 
 def held(run: Training, name: str) -> Tensor:

@@ -22,8 +22,8 @@ from ganzoo import hub
 from ganzoo.errors import IntegrityError, SpecError, StoreError, UnknownNameError
 from ganzoo.models import store
 from ganzoo.models.model import Model
+from tests.builders import model_of
 from tests.table import TABLE
-from tests.test_model import model_of
 
 ROOT = Path(__file__).parents[1]
 

@@ -44,10 +44,9 @@ from ganzoo.spec import (
     vocabulary,
 )
 from tests import mutants
+from tests.builders import model_of, run
+from tests.plugin_parts import Gain, lsgan, plugin
 from tests.table import TABLE
-from tests.test_cli import run
-from tests.test_host import Gain, lsgan, plugin
-from tests.test_model import model_of
 
 ROOT = Path(__file__).parents[1]
 

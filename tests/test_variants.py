@@ -8,10 +8,8 @@ put, where the check must fail.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganzoo.data.source import Source
 from ganzoo.engine.plan import Plan
 from ganzoo.engine.training import Training
 from ganzoo.errors import SpecError
@@ -30,59 +27,30 @@ from ganzoo.spec import (
     Conv,
     Deconv,
     Embedding,
-    Fields,
     Flatten,
-    Image,
     Inject,
-    Label,
     Linear,
     Network,
     OneHot,
     RMSprop,
     Spec,
-    Stage,
-    Text,
     Together,
 )
-from ganzoo.spec.frozen import fields_of
 from ganzoo.testing import CHECKS, conforms
-from tests.reference import ROUNDS, Loop, Passes, divergence, sample
-from tests.test_plan import (
-    RATE,
-    draws,
-    float64,  # noqa: F401 (a fixture)
-    networks,
-    run,
+from tests.reference import ROUNDS, Loop, divergence, sample
+from tests.rounds import compare_round, draws, networks, tame
+from tests.shipped import (
+    BATCH,
+    CLASSES,
+    SHIPPED,
+    SMALL,
+    changed,
+    data,
+    read,
+    small,
+    training,
+    with_round,
 )
-
-SHIPPED = {path.name for path in (Path(__file__).parents[1] / "plugins").glob("ganzoo-*")}
-"""The distributions of the house."""
-
-SMALL: dict[str, dict[str, Any]] = {
-    "gan": {"latent": 5, "width": 8, "pieces": 2},
-    "cgan": {"latent": 5, "width": 8, "pieces": 2},
-    "dcgan": {"latent": 5, "width": 4},
-    "cdcgan": {"latent": 5, "width": 4, "hidden": 6},
-    "wgan": {"latent": 5, "width": 4},
-    "wgan-gp": {"latent": 5, "width": 4},
-    "bigan": {"latent": 5, "width": 8},
-    "ali": {"latent": 5, "width": 4, "hidden": 6},
-    "wbigan": {"latent": 5, "width": 4, "hidden": 6},
-    "ganomaly": {"latent": 5, "width": 4},
-    "discogan": {"width": 4},
-    "stackgan": {
-        "latent": 5,
-        "width": 4,
-        "condition": 3,
-        "reading": 6,
-        "residuals": 1,
-        "noise": 0.0,
-    },
-}
-"""Settings of each variant that ships: a few units everywhere, images of 16x16."""
-
-CLASSES = 3
-BATCH = 4
 
 
 def test_every_variant_that_ships_is_here() -> None:
@@ -97,65 +65,6 @@ def test_every_variant_that_ships_is_here() -> None:
 def test_every_variant_that_ships_conforms(name: str, check: str) -> None:
     """What strangers' plugins are held to (`ganzoo check-plugin`)."""
     conforms(name, check, **SMALL[name])
-
-
-def small(name: str, channels: int = 1, **settings: Any) -> Spec:
-    fields = {
-        "image": Image((channels, 16, 16)), "label": Label(CLASSES), "text": Text(7, "none"),
-        "a": Image((channels, 16, 16), "a", True), "b": Image((channels, 16, 16), "b", True),
-    }  # fmt: skip
-    variant = default().variant(name)(**{**SMALL[name], "batch": BATCH, **settings})
-    return variant.spec(Fields(fields=fields))
-
-
-def changed(spec: Spec, old: str, new: str) -> Spec:
-    """`spec` with a part of its JSON text replaced, wherever it stands: a mistake put in."""
-    text = json.dumps(spec.to_dict())
-    assert old in text, f"{old!r} is not in the Spec, so nothing would be tested"
-    return read(spec, json.loads(text.replace(old, new)))
-
-
-def read(spec: Spec, data: dict[str, Any]) -> Spec:
-    """A Spec from data; where no gradient reaches what is trained, all the same.
-
-    That is refused before anything runs, and here it is to be seen running.
-    """
-    try:
-        return Spec.from_dict(data)
-    except SpecError as error:
-        if "no gradient of a term reaches it" not in str(error):
-            raise
-        stages = tuple(Stage(**stage) for stage in data["stages"])
-        networks = {name: Network(**network) for name, network in data["networks"].items()}
-        return Spec.model_construct(**{**fields_of(spec), "stages": stages, "networks": networks})
-
-
-def with_round(spec: Spec, change: Callable[[tuple[Any, ...]], Any]) -> Spec:
-    """`spec` with the round that `change` makes of the one it has."""
-    [stage] = spec.stages
-    return spec.replace(stages=(Stage(tuple(change(stage.round)), stage.steps),))
-
-
-def data(channels: int = 1, n: int = 12) -> Source:
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (n, channels, 16, 16), generator=generator, dtype=torch.uint8)
-    text = torch.randn(n, 7, generator=generator)
-    fields = {"image": Image((channels, 16, 16)), "label": Label(CLASSES), "text": Text(7, "none")}
-    fields |= {name: Image((channels, 16, 16), name, independent=True) for name in "ab"}
-    arrays = {"image": images, "label": torch.arange(n) % CLASSES, "text": text}
-    arrays |= {"a": images[: n // 2], "b": 255 - images}
-    return Source("noise", Fields(fields=fields), arrays)
-
-
-def training(spec: Spec, source: Source | None = None) -> Training:
-    """A run on the fields of the source that the Spec draws."""
-    held = source or data()
-    drawn = {draw.field for draw in spec.data_draws().values()}
-    held = Source("noise", Fields(fields={field: held.fields[field] for field in drawn}),
-                  {field: held._array(field) for field in drawn})  # fmt: skip
-    return Training(
-        spec, held, batch=spec.batch, seed=0, device=torch.device("cpu"), precision="fp32"
-    )
 
 
 def watch(run: Training, look: Callable[[str, Callable[[], None]], None]) -> None:
@@ -248,48 +157,6 @@ def compare(name: str, spec: Spec) -> None:
     for stage in range(len(spec.stages)):
         for first, _ in Plan(spec).patterns(stage):
             compare_round(LOOPS[name.replace("-", "_"), stage, first], spec, stage, first)
-
-
-def compare_round(
-    by_hand_loop: Callable[[Loop], None],
-    spec: Spec,
-    stage: int,
-    first: int,
-    size: float = 3,
-    close: float = 1e-9,
-) -> None:
-    round, frozen = Plan(spec).round(stage, first), spec.stages[stage].freeze
-    torch.manual_seed(0)  # dropout: both make the same passes of a discriminator in one order
-    found = run(round, nets := _tame(spec, frozen, size), draws(spec))
-    loop = Loop(by_hand := _tame(spec, frozen, size), draws(spec), RATE)
-    torch.manual_seed(0)
-    with Passes(by_hand) as passes:
-        by_hand_loop(loop)
-    assert [step for step, _ in found] == [step for step, _ in loop.steps]
-    for (step, ours), (_, theirs) in zip(found, loop.steps, strict=True):
-        assert ours.keys() == theirs.keys(), step
-        largest = max(gradient.abs().max() for gradient in theirs.values())
-        assert 1e-9 < largest < 1e4, step
-        for key, gradient in theirs.items():
-            # a penalty's square root is kept off zero, which costs the twelfth digit
-            assert (ours[key] - gradient).abs().max() <= close * largest, (step, key)
-    for net in nets:
-        assert round.passes()[net].total <= passes[net]
-        for path, weight in nets[net].named_parameters():
-            torch.testing.assert_close(
-                weight, by_hand[net].get_parameter(path), rtol=close, atol=close
-            )
-
-
-def _tame(spec: Spec, frozen: tuple[str, ...] = (), size: float = 3) -> Any:
-    """Weights of ordinary size whatever the fan-in, so that no logit saturates."""
-    nets = networks(spec, frozen)
-    with torch.no_grad():
-        for name, net in nets.items():
-            for weight in net.parameters():
-                if weight.ndim > 1:  # a critic's slopes are not far from 1, where they are wanted
-                    weight.mul_((4 if name == "C" else size) / weight[0].numel() ** 0.5)
-    return nets
 
 
 @pytest.mark.usefixtures("float64")
@@ -462,7 +329,7 @@ def test_the_epsilon_of_batch_norm_is_small(name: str) -> None:
 
 def judges_alone(spec: Spec) -> bool:
     """Whether a critic's score of a sample is the same alone and in a batch, while training."""
-    nets = _tame(spec)
+    nets = tame(spec)
     judge = nets["C" if "C" in nets else "D"].train()
     draw = draws(spec)
     values = [draw(0, name) for name in ("x", "z")[: len(judge.names)]]
@@ -620,7 +487,7 @@ def lead(spec: Spec, wanted: str) -> dict[str, float]:
     """
     spec = without_dropout(spec)
     run = training(spec)
-    for name, net in _tame(spec).items():
+    for name, net in tame(spec).items():
         run.networks[name].load_state_dict(net.state_dict())
     found: dict[str, float] = {}
     names = [name for name in "xyze" if name in spec.draws]
