@@ -13,7 +13,8 @@ from PIL import Image as pil
 
 from ganzoo.errors import TaskError
 from ganzoo.models.images import image_tensor
-from ganzoo.models.model import Model, sample_noise
+from ganzoo.models.model import Model
+from ganzoo.models.task_inputs import sample_noise
 from ganzoo.nn.build import build, initialize
 from ganzoo.spec import Image, Label, Normal, Spec, Uniform
 from tests.builders import model_of, pixels

@@ -25,7 +25,8 @@ from ganzoo.hub.names import MAIN, Repository, repository
 from ganzoo.layout import CONFIG, WEIGHTS
 from ganzoo.metrics import history, report
 from ganzoo.models import store
-from ganzoo.models.model import Model, sample_noise
+from ganzoo.models.model import Model
+from ganzoo.models.task_inputs import sample_noise
 from ganzoo.publish import card
 from ganzoo.reading import opened
 from ganzoo.spec.draws import Categorical, Image, Label, Normal, Uniform
