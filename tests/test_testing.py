@@ -623,7 +623,7 @@ def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     host.plugins.append(Plugin("broken", "broken-zoo", "2.0", problem="RuntimeError: no licence"))
     host.plugins.append(Plugin("out", "out-zoo", "2.0", left_out=True))
     monkeypatch.setattr("ganzoo.plugins.host.default", lambda: host)
-    monkeypatch.setattr("ganzoo.testing.default", lambda: host)
+    monkeypatch.setattr("ganzoo.testing.subject.default", lambda: host)
     monkeypatch.setenv("COLUMNS", "200")
 
     def tell(*words: object) -> tuple[int, str, str]:
