@@ -17,9 +17,9 @@ from tests.table import TABLE
 def patterned() -> Spec:
     """Updates that take turns, repeats, a rate that falls, memory of gradients: four patterns."""
     generator = Update("G", {"fool": "bce(D(fake), 1)"}, SGD(0.05, 0.9), every=2, on=(1,))
-    judge = {"real": "bce(D(x), 1)", "fake": "bce(D(fake), 0)"}
+    discriminator = {"real": "bce(D(x), 1)", "fake": "bce(D(fake), 0)"}
     penalty = Update("D", {"r1": "r1(D, x)"}, RMSprop(1e-3), every=3, name="lazy")
-    first = Update("D", judge, RMSprop(0.01, decay=Decay("linear", 0.0)), repeat=2)
+    first = Update("D", discriminator, RMSprop(0.01, decay=Decay("linear", 0.0)), repeat=2)
     spec = dropping()
     return spec.model_copy(update={"stages": (Stage((first, penalty, generator), steps=12),)})
 

@@ -85,8 +85,8 @@ def test_a_run_remembers_its_loss(monkeypatch, capsys, photos, tmp_path) -> None
     assert (loss["name"], loss["plugin"]) == ("rpgan", "ganzoo")
     assert loss["settings"] == {"gamma": 2.0, "repeat": 1}
     assert any("layer norm in place of batch norm" in change for change in loss["changes"])
-    [judge, _] = config["spec"]["stages"][0]["round"]
-    assert judge["minimize"]["r1"] == "1 * r1(D, x)"
+    [discriminator, _] = config["spec"]["stages"][0]["round"]
+    assert discriminator["minimize"]["r1"] == "1 * r1(D, x)"
     assert run(monkeypatch, "sample", folder, "-o", "samples.png") == 0
 
 

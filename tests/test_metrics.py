@@ -483,9 +483,9 @@ def test_a_folder_is_measured_against_all_of_its_classes(
     """Divided by name, both halves had other classes: a distance of 32 where 4 is right."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     evaluation = Evaluation(trained("dcgan", width=4), digits_in(tmp_path / "digits", 240))
-    judge = feature_extractors.extractor_of("digits")
+    extractor = feature_extractors.extractor_of("digits")
     for images in (evaluation.real, evaluation.known):
-        seen = judge.classes(images)
+        seen = extractor.classes(images)
         assert seen is not None and np.bincount(seen, minlength=10).min() >= 4
     assert evaluation.split == "train" and len(evaluation.test) == 120
 

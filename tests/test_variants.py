@@ -77,7 +77,7 @@ def watch(run: Training, look: Callable[[str, Callable[[], None]], None]) -> Non
 
 
 def ganomaly(loop: Loop) -> None:
-    """The table's loop, but both judge what was made before either steps, as the authors do."""
+    """The table's loop, but both score what was made before either steps, as the authors do."""
     GE, GD, E, D = (loop.nets[name] for name in ("GE", "GD", "E", "D"))
     x = loop.draw(0, "x")
     code = GE(x)
@@ -97,7 +97,7 @@ def stackgan(loop: Loop, large: bool) -> None:
     CA, G, CA2, G2 = (loop.nets[name] for name in ("CA", "G", "CA2", "G2"))
     x, t, z, e, e2 = (loop.draw(0, name) for name in ("x", "t", "z", "e", "e2"))
     name, painters = ("D2", "G2 CA2") if large else ("D", "G CA")
-    judge, real = loop.nets[name], x if large else F.avg_pool2d(x, 2)
+    discriminator, real = loop.nets[name], x if large else F.avg_pool2d(x, 2)
 
     def painted() -> tuple[Tensor, Tensor]:
         h, h2 = CA(t), CA2(t)
@@ -105,7 +105,7 @@ def stackgan(loop: Loop, large: bool) -> None:
         return (G2(sketch, sample(h2, e2)), h2) if large else (sketch, h)
 
     def verdict(image: Tensor, truth: float) -> Tensor:
-        logits = judge(image, t)
+        logits = discriminator(image, t)
         return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, truth))
 
     stranger = torch.cat([real[-1:], real[:-1]])
@@ -123,9 +123,9 @@ def discogan(loop: Loop, judging: bool, r: float) -> None:
     ab, ba = AB(a), BA(b)
     judged: list[Tensor] = []
     fooled: list[Tensor] = []
-    for judge, real, fake in ((DA, a, ba), (DB, b, ab)):
+    for discriminator, real, fake in ((DA, a, ba), (DB, b, ab)):
         fake = fake.detach() if judging else fake
-        (verdict, features), (wrong, forged) = (judge(v, outputs=("", "level1"))
+        (verdict, features), (wrong, forged) = (discriminator(v, outputs=("", "level1"))
                                                 for v in (real, fake))  # fmt: skip
         one, none = torch.ones_like(verdict), torch.zeros_like(verdict)
         bce = F.binary_cross_entropy_with_logits
@@ -168,7 +168,7 @@ def test_gradients_of_a_round_are_those_of_the_papers_loop(name: str) -> None:
 MISTAKES = {
     "translations and images side by side": ("discogan", "mse(aba, a)", "mse(aba, b)"),
     "no features": ("discogan", "0.45 * (feature_matching", "0 * (feature_matching"),
-    "features of the judge of the other": ("discogan", "DB.level1(ab)", "DA.level1(ab)"),
+    "features of the discriminator of the other": ("discogan", "DB.level1(ab)", "DA.level1(ab)"),
     "one schedule for all": ("discogan", "0.5 * (mse(aba", "0.01 * (mse(aba"),
     "translations judged where they come from": ("discogan", "bce(DB(ab), 0)", "bce(DA(ab), 0)"),
     "the fake is judged real": ("gan", "bce(D(fake), 0)", "bce(D(fake), 1)"),
@@ -271,14 +271,14 @@ def papers_moves(name: str) -> list[set[str]]:
         return [{"DA", "DB"}, {"DA", "DB"}, {"AB", "BA"}, {"AB", "BA"}]
     if name == "ganomaly":
         return 2 * [{"GE", "GD", "E"}, {"D"}]
-    judge = {"C"} if name.startswith("w") else {"D"}
+    discriminator = {"C"} if name.startswith("w") else {"D"}
     others = {"E", "G"} if name in ("bigan", "ali", "wbigan") else {"G"}
-    return 2 * ([judge] * (5 if name.startswith("w") else 1) + [others])
+    return 2 * ([discriminator] * (5 if name.startswith("w") else 1) + [others])
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_each_phase_moves_its_networks_alone(name: str) -> None:
-    """Known bug 12: the judge's step leaves the generator as it is, and the other way round."""
+    """Known bug 12: a step of the discriminator leaves the generator as it is, and vice versa."""
     assert moves(small(name)) == papers_moves(name)
 
 
@@ -327,30 +327,30 @@ def test_the_epsilon_of_batch_norm_is_small(name: str) -> None:
 # --------------------------------------------------------------------------------- critics
 
 
-def judges_alone(spec: Spec) -> bool:
+def scores_alone(spec: Spec) -> bool:
     """Whether a critic's score of a sample is the same alone and in a batch, while training."""
     nets = tame(spec)
-    judge = nets["C" if "C" in nets else "D"].train()
+    discriminator = nets["C" if "C" in nets else "D"].train()
     draw = draws(spec)
-    values = [draw(0, name) for name in ("x", "z")[: len(judge.names)]]
-    whole = judge(*values)
+    values = [draw(0, name) for name in ("x", "z")[: len(discriminator.names)]]
+    whole = discriminator(*values)
     order = torch.tensor([2, 0, 3, 1])
-    alone = torch.cat([judge(*(v[i : i + 2][:1].expand(2, *v.shape[1:]) for v in values))[:1]
-                       for i in range(BATCH)])  # fmt: skip
-    shuffled = judge(*(v[order] for v in values))
+    pairs = [[v[i : i + 1].expand(2, *v.shape[1:]) for v in values] for i in range(BATCH)]
+    alone = torch.cat([discriminator(*pair)[:1] for pair in pairs])
+    shuffled = discriminator(*(v[order] for v in values))
     return torch.allclose(whole, alone, rtol=1e-9) and torch.allclose(whole[order], shuffled)
 
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("name", ["wgan", "wgan-gp", "wbigan"])
-def test_a_critic_judges_each_sample_alone(name: str) -> None:
+def test_a_critic_scores_each_sample_alone(name: str) -> None:
     """Known bug 3: with batch norm the slope at one sample is another's, too."""
-    assert judges_alone(small(name))
+    assert scores_alone(small(name))
 
 
 @pytest.mark.usefixtures("float64")
 def test_a_discriminator_with_batch_norm_does_not() -> None:
-    assert not judges_alone(small("dcgan"))
+    assert not scores_alone(small("dcgan"))
 
 
 @pytest.mark.parametrize("name", ["wgan-gp", "wbigan"])
@@ -480,9 +480,9 @@ def test_wgans_critic_has_no_norm_no_sigmoid_and_no_momentum() -> None:
 
 
 def lead(spec: Spec, wanted: str) -> dict[str, float]:
-    """By how much one step of the update `wanted` raises the judge's scores of fakes and data.
+    """By how much one step of the update `wanted` raises the scores of fakes and data.
 
-    The judge is the one that the gradients were taken of, and the batch is theirs. An
+    The discriminator is the one that the gradients were taken of, and the batch is theirs. An
     optimizer's first step remembers nothing, so it follows this gradient alone.
     """
     spec = without_dropout(spec)
@@ -491,11 +491,11 @@ def lead(spec: Spec, wanted: str) -> dict[str, float]:
         run.networks[name].load_state_dict(net.state_dict())
     found: dict[str, float] = {}
     names = [name for name in "xyze" if name in spec.draws]
-    [judge] = set("CD") & set(spec.networks)
+    [discriminator] = set("CD") & set(spec.networks)
     version = run.plan.versions(0) - 1
     # a discriminator's scores are weighed as its loss does: the batch norm before its last
     # layer holds the mean of plain logits nearly still, whoever steps
-    critical = judge == "C"
+    critical = discriminator == "C"
     low, high = (torch.positive, torch.positive) if critical else (F.logsigmoid, F.softplus)
 
     def scores(critic: Any) -> dict[str, float]:
@@ -520,13 +520,13 @@ def lead(spec: Spec, wanted: str) -> dict[str, float]:
                 "coded": high(critic(v["x"], code)).mean().item(),
             }
 
-    # where all step together, the gradients are those of the judge before its own step
+    # where all step together, the gradients are those of the discriminator before its own step
     together = isinstance(spec.stages[0].round[0], Together)
-    before_round = deepcopy(run.networks[judge]).double()
+    before_round = deepcopy(run.networks[discriminator]).double()
 
     def look(name: str, step: Callable[[], None]) -> None:
         if name == wanted:
-            critic = before_round if together else deepcopy(run.networks[judge]).double()
+            critic = before_round if together else deepcopy(run.networks[discriminator]).double()
             before = scores(critic)
             step()
             after = scores(critic)
@@ -549,7 +549,7 @@ def without_dropout(spec: Spec) -> Spec:
 
 
 @pytest.mark.parametrize("name", ["gan", "cgan", "dcgan", "cdcgan", "wgan", "wgan-gp"])
-def test_a_step_of_the_generator_raises_the_judges_score(name: str) -> None:
+def test_a_step_of_the_generator_raises_the_score(name: str) -> None:
     """Known bug 5, the sign; it has to be right in the others, too."""
     slow = {"lr_generator": 1e-5} if name == "wgan" else {"lr": 1e-5}
     spec = small(name, **slow, **({"weight_decay": 0.0} if name[0] == "c" else {}))
@@ -562,7 +562,7 @@ def test_a_step_of_the_generator_raises_the_judges_score(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["bigan", "ali", "wbigan"])
-def test_encoder_and_generator_fool_the_judge(name: str) -> None:
+def test_encoder_and_generator_fool_the_discriminator(name: str) -> None:
     """Known bug 1: one small step raises D(G(z), z) and lowers D(x, E(x))."""
     spec = small(name, lr=1e-5, **({"weight_decay": 0.0} if name == "bigan" else {}))
     found = lead(spec, "E_G")
@@ -692,7 +692,7 @@ def bigan_generator(weights: dict[str, Tensor], z: Tensor) -> Tensor:
     return torch.tanh(h @ last.T + bias).view(-1, 1, 16, 16)
 
 
-def bigan_judge(weights: dict[str, Tensor], x: Tensor, z: Tensor) -> Tensor:
+def bigan_discriminator(weights: dict[str, Tensor], x: Tensor, z: Tensor) -> Tensor:
     """The latent joins at the second layer; nothing hides how large it is."""
     first, second, latent, last = (w for w in weights.values() if w.ndim == 2)
     b0, b1, b2 = (w for w in weights.values() if w.ndim == 1)
@@ -709,7 +709,7 @@ def test_the_networks_of_bigan_in_matrices() -> None:
     x, z = draw(0, "x"), draw(0, "z")
     weights = {name: dict(net.named_parameters()) for name, net in nets.items()}
     torch.testing.assert_close(nets["G"](z), bigan_generator(weights["G"], z))
-    torch.testing.assert_close(nets["D"](x, z), bigan_judge(weights["D"], x, z))
+    torch.testing.assert_close(nets["D"](x, z), bigan_discriminator(weights["D"], x, z))
     # without the latent in the second layer it is another network
     skip = spec.networks["G"].layers[0]
     plain = spec.networks["G"].model_copy(
@@ -755,9 +755,11 @@ def test_a_judge_of_codes_sees_how_large_they_are() -> None:
         spec = small(name, dropout=0.0) if name != "wbigan" else small(name)
         nets, draw = networks(spec), draws(spec)
         x, z = draw(0, "x"), draw(0, "z")
-        judge = nets["C" if name == "wbigan" else "D"]
-        near, far = judge(x, z), judge(x, 1000 * z)
-        assert (near - far).abs().mean() > 10 * (near - judge(x, 1.1 * z)).abs().mean(), name
+        discriminator = nets["C" if name == "wbigan" else "D"]
+        near, far = discriminator(x, z), discriminator(x, 1000 * z)
+        assert (near - far).abs().mean() > 10 * (near - discriminator(x, 1.1 * z)).abs().mean(), (
+            name
+        )
 
 
 @pytest.mark.parametrize("name", ["bigan", "wbigan"])

@@ -53,7 +53,7 @@ class Cell:
 
     Args:
         file: its picture, 300x300 grey, as the package names it.
-        probability: of a defect, in [0, 1], as experts judged it.
+        probability: of a defect, in [0, 1], as experts rated it.
         kind: of what silicon it is, mono- or polycrystalline.
         split: where it is; "" where nobody knows whether it is defective.
     """
