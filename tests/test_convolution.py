@@ -138,7 +138,7 @@ def test_no_kernel_is_a_whole_map() -> None:
     assert largest[False] >= 8 and largest[True] == 4
 
 
-def test_gradients_that_nobody_wants_are_not_computed() -> None:
+def test_gradients_that_are_not_needed_are_not_computed() -> None:
     net, x = Switched(True), random(2, 3, 8, 8)
     score = net(x).sum()
     with Calls() as calls:

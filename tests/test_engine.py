@@ -718,7 +718,7 @@ def test_a_checkpoint_that_is_none(checkpoint: Path, tmp_path: Path) -> None:
     ):
         path = tmp_path / name
         path.write_bytes(broken)
-        with pytest.raises(TrainingError, match="is no checkpoint of ganzoo"):
+        with pytest.raises(TrainingError, match="is not a checkpoint of ganzoo"):
             train(spec, source, resume=path)
     with pytest.raises(TrainingError, match="no checkpoint at"):
         train(spec, source, resume=tmp_path / "nowhere")

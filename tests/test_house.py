@@ -307,7 +307,7 @@ def names_of(module: str) -> Iterator[str]:
         path.pop()
 
 
-def tested_in(module: str) -> str:
+def home_of(module: str) -> str:
     """The test file of a module, without `test_`."""
     found = next((name for name in names_of(module) if name in TESTS), None)
     assert found, f"no test file for {module}: write tests/test_{module.split('.')[-1]}.py"
@@ -317,7 +317,7 @@ def tested_in(module: str) -> str:
 @pytest.mark.parametrize("module", MODULES)
 def test_each_module_has_a_test_of_its_name(module: str) -> None:
     """Of its own name, or of its package's: tests/test_convolution.py for nn/convolution.py."""
-    assert tested_in(module)
+    assert home_of(module)
 
 
 def test_each_test_is_named_as_a_module() -> None:

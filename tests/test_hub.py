@@ -576,7 +576,7 @@ def test_what_names_mean(name: str, found: Repository | None) -> None:
     "name", ["me/tiny@", "me/tiny@../../x", "me/tiny@-x", "me/tiny@a b", "hf://tiny", "me/t@a@b"]
 )
 def test_names_that_no_repository_has(name: str) -> None:
-    with pytest.raises(UnknownNameError, match=r"names no repository|is no revision"):
+    with pytest.raises(UnknownNameError, match=r"names no repository|is not a revision"):
         repository(name)
 
 

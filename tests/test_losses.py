@@ -580,14 +580,14 @@ GOOD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("key, value, message", [
-    ("name", "My loss", "name: 'My loss' is no name of a loss: a small"),
+    ("name", "My loss", "name: 'My loss' is not a name of a loss: a lowercase"),
     ("discriminator", {}, "discriminator: it has too few items"),
     ("discriminator", {"d": "mean(C(x))"}, "discriminator: no term speaks of 'D'"),
     ("discriminator", {"d": "mean(D(fkae))"}, "discriminator.d: no 'fkae' in a loss; did you mean "
      "'fake'? allowed: 'D', 'fake', 'x'"),
     ("discriminator", {"d": "mean(D(x, y))"}, "discriminator.d: D(x, y): in a loss, D gives one"),
     ("discriminator", {"d": "mean(D.features(x))"}, "in a loss, D gives one verdict on one image"),
-    ("discriminator", {"d": "mean(D(x)"}, "discriminator.d: 'mean(D(x)' is no expression"),
+    ("discriminator", {"d": "mean(D(x)"}, "discriminator.d: 'mean(D(x)' is not an expression"),
     ("generator", {"g": "mean(D(x))"}, "generator: no term speaks of 'fake'"),
     ("generator", {"g": "gamma * mean(D(fake))"}, "generator.g: no 'gamma' in a loss"),
     ("numbers", {"x": 1}, "numbers.x: the words 'D', 'fake', 'x' have a meaning already"),

@@ -300,7 +300,7 @@ def test_a_model_with_an_encoder() -> None:
     ratio = found["reconstruction_ratio"]
     assert 0.8 < ratio.value < 1.2 and 0.8 < ratio.references["untrained"] < 1.2
     assert found["sampled_variance"].references["prior"] == 1
-    assert "encode_variance" not in found, "the mean code is no sample of the posterior"
+    assert "encode_variance" not in found, "the mean code is not a sample of the posterior"
 
 
 def test_a_model_with_a_critic() -> None:

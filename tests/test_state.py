@@ -400,5 +400,5 @@ def test_a_plugin_brings_a_kind_of_state() -> None:
     data = spec.to_dict()
     with pytest.raises(SpecError, match="no state of kind 'largest'"):
         Spec.from_dict(data)
-    stranger = Spec.from_dict(data, strangers=True)
-    assert ("state.top", "states", "largest") in set(stranger.foreign())
+    stranger = Spec.from_dict(data, allow_unknown=True)
+    assert ("state.top", "states", "largest") in set(stranger.unknown())

@@ -526,7 +526,7 @@ def double(values: Tensor) -> Tensor:
         ({"formula": "2v"}, "it has no example"),
         ({"summary": ""}, "it has no summary and no formula and no example"),
         ({"formula": "2v", "example": "mean(x)"}, "its example 'mean(x)' does not call double"),
-        ({"formula": "2v", "example": "double("}, "its example: 'double(' is no expression"),
+        ({"formula": "2v", "example": "double("}, "its example: 'double(' is not an expression"),
         ({"formula": "2v", "example": "double(x, 2)"}, "gives 2 arguments to double(values)"),
     ],
 )

@@ -38,7 +38,7 @@ def image_tensor(images: Any, draw: Image, preprocessing: Preprocessing = DEFAUL
         preprocessing: how pictures of another size or with other colours are made to fit.
 
     Raises:
-        TaskError: these are no images, or none that the model could take.
+        TaskError: not images, or not images that the model takes.
     """
     try:
         found = _pixels(images, draw.shape, preprocessing)

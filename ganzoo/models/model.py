@@ -169,7 +169,7 @@ class Model:
             given: other inputs of the task.
 
         Raises:
-            TaskError: the model is no classifier, or has no such task.
+            TaskError: the model is not a classifier, or has no such task.
         """
         rows = self._rows(self.task("classify", task), images, 0, given)
         if not probabilities:
@@ -426,7 +426,7 @@ class Model:
             draw: of the Spec, such as one of those that a task takes.
 
         Raises:
-            TaskError: these are no images.
+            TaskError: not images.
         """
         return image_tensor(images, draw, self.preprocessing).add(1).div(2)
 

@@ -129,7 +129,7 @@ def stage(folder: Path, target: Path, *, called: str, licence: str = "") -> Path
     target.mkdir(parents=True)
     for path in sorted(folder.iterdir()):
         if remote.is_fetched(path.name):
-            # a link out of the folder would publish what nobody meant to
+            # a link out of the folder would publish a file by accident
             with (
                 opened(path, remote.MAX_SIZES[WEIGHTS]) as (source, _),
                 (target / path.name).open("wb") as copy,

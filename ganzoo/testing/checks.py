@@ -156,7 +156,7 @@ def _gradients(subject: Subject) -> None:
     apply = run._apply
     reached: set[tuple[str, str]] = set()
     moved: set[tuple[str, str]] = set()
-    # as the step before left them: what a forward pass does to weights shall be seen, too
+    # as the step before left them: what a forward pass does to weights is to be seen, too
     before = {net: _copies(module.parameters()) for net, module in run.networks.items()}
 
     def watched(name: str) -> None:

@@ -73,7 +73,7 @@ def check_plugin(
         problem = _undocumented(of_layer(host.layers[name])) or _misshapen(host.layers[name], host)
         yield Finding(name, "layer", about, problem)
     for name in plugin.brings.get("data", []):
-        about = "Its loader is there, and it is said what it is and whom to thank."
+        about = "Its loader is there, and its summary, licence and source are given."
         yield Finding(name, "data", about, _unattributed(host.data[name]))
     for name in plugin.brings.get("metrics", []):
         about = "What it applies to, and what it finds, are functions of an evaluation."

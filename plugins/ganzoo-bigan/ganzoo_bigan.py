@@ -7,7 +7,7 @@ at once from one forward pass with the encoder's labels flipped too, Adam 2e-4 w
 0.5, L2 of 2.5e-5, batch 128, a 50 number uniform latent. Changed: images in [-1, 1] and tanh,
 fewer rounds, and a moving average of encoder and generator is published. The discriminator
 has dropout in place of batch norm: pairs from the encoder and from the generator are two
-batches, and where each is normalised by itself, nobody sees how large codes are, and they grow
+batches, and where each is normalised by itself, the size of the codes is hidden, and they grow
 without end. The encoder starts from weights a tenth as large (`start`): behind its batch norm
 their size means nothing, and what it learns outweighs what it started with the sooner. The
 authors let the rate fall to 1 % over the second half (`final=0.01`); their own log has the

@@ -85,8 +85,8 @@ class Loss(Frozen):
         if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", self.name):
             yield (
                 "name",
-                f"{self.name!r} is no name of a loss: a small letter, then small letters, digits, "
-                "- or _, 40 characters at most",
+                f"{self.name!r} is not a name of a loss: a lowercase letter, then lowercase "
+                "letters, digits, - or _, at most 40 in all",
             )
         for name in self.numbers:
             if name in WORDS:
