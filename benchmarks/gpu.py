@@ -267,7 +267,7 @@ def by_hand(row: str, spec: Any, data: Any, pixels: Any, device: str, quick: boo
     optimizer = spec.stages[0].updates[0].optimizer
     wasserstein = "C" in spec.networks
     game = Game(
-        judge="C" if wasserstein else "D",
+        discriminator="C" if wasserstein else "D",
         latent=spec.draws["z"].size,
         batch=spec.batch,
         lr=optimizer.lr,

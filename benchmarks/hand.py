@@ -26,7 +26,7 @@ class Game:
     """What a loop by hand plays. `loss` is bce, wasserstein or relativistic (R3GAN's, with R1 and
     R2 of weight `penalty`)."""
 
-    judge: str
+    discriminator: str
     latent: int
     batch: int
     lr: float
@@ -64,7 +64,7 @@ class Loop:
     ) -> None:
         self.game, self.pixels, self.bf16 = game, pixels, bf16
         self.device = pixels.device
-        self.G, self.D = (sequential(nets[name]) for name in ("G", game.judge))
+        self.G, self.D = (sequential(nets[name]) for name in ("G", game.discriminator))
         self.weights_g, self.weights_d = list(self.G.parameters()), list(self.D.parameters())
         adam = {"lr": game.lr, "betas": game.betas, "fused": True, "capturable": graph}
         self.adam_g = torch.optim.Adam(self.weights_g, **adam)
@@ -166,7 +166,7 @@ def public(game: Game, nets: dict[str, Net], pixels: Tensor, workers: int) -> It
     gradients computed and thrown away in G's, a new batch of G for each, every loss read every
     step, Adam, float32."""
     device = pixels.device
-    G, D = sequential(nets["G"]), sequential(nets[game.judge])
+    G, D = sequential(nets["G"]), sequential(nets[game.discriminator])
     adam_g = torch.optim.Adam(G.parameters(), lr=game.lr, betas=game.betas)
     adam_d = torch.optim.Adam(D.parameters(), lr=game.lr, betas=game.betas)
     bce = nn.BCEWithLogitsLoss()

@@ -517,6 +517,6 @@ def _short(text: str, inches: float, size: float, wide: float = 0.58) -> str:
 
 
 def _wrapped(text: str, inches: float, size: float) -> list[str]:
-    """Lines of a text; at most four, for nobody reads more in a picture."""
+    """Lines of a text; at most four, as more is not readable in a picture."""
     room = _letters(inches, size)
     return textwrap.wrap(_line(text), room, max_lines=4, placeholder=" …")

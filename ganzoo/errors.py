@@ -12,7 +12,7 @@
     ├── StoreError           a model folder is incomplete, foreign or of a newer format
     │   └── IntegrityError   its files are not those that config.json, or the hub, names
     ├── HubError             the hub cannot give, or will not take, what is asked
-    │   ├── UnreachableError it does not answer, or shall not be asked
+    │   ├── UnreachableError it does not answer, or must not be asked
     │   ├── NotFoundError    no such repository, revision or file, as far as one may see
     │   ├── AccessError      no token, or one that may not do this
     │   └── MovedError       the repository has changed since it was looked at
@@ -117,7 +117,7 @@ class HubError(GanzooError):
 
 
 class UnreachableError(HubError):
-    """The hub does not answer, or shall not be asked."""
+    """The hub does not answer, or must not be asked."""
 
 
 class NotFoundError(HubError):

@@ -35,7 +35,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     mutants.settle()
-    # a mutant that takes all the memory shall end itself and nothing else
+    # a mutant that takes all the memory must end itself and nothing else
     resource.setrlimit(resource.RLIMIT_AS, (24 * 2**30, resource.RLIM_INFINITY))
     ended: Counter[str] = Counter()
     faults, slowest, largest = 0, 0.0, 0.0

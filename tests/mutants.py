@@ -204,7 +204,7 @@ def _report() -> bytes:
 def _fitting(config: dict[str, Any], chance: random.Random) -> bytes:
     """Weights as the Spec asks for, where it does and they are not too many."""
     try:
-        spec = Spec.from_dict(copy.deepcopy(config.get("spec")), strangers=True)
+        spec = Spec.from_dict(copy.deepcopy(config.get("spec")), allow_unknown=True)
         nets = build(spec, published=True)
         wanted = {
             f"{name}.{key}": value
@@ -432,7 +432,7 @@ def trials(number: int, seed: int, folder: Path) -> Iterator[Trial]:
 
 
 def settle() -> None:
-    """Import what is imported once, at first need; that is no mutant's doing."""
+    """Import what is imported once, at first need; that is not a mutant's doing."""
     from ganzoo.nn import functions
     from ganzoo.spec.vocabulary import FUNCTIONS
 

@@ -189,10 +189,10 @@ def discogan(loop: Loop, judging: bool, reconstruction: float) -> None:
         loop.learn("D", "DA DB", real + fake)
         return
     judged, matching = 0, 0
-    for judge, genuine, forged in ((DB, b, ab), (DA, a, ba)):
-        logits, *levels = judge(forged, outputs=("", "low", "high"))
+    for discriminator, genuine, forged in ((DB, b, ab), (DA, a, ba)):
+        logits, *levels = discriminator(forged, outputs=("", "low", "high"))
         judged = judged + true(logits)
-        for one, other in zip(judge(genuine, outputs=("low", "high")), levels, strict=True):
+        for one, other in zip(discriminator(genuine, outputs=("low", "high")), levels, strict=True):
             matching = matching + F.mse_loss(one.mean(dim=0), other.mean(dim=0))
     back = F.mse_loss(BA(ab), a) + F.mse_loss(AB(ba), b)
     r = reconstruction
@@ -223,11 +223,18 @@ def stackgan_large(loop: Loop) -> None:
 
 
 def _with_text(
-    loop: Loop, size: str, judge: nn.Module, real: Tensor, t: Tensor, fake: Callable[[], Tensor]
+    loop: Loop,
+    size: str,
+    discriminator: nn.Module,
+    real: Tensor,
+    t: Tensor,
+    fake: Callable[[], Tensor],
 ) -> None:
     """Right pairs, real images that meet a stranger's text, and painted ones."""
     stranger = torch.cat([real[-1:], real[:-1]])
-    loss = true(judge(real, t)) + 0.5 * (false(judge(stranger, t)) + false(judge(fake(), t)))
+    loss = true(discriminator(real, t)) + 0.5 * (
+        false(discriminator(stranger, t)) + false(discriminator(fake(), t))
+    )
     loop.learn(f"critic_{size}", "D" if size == "small" else "D2", loss)
 
 

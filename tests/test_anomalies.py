@@ -12,7 +12,7 @@ from ganzoo.metrics import anomalies, efficientnet, evaluate, report
 from ganzoo.models.model import Model
 from ganzoo.plugins.host import default
 from ganzoo.spec import Fields, Image, Label
-from tests.test_metrics import trained
+from tests.builders import trained
 
 NAMES = ("left", "middle", "right")
 FIELDS = Fields(
@@ -57,7 +57,7 @@ def found(monkeypatch) -> report.Report:
         """It finds what is in the middle strange, and nothing else."""
         return ganzoo.Scores(images[..., 9:17].mean((1, 2, 3)).numpy(), 0.5)
 
-    model = trained("ganomaly", steps=1, width=4)
+    model = trained("ganomaly", rounds=1, width=4)
     monkeypatch.setattr(Model, "score", score)
     return evaluate(model, "bars", count=300, metrics=[anomalies.METRIC])
 

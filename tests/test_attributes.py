@@ -9,7 +9,7 @@ import torch
 from ganzoo.metrics import attributes, evaluate
 from ganzoo.metrics import feature_extractors as extractors
 from ganzoo.models.model import Model
-from tests.test_captions import Eye, data, painter, squares  # noqa: F401
+from tests.squares import Eye, painter, squares
 
 
 def test_deviations_by_hand() -> None:
@@ -19,7 +19,7 @@ def test_deviations_by_hand() -> None:
 
 
 @pytest.mark.parametrize("loses_blue", [True, False])
-def test_a_model_that_lacks_a_value(monkeypatch, data: None, loses_blue: bool) -> None:  # noqa: F811
+def test_a_model_that_lacks_a_value(monkeypatch, squares_data: None, loses_blue: bool) -> None:
     images = torch.from_numpy(squares("test")["image"]).float() / 255
 
     def generate(self: Model, n: int, **_: object) -> torch.Tensor:

@@ -8,14 +8,14 @@ import torch
 from torch.nn import functional as F
 
 import ganzoo
-from ganzoo.data.catalog import DataSet, FeatureExtractor
+from ganzoo.data.catalog import FeatureExtractor
 from ganzoo.metrics import evaluate, evaluation
 from ganzoo.metrics import feature_extractors as extractors
 from ganzoo.metrics.captions import prefers, r_precision
 from ganzoo.models.model import Model
 from ganzoo.nn.functions.losses import contrastive
-from ganzoo.plugins.host import default
-from ganzoo.spec import Fields, Image, Label, Spec, Text
+from ganzoo.spec import Spec
+from tests.squares import COLOURS, SIDE, Eye, painter, squares
 
 # ------------------------------------------------------------------------------ closed forms
 
@@ -76,103 +76,8 @@ def test_contrastive_in_closed_form() -> None:
 
 # ----------------------------------------------------------------------------------- the hook
 
-SIDE, COLOURS = 16, 3
-FIELDS = Fields(
-    {
-        "image": Image((3, SIDE, SIDE)),
-        "text": Text(4, "none"),
-        "label": Label(2),
-        "colour": Label(COLOURS, field="colour"),
-    },
-    "squares",
-)
 
-
-def squares(split: str, n: int = 240) -> dict[str, np.ndarray]:
-    """Squares on the left or on the right, of three colours; the text says which."""
-    random = np.random.default_rng(len(split))
-    label, colour = random.integers(0, 2, n), random.integers(0, COLOURS, n)
-    images = random.integers(0, 40, (n, 3, SIDE, SIDE)).astype(np.uint8)
-    for row in range(n):
-        left = 8 * label[row]
-        images[row, colour[row], 4:12, left : left + 8] = 220
-    text = np.zeros((n, 4), np.float32)
-    text[:, 0] = label
-    text[np.arange(n), 1 + colour] = 1
-    return {"image": images, "text": text, "label": label, "colour": colour}
-
-
-@pytest.fixture
-def data(monkeypatch) -> None:
-    def load(declared: DataSet, split: str, roots: object) -> ganzoo.Source:
-        return ganzoo.Source("squares", FIELDS, squares(split))
-
-    declared = DataSet("squares", FIELDS, "", 240, "", "", load)
-    monkeypatch.setitem(default().data, "squares", declared)
-
-
-class Eye:
-    """An extractor that looks where the square is, and at its colour."""
-
-    name, sha256, fields = "eye", "ab", ("label", "colour")
-
-    def features(self, images: torch.Tensor) -> np.ndarray:
-        return images.mean((2, 3)).numpy()
-
-    def classes(self, images: torch.Tensor, field: str = "label") -> np.ndarray | None:
-        if field == "label":
-            halves = torch.stack([part.sum((1, 2, 3)) for part in images.chunk(2, dim=3)], 1)
-            return halves.argmax(1).numpy()
-        return images.sum((2, 3)).argmax(1).numpy() if field == "colour" else None
-
-
-def painter() -> Model:
-    """It paints left and right as told by the first number of the text, and red always."""
-    spec = {
-        "draws": {
-            "x": {"kind": "image", "shape": [3, SIDE, SIDE]},
-            "t": {"kind": "text", "size": 4, "encoder": "none"},
-            "z": {"kind": "normal", "size": 4},
-        },
-        "networks": {
-            "G": {
-                "inputs": {"t": [], "z": []},
-                "layers": [
-                    {"kind": "linear", "units": 3 * SIDE * SIDE},
-                    {"kind": "reshape", "shape": [3, SIDE, SIDE]},
-                ],
-            },
-            "D": {
-                "inputs": {"x": [{"kind": "linear", "units": 1, "bias": False}], "t": []},
-                "layers": [{"kind": "linear", "units": 1, "bias": False}],
-            },
-        },
-        "let": {"fake": "G(t, z)"},
-        "round": [
-            {"train": ["D"], "minimize": {"a": "bce(D(x, t), 1)"}},
-            {"train": ["G"], "minimize": {"a": "bce(D(fake, t), 1)"}},
-        ],
-        "tasks": {
-            "generate": "fake",
-            "stage1": {"kind": "generate", "output": "resize(fake, 8)"},
-            "mismatch": {"kind": "score", "output": "-D(x, t)"},
-        },
-    }
-    model = evaluation.untrained(Model(Spec.from_dict(spec), {}))
-    left = torch.zeros(3, SIDE, SIDE)
-    left[0, :, :8] = 1
-    right = left.flip(2)
-    weight = torch.zeros(3 * SIDE * SIDE, 8)
-    weight[:, 0] = (right - left).flatten()
-    weight[:, 4:] = 0.01 * torch.randn(3 * SIDE * SIDE, 4)
-    state = model.networks["G"].state_dict()
-    for key, value in state.items():
-        value.copy_(weight if key.endswith("weight") else (left - 0.5).flatten())
-    # brighter on the right than on the left, times what the text says of it
-    return model
-
-
-def test_the_figures_of_a_model_that_is_told(monkeypatch, data: None) -> None:
+def test_the_figures_of_a_model_that_is_told(monkeypatch, squares_data: None) -> None:
     monkeypatch.setattr(extractors, "extractor_of", lambda name: Eye())
     found = evaluate(painter(), "squares", count=200).figures
     assert found["class_accuracy"].value > 0.95
@@ -187,7 +92,7 @@ def test_the_figures_of_a_model_that_is_told(monkeypatch, data: None) -> None:
     assert "r_precision" not in found
 
 
-def test_the_margin_of_a_score_that_knows(monkeypatch, data: None) -> None:
+def test_the_margin_of_a_score_that_knows(monkeypatch, squares_data: None) -> None:
     """A mismatch of |text - what the image shows| is 0 for the right caption."""
     monkeypatch.setattr(extractors, "extractor_of", lambda name: Eye())
     model = painter()
@@ -222,7 +127,7 @@ class Knows(extractors.Matcher):
         return texts - [0.5, 0, 0, 0]
 
 
-def test_r_precision_by_a_matcher(monkeypatch, data: None) -> None:
+def test_r_precision_by_a_matcher(monkeypatch, squares_data: None) -> None:
     monkeypatch.setattr(extractors, "extractor_of", lambda name: Knows())
     found = evaluate(painter(), "squares", count=200).figures
     for name, split in (("r_precision", "test"), ("r_precision_training", "training")):
@@ -231,7 +136,7 @@ def test_r_precision_by_a_matcher(monkeypatch, data: None) -> None:
     assert "class_accuracy" not in found
 
 
-def test_a_matcher_is_measured(monkeypatch, data: None) -> None:
+def test_a_matcher_is_measured(monkeypatch, squares_data: None) -> None:
     spec = Spec.from_dict(
         {
             "draws": {

@@ -15,54 +15,11 @@ import pytest
 import torch
 from PIL import Image as Picture
 
-from ganzoo import cli, hub, runs
+from ganzoo import hub, runs
 from ganzoo.engine import checkpoint
 from ganzoo.metrics import report
 from ganzoo.models import store
-from tests.test_model import model_of
-
-TINY = """
-title: tiny
-draws: {x: {kind: image, shape: [1, 16, 16]}, z: {kind: normal, size: 4}}
-networks:
-  G:
-    inputs: {z: []}
-    layers: [{kind: linear, units: 256}, {kind: reshape, shape: [1, 16, 16]}, tanh]
-  D: {inputs: {x: []}, layers: [{kind: linear, units: 8}, leaky_relu, {kind: linear, units: 1}]}
-let: {fake: G(z)}
-round:
-  - {train: D, minimize: {real: "bce(D(x), 1)", fake: "bce(D(fake), 0)"}}
-  - {train: G, minimize: {fool: "bce(D(fake), 1)"}}
-steps: 40
-tasks: {generate: G(z)}
-batch: 8
-"""
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.yaml"
-    path.write_text(TINY)
-    return path
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for index in range(12):
-        Picture.new("RGB", (40, 30), (20 * index, 100, 50)).save(folder / f"{index}.png")
-    return folder
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    """Call the command line in this process; its exit code."""
-    monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, words)])
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    raise AssertionError("the command line always exits")
+from tests.builders import TINY, model_of, run
 
 
 @pytest.mark.parametrize("command", ["variants", "models", "data", "plugins", "losses"])
@@ -128,8 +85,8 @@ def test_a_run_remembers_its_loss(monkeypatch, capsys, photos, tmp_path) -> None
     assert (loss["name"], loss["plugin"]) == ("rpgan", "ganzoo")
     assert loss["settings"] == {"gamma": 2.0, "repeat": 1}
     assert any("layer norm in place of batch norm" in change for change in loss["changes"])
-    [judge, _] = config["spec"]["stages"][0]["round"]
-    assert judge["minimize"]["r1"] == "1 * r1(D, x)"
+    [discriminator, _] = config["spec"]["stages"][0]["round"]
+    assert discriminator["minimize"]["r1"] == "1 * r1(D, x)"
     assert run(monkeypatch, "sample", folder, "-o", "samples.png") == 0
 
 
@@ -224,7 +181,8 @@ def test_a_run_made_longer_is_the_run_that_was_long(monkeypatch, tiny, photos, t
     assert (short / "model").is_dir(), "what is refused changes nothing"
     assert run(monkeypatch, "train", "--resume", short, "--steps", 8) == 0
     one, other = (store.load(folder / "model") for folder in (long, short))
-    for mine, theirs in zip(one.networks["G"].parameters(), other.networks["G"].parameters()):  # noqa: B905
+    nets = [model.networks["G"].parameters() for model in (one, other)]
+    for mine, theirs in zip(*nets, strict=True):
         assert torch.equal(mine, theirs)
     assert one.config.training.steps == other.config.training.steps == 8
     assert [r["losses"] for r in runs.log(long)] == [r["losses"] for r in runs.log(short)]

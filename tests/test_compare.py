@@ -21,7 +21,7 @@ from ganzoo.errors import MetricError
 from ganzoo.models import store
 from ganzoo.runs import samples
 from ganzoo.spec import latex
-from tests.test_model import model_of
+from tests.builders import model_of
 
 HOSTILE = """</h2><script>alert("x")</script>&'<img src=//evil.example/x>"""
 

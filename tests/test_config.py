@@ -13,8 +13,8 @@ from ganzoo import hub
 from ganzoo.errors import SpecError, StoreError
 from ganzoo.models import store
 from ganzoo.models.config import ModelConfig, read_config
+from tests.builders import model_of
 from tests.table import TABLE
-from tests.test_model import model_of
 
 
 @pytest.fixture

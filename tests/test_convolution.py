@@ -14,39 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ganzoo.nn import convolution
 from ganzoo.nn.convolution import Convolutions
 from ganzoo.nn.functions.penalties import gradient_penalty, r1
-
-FORMS: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "padded": {"padding": 1},
-    "strided": {"stride": 2, "padding": 1},
-    "rows left over": {"stride": 3, "padding": 1},
-    "uneven": {"stride": (2, 1), "padding": (0, 2)},
-    "dilated": {"dilation": 2, "padding": 2},
-    "grouped": {"groups": 2, "padding": 1},
-    "depthwise, strided": {"groups": 4, "stride": 2},
-}
-TRANSPOSED: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "strided": {"stride": 2, "padding": 1},
-    "with output padding": {"stride": 2, "padding": 1, "output_padding": 1},
-    "grouped": {"groups": 2, "stride": 2, "output_padding": (1, 0)},
-    "dilated": {"dilation": 2, "stride": 2},
-}
-CASES = [
-    *((False, name, form) for name, form in FORMS.items()),
-    *((True, name, form) for name, form in TRANSPOSED.items()),
-]
-
-
-def random(*shape: int, seed: int = 0) -> Tensor:
-    made = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    return made.requires_grad_()
-
-
-def parts(transposed: bool, groups: int) -> tuple[Tensor, Tensor, Tensor]:
-    x = random(3, 4, 9, 8)
-    weights = random(4, 8 // groups, 3, 3, seed=1) if transposed else random(8, 4 // groups, 3, 3)
-    return x, weights, random(8, seed=2)
+from tests.convolutions import CASES, parts, random
 
 
 def orders(conv: Callable[..., Tensor], tensors: tuple[Tensor, ...], form: Any) -> list[Tensor]:
@@ -170,7 +138,7 @@ def test_no_kernel_is_a_whole_map() -> None:
     assert largest[False] >= 8 and largest[True] == 4
 
 
-def test_gradients_that_nobody_wants_are_not_computed() -> None:
+def test_gradients_that_are_not_needed_are_not_computed() -> None:
     net, x = Switched(True), random(2, 3, 8, 8)
     score = net(x).sum()
     with Calls() as calls:

@@ -1,6 +1,6 @@
 """On CUDA: what is recorded computes what calls compute, resumes to the bit, and says what fails.
 
-All else about rounds is tested on the CPU (`test_static`), where the same function runs on the
+All else about rounds is tested on the CPU (`test_capture`), where the same function runs on the
 same tensors; here is the recording itself.
 """
 
@@ -19,10 +19,11 @@ from ganzoo.errors import NonFiniteError
 from ganzoo.nn import convolution
 from ganzoo.nn.modules import Row
 from ganzoo.spec import SGD, Stage
+from tests.builders import data_of as data
+from tests.builders import diverging, nothing, weights
+from tests.convolutions import CASES, parts
+from tests.static_specs import MODERN, SPECS, declared, rows
 from tests.table import TABLE
-from tests.test_convolution import CASES, parts
-from tests.test_engine import _nothing, data, diverging, weights
-from tests.test_static import MODERN, SPECS, declared, rows
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 CUDA, CPU = torch.device("cuda"), torch.device("cpu")
@@ -121,7 +122,7 @@ def test_a_bad_loss_is_found_later_at_its_step() -> None:
     found: list[tuple[str, int]] = []
     for device, graph in ((CPU, False), (CUDA, False), (CUDA, True)):
         made = Training(
-            diverging(), _nothing(), batch=8, seed=0, device=device, precision="fp32", graph=graph
+            diverging(), nothing(), batch=8, seed=0, device=device, precision="fp32", graph=graph
         )
         with pytest.raises(NonFiniteError) as caught:
             for _ in range(100):

@@ -194,7 +194,7 @@ def test_an_array_with_alpha_is_what_a_picture_with_alpha_is() -> None:
         assert torch.equal(image_tensor(torch.from_numpy(pixels), draw), wanted)
 
 
-@pytest.mark.parametrize(("background", "level"), list(zip(("white", "black"), (255, 0))))  # noqa: B905
+@pytest.mark.parametrize(("background", "level"), [("white", 255), ("black", 0)])
 def test_what_is_transparent_lies_on_the_background(background: str, level: int) -> None:
     clear = Picture.new("RGBA", (4, 4), (90, 60, 30, 0))
     made = Preprocessing(background=background)

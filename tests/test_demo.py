@@ -27,9 +27,9 @@ from ganzoo.errors import PluginError, TaskError, UnknownNameError
 from ganzoo.models import store
 from ganzoo.spec import Image as ImageDraw
 from ganzoo.spec import Text
+from tests.builders import model_of
 from tests.conftest import HAS_ENCODER
 from tests.demo_server import ROOT, Server, serving
-from tests.test_model import model_of
 
 if find_spec("gradio") is None:
     pytest.skip("no gradio here: pip install 'ganzoo-core[demo]'", allow_module_level=True)

@@ -13,7 +13,7 @@ from ganzoo.metrics import feature_extractors as extractors
 from ganzoo.models.model import Model
 from ganzoo.plugins.host import default
 from ganzoo.spec import Fields, Image, Label, Text
-from tests.test_captions import Eye, painter
+from tests.squares import Eye, painter
 
 SIDE = 16
 FIELDS = Fields(

@@ -23,12 +23,10 @@ from ganzoo.spec import (
     SGD,
     Adam,
     Decay,
-    Dropout,
     Fields,
     Flatten,
     Image,
     Label,
-    LeakyReLU,
     Linear,
     Network,
     Normal,
@@ -40,23 +38,11 @@ from ganzoo.spec import (
     Tanh,
     Update,
 )
-from tests.table import BATCH, PIXELS, TABLE, arrays, fields
+from tests.builders import data_of as data
+from tests.builders import diverging, dropping, nothing, same, training, weights
+from tests.table import PIXELS, TABLE, fields
 
 CPU = torch.device("cpu")
-
-
-def data(row: str, n: int = 16, seed: int = 0) -> Source:
-    return Source(row, fields(row), arrays(TABLE[row](), n, seed))
-
-
-def training(spec: Spec, source: Source, seed: int = 0, **more: Any) -> Training:
-    batch = more.pop("batch", spec.batch)
-    return Training(spec, source, batch=batch, seed=seed, device=CPU, precision="fp32", **more)
-
-
-def weights(run: Training) -> dict[str, Tensor]:
-    """Everything that a run learnt, buffers and moving averages included; a copy."""
-    return {name: value.clone() for name, value in run._state().items()}
 
 
 def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
@@ -66,10 +52,6 @@ def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
         for key, value in after.items()
         if key.startswith("networks/") and not torch.equal(value, before[key])
     }
-
-
-def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
 # ----------------------------------------------------------------------- the whole table
@@ -536,7 +518,7 @@ def test_the_rate_falls_as_declared(decay: Decay | None) -> None:
         round=[Update("A", {"a": "mean(A(v))"}, SGD(0.5, decay=decay))],
         steps=11,
     )
-    run = training(spec, _nothing())
+    run = training(spec, nothing())
     bias = run.networks["A"].layers.get_submodule("0").bias
     moved = []
     for _ in range(11):
@@ -554,12 +536,6 @@ def test_the_rate_falls_as_declared(decay: Decay | None) -> None:
         assert step == pytest.approx(0.5 * factor, rel=1e-4)
     if decay:  # the last round learns a little, and the rate would arrive with the next
         assert 0.5 * decay.final < moved[-1] < moved[-2]
-
-
-def _nothing() -> Source:
-    """A data set of which nothing is drawn."""
-    held = Fields(fields={"label": Label(2)})
-    return Source("nothing", held, {"label": np.zeros(4, np.int64)})
 
 
 @pytest.mark.parametrize(
@@ -581,8 +557,8 @@ def test_optimizers_are_torchs_own(optimizer: Any, reference: Any) -> None:
         round=[Update("A", {"a": "mean(square(A(v) - 1))"}, optimizer)],
         steps=5,
     )
-    run = training(spec, _nothing())
-    other = training(spec, _nothing()).networks["A"]
+    run = training(spec, nothing())
+    other = training(spec, nothing()).networks["A"]
     optimize = reference(list(other.parameters()))
     for step in range(5):
         run.round()
@@ -603,26 +579,6 @@ def test_updates_of_one_name_share_their_state_across_stages() -> None:
 
 
 # --------------------------------------------------------------------------- repeatable
-
-
-def dropping() -> Spec:
-    """A GAN with dropout, which draws from torch's global generator."""
-    return Spec(
-        draws={"x": Image(PIXELS), "z": Normal(3)},
-        networks={
-            "G": Network({"z": ()}, (Linear(64), Tanh(), Reshape(PIXELS))),
-            "D": Network({"x": (Dropout(0.3),)}, (Linear(8), LeakyReLU(), Dropout(0.5), Linear(1))),
-        },
-        let={"fake": "G(z)"},
-        round=[
-            Update("D", {"real": "bce(D(x), 1)", "fake": "bce(D(fake), 0)"}),
-            Update("G", {"fool": "bce(D(fake), 1)"}),
-        ],
-        steps=5,
-        ema={"G": 0.5},
-        tasks={"generate": "G(z)"},
-        batch=BATCH,
-    )
 
 
 @pytest.mark.parametrize("spec", [TABLE["dcgan"](), dropping()], ids=["dcgan", "dropout"])
@@ -659,24 +615,9 @@ def test_dropout_draws_anew_each_step() -> None:
 # ---------------------------------------------------------------------------- refusals
 
 
-def diverging() -> Spec:
-    """Its loss grows tenfold and more with each step, until it is too large for a float."""
-    return Spec(
-        draws={"v": Normal(2)},
-        networks={"A": Network({"v": ()}, (Linear(1),)), "B": Network({"v": ()}, (Linear(1),))},
-        round=[
-            Update("B", {"calm": "mean(square(B(v)))"}, SGD(1e-3)),
-            Update(
-                "A", {"level": "mean(B(v)) + 0 * mean(A(v))", "wild": "mean(square(A(v)))"}, SGD(10)
-            ),
-        ],
-        steps=200,
-    )
-
-
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     kept, good = None, {}
-    steps = train(diverging(), _nothing(), precision="fp32", batch=8)
+    steps = train(diverging(), nothing(), precision="fp32", batch=8)
     with pytest.raises(NonFiniteError) as caught:
         for step in steps:
             assert all(math.isfinite(v) for v in step.losses().values())
@@ -710,7 +651,7 @@ def test_weights_that_are_not_finite_are_never_the_last_good_ones(tmp_path: Path
 
 def test_without_a_checkpoint_the_error_says_so() -> None:
     with pytest.raises(NonFiniteError, match="no checkpoint had been written") as caught:
-        list(train(diverging(), _nothing(), precision="fp32", batch=8))
+        list(train(diverging(), nothing(), precision="fp32", batch=8))
     assert caught.value.checkpoint is None
 
 
@@ -777,7 +718,7 @@ def test_a_checkpoint_that_is_none(checkpoint: Path, tmp_path: Path) -> None:
     ):
         path = tmp_path / name
         path.write_bytes(broken)
-        with pytest.raises(TrainingError, match="is no checkpoint of ganzoo"):
+        with pytest.raises(TrainingError, match="is not a checkpoint of ganzoo"):
             train(spec, source, resume=path)
     with pytest.raises(TrainingError, match="no checkpoint at"):
         train(spec, source, resume=tmp_path / "nowhere")

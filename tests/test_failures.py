@@ -21,7 +21,7 @@ from ganzoo.cli import terminal
 from ganzoo.cli.failures import failed
 from ganzoo.models import store
 from scripts import wrong_commands
-from tests.test_model import model_of
+from tests.builders import model_of
 
 READING = [
     "variants", "losses", "models", "data", "functions", "layers", "layers conv", "plugins",

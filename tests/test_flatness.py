@@ -6,16 +6,7 @@ import pytest
 import torch
 
 from ganzoo.metrics.flatness import Reader, flatness
-
-
-def drawings(n: int, shaded: bool, seed: int = 0) -> torch.Tensor:
-    """Squares of random colours on white, flat or with a gradient."""
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.ones(n, 3, 16, 16)
-    colours = torch.rand(n, 3, 1, 1, generator=generator) * 0.6
-    ramp = torch.linspace(0, 0.35, 8).view(1, 1, 1, 8) if shaded else torch.zeros(1, 1, 1, 8)
-    images[:, :, 4:12, 4:12] = colours + ramp
-    return images.mul(255).round().div(255)
+from tests.squares import drawings
 
 
 def test_flatness_by_hand() -> None:

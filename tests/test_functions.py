@@ -23,7 +23,7 @@ from ganzoo.nn.functions import (
 from ganzoo.spec import Adam, Categorical, Flatten, Linear, Network, Normal, Tap, Task, Update
 from ganzoo.spec import Uniform as UniformNoise
 from ganzoo.spec.functions import FUNCTIONS
-from tests.tiny_specs import gan, training
+from tests.builders import gan, training
 
 
 def test_products_and_norms_are_of_each_sample() -> None:
@@ -119,7 +119,7 @@ def test_orthogonality_is_of_rows_and_counts_no_lengths() -> None:
         gan().stages[0].round[0],
         Update("G", {"fool": "mean(softplus(-D(fake)))", "o": "1e-2 * orthogonal(G)"}, Adam(1e-2)),
     ])  # fmt: skip
-    assert Plan(spec).round(0, 0).passes()["G"].total == 1  # reading weights is no pass
+    assert Plan(spec).round(0, 0).passes()["G"].total == 1  # reading weights is not a pass
     run = training(spec)
     seen: list[float] = []
     for _ in range(8):

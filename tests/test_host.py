@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ganzoo import DataSet, Fields, Function, Layer, Loss, Source, Spec, Variant, cli, hookimpl
 from ganzoo.engine import train
@@ -27,71 +27,7 @@ from ganzoo.nn.build import build, initialize
 from ganzoo.plugins import hookspecs
 from ganzoo.plugins.host import FIRST_PARTY, Host, default, discover, forget
 from ganzoo.spec import Flatten, Image, Linear, Network, Normal, Reshape, Tanh, Update, vocabulary
-
-
-def plugin(name: str = "a_plugin", **hooks: Any) -> ModuleType:
-    """A module with hooks that give these values."""
-    module = ModuleType(name)
-    for hook, brought in hooks.items():
-        function = hookimpl(lambda brought=brought: brought)
-        setattr(module, f"ganzoo_{hook}", function)
-    return module
-
-
-class Tiny(Variant):
-    """A linear GAN on images of any size."""
-
-    name = "tiny"
-    lr: float = 0.01
-
-    def spec(self, data: Fields) -> Spec:
-        image = data.image
-        return Spec(
-            draws={"x": image, "z": Normal(2)},
-            networks={
-                "G": Network({"z": ()}, (Linear(math.prod(image.shape)), Reshape(image.shape))),
-                "D": Network({"x": (Flatten(),)}, (Linear(1),)),
-            },
-            round=[
-                Update("D", {"d": "bce(D(x), 1) + bce(D(G(z)), 0)"}),
-                Update("G", {"g": "bce(D(G(z)), 1)"}),
-            ],
-            tasks={"generate": "G(z)"},
-        )
-
-
-class Gain(Layer):
-    """A learned gain for each channel."""
-
-    kind: Literal["gain"] = "gain"
-    first: float = 1.0
-
-    def module(self, shape: tuple[int, ...]) -> nn.Module:
-        return GainModule(shape[0], self.first)
-
-
-class GainModule(nn.Module):
-    def __init__(self, channels: int, first: float) -> None:
-        super().__init__()
-        self.first = first
-        self.gain = nn.Parameter(torch.empty(channels))
-
-    def reset_parameters(self) -> None:
-        nn.init.constant_(self.gain, self.first)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.gain.view(-1, *[1] * (x.ndim - 2))
-
-
-def lsgan(scores: Tensor, target: float) -> Tensor:
-    """Least squares against a target."""
-    return ((scores - target) ** 2).mean()
-
-
-def between(critic: Any, x: Tensor, *, where: Tensor) -> Tensor:
-    """The score at a random fraction of each sample."""
-    return critic(x * where.view(-1, 1, 1, 1)).mean()
-
+from tests.plugin_parts import Gain, Tiny, between, lsgan, plugin
 
 # ---------------------------------------------------------------------- what they bring
 
@@ -211,9 +147,8 @@ def test_things_that_are_not_what_they_should_be() -> None:
     assert "layer Kindless has no kind" in refused(plugin(layers=[Kindless]))
 
 
-BLOTS = DataSet("blots", Fields(fields={}), "", 1, "", "", load="nowhere:at_all")
 MODULES = {
-    "good_one": "from tests.test_host import *\n@hookimpl\ndef ganzoo_data(): return [BLOTS]",
+    "good_one": "from tests.plugin_parts import *\n@hookimpl\ndef ganzoo_data(): return [BLOTS]",
     "raises": "raise RuntimeError('no licence found')",
     "leaves": "import sys\nsys.exit('not on this system')",
     "no_python": "def ganzoo_variants( return",
@@ -222,8 +157,8 @@ MODULES = {
     "hook_raises": "import ganzoo\n@ganzoo.hookimpl\ndef ganzoo_layers(): raise KeyError('x')",
     "hook_leaves": "import ganzoo\n@ganzoo.hookimpl\ndef ganzoo_data(): raise SystemExit(3)",
     "no_list": "import ganzoo\n@ganzoo.hookimpl\ndef ganzoo_functions(): return 7",
-    "clashes": "from tests.test_host import *\n@hookimpl\ndef ganzoo_variants(): return [Tiny]",
-    "clashed": "from tests.test_host import *\n@hookimpl\ndef ganzoo_variants(): return [Tiny]",
+    "clashes": "from tests.plugin_parts import *\n@hookimpl\ndef ganzoo_variants(): return [Tiny]",
+    "clashed": "from tests.plugin_parts import *\n@hookimpl\ndef ganzoo_variants(): return [Tiny]",
 }
 
 
@@ -533,7 +468,7 @@ def test_a_folder_that_a_plugin_goes_to(installed: Any, tmp_path: Path) -> None:
 
 def test_a_name_of_ours_stays_ours(installed: Any) -> None:
     """Whoever sorts before it, and whatever else it brings."""
-    installed("a-stranger", code="from tests.test_host import *")
+    installed("a-stranger", code="from tests.plugin_parts import *")
     path = Path(sys.path[0]) / "a_stranger_of_a_test.py"
     path.write_text(
         f"{path.read_text()}\nclass Gan(Tiny):\n    name = 'gan'\n"
@@ -555,7 +490,8 @@ def test_threads_that_ask_while_plugins_load_get_one_host(installed: Any) -> Non
     """Each builds a Spec with a plugin's word; none takes it for unknown."""
     installed(
         "slow-zoo",
-        code="import time\ntime.sleep(0.3)\nfrom tests.test_host import Function, hookimpl, lsgan\n"
+        code="import time\ntime.sleep(0.3)\n"
+        "from tests.plugin_parts import Function, hookimpl, lsgan\n"
         "@hookimpl\ndef ganzoo_functions(): return [Function.of(lsgan)]",
     )
     spec = Spec.from_dict(

@@ -256,3 +256,85 @@ def test_every_public_name_is_there() -> None:
         assert getattr(ganzoo, name) is not None
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         ganzoo.nothing  # noqa: B018
+
+
+# ------------------------------------------------------------------ which test is whose
+
+TESTS = {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}
+
+ELSEWHERE = {
+    "__main__": "cli",
+    "errors": "spec",
+    "extension": "host",
+    "layout": "store",
+    "lock": "atomic",
+    "nn": "build",
+    "nn.devices": "engine",
+    "nn.interpreter": "expression",
+    "nn.optimizers": "engine",
+    "nn.moving_adam": "capture",
+    "plugins": "host",
+    "publish": "hub",
+    "seed": "engine",
+    "version": "host",
+}
+"""Modules without a test of their name, and the one that tests them."""
+
+WHOLE = {
+    "cuda": "what differs on a GPU",
+    "house": "this file",
+    "packaging": "wheels",
+    "preprocessing": "one declaration, from data through training to use",
+    "readme": "README.md",
+    "strangers": "folders built to do harm, from loading to every task",
+    "tutorial": "docs/plugins.md",
+    "variants": "the plugins of this repository",
+}
+"""Tests of more than a module."""
+
+
+def names_of(module: str) -> Iterator[str]:
+    """Names that a module's test may have, the first that exists counts.
+
+    `ganzoo.spec.layers.weights`: spec_layers_weights, layers_weights, weights, then those of
+    `ganzoo.spec.layers`, and so on.
+    """
+    path = module.split(".")[1:] or [PACKAGE]
+    while path:
+        yield from ("_".join(path[start:]) for start in range(len(path)))
+        if (listed := ELSEWHERE.get(".".join(path))) is not None:
+            yield listed
+        path.pop()
+
+
+def home_of(module: str) -> str:
+    """The test file of a module, without `test_`."""
+    found = next((name for name in names_of(module) if name in TESTS), None)
+    assert found, f"no test file for {module}: write tests/test_{module.split('.')[-1]}.py"
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_module_has_a_test_of_its_name(module: str) -> None:
+    """Of its own name, or of its package's: tests/test_convolution.py for nn/convolution.py."""
+    assert home_of(module)
+
+
+def test_each_test_is_named_as_a_module() -> None:
+    """`test_NAME`, or `test_NAME_ASPECT`."""
+    named = {name for module in MODULES for name in names_of(module)}
+    strange = {
+        test for test in TESTS - set(WHOLE)
+        if not any(test == name or test.startswith(f"{name}_") for name in named)
+    }  # fmt: skip
+    assert not strange, "rename them, or list them in WHOLE with the reason"
+    assert set(WHOLE) <= TESTS and set(ELSEWHERE.values()) <= TESTS
+    modules = {module.partition(".")[2] for module in MODULES}
+    assert set(ELSEWHERE) <= modules
+
+
+def test_tests_share_no_test() -> None:
+    """What several tests need stands in tests/builders.py and the like."""
+    for path in sorted((ROOT / "tests").glob("*.py")):
+        found = re.findall(r"^\s*from tests\.test_\w+ import", path.read_text("utf-8"), re.M)
+        assert not found, f"{path.name}: {found}"

@@ -45,9 +45,8 @@ from ganzoo.models import store
 from ganzoo.models.model import Model
 from ganzoo.publish import push
 from ganzoo.publish.verify import verify
+from tests.builders import model_of, run
 from tests.hub_server import HubServer
-from tests.test_cli import run
-from tests.test_model import model_of
 
 ROOT = Path(__file__).parents[1]
 # how huggingface_hub hands its HTTP client a file; its own matter
@@ -577,7 +576,7 @@ def test_what_names_mean(name: str, found: Repository | None) -> None:
     "name", ["me/tiny@", "me/tiny@../../x", "me/tiny@-x", "me/tiny@a b", "hf://tiny", "me/t@a@b"]
 )
 def test_names_that_no_repository_has(name: str) -> None:
-    with pytest.raises(UnknownNameError, match=r"names no repository|is no revision"):
+    with pytest.raises(UnknownNameError, match=r"names no repository|is not a revision"):
         repository(name)
 
 
@@ -793,7 +792,7 @@ def test_the_whole_zoo_is_published_and_a_second_time_is_idle(
 
 def test_the_snippet_of_the_readme(server: HubServer, folder: Path, tmp_path: Path) -> None:
     """As a user without a word of configuration but the hub's own."""
-    from tests.test_readme import block
+    from tests.readme import block
 
     server.add("someone/their-gan", contents(folder))
     done = python(

@@ -14,7 +14,7 @@ from ganzoo.errors import DataError, TaskError
 from ganzoo.models.images import image_tensor
 from ganzoo.models.model import Model
 from ganzoo.spec.draws import Image
-from tests.test_model import model_of
+from tests.builders import model_of
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 

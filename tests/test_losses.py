@@ -45,10 +45,10 @@ from ganzoo.spec import (
 from ganzoo.spec.losses.loss import LOSSES
 from ganzoo.spec.losses.roles import Game
 from ganzoo.spec.schedule import updates_of
+from tests.plugin_parts import plugin
 from tests.reference import Loop, penalty
-from tests.test_host import plugin
-from tests.test_plan import float64  # noqa: F401 (a fixture)
-from tests.test_variants import SMALL, compare_round, data, small
+from tests.rounds import compare_round
+from tests.shipped import SMALL, data, small
 
 PAIRS = ("gan", "cgan", "dcgan", "cdcgan", "wgan", "wgan-gp")
 """The variants that ship with one generator and one discriminator, or critic."""
@@ -66,7 +66,7 @@ def linear(
     terms: dict[str, str] | None = None,
     fool: dict[str, str] | None = None,
     *,
-    judge: Network | None = None,
+    discriminator: Network | None = None,
     **more: Any,
 ) -> Spec:
     """A linear GAN on 2x2 images, with what a test puts into it."""
@@ -76,7 +76,7 @@ def linear(
             draws={"x": Image((1, 2, 2)), "z": Normal(3), **more.pop("draws", {})},
             networks={
                 "G": Network({"z": ()}, (Linear(4), Reshape((1, 2, 2)))),
-                "D": judge or Network({"x": (Flatten(),)}, (Linear(3), Linear(1))),
+                "D": discriminator or Network({"x": (Flatten(),)}, (Linear(3), Linear(1))),
             },
             let={"fake": "G(z)", **more.pop("let", {})},
             round=more.pop("round", None)
@@ -98,7 +98,7 @@ TOLD = Network({"x": (Flatten(),), "y": (OneHot(3),)}, (Linear(3), Linear(1)))
 def told(real: str = "D(x, y)", fake: str = "D(fake, y)", **more: Any) -> Spec:
     terms = {"real": f"bce({real}, 1)", "fake": f"bce({fake}, 0)"}
     return linear(
-        terms, {"fool": f"bce({fake}, 1)"}, judge=more.pop("judge", TOLD),
+        terms, {"fool": f"bce({fake}, 1)"}, discriminator=more.pop("discriminator", TOLD),
         **{"draws": {"y": Label(3)}, **more},
     )  # fmt: skip
 
@@ -172,19 +172,19 @@ def by_hand(loss: str, conditional: bool, gamma: float = 1.0) -> Callable[[Loop]
             x, z = loop.draw(k, "x"), loop.draw(k, "z")
             y = (loop.draw(k, "y"),) if conditional else ()
 
-            def judge(image: Tensor, y: tuple[Tensor, ...] = y) -> Tensor:
+            def discriminator(image: Tensor, y: tuple[Tensor, ...] = y) -> Tensor:
                 return loop.nets[C](image, *y)
 
             fake = G(z, *y).detach()
-            total = judging(judge(x), judge(fake))
+            total = judging(discriminator(x), discriminator(fake))
             if loss == "wgan-gp":
-                total = total + 10 * penalty(judge, [x], [fake], loop.draw(k, "mix"))  # type: ignore[arg-type]
+                total = total + 10 * penalty(discriminator, [x], [fake], loop.draw(k, "mix"))  # type: ignore[arg-type]
             if loss == "rpgan":
                 total = total + gamma / 2 * (
                     steepness(loop.nets[C], x, y) + steepness(loop.nets[C], fake, y)
                 )
             loop.learn(C, C, total, clip=0.01 if loss == "wgan" else None)
-        loop.learn("G", "G", fooling(judge(x), judge(G(z, *y))))
+        loop.learn("G", "G", fooling(discriminator(x), discriminator(G(z, *y))))
 
     return round
 
@@ -242,8 +242,8 @@ def test_any_loss_goes_with_any_pair(variant: str, loss: str) -> None:
     for step in ganzoo.train(spec, data(), steps=2, batch=4, precision="fp32"):
         losses = step.losses()
     assert all(map(math.isfinite, losses.values()))
-    judge = "C" if "C" in spec.networks else "D"
-    terms = [f"{judge}.{term}" for term in LOSSES[loss].discriminator]
+    discriminator = "C" if "C" in spec.networks else "D"
+    terms = [f"{discriminator}.{term}" for term in LOSSES[loss].discriminator]
     assert [*losses] == terms + [f"G.{term}" for term in LOSSES[loss].generator]
 
 
@@ -293,8 +293,8 @@ def test_a_penalty_makes_batch_norm_of_the_discriminator_layer_norm_and_says_so(
 
 def test_layers_that_mix_make_way_at_any_depth() -> None:
     inner = Residual((BatchNorm(eps=1e-3), MinibatchStd()), (BatchNorm(),))
-    judge = Network({"x": (MinibatchStd(), Flatten(), BatchNorm())}, (inner, Linear(1)))
-    spec, changes = LOSSES["wgan-gp"].applied(linear(judge=judge))
+    discriminator = Network({"x": (MinibatchStd(), Flatten(), BatchNorm())}, (inner, Linear(1)))
+    spec, changes = LOSSES["wgan-gp"].applied(linear(discriminator=discriminator))
     kinds = [(path, layer.kind) for path, layer in spec.networks["D"].walk()]
     assert kinds == [
         ("inputs.x.0", "flatten"), ("inputs.x.1", "layer_norm"), ("layers.0", "residual"),
@@ -308,8 +308,8 @@ def test_layers_that_mix_make_way_at_any_depth() -> None:
 
 def test_minibatch_deviation_stays_where_a_penalty_allows_it() -> None:
     """R1 and R2 do, as in StyleGAN2; they refuse batch norm."""
-    judge = Network({"x": (MinibatchStd(), Flatten(), BatchNorm())}, (Linear(1),))
-    spec, changes = LOSSES["rpgan"].applied(linear(judge=judge))
+    discriminator = Network({"x": (MinibatchStd(), Flatten(), BatchNorm())}, (Linear(1),))
+    spec, changes = LOSSES["rpgan"].applied(linear(discriminator=discriminator))
     kinds = [layer.kind for _, layer in spec.networks["D"].walk()]
     assert kinds == ["minibatch_std", "flatten", "layer_norm", "linear"]
     assert not any("minibatch" in change for change in changes)
@@ -384,12 +384,12 @@ def test_the_game_of_a_conditional_spec() -> None:
 
 def test_names_are_those_of_the_spec() -> None:
     spec = Spec.from_json(
-        told().to_json().replace('"D"', '"Judge"').replace("D(", "Judge(")
+        told().to_json().replace('"D"', '"Score"').replace("D(", "Score(")
         .replace('"x": {"kind"', '"photo": {"kind"').replace("(x, y)", "(photo, y)")
     )  # fmt: skip
-    assert minimized(ganzoo.with_loss(spec, "wgan-gp,penalty=3"))["Judge"] == {
-        "critic": "mean(Judge(fake, y)) - mean(Judge(photo, y))",
-        "penalty": "3 * gradient_penalty(Judge, photo, fake, y)",
+    assert minimized(ganzoo.with_loss(spec, "wgan-gp,penalty=3"))["Score"] == {
+        "critic": "mean(Score(fake, y)) - mean(Score(photo, y))",
+        "penalty": "3 * gradient_penalty(Score, photo, fake, y)",
     }
 
 
@@ -427,10 +427,15 @@ def test_terms_that_do_not_ask_the_discriminator_stay() -> None:
 
 
 def test_two_conditions_and_others_for_fakes() -> None:
-    judge = Network(
+    discriminator = Network(
         {"x": (Flatten(),), "y": (OneHot(3),), "t": ()}, (Linear(3), Linear(1))
     )  # fmt: skip
-    spec = told("D(x, y, t)", "D(fake, y, t)", judge=judge, draws={"y": Label(3), "t": Normal(2)})
+    spec = told(
+        "D(x, y, t)",
+        "D(fake, y, t)",
+        discriminator=discriminator,
+        draws={"y": Label(3), "t": Normal(2)},
+    )
     made = ganzoo.with_loss(spec, "wgan-gp")
     assert minimized(made)["D"]["penalty"] == "10 * gradient_penalty(D, x, fake, (y, t))"
     for step in ganzoo.train(made, source_of_labels(), steps=1, batch=4, precision="fp32"):
@@ -455,8 +460,8 @@ def source_of_labels() -> Any:
 
 
 def test_an_image_that_stands_after_its_condition() -> None:
-    judge = Network({"y": (OneHot(3),), "x": (Flatten(),)}, (Linear(3), Linear(1)))
-    spec = told("D(y, x)", "D(y, fake)", judge=judge)
+    discriminator = Network({"y": (OneHot(3),), "x": (Flatten(),)}, (Linear(3), Linear(1)))
+    spec = told("D(y, x)", "D(y, fake)", discriminator=discriminator)
     assert minimized(ganzoo.with_loss(spec, "hinge"))["D"]["real"] == "hinge(D(y, x), 1)"
     with pytest.raises(SpecError, match=r"first input is the image, and in D\(y, x\)"):
         ganzoo.with_loss(spec, "rpgan")
@@ -496,8 +501,8 @@ ODD: dict[str, tuple[Callable[[], Spec], str]] = {
         r"shows D what is made in 2 ways \(D\(fake\), D\(-fake\)\)",
     ),
     "features": (
-        lambda: linear({**BCE, "f": "mean(D.features(x))"}, judge=TAPPED),
-        r"reads D\.features\(x\), a layer inside of D",
+        lambda: linear({**BCE, "f": "mean(D.features(x))"}, discriminator=TAPPED),
+        r"reads D\.features\(x\), a layer inside D",
     ),
     "together": (
         lambda: linear(round=[Together([Update("D", BCE), Update("G", {"g": "bce(D(fake), 1)"})])]),
@@ -517,9 +522,9 @@ ODD: dict[str, tuple[Callable[[], Spec], str]] = {
         ),
         r"one update \(D; G; D\)",
     ),
-    "nobody judges": (
+    "no discriminator": (
         lambda: linear({"a": "mean(D(x))"}, {"b": "l1(fake, x)"}),
-        r"no network that judges what the other makes \(G, D\)",
+        r"no network that scores what the other generates \(G, D\)",
     ),
     "a fake that is added": (
         lambda: linear(None, {"fool": "bce(D(fake), 1) + 2 * l1(fake, x)"}),
@@ -534,9 +539,9 @@ ODD: dict[str, tuple[Callable[[], Spec], str]] = {
             "D(x, z)",
             "D(fake, mean(fake) + z)",
             draws={},
-            judge=Network({"x": (Flatten(),), "z": ()}, (Linear(1),)),
+            discriminator=Network({"x": (Flatten(),), "z": ()}, (Linear(1),)),
         ),
-        r"has D judge 2 things of G at once",
+        r"passes 2 outputs of G to D at once",
     ),
 }
 
@@ -575,14 +580,14 @@ GOOD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("key, value, message", [
-    ("name", "My loss", "name: 'My loss' is no name of a loss: a small"),
+    ("name", "My loss", "name: 'My loss' is not a name of a loss: a lowercase"),
     ("discriminator", {}, "discriminator: it has too few items"),
     ("discriminator", {"d": "mean(C(x))"}, "discriminator: no term speaks of 'D'"),
     ("discriminator", {"d": "mean(D(fkae))"}, "discriminator.d: no 'fkae' in a loss; did you mean "
      "'fake'? allowed: 'D', 'fake', 'x'"),
     ("discriminator", {"d": "mean(D(x, y))"}, "discriminator.d: D(x, y): in a loss, D gives one"),
     ("discriminator", {"d": "mean(D.features(x))"}, "in a loss, D gives one verdict on one image"),
-    ("discriminator", {"d": "mean(D(x)"}, "discriminator.d: 'mean(D(x)' is no expression"),
+    ("discriminator", {"d": "mean(D(x)"}, "discriminator.d: 'mean(D(x)' is not an expression"),
     ("generator", {"g": "mean(D(x))"}, "generator: no term speaks of 'fake'"),
     ("generator", {"g": "gamma * mean(D(fake))"}, "generator.g: no 'gamma' in a loss"),
     ("numbers", {"x": 1}, "numbers.x: the words 'D', 'fake', 'x' have a meaning already"),

@@ -33,8 +33,8 @@ from ganzoo.metrics import (
 )
 from ganzoo.metrics.evaluation import Evaluation, untrained
 from ganzoo.models import store
-from ganzoo.models.model import Model
 from ganzoo.plugins.host import default
+from tests.builders import trained
 
 random = np.random.default_rng(0)
 
@@ -288,15 +288,6 @@ def test_a_worse_model_gets_worse_figures(conditional: report.Report) -> None:
     assert worse["class_accuracy"].value < conditional.figures["class_accuracy"].value
 
 
-def trained(name: str, steps: int = 3, **settings) -> Model:
-    data = ganzoo.load_data("digits")
-    spec = default().variant(name).parse(settings).spec(data.fields)
-    *_, last = ganzoo.train(spec, data, steps=steps, batch=16)
-    model = last.model()
-    model.config = model.config.replace(data={"name": "digits"})
-    return model
-
-
 def test_a_model_with_an_encoder() -> None:
     """Hardly trained, so hardly better than untrained; but every figure is there."""
     found = evaluate(trained("ali", width=4, hidden=16, latent=6), count=100).figures
@@ -309,11 +300,11 @@ def test_a_model_with_an_encoder() -> None:
     ratio = found["reconstruction_ratio"]
     assert 0.8 < ratio.value < 1.2 and 0.8 < ratio.references["untrained"] < 1.2
     assert found["sampled_variance"].references["prior"] == 1
-    assert "encode_variance" not in found, "the mean code is no sample of the posterior"
+    assert "encode_variance" not in found, "the mean code is not a sample of the posterior"
 
 
 def test_a_model_with_a_critic() -> None:
-    penalised = trained("wgan-gp", width=4, steps=30, lr=3e-3, lr_generator=3e-3, decay=False)
+    penalised = trained("wgan-gp", width=4, rounds=30, lr=3e-3, lr_generator=3e-3, decay=False)
     found = evaluate(penalised, count=200).figures
     assert 0.5 < found["gradient_norm"].value < 1.5
     assert found["gradient_norm"].references["target"] == 1
@@ -328,7 +319,7 @@ def test_a_model_with_a_critic() -> None:
 
 def test_scores_of_what_was_left_out(data_root: Path) -> None:
     """Beside a net that has learnt nothing stands what PCA finds, which is known for digit 2."""
-    fresh = untrained(trained("ganomaly", steps=1, width=4))
+    fresh = untrained(trained("ganomaly", rounds=1, width=4))
     found = evaluate(fresh, "mnist,without=2").figures["score_auroc"]
     assert found.references["PCA of 20"] == pytest.approx(0.875, abs=0.01)
     assert found.value == found.references["untrained"]
@@ -492,9 +483,9 @@ def test_a_folder_is_measured_against_all_of_its_classes(
     """Divided by name, both halves had other classes: a distance of 32 where 4 is right."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     evaluation = Evaluation(trained("dcgan", width=4), digits_in(tmp_path / "digits", 240))
-    judge = feature_extractors.extractor_of("digits")
+    extractor = feature_extractors.extractor_of("digits")
     for images in (evaluation.real, evaluation.known):
-        seen = judge.classes(images)
+        seen = extractor.classes(images)
         assert seen is not None and np.bincount(seen, minlength=10).min() >= 4
     assert evaluation.split == "train" and len(evaluation.test) == 120
 

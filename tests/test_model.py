@@ -13,24 +13,12 @@ from PIL import Image as pil
 
 from ganzoo.errors import TaskError
 from ganzoo.models.images import image_tensor
-from ganzoo.models.model import Model, sample_noise
+from ganzoo.models.model import Model
+from ganzoo.models.task_inputs import sample_noise
 from ganzoo.nn.build import build, initialize
 from ganzoo.spec import Image, Label, Normal, Spec, Uniform
+from tests.builders import model_of, pixels
 from tests.table import TABLE
-
-
-def model_of(row: str, seed: int = 1) -> Model:
-    """A model with random weights of ordinary size, and batch statistics other than 0 and 1."""
-    spec = TABLE[row]()
-    nets = build(spec, published=True)
-    generator = torch.Generator().manual_seed(seed)
-    for name, net in nets.items():
-        initialize(net, spec.networks[name], seed)
-        for key, value in net.state_dict().items():
-            if value.is_floating_point():
-                noise = torch.randn(value.shape, generator=generator)
-                value.copy_(noise.abs() + 0.5 if key.endswith("_var") else 0.5 * noise)
-    return Model(spec, {name: nets[name] for name in spec.published})
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +34,6 @@ def conditional() -> Model:
 @pytest.fixture(scope="module")
 def anomaly() -> Model:
     return model_of("ganomaly")
-
-
-def pixels(n: int, channels: int = 1, size: int = 8) -> np.ndarray:
-    return np.random.default_rng(n).random((n, size, size, channels), dtype=np.float32)
 
 
 # ------------------------------------------------------------------------------ outputs

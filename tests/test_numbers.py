@@ -17,7 +17,7 @@ from ganzoo.spec import expression as ex
 from ganzoo.spec.functions import FUNCTIONS
 from ganzoo.spec.latex import expression_latex
 from ganzoo.spec.numbers import HOST, Clock
-from tests.tiny_specs import gan, training
+from tests.builders import gan, training
 
 N = 1000
 BATCH = 50

@@ -18,8 +18,8 @@ from ganzoo.hub import official
 from ganzoo.hub.official import Official
 from ganzoo.models import store
 from ganzoo.plugins.host import Host, default
+from tests.builders import model_of
 from tests.hub_server import HubServer
-from tests.test_model import model_of
 
 ROOT = Path(__file__).parents[1]
 

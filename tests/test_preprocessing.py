@@ -18,7 +18,7 @@ from ganzoo.models import store
 from ganzoo.models.images import image_tensor
 from ganzoo.plugins.host import default
 from ganzoo.spec import Image
-from tests.test_model import model_of
+from tests.builders import model_of
 
 
 @pytest.fixture(autouse=True)

@@ -8,18 +8,7 @@ import pytest
 
 import ganzoo
 from ganzoo.plugins.host import Host
-
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-
-
-def block(language: str, word: str) -> str:
-    (found,) = [text for text in blocks(language) if word in text]
-    return found
+from tests.readme import README, ROOT, block
 
 
 def test_first_snippet_draws(monkeypatch) -> None:

@@ -352,9 +352,9 @@ def test_a_kind_may_be_given_by_position() -> None:
         (OneHot(3), "y", "labels of 5 classes arrive, and it has 3"),
         (Embedding(3, 2), "y", "labels of 5 classes arrive, and it has 3"),
         (OneHot(3), "roll(y)", "labels of 5 classes arrive, and it has 3"),
-        (OneHot(9), "square(y)", "a label is no number"),
-        (OneHot(9), "-y", "a label is no number"),
-        (OneHot(9), "y * y", "a label is no number"),
+        (OneHot(9), "square(y)", "a label is not a number"),
+        (OneHot(9), "-y", "a label is not a number"),
+        (OneHot(9), "y * y", "a label is not a number"),
         (OneHot(4), "z", "takes labels"),
     ],
 )
@@ -472,7 +472,7 @@ def test_what_to_write_instead(text: str, instead: str) -> None:
     "text", ["log(D(x))", "mean(log(1 - D(x)))", "-log(D(x) + 1)", "log(x)", "sqrt(D(x))"]
 )
 def test_logarithms_of_what_may_be_negative(text: str) -> None:
-    assert "is no number where" in undefined(text)
+    assert "is not a number where" in undefined(text)
 
 
 @pytest.mark.parametrize(
@@ -487,7 +487,7 @@ def test_a_logarithm_of_logits_gets_advice() -> None:
     spec = spec_of("-mean(log(D(x)))", round=[
         Update("D", {"d": "-mean(real)"}, SGD(1e-3)), Update("G", {"g": "mean(D(fake))"})
     ], let={"fake": "G(z)", "real": "log(D(x))"})  # fmt: skip
-    with pytest.raises(NonFiniteError, match=r"log\(D\(x\)\) is no number .*bce\(D\(x\), 1\)"):
+    with pytest.raises(NonFiniteError, match=r"log\(D\(x\)\) is not a number .*bce\(D\(x\), 1\)"):
         trained(spec, steps=3)
 
 
@@ -727,7 +727,7 @@ def test_where_no_task_is_left_the_plugin_is_named(folder: Path) -> None:
 
 
 def test_an_older_spec_that_is_malformed_is_a_mistake_of_the_spec() -> None:
-    """A field that is no name ended in a TypeError while the Spec was brought up to date."""
+    """A field that is not a name ended in a TypeError while the Spec was brought up to date."""
     from ganzoo.spec.older import updated
 
     data = spec_of(draws={**DRAWS, "y": Label(3)}, let={"fake": "G(z)"}, tasks={

@@ -17,7 +17,7 @@ from ganzoo.models import store
 from ganzoo.nn.build import build
 from ganzoo.plugins.host import Host
 from ganzoo.spec import Adam, Normal, Pool, Running, Spec, State, Task, Update, vocabulary
-from tests.tiny_specs import gan, training
+from tests.builders import gan, training
 
 
 def held(run: Training, name: str) -> Tensor:
@@ -400,5 +400,5 @@ def test_a_plugin_brings_a_kind_of_state() -> None:
     data = spec.to_dict()
     with pytest.raises(SpecError, match="no state of kind 'largest'"):
         Spec.from_dict(data)
-    stranger = Spec.from_dict(data, strangers=True)
-    assert ("state.top", "states", "largest") in set(stranger.foreign())
+    stranger = Spec.from_dict(data, allow_unknown=True)
+    assert ("state.top", "states", "largest") in set(stranger.unknown())

@@ -22,8 +22,8 @@ from ganzoo import hub
 from ganzoo.errors import IntegrityError, SpecError, StoreError, UnknownNameError
 from ganzoo.models import store
 from ganzoo.models.model import Model
+from tests.builders import model_of
 from tests.table import TABLE
-from tests.test_model import model_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -267,7 +267,7 @@ def test_a_tensor_of_another_shape(folder: Path) -> None:
         (lambda c: c.update(format_version="1"), "format_version '1' is unknown"),
         (lambda c: c.update(format_version=0), "format_version 0 is unknown"),
         (lambda c: c.pop("format_version"), "format_version None is unknown"),
-        (lambda c: c.pop("library"), "is no config of ganzoo"),
+        (lambda c: c.pop("library"), "is not a config of ganzoo"),
         (lambda c: c.pop("weights"), "does not name the sha256"),
         (lambda c: c.update(weights=[1]), "does not name the sha256"),
     ],
@@ -301,10 +301,10 @@ def test_a_spec_that_breaks_the_language(folder: Path, change: Any, path: str) -
     [
         ("{", "not valid JSON"),
         ("", "not valid JSON"),
-        ("[]", "is no config of ganzoo"),
+        ("[]", "is not a config of ganzoo"),
         ('{"library": "ganzoo", "library": "ganzoo"}', "'library' stands twice"),
         ('{"library": "ganzoo", "format_version": NaN}', "NaN is not a finite number"),
-        ('{"model_type": "bert"}', "is no config of ganzoo"),
+        ('{"model_type": "bert"}', "is not a config of ganzoo"),
         ("[" * 100_000, "not valid JSON"),
         ("\udcff", "cannot be read"),
     ],

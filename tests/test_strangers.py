@@ -1,4 +1,4 @@
-"""Models of strangers: words of plugins that are not here, and folders built to do harm."""
+"""Models of strangers: words of plugins that are not installed, and folders built to do harm."""
 
 from __future__ import annotations
 
@@ -44,14 +44,13 @@ from ganzoo.spec import (
     vocabulary,
 )
 from tests import mutants
+from tests.builders import model_of, run
+from tests.plugin_parts import Gain, lsgan, plugin
 from tests.table import TABLE
-from tests.test_cli import run
-from tests.test_host import Gain, lsgan, plugin
-from tests.test_model import model_of
 
 ROOT = Path(__file__).parents[1]
 
-# ------------------------------------------------------------------- words that are not here
+# ------------------------------------------------------------------- unknown words
 
 
 @pytest.fixture
@@ -140,7 +139,7 @@ def test_words_of_tasks_are_and_the_error_says_what_to_install(
     folder = saved(spec_of(**options), tmp_path / "model")
     with core_alone(), pytest.raises(PluginError) as caught:
         store.load(folder)
-    assert f"needs the {missing}, which a plugin brings" in str(caught.value)
+    assert f"needs the {missing}, of a plugin that is not installed" in str(caught.value)
     assert "pip install ganzoo-words\n" in str(caught.value)
 
 
@@ -289,7 +288,7 @@ POINTED: dict[str, tuple[Callable[[], Any], type[GanzooError], str]] = {
     "expressions that double": (lambda: harmful(let={**harmful()["spec"]["let"], **LET},
                                                 tasks={"generate": "G(z)", "encode": "a63"}),
                                 GanzooError, "."),
-    "a field that is no name": (
+    "a field that is not a name": (
         lambda: {**mutants.CONFIGS[0], "spec": {
             **mutants.CONFIGS[0]["spec"], "draws": {"y": {"kind": "label", "field": {"a": 1}}},
             "tasks": {"classes": {"kind": "encode", "output": "G(z)"}}}},

@@ -337,7 +337,7 @@ def test_one_mistake_gives_one_problem(layers: list[Layer], path: str, message: 
         (ModConv(3, 2, "w"), {"w": W}, "an even kernel keeps no size"),
         (AddNoise("n", 3), {"n": Normal(shape=(3, 6, 6))}, "reads block 3 of 1x6x6"),
         (AddNoise("n"), {"n": Normal(shape=(3, 4, 4))}, "the noise is 3x4x4"),
-        (CondNorm("y"), {"y": Label(3)}, "a label is no vector"),
+        (CondNorm("y"), {"y": Label(3)}, "a label is not a vector"),
         (Conv(6, groups=4), {}, "4 channels to 6 cannot be parted in 4 groups"),
         (Conv(6, 13, padding_mode="reflect"), {}, "reflects 6 pixels, and there are 6x6"),
         (Attention(8), {}, "needs 8 channels at least"),

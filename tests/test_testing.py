@@ -526,7 +526,7 @@ def double(values: Tensor) -> Tensor:
         ({"formula": "2v"}, "it has no example"),
         ({"summary": ""}, "it has no summary and no formula and no example"),
         ({"formula": "2v", "example": "mean(x)"}, "its example 'mean(x)' does not call double"),
-        ({"formula": "2v", "example": "double("}, "its example: 'double(' is no expression"),
+        ({"formula": "2v", "example": "double("}, "its example: 'double(' is not an expression"),
         ({"formula": "2v", "example": "double(x, 2)"}, "gives 2 arguments to double(values)"),
     ],
 )
@@ -623,7 +623,7 @@ def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     host.plugins.append(Plugin("broken", "broken-zoo", "2.0", problem="RuntimeError: no licence"))
     host.plugins.append(Plugin("out", "out-zoo", "2.0", left_out=True))
     monkeypatch.setattr("ganzoo.plugins.host.default", lambda: host)
-    monkeypatch.setattr("ganzoo.testing.default", lambda: host)
+    monkeypatch.setattr("ganzoo.testing.subject.default", lambda: host)
     monkeypatch.setenv("COLUMNS", "200")
 
     def tell(*words: object) -> tuple[int, str, str]:

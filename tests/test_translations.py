@@ -16,8 +16,7 @@ from ganzoo.metrics.evaluation import untrained
 from ganzoo.models.model import Model
 from ganzoo.plugins.host import default
 from ganzoo.spec import Conv, Fields, Image, Label, Network, Spec, Task, Update
-from tests.test_captions import Eye
-from tests.test_flatness import drawings
+from tests.squares import Eye, drawings
 
 SHAPE = (3, 16, 16)
 

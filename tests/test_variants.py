@@ -8,10 +8,8 @@ put, where the check must fail.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganzoo.data.source import Source
 from ganzoo.engine.plan import Plan
 from ganzoo.engine.training import Training
 from ganzoo.errors import SpecError
@@ -30,59 +27,30 @@ from ganzoo.spec import (
     Conv,
     Deconv,
     Embedding,
-    Fields,
     Flatten,
-    Image,
     Inject,
-    Label,
     Linear,
     Network,
     OneHot,
     RMSprop,
     Spec,
-    Stage,
-    Text,
     Together,
 )
-from ganzoo.spec.frozen import fields_of
 from ganzoo.testing import CHECKS, conforms
-from tests.reference import ROUNDS, Loop, Passes, divergence, sample
-from tests.test_plan import (
-    RATE,
-    draws,
-    float64,  # noqa: F401 (a fixture)
-    networks,
-    run,
+from tests.reference import ROUNDS, Loop, divergence, sample
+from tests.rounds import compare_round, draws, networks, tame
+from tests.shipped import (
+    BATCH,
+    CLASSES,
+    SHIPPED,
+    SMALL,
+    changed,
+    data,
+    read,
+    small,
+    training,
+    with_round,
 )
-
-SHIPPED = {path.name for path in (Path(__file__).parents[1] / "plugins").glob("ganzoo-*")}
-"""The distributions of the house."""
-
-SMALL: dict[str, dict[str, Any]] = {
-    "gan": {"latent": 5, "width": 8, "pieces": 2},
-    "cgan": {"latent": 5, "width": 8, "pieces": 2},
-    "dcgan": {"latent": 5, "width": 4},
-    "cdcgan": {"latent": 5, "width": 4, "hidden": 6},
-    "wgan": {"latent": 5, "width": 4},
-    "wgan-gp": {"latent": 5, "width": 4},
-    "bigan": {"latent": 5, "width": 8},
-    "ali": {"latent": 5, "width": 4, "hidden": 6},
-    "wbigan": {"latent": 5, "width": 4, "hidden": 6},
-    "ganomaly": {"latent": 5, "width": 4},
-    "discogan": {"width": 4},
-    "stackgan": {
-        "latent": 5,
-        "width": 4,
-        "condition": 3,
-        "reading": 6,
-        "residuals": 1,
-        "noise": 0.0,
-    },
-}
-"""Settings of each variant that ships: a few units everywhere, images of 16x16."""
-
-CLASSES = 3
-BATCH = 4
 
 
 def test_every_variant_that_ships_is_here() -> None:
@@ -99,65 +67,6 @@ def test_every_variant_that_ships_conforms(name: str, check: str) -> None:
     conforms(name, check, **SMALL[name])
 
 
-def small(name: str, channels: int = 1, **settings: Any) -> Spec:
-    fields = {
-        "image": Image((channels, 16, 16)), "label": Label(CLASSES), "text": Text(7, "none"),
-        "a": Image((channels, 16, 16), "a", True), "b": Image((channels, 16, 16), "b", True),
-    }  # fmt: skip
-    variant = default().variant(name)(**{**SMALL[name], "batch": BATCH, **settings})
-    return variant.spec(Fields(fields=fields))
-
-
-def changed(spec: Spec, old: str, new: str) -> Spec:
-    """`spec` with a part of its JSON text replaced, wherever it stands: a mistake put in."""
-    text = json.dumps(spec.to_dict())
-    assert old in text, f"{old!r} is not in the Spec, so nothing would be tested"
-    return read(spec, json.loads(text.replace(old, new)))
-
-
-def read(spec: Spec, data: dict[str, Any]) -> Spec:
-    """A Spec from data; where no gradient reaches what is trained, all the same.
-
-    That is refused before anything runs, and here it is to be seen running.
-    """
-    try:
-        return Spec.from_dict(data)
-    except SpecError as error:
-        if "no gradient of a term reaches it" not in str(error):
-            raise
-        stages = tuple(Stage(**stage) for stage in data["stages"])
-        networks = {name: Network(**network) for name, network in data["networks"].items()}
-        return Spec.model_construct(**{**fields_of(spec), "stages": stages, "networks": networks})
-
-
-def with_round(spec: Spec, change: Callable[[tuple[Any, ...]], Any]) -> Spec:
-    """`spec` with the round that `change` makes of the one it has."""
-    [stage] = spec.stages
-    return spec.replace(stages=(Stage(tuple(change(stage.round)), stage.steps),))
-
-
-def data(channels: int = 1, n: int = 12) -> Source:
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (n, channels, 16, 16), generator=generator, dtype=torch.uint8)
-    text = torch.randn(n, 7, generator=generator)
-    fields = {"image": Image((channels, 16, 16)), "label": Label(CLASSES), "text": Text(7, "none")}
-    fields |= {name: Image((channels, 16, 16), name, independent=True) for name in "ab"}
-    arrays = {"image": images, "label": torch.arange(n) % CLASSES, "text": text}
-    arrays |= {"a": images[: n // 2], "b": 255 - images}
-    return Source("noise", Fields(fields=fields), arrays)
-
-
-def training(spec: Spec, source: Source | None = None) -> Training:
-    """A run on the fields of the source that the Spec draws."""
-    held = source or data()
-    drawn = {draw.field for draw in spec.data_draws().values()}
-    held = Source("noise", Fields(fields={field: held.fields[field] for field in drawn}),
-                  {field: held._array(field) for field in drawn})  # fmt: skip
-    return Training(
-        spec, held, batch=spec.batch, seed=0, device=torch.device("cpu"), precision="fp32"
-    )
-
-
 def watch(run: Training, look: Callable[[str, Callable[[], None]], None]) -> None:
     """Let `look(name, step)` stand around each step of each update; it calls `step()` itself."""
     apply = run._apply
@@ -168,7 +77,7 @@ def watch(run: Training, look: Callable[[str, Callable[[], None]], None]) -> Non
 
 
 def ganomaly(loop: Loop) -> None:
-    """The table's loop, but both judge what was made before either steps, as the authors do."""
+    """The table's loop, but both score what was made before either steps, as the authors do."""
     GE, GD, E, D = (loop.nets[name] for name in ("GE", "GD", "E", "D"))
     x = loop.draw(0, "x")
     code = GE(x)
@@ -188,7 +97,7 @@ def stackgan(loop: Loop, large: bool) -> None:
     CA, G, CA2, G2 = (loop.nets[name] for name in ("CA", "G", "CA2", "G2"))
     x, t, z, e, e2 = (loop.draw(0, name) for name in ("x", "t", "z", "e", "e2"))
     name, painters = ("D2", "G2 CA2") if large else ("D", "G CA")
-    judge, real = loop.nets[name], x if large else F.avg_pool2d(x, 2)
+    discriminator, real = loop.nets[name], x if large else F.avg_pool2d(x, 2)
 
     def painted() -> tuple[Tensor, Tensor]:
         h, h2 = CA(t), CA2(t)
@@ -196,7 +105,7 @@ def stackgan(loop: Loop, large: bool) -> None:
         return (G2(sketch, sample(h2, e2)), h2) if large else (sketch, h)
 
     def verdict(image: Tensor, truth: float) -> Tensor:
-        logits = judge(image, t)
+        logits = discriminator(image, t)
         return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, truth))
 
     stranger = torch.cat([real[-1:], real[:-1]])
@@ -214,9 +123,9 @@ def discogan(loop: Loop, judging: bool, r: float) -> None:
     ab, ba = AB(a), BA(b)
     judged: list[Tensor] = []
     fooled: list[Tensor] = []
-    for judge, real, fake in ((DA, a, ba), (DB, b, ab)):
+    for discriminator, real, fake in ((DA, a, ba), (DB, b, ab)):
         fake = fake.detach() if judging else fake
-        (verdict, features), (wrong, forged) = (judge(v, outputs=("", "level1"))
+        (verdict, features), (wrong, forged) = (discriminator(v, outputs=("", "level1"))
                                                 for v in (real, fake))  # fmt: skip
         one, none = torch.ones_like(verdict), torch.zeros_like(verdict)
         bce = F.binary_cross_entropy_with_logits
@@ -250,48 +159,6 @@ def compare(name: str, spec: Spec) -> None:
             compare_round(LOOPS[name.replace("-", "_"), stage, first], spec, stage, first)
 
 
-def compare_round(
-    by_hand_loop: Callable[[Loop], None],
-    spec: Spec,
-    stage: int,
-    first: int,
-    size: float = 3,
-    close: float = 1e-9,
-) -> None:
-    round, frozen = Plan(spec).round(stage, first), spec.stages[stage].freeze
-    torch.manual_seed(0)  # dropout: both make the same passes of a discriminator in one order
-    found = run(round, nets := _tame(spec, frozen, size), draws(spec))
-    loop = Loop(by_hand := _tame(spec, frozen, size), draws(spec), RATE)
-    torch.manual_seed(0)
-    with Passes(by_hand) as passes:
-        by_hand_loop(loop)
-    assert [step for step, _ in found] == [step for step, _ in loop.steps]
-    for (step, ours), (_, theirs) in zip(found, loop.steps, strict=True):
-        assert ours.keys() == theirs.keys(), step
-        largest = max(gradient.abs().max() for gradient in theirs.values())
-        assert 1e-9 < largest < 1e4, step
-        for key, gradient in theirs.items():
-            # a penalty's square root is kept off zero, which costs the twelfth digit
-            assert (ours[key] - gradient).abs().max() <= close * largest, (step, key)
-    for net in nets:
-        assert round.passes()[net].total <= passes[net]
-        for path, weight in nets[net].named_parameters():
-            torch.testing.assert_close(
-                weight, by_hand[net].get_parameter(path), rtol=close, atol=close
-            )
-
-
-def _tame(spec: Spec, frozen: tuple[str, ...] = (), size: float = 3) -> Any:
-    """Weights of ordinary size whatever the fan-in, so that no logit saturates."""
-    nets = networks(spec, frozen)
-    with torch.no_grad():
-        for name, net in nets.items():
-            for weight in net.parameters():
-                if weight.ndim > 1:  # a critic's slopes are not far from 1, where they are wanted
-                    weight.mul_((4 if name == "C" else size) / weight[0].numel() ** 0.5)
-    return nets
-
-
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("name", SMALL)
 def test_gradients_of_a_round_are_those_of_the_papers_loop(name: str) -> None:
@@ -301,7 +168,7 @@ def test_gradients_of_a_round_are_those_of_the_papers_loop(name: str) -> None:
 MISTAKES = {
     "translations and images side by side": ("discogan", "mse(aba, a)", "mse(aba, b)"),
     "no features": ("discogan", "0.45 * (feature_matching", "0 * (feature_matching"),
-    "features of the judge of the other": ("discogan", "DB.level1(ab)", "DA.level1(ab)"),
+    "features of the discriminator of the other": ("discogan", "DB.level1(ab)", "DA.level1(ab)"),
     "one schedule for all": ("discogan", "0.5 * (mse(aba", "0.01 * (mse(aba"),
     "translations judged where they come from": ("discogan", "bce(DB(ab), 0)", "bce(DA(ab), 0)"),
     "the fake is judged real": ("gan", "bce(D(fake), 0)", "bce(D(fake), 1)"),
@@ -404,14 +271,14 @@ def papers_moves(name: str) -> list[set[str]]:
         return [{"DA", "DB"}, {"DA", "DB"}, {"AB", "BA"}, {"AB", "BA"}]
     if name == "ganomaly":
         return 2 * [{"GE", "GD", "E"}, {"D"}]
-    judge = {"C"} if name.startswith("w") else {"D"}
+    discriminator = {"C"} if name.startswith("w") else {"D"}
     others = {"E", "G"} if name in ("bigan", "ali", "wbigan") else {"G"}
-    return 2 * ([judge] * (5 if name.startswith("w") else 1) + [others])
+    return 2 * ([discriminator] * (5 if name.startswith("w") else 1) + [others])
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_each_phase_moves_its_networks_alone(name: str) -> None:
-    """Known bug 12: the judge's step leaves the generator as it is, and the other way round."""
+    """Known bug 12: a step of the discriminator leaves the generator as it is, and vice versa."""
     assert moves(small(name)) == papers_moves(name)
 
 
@@ -460,30 +327,30 @@ def test_the_epsilon_of_batch_norm_is_small(name: str) -> None:
 # --------------------------------------------------------------------------------- critics
 
 
-def judges_alone(spec: Spec) -> bool:
+def scores_alone(spec: Spec) -> bool:
     """Whether a critic's score of a sample is the same alone and in a batch, while training."""
-    nets = _tame(spec)
-    judge = nets["C" if "C" in nets else "D"].train()
+    nets = tame(spec)
+    discriminator = nets["C" if "C" in nets else "D"].train()
     draw = draws(spec)
-    values = [draw(0, name) for name in ("x", "z")[: len(judge.names)]]
-    whole = judge(*values)
+    values = [draw(0, name) for name in ("x", "z")[: len(discriminator.names)]]
+    whole = discriminator(*values)
     order = torch.tensor([2, 0, 3, 1])
-    alone = torch.cat([judge(*(v[i : i + 2][:1].expand(2, *v.shape[1:]) for v in values))[:1]
-                       for i in range(BATCH)])  # fmt: skip
-    shuffled = judge(*(v[order] for v in values))
+    pairs = [[v[i : i + 1].expand(2, *v.shape[1:]) for v in values] for i in range(BATCH)]
+    alone = torch.cat([discriminator(*pair)[:1] for pair in pairs])
+    shuffled = discriminator(*(v[order] for v in values))
     return torch.allclose(whole, alone, rtol=1e-9) and torch.allclose(whole[order], shuffled)
 
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("name", ["wgan", "wgan-gp", "wbigan"])
-def test_a_critic_judges_each_sample_alone(name: str) -> None:
+def test_a_critic_scores_each_sample_alone(name: str) -> None:
     """Known bug 3: with batch norm the slope at one sample is another's, too."""
-    assert judges_alone(small(name))
+    assert scores_alone(small(name))
 
 
 @pytest.mark.usefixtures("float64")
 def test_a_discriminator_with_batch_norm_does_not() -> None:
-    assert not judges_alone(small("dcgan"))
+    assert not scores_alone(small("dcgan"))
 
 
 @pytest.mark.parametrize("name", ["wgan-gp", "wbigan"])
@@ -613,22 +480,22 @@ def test_wgans_critic_has_no_norm_no_sigmoid_and_no_momentum() -> None:
 
 
 def lead(spec: Spec, wanted: str) -> dict[str, float]:
-    """By how much one step of the update `wanted` raises the judge's scores of fakes and data.
+    """By how much one step of the update `wanted` raises the scores of fakes and data.
 
-    The judge is the one that the gradients were taken of, and the batch is theirs. An
+    The discriminator is the one that the gradients were taken of, and the batch is theirs. An
     optimizer's first step remembers nothing, so it follows this gradient alone.
     """
     spec = without_dropout(spec)
     run = training(spec)
-    for name, net in _tame(spec).items():
+    for name, net in tame(spec).items():
         run.networks[name].load_state_dict(net.state_dict())
     found: dict[str, float] = {}
     names = [name for name in "xyze" if name in spec.draws]
-    [judge] = set("CD") & set(spec.networks)
+    [discriminator] = set("CD") & set(spec.networks)
     version = run.plan.versions(0) - 1
     # a discriminator's scores are weighed as its loss does: the batch norm before its last
     # layer holds the mean of plain logits nearly still, whoever steps
-    critical = judge == "C"
+    critical = discriminator == "C"
     low, high = (torch.positive, torch.positive) if critical else (F.logsigmoid, F.softplus)
 
     def scores(critic: Any) -> dict[str, float]:
@@ -653,13 +520,13 @@ def lead(spec: Spec, wanted: str) -> dict[str, float]:
                 "coded": high(critic(v["x"], code)).mean().item(),
             }
 
-    # where all step together, the gradients are those of the judge before its own step
+    # where all step together, the gradients are those of the discriminator before its own step
     together = isinstance(spec.stages[0].round[0], Together)
-    before_round = deepcopy(run.networks[judge]).double()
+    before_round = deepcopy(run.networks[discriminator]).double()
 
     def look(name: str, step: Callable[[], None]) -> None:
         if name == wanted:
-            critic = before_round if together else deepcopy(run.networks[judge]).double()
+            critic = before_round if together else deepcopy(run.networks[discriminator]).double()
             before = scores(critic)
             step()
             after = scores(critic)
@@ -682,7 +549,7 @@ def without_dropout(spec: Spec) -> Spec:
 
 
 @pytest.mark.parametrize("name", ["gan", "cgan", "dcgan", "cdcgan", "wgan", "wgan-gp"])
-def test_a_step_of_the_generator_raises_the_judges_score(name: str) -> None:
+def test_a_step_of_the_generator_raises_the_score(name: str) -> None:
     """Known bug 5, the sign; it has to be right in the others, too."""
     slow = {"lr_generator": 1e-5} if name == "wgan" else {"lr": 1e-5}
     spec = small(name, **slow, **({"weight_decay": 0.0} if name[0] == "c" else {}))
@@ -695,7 +562,7 @@ def test_a_step_of_the_generator_raises_the_judges_score(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["bigan", "ali", "wbigan"])
-def test_encoder_and_generator_fool_the_judge(name: str) -> None:
+def test_encoder_and_generator_fool_the_discriminator(name: str) -> None:
     """Known bug 1: one small step raises D(G(z), z) and lowers D(x, E(x))."""
     spec = small(name, lr=1e-5, **({"weight_decay": 0.0} if name == "bigan" else {}))
     found = lead(spec, "E_G")
@@ -825,7 +692,7 @@ def bigan_generator(weights: dict[str, Tensor], z: Tensor) -> Tensor:
     return torch.tanh(h @ last.T + bias).view(-1, 1, 16, 16)
 
 
-def bigan_judge(weights: dict[str, Tensor], x: Tensor, z: Tensor) -> Tensor:
+def bigan_discriminator(weights: dict[str, Tensor], x: Tensor, z: Tensor) -> Tensor:
     """The latent joins at the second layer; nothing hides how large it is."""
     first, second, latent, last = (w for w in weights.values() if w.ndim == 2)
     b0, b1, b2 = (w for w in weights.values() if w.ndim == 1)
@@ -842,7 +709,7 @@ def test_the_networks_of_bigan_in_matrices() -> None:
     x, z = draw(0, "x"), draw(0, "z")
     weights = {name: dict(net.named_parameters()) for name, net in nets.items()}
     torch.testing.assert_close(nets["G"](z), bigan_generator(weights["G"], z))
-    torch.testing.assert_close(nets["D"](x, z), bigan_judge(weights["D"], x, z))
+    torch.testing.assert_close(nets["D"](x, z), bigan_discriminator(weights["D"], x, z))
     # without the latent in the second layer it is another network
     skip = spec.networks["G"].layers[0]
     plain = spec.networks["G"].model_copy(
@@ -888,9 +755,11 @@ def test_a_judge_of_codes_sees_how_large_they_are() -> None:
         spec = small(name, dropout=0.0) if name != "wbigan" else small(name)
         nets, draw = networks(spec), draws(spec)
         x, z = draw(0, "x"), draw(0, "z")
-        judge = nets["C" if name == "wbigan" else "D"]
-        near, far = judge(x, z), judge(x, 1000 * z)
-        assert (near - far).abs().mean() > 10 * (near - judge(x, 1.1 * z)).abs().mean(), name
+        discriminator = nets["C" if name == "wbigan" else "D"]
+        near, far = discriminator(x, z), discriminator(x, 1000 * z)
+        assert (near - far).abs().mean() > 10 * (near - discriminator(x, 1.1 * z)).abs().mean(), (
+            name
+        )
 
 
 @pytest.mark.parametrize("name", ["bigan", "wbigan"])

@@ -34,9 +34,8 @@ from ganzoo.spec import (
     Update,
     Upsample,
 )
+from tests.builders import model_of, run
 from tests.table import TABLE
-from tests.test_cli import run
-from tests.test_model import model_of
 
 
 def drawing(*layers: Any, task: str = "G(z)", **more: Any) -> Spec:

@@ -11,7 +11,7 @@ from ganzoo.cli.terminal import abandon, err
 from ganzoo.errors import GanzooError, plain
 
 TRACEBACK = "GANZOO_TRACEBACK"
-"""Set, it shows where an error that nobody foresaw was raised."""
+"""Set, it shows where an unexpected error was raised."""
 
 
 def failed(error: Exception) -> int:

@@ -199,7 +199,7 @@ def _figures(verdict: Any) -> None:
 def path(
     name: Name, revision: Revision = None, endpoint: Endpoint = None, offline: Offline = False
 ) -> None:
-    """Print the folder of a model, for scripts; it is fetched if it is not here."""
+    """Print the folder of a model, for scripts; it is fetched if it is not on this machine."""
     from ganzoo.hub import resolve
 
     emit(str(resolve(name, revision=revision, endpoint=endpoint, local_files_only=offline)))

@@ -83,7 +83,7 @@ class DataSet:
     Args:
         name: the word. fields: what it holds. summary: one sentence.
         size: the number of training images.
-        licence: under what terms, and whom to thank. source: where it comes from.
+        licence: its licence, and whom to credit. source: where it comes from.
         load: `load(declared, split, roots) -> Source`, or `"module:attribute"`, imported at
             first use. `declared` is this declaration; `roots` are folders to look in,
             in order, of which only the last may be written to.

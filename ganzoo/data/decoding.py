@@ -340,7 +340,7 @@ def content(file: Path) -> bytes:
     """The bytes of a picture file.
 
     Raises:
-        PictureError: it is no regular file, too large, or cannot be read.
+        PictureError: not a regular file, too large, or cannot be read.
     """
     try:
         if not file.is_file():  # a pipe or a device would be waited for

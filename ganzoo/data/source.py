@@ -113,7 +113,7 @@ class Source:
             value_range: what float images are in, in place of [0, 1], such as (-1, 1).
 
         Raises:
-            DataError: the arrays are no images, or no labels.
+            DataError: the arrays are not images or labels.
         """
         images = _channels_first(name, _tensor(images))
         fields: dict[str, Any] = {"image": Image(shape=tuple(images.shape[1:]))}

@@ -3,7 +3,7 @@
     ganzoo demo --model folder_or_name --port 7860
 
 Its pages follow from the tasks that models declare, and no page knows a model by name: a model
-from a plugin or a folder that nobody here has seen gets its page like all others. Gradio comes
+from a plugin or a folder unknown to ganzoo gets its page like all others. Gradio comes
 with the extra `ganzoo-core[demo]`, and is imported at first use.
 """
 

@@ -122,7 +122,7 @@ def seen(model: Model, draw: Image, path: Any, what: str = "picture") -> Tensor:
                 raise DataError(f"{width:,} x {height:,} pixels: hardly a picture")
             pixels = model.preprocessing.decoded(image, draw.shape)
     except PictureError as error:
-        # the path on the server is nobody's business
+        # the path on the server is private
         raise DataError(f"the {what} {file.name!r} cannot be read ({error.reason})") from None
     return torch.from_numpy(np.ascontiguousarray(pixels)).float()[None] / 255
 

@@ -71,7 +71,7 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except (SafetensorError, ValueError) as error:
-        raise TrainingError(f"{path} is no checkpoint of ganzoo: {error}") from None
+        raise TrainingError(f"{path} is not a checkpoint of ganzoo: {error}") from None
     except OSError as error:
         raise TrainingError(f"checkpoint {path} cannot be read ({error})") from None
 
@@ -84,7 +84,7 @@ def _said(path: Path, file: Any) -> dict[str, Any]:
         reason: object = "it does not say its step"
     except (KeyError, ValueError, RecursionError) as error:
         reason = error
-    raise TrainingError(f"{path} is no checkpoint of ganzoo: {reason}")
+    raise TrainingError(f"{path} is not a checkpoint of ganzoo: {reason}")
 
 
 def _digest(state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:

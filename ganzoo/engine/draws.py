@@ -163,7 +163,7 @@ def check_fields(spec: Spec, data: Fields) -> None:
         if not draw.independent:
             paired.setdefault(draw.field, (name, found.independent))
     alone = [name for name, independent in paired.values() if independent]
-    if alone and len(paired) > 1:  # one field by itself has nobody to be paired with
+    if alone and len(paired) > 1:  # one field alone has no partner
         names = " and ".join(repr(name) for name, _ in paired.values())
         raise DataError(
             f"the draws {names} are paired in this Spec, row by row, and data set {data.name!r} "

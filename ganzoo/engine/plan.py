@@ -543,7 +543,7 @@ class Round:
 
 
 def _folded(operator: str, values: list[float]) -> float | None:
-    """What an operator gives of plain numbers; None where that is no finite number."""
+    """What an operator gives of plain numbers; None where that is not a finite number."""
     if len(values) == 1:
         return -values[0]
     if operator not in numbers.BINARY or (operator == "/" and not values[1]):

@@ -140,7 +140,7 @@ def from_pretrained(
         name: a model folder, the folder of a run, the name of a bundled model, or a repository
             on the hub; see `ganzoo.hub.resolve`, which takes the other arguments, too. Of a run
             that is not done it is what the checkpoint holds, and a line on standard error says so.
-        device: where its networks shall live.
+        device: where its networks are put.
         limit: how many times the usual work and memory a task of it may take. What a task costs
             is estimated before it runs: without a limit of yours (or GANZOO_LIMIT), a sample may
             take half a teraflop and two gigabytes, which is more than any common model needs.
@@ -235,7 +235,7 @@ def _found(
 
 
 def _wanted(name: str | os.PathLike[str], revision: str | None) -> Repository:
-    """The repository that a name means which is not here; an error where it means none."""
+    """The repository that a name means and that is not cached; an error where it means none."""
     text, path = str(name), Path(name).expanduser()
     if path.is_dir():
         raise StoreError(

@@ -30,7 +30,7 @@ def translated(what: str, endpoint: str, token: str | bool | None = None) -> Ite
     """Let errors of the hub and its client inside come out as ganzoo's.
 
     Args:
-        what: whom it is about: a repository, with its revision.
+        what: the subject: a repository, with its revision.
         endpoint: the address of the hub. token: never shown, whatever an error says.
     """
     try:
@@ -80,7 +80,7 @@ def _translate(error: Exception, what: str, endpoint: str, token: str | bool | N
                 f"here; check the name (`ganzoo hub list --remote`), or {LOG_IN}"
             )
         case hf.DisabledRepoError():
-            return AccessError(f"{what} has been disabled at {endpoint}; nobody can get it there")
+            return AccessError(f"{what} has been disabled at {endpoint} and cannot be downloaded")
         case hf.LocalEntryNotFoundError():
             return UnreachableError(
                 f"{endpoint} broke off, or does not answer, and {what} is not whole in the cache; "
@@ -91,7 +91,7 @@ def _translate(error: Exception, what: str, endpoint: str, token: str | bool | N
         case hf.LocalTokenNotFoundError():
             return AccessError(f"{what} needs a token; {LOG_IN}")
         case hf.HFValidationError() | hf.HfUriError():
-            return NotFoundError(f"{what} is no name that the hub allows: {said}")
+            return NotFoundError(f"{what} is not a name that the hub allows: {said}")
         case hf.XetDownloadError():
             return _broken_xet(what, said)
         case httpx2.HTTPStatusError() | hf.HfHubHTTPError() if status is not None:
@@ -101,7 +101,9 @@ def _translate(error: Exception, what: str, endpoint: str, token: str | bool | N
                 return _broken_xet(what, said)
             return unreachable(what, endpoint, f"{type(error).__name__}: {said}")
         case httpx2.InvalidURL():
-            return HubError(f"{endpoint!r} is no address of a hub ({said}); such as https://...")
+            return HubError(
+                f"{endpoint!r} is not an address of a hub ({said}); such as https://..."
+            )
         case OSError() if "Consistency check failed" in str(error):
             return UnreachableError(f"{what}: the download broke off ({said}); try again")
         case OSError():

@@ -119,7 +119,7 @@ class _Source:
                 if not problem:
                     return _kept(arrived, path, file)
                 arrived.unlink(missing_ok=True)
-        # the next to look shall not find what was there before
+        # the next reader must not find what was there before
         path.unlink(missing_ok=True)
         raise IntegrityError(
             f"{file.name} of {self.repository} is not what the hub's record says: {problem}. It "

@@ -110,7 +110,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{path} cannot be read ({plain(error)})") from None
     if not isinstance(data, dict) or data.get("library") != "ganzoo":
-        raise StoreError(f"{path} is no config of ganzoo")
+        raise StoreError(f"{path} is not a config of ganzoo")
     return data
 
 

@@ -49,6 +49,6 @@ def repository(name: str, revision: str | None = None) -> Repository | None:
     wanted = said if at else revision if revision is not None else MAIN
     if not _REVISION.fullmatch(wanted) or ".." in wanted or "//" in wanted:
         raise UnknownNameError(
-            f"{wanted!r} is no revision of {id}; a branch, a tag or a commit, such as main"
+            f"{wanted!r} is not a revision of {id}; a branch, a tag or a commit, such as main"
         )
     return Repository(id, wanted)

@@ -13,7 +13,7 @@ from ganzoo.metrics.evaluation import Evaluation
 from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
 from ganzoo.models.images import image_tensor
-from ganzoo.models.model import sample_noise
+from ganzoo.models.task_inputs import sample_noise
 from ganzoo.spec import expression as ex
 from ganzoo.spec.draws import Image, Label, Text
 

@@ -106,7 +106,7 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
         real = Images(lambda rows: evaluation.images(evaluation.train, rows), number)
         distances = measure(generated, real, LITERATURE[name], evaluation.seed)
         for word, what in (("fid", "Fréchet"), ("kid", "kernel")):
-            # that of other features than Inception's is no FID
+            # that of other features than Inception's is not a FID
             key = f"{word}_{name}" if name == "inception" else f"{word[0]}d_{name}"
             found[key] = evaluation.figure(
                 distances[word],

@@ -40,7 +40,7 @@ def follow(
         snapshots: their folders; the names are the steps.
         log: the lines of the run's log.
         data: the data set; the distance is to its training images, as nothing that is
-            looked at during training shall come from the test split.
+            looked at during training come from the test split.
         count: samples of each snapshot, and as many training images.
     """
     import torch

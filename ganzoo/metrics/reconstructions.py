@@ -21,12 +21,12 @@ def reconstruction_ratio(images: np.ndarray, again: np.ndarray, seed: int = 0) -
 
     1 where a reconstruction has nothing of its image, 0 where it is the same. Distances are
     Euclidean over the pixels of (n, ...) images; who is another is drawn from the seed, and
-    nobody is compared with itself.
+    none is compared with itself.
     """
     images, again = images.reshape(len(images), -1), again.reshape(len(again), -1)
     order = np.random.default_rng(seed).permutation(len(images))
     other = np.empty_like(order)
-    other[order] = np.roll(order, 1)  # one cycle through all, so that nobody meets itself
+    other[order] = np.roll(order, 1)  # one cycle through all, so that none meets itself
     own = np.linalg.norm(images - again, axis=1).mean()
     return float(own / np.linalg.norm(images - again[other], axis=1).mean())
 

@@ -133,7 +133,7 @@ def read(folder: Path) -> Report | None:
         return parse(data)
     except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
         raise MetricError(
-            f"{path} is no report of ganzoo ({type(error).__name__}: {error}); "
+            f"{path} is not a report of ganzoo ({type(error).__name__}: {error}); "
             "measure again: ganzoo eval"
         ) from None
 
@@ -207,7 +207,7 @@ def worth(what: str, value: float, better: Better, rivals: Mapping[str, float]) 
 
 def _finite(value: Any) -> float:
     if isinstance(value, str | bool) or not math.isfinite(number := float(value)):
-        raise ValueError(f"{value!r} is no finite number")
+        raise ValueError(f"{value!r} is not a finite number")
     return number
 
 

@@ -207,7 +207,7 @@ def read_config(folder: Path) -> ModelConfig:
     Raises:
         StoreError: there is none, or it is not one of ganzoo's, or of a newer format.
         SpecError: its Spec breaks the language.
-        PluginError: its tasks need a word of a plugin that is not here; says which.
+        PluginError: its tasks need a word of a plugin that is not installed; names it.
     """
     path = folder / CONFIG
     try:
@@ -221,7 +221,7 @@ def read_config(folder: Path) -> ModelConfig:
     except SpecError as error:
         raise StoreError(f"{path}: {error}") from None
     if not isinstance(data, dict) or data.get("library") != "ganzoo":
-        raise StoreError(f"{path} is no config of ganzoo")
+        raise StoreError(f"{path} is not a config of ganzoo")
     version = data.get("format_version")
     if type(version) is not int or version < 1:
         raise StoreError(f"{path}: format_version {plain(repr(version), 40)} is unknown")
@@ -234,7 +234,7 @@ def read_config(folder: Path) -> ModelConfig:
     if not isinstance(said := data.get("weights"), dict) or "sha256" not in said:
         raise StoreError(f"{path} does not name the sha256 of its weights")
     try:
-        spec = Spec.from_dict(older.updated(data.pop("spec", None)), strangers=True)
+        spec = Spec.from_dict(older.updated(data.pop("spec", None)), allow_unknown=True)
     except SpecError as error:
         raise SpecError(
             [(f"spec.{where}" if where else "spec", text) for where, text in error.problems]
@@ -307,9 +307,9 @@ def lacks(config: ModelConfig, what: str, *tasks: str) -> str:
     words = ", ".join(sorted(f"{word.rstrip('s')} {name!r}" for word, name in needed))
     plugins = " ".join(sorted({config.required[n] for n in needed if n in config.required}))
     if not plugins:
-        return f"{what} needs the {words}, which nothing here knows; see `ganzoo plugins`"
+        return f"{what} needs the {words}, which no installed plugin brings; see `ganzoo plugins`"
     return (
-        f"{what} needs the {words}, which a plugin brings that is not here or does not "
-        f"load (`ganzoo plugins`). Its config.json names it: pip install {plugins}\n"
-        "  A plugin is code that will run; install those of people whom you trust"
+        f"{what} needs the {words}, of a plugin that is not installed or does not load "
+        f"(`ganzoo plugins`). Its config.json names it: pip install {plugins}\n"
+        "  A plugin is code that will run; install only those that you trust"
     )

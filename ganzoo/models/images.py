@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,12 @@ from ganzoo.spec.draws import Image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+
+    Images = list[Picture] | np.ndarray | Tensor
+    """What `Output` names."""
+
+Output = Literal["pil", "np", "pt"]
+"""PIL images, float32 (n, h, w, c) or tensors (n, c, h, w); both in [0, 1]."""
 
 DEFAULT = Preprocessing()
 
@@ -32,7 +38,7 @@ def image_tensor(images: Any, draw: Image, preprocessing: Preprocessing = DEFAUL
         preprocessing: how pictures of another size or with other colours are made to fit.
 
     Raises:
-        TaskError: these are no images, or none that the model could take.
+        TaskError: not images, or not images that the model takes.
     """
     try:
         found = _pixels(images, draw.shape, preprocessing)
@@ -78,3 +84,16 @@ def pil_images(array: np.ndarray) -> list[Picture]:
 
     levels = (array * 255).round().astype(np.uint8)
     return [pil.fromarray(level[:, :, 0] if level.shape[2] == 1 else level) for level in levels]
+
+
+def image_output(images: Tensor, output: Output) -> Images:
+    """Images in [-1, 1] as `output` says; values outside are cut off."""
+    images = images.add(1).div(2).clamp(0, 1).cpu()
+    if output == "pt":
+        return images
+    array = images.permute(0, 2, 3, 1).contiguous().numpy()
+    if output == "np":
+        return array
+    if output != "pil":
+        raise TaskError(f"output is 'pil', 'np' or 'pt', not {output!r}")
+    return pil_images(array)

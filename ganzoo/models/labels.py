@@ -18,7 +18,7 @@ def class_numbers(word: str, draw: Label | Categorical, value: Any) -> np.ndarra
         word: what errors call it.
 
     Raises:
-        TaskError: these are no classes of the draw.
+        TaskError: not classes of the draw.
     """
     try:
         if isinstance(draw, Label) and _has_names(value):

@@ -4,54 +4,36 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from operator import index
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganzoo.data.decoding import Preprocessing
-from ganzoo.data.text_encoder import embed
-from ganzoo.errors import PluginError, TaskError, choices, nearest
-from ganzoo.models.config import ModelConfig, Threshold, lacks
-from ganzoo.models.images import image_tensor, pil_images
-from ganzoo.models.labels import class_numbers
+from ganzoo.errors import TaskError
+from ganzoo.models import execution, latent_codes, lookup
+from ganzoo.models.config import ModelConfig, Threshold
+from ganzoo.models.execution import BATCH
+from ganzoo.models.images import Output, image_output, image_tensor
 from ganzoo.models.scores import Scores
-from ganzoo.models.solving import solve
+from ganzoo.models.task_inputs import given_values, noise_values
 from ganzoo.nn.build import parameter_count
-from ganzoo.nn.functions.distributions import truncate
 from ganzoo.nn.interpreter import Evaluator
 from ganzoo.nn.modules import Net
 from ganzoo.nn.work import Work
-from ganzoo.seed import key
 from ganzoo.spec import expression as ex
-from ganzoo.spec import vocabulary
-from ganzoo.spec.draws import (
-    DATA,
-    NOISE,
-    WHOLE,
-    Categorical,
-    Image,
-    Label,
-    Normal,
-    Text,
-    Uniform,
-    tensor_shape,
-)
+from ganzoo.spec.draws import Image, Text
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.tasks import Task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ganzoo.publish.push import Published
+    from PIL.Image import Image as Picture
 
-Output = Literal["pil", "np", "pt"]
-BATCH = 256
-"""Samples that are computed at once."""
-SCORED = 16
-"""Images that are scored at once: always so many, so that none depends on its company."""
+    from ganzoo.models.images import Images
+    from ganzoo.publish.push import Published
 
 
 class Model:
@@ -85,6 +67,42 @@ class Model:
 
     # ----------------------------------------------------------------------------- tasks
 
+    @overload
+    def generate(
+        self,
+        n: int | None = None,
+        *,
+        seed: int = 0,
+        output: Literal["pil"] = "pil",
+        noise: Mapping[str, Any] | None = None,
+        task: str | None = None,
+        **given: Any,
+    ) -> list[Picture]: ...
+
+    @overload
+    def generate(
+        self,
+        n: int | None = None,
+        *,
+        seed: int = 0,
+        output: Literal["np"],
+        noise: Mapping[str, Any] | None = None,
+        task: str | None = None,
+        **given: Any,
+    ) -> np.ndarray: ...
+
+    @overload
+    def generate(
+        self,
+        n: int | None = None,
+        *,
+        seed: int = 0,
+        output: Literal["pt"],
+        noise: Mapping[str, Any] | None = None,
+        task: str | None = None,
+        **given: Any,
+    ) -> Tensor: ...
+
     def generate(
         self,
         n: int | None = None,
@@ -94,7 +112,7 @@ class Model:
         noise: Mapping[str, Any] | None = None,
         task: str | None = None,
         **given: Any,
-    ) -> Any:
+    ) -> Images:
         """Draw samples.
 
         Args:
@@ -111,9 +129,9 @@ class Model:
                 names, such as `c=3` and `psi=0.7`.
         """
         chosen = self.task("generate", task)
-        values, n = self._given(chosen, given, n)
-        values |= self._noise(chosen, n, seed, noise or {}, values)
-        return self._images(self._run(chosen, chosen.output, values), output)
+        values, n = given_values(self, chosen, given, n)
+        values |= noise_values(self, chosen, n, seed, noise or {}, values)
+        return image_output(execution.run(self, chosen, chosen.output, values), output)
 
     def encode(
         self, images: Any = None, *, task: str | None = None, seed: int = 0, **given: Any
@@ -151,7 +169,7 @@ class Model:
             given: other inputs of the task.
 
         Raises:
-            TaskError: the model is no classifier, or has no such task.
+            TaskError: the model is not a classifier, or has no such task.
         """
         rows = self._rows(self.task("classify", task), images, 0, given)
         if not probabilities:
@@ -180,7 +198,7 @@ class Model:
 
     def _matching(self, kind: type[Image] | type[Text]) -> str:
         """The first match task that takes an image, or a sentence."""
-        for name, task in self._tasks("match").items():
+        for name, task in lookup.tasks(self, "match").items():
             draws = map(self.spec.draws.__getitem__, self.spec.draws_of(task))
             if any(isinstance(draw, kind) for draw in draws):
                 return name
@@ -190,9 +208,42 @@ class Model:
     def _rows(self, task: Task, images: Any, seed: int, given: dict[str, Any]) -> np.ndarray:
         """What a task gives, float32 (n, d)."""
         given = given | ({} if images is None else {"image": images})
-        values, n = self._given(task, given, None)
-        values |= self._noise(task, n, seed, {}, values)
-        return self._run(task, task.output, values).flatten(1).cpu().numpy()
+        values, n = given_values(self, task, given, None)
+        values |= noise_values(self, task, n, seed, {}, values)
+        return execution.run(self, task, task.output, values).flatten(1).cpu().numpy()
+
+    @overload
+    def reconstruct(
+        self,
+        images: Any,
+        *,
+        task: str | None = None,
+        seed: int = 0,
+        output: Literal["pil"] = "pil",
+        **given: Any,
+    ) -> list[Picture]: ...
+
+    @overload
+    def reconstruct(
+        self,
+        images: Any,
+        *,
+        task: str | None = None,
+        seed: int = 0,
+        output: Literal["np"],
+        **given: Any,
+    ) -> np.ndarray: ...
+
+    @overload
+    def reconstruct(
+        self,
+        images: Any,
+        *,
+        task: str | None = None,
+        seed: int = 0,
+        output: Literal["pt"],
+        **given: Any,
+    ) -> Tensor: ...
 
     def reconstruct(
         self,
@@ -202,7 +253,7 @@ class Model:
         seed: int = 0,
         output: Output = "pil",
         **given: Any,
-    ) -> Any:
+    ) -> Images:
         """The images, encoded and decoded again.
 
         Args:
@@ -210,24 +261,28 @@ class Model:
             given: other inputs of the task, and its numbers.
         """
         chosen = self.task("reconstruct", task)
-        values, n = self._given(chosen, {"image": images, **given}, None)
-        values |= self._noise(chosen, n, seed, {}, values)
-        return self._images(self._run(chosen, chosen.output, values), output)
+        values, n = given_values(self, chosen, {"image": images, **given}, None)
+        values |= noise_values(self, chosen, n, seed, {}, values)
+        return image_output(execution.run(self, chosen, chosen.output, values), output)
 
     @property
     def latent(self) -> str | None:
         """The encode task whose codes `decode` takes: the one that the first reconstruct task
         goes through, as in `G(E(x))`. None where there is no such way."""
-        return next(
-            (
-                name
-                for name, task in self.tasks("encode").items()
-                if self.tasks("reconstruct") and self._goes_through(task)
-            ),
-            None,
-        )
+        return latent_codes.latent(self)
 
-    def decode(self, codes: Any, *, seed: int = 0, output: Output = "pil") -> Any:
+    @overload
+    def decode(
+        self, codes: Any, *, seed: int = 0, output: Literal["pil"] = "pil"
+    ) -> list[Picture]: ...
+
+    @overload
+    def decode(self, codes: Any, *, seed: int = 0, output: Literal["np"]) -> np.ndarray: ...
+
+    @overload
+    def decode(self, codes: Any, *, seed: int = 0, output: Literal["pt"]) -> Tensor: ...
+
+    def decode(self, codes: Any, *, seed: int = 0, output: Output = "pil") -> Images:
         """Images of codes: what `reconstruct` makes of them on its second half.
 
         Args:
@@ -237,69 +292,35 @@ class Model:
         Raises:
             TaskError: no task reconstructs from codes, or these are none.
         """
-        name = self.latent
-        if name is None:
-            raise TaskError(f"{self.title} has no codes that it makes images of")
-        encoding, task = self.task("encode", name), self.task("reconstruct")
-        shape = self._code_shape(encoding)
-        wanted = f"codes are float (n, {shape.numel()})"
-        rows = np.atleast_2d(_floats(codes, wanted))
-        if rows.shape != (len(rows), shape.numel()) or not len(rows):
-            raise TaskError(f"{wanted}, not {rows.shape}")
-        given = torch.from_numpy(rows).to(self.device).reshape(-1, *shape)
-        known = self.spec.meaning(encoding.output)
-        noise = self._noise(task, len(given), seed, {}, {})
-        parts: list[Tensor] = []
-        for first in range(0, len(given), BATCH):
-            some = _rows(noise, first, BATCH)
-            code = given[first : first + BATCH]
-            values = {**some, "": code}
-            parts.append(self.evaluate(task.output, values, {known: code}, numbers=task.numbers))
-        return self._images(self._finite(torch.cat(parts), task.output), output)
+        return image_output(latent_codes.decode(self, codes, seed), output)
 
-    def _goes_through(self, encoding: Task) -> bool:
-        """Whether its code is all of the data that the first reconstruct task needs."""
-        code, seen = self.spec.meaning(encoding.output), False
-        pending, visited = [self.spec.meaning(self.task("reconstruct").output)], set[Any]()
-        while pending:
-            node = pending.pop()
-            if node == code:
-                seen = True
-            elif isinstance(node, ex.Name) and node.name in self.spec.let:
-                if node.name not in visited:
-                    visited.add(node.name)
-                    pending.append(self.spec.meaning(node.name))
-            elif isinstance(node, ex.Name) and isinstance(self.spec.draws.get(node.name), DATA):
-                return False
-            else:
-                pending += ex.parts(node)
-        return seen
+    @overload
+    def translate(
+        self, images: Any, *, to: str, seed: int = 0, output: Literal["pil"] = "pil", **given: Any
+    ) -> list[Picture]: ...
 
-    def _code_shape(self, encoding: Task) -> torch.Size:
-        """The shape of one code, before it is laid flat."""
-        values: dict[str, Tensor] = {}
-        for name in self.spec.draws_in(encoding.output):
-            draw = self.spec.draws[name]
-            whole = isinstance(draw, WHOLE)
-            shape = (1, *tensor_shape(draw))
-            values[name] = torch.zeros(
-                shape, dtype=torch.int64 if whole else torch.float32, device=self.device
-            )
-        found = self.evaluate(encoding.output, values, numbers=encoding.numbers)
-        return found.shape[1:]
+    @overload
+    def translate(
+        self, images: Any, *, to: str, seed: int = 0, output: Literal["np"], **given: Any
+    ) -> np.ndarray: ...
+
+    @overload
+    def translate(
+        self, images: Any, *, to: str, seed: int = 0, output: Literal["pt"], **given: Any
+    ) -> Tensor: ...
 
     def translate(
         self, images: Any, *, to: str, seed: int = 0, output: Output = "pil", **given: Any
-    ) -> Any:
+    ) -> Images:
         """The images in the domain `to`; `given` are other inputs of the task, and its numbers.
 
         Raises:
             TaskError: the model translates to no domain of that name.
         """
         task = self.translation(to)
-        values, n = self._given(task, {"image": images, **given}, None)
-        values |= self._noise(task, n, seed, {}, values)
-        return self._images(self._run(task, task.output, values), output)
+        values, n = given_values(self, task, {"image": images, **given}, None)
+        values |= noise_values(self, task, n, seed, {}, values)
+        return image_output(execution.run(self, task, task.output, values), output)
 
     def score(
         self,
@@ -324,15 +345,17 @@ class Model:
         Raises:
             TaskError: the model has no such task, or the task has no map.
         """
-        name, chosen = self._named("score", task)
+        name, chosen = lookup.named(self, "score", task)
         if maps and chosen.map is None:
             raise TaskError(f"the task {name!r} of {self.title} has no map")
-        values, n = self._given(chosen, {"image": images, **given}, None)
-        values |= self._noise(chosen, n, seed, {}, values)
-        found = self._alike(chosen, chosen.output, values).flatten().cpu().numpy()
+        values, n = given_values(self, chosen, {"image": images, **given}, None)
+        values |= noise_values(self, chosen, n, seed, {}, values)
+        found = execution.alike(self, chosen, chosen.output, values).flatten().cpu().numpy()
         where = None
         if maps and chosen.map is not None:
-            where = self._alike(chosen, chosen.map, values).mean(1).clamp_min(0).cpu().numpy()
+            where = (
+                execution.alike(self, chosen, chosen.map, values).mean(1).clamp_min(0).cpu().numpy()
+            )
         return Scores(found, self.thresholds.get(name), where)
 
     @property
@@ -366,49 +389,17 @@ class Model:
             if task.kind == kind and name not in self.spec.lacking
         }
 
-    def _tasks(self, kind: str) -> dict[str, Task]:
-        found = self.tasks(kind)
-        if not found:
-            lacking = [name for name in self.spec.lacking if self.spec.tasks[name].kind == kind]
-            if lacking:
-                raise PluginError(lacks(self.config, f"the task {lacking[0]!r}", lacking[0]))
-            can = choices({task.kind for task in self.spec.tasks.values()})
-            raise TaskError(
-                f"{self.title} cannot {kind}; it can: {can}. `ganzoo models` says what others can"
-            )
-        return found
-
     def task(self, kind: str, name: str | None = None) -> Task:
         """The task of that kind and name; without a name, the first of the kind.
 
         Raises:
             TaskError: there is none.
         """
-        return self._named(kind, name)[1]
-
-    def _named(self, kind: str, name: str | None) -> tuple[str, Task]:
-        """A task with its name; without a name, the first of its kind."""
-        found = self._tasks(kind)
-        if name is None:
-            return next(iter(found.items()))
-        if name in self.spec.lacking:
-            raise PluginError(lacks(self.config, f"the task {name!r}", name))
-        if name not in found:
-            raise TaskError(
-                f"{self.title} has no task {name!r} of kind {kind}{nearest(name, found)} "
-                f"it has: {choices(found)}"
-            )
-        return name, found[name]
+        return lookup.named(self, kind, name)[1]
 
     def translation(self, to: str) -> Task:
         """The task of kind translate that leads to the domain `to`; TaskError if there is none."""
-        tasks = {task.to: task for task in self._tasks("translate").values()}
-        if to not in tasks:
-            raise TaskError(
-                f"no domain {to!r}{nearest(to, map(str, tasks))} this model translates to "
-                f"{choices(map(str, tasks))}"
-            )
-        return tasks[to]
+        return lookup.translation(self, to)
 
     @property
     def title(self) -> str:
@@ -435,114 +426,9 @@ class Model:
             draw: of the Spec, such as one of those that a task takes.
 
         Raises:
-            TaskError: these are no images.
+            TaskError: not images.
         """
         return image_tensor(images, draw, self.preprocessing).add(1).div(2)
-
-    def _given(
-        self, task: Task, given: dict[str, Any], n: int | None
-    ) -> tuple[dict[str, Tensor], int]:
-        """The values of the data's draws, of classes and of numbers that callers may set, and how
-        many samples they make. Classes that are not given are drawn, and not here."""
-        draws = {
-            name: self.spec.draws[name]
-            for name in self.spec.draws_of(task)
-            if isinstance(self.spec.draws[name], DATA)
-            or (isinstance(self.spec.draws[name], Categorical) and name in given)
-        }
-        words = {name: _word(name, draw) for name, draw in draws.items()}
-        numbers = {
-            name: self._number(name, given.pop(name, number))
-            for name, number in task.numbers.items()
-        }
-        for word in given:
-            if word not in words.values():
-                chosen = [n for n in self.spec.draws_of(task)
-                          if isinstance(self.spec.draws[n], Categorical)]  # fmt: skip
-                allowed = [*words.values(), *chosen, *task.numbers]
-                allowed += ["n", "seed", "output", "noise", "task"]
-                raise TaskError(
-                    f"{self.title} takes no {word!r}{nearest(word, allowed)} "
-                    f"it takes: {choices(allowed)}"
-                )
-        values: dict[str, Tensor] = {}
-        for name, draw in draws.items():
-            if words[name] not in given:
-                raise TaskError(f"{self.title} needs {words[name]}=...")
-            values[name] = self._value(words[name], draw, given[words[name]])
-        sizes = {value.shape[0] for value in values.values()}
-        n = _how_many(n) if n is not None else max(sizes, default=1)
-        for name, value in values.items():
-            if value.shape[0] == 1:
-                values[name] = value.expand(n, *value.shape[1:])
-            elif value.shape[0] != n:
-                raise TaskError(f"{words[name]} has {value.shape[0]} entries, and n is {n}")
-        return {**values, **numbers}, n
-
-    def _number(self, name: str, value: Any) -> Tensor:
-        """A number that a task declares, as a tensor without axes."""
-        wrong = TaskError(f"{name} is one finite number, not {value!r}")
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise wrong from None
-        if not np.isfinite(number):
-            raise wrong
-        return torch.tensor(number, device=self.device)
-
-    def _value(self, word: str, draw: Any, value: Any) -> Tensor:
-        match draw:
-            case Image():
-                return image_tensor(value, draw, self.preprocessing).to(self.device)
-            case Label() | Categorical():
-                return torch.from_numpy(class_numbers(word, draw, value)).to(self.device)
-            case _:
-                wanted = f"{draw.kind}: float (n, {draw.size})"
-                if isinstance(draw, Text) and (sentences := _sentences(value)):
-                    value = embed(sentences, draw.encoder)
-                rows = np.atleast_2d(_floats(value, wanted))
-                if rows.shape != (len(rows), draw.size) or not len(rows):
-                    raise TaskError(f"{wanted}, not {rows.shape}")
-                return torch.from_numpy(rows).to(self.device)
-
-    def _noise(
-        self,
-        task: Task,
-        n: int,
-        seed: int,
-        given: Mapping[str, Any],
-        known: Mapping[str, Any],
-    ) -> dict[str, Tensor]:
-        """The noise of a task: as `given` by name, else of the seed; none that is `known`."""
-        names = [
-            name
-            for name in self.spec.draws_of(task)
-            if isinstance(self.spec.draws[name], NOISE) and name not in known
-        ]
-        for name in given:
-            if name not in names:
-                raise TaskError(
-                    f"no noise {name!r}{nearest(name, names)} allowed: {choices(names)}"
-                )
-        values: dict[str, Tensor] = {}
-        for name in names:
-            draw = self.spec.draws[name]
-            assert isinstance(draw, NOISE)
-            if name in given and isinstance(draw, Categorical):
-                value = self._value(name, draw, given[name])
-            elif name in given:
-                shape = (n, *tensor_shape(draw))
-                wanted = f"noise {name!r} is float {shape}"
-                value = torch.from_numpy(_floats(given[name], wanted))
-                if value.shape != shape:
-                    raise TaskError(f"{wanted}, not {tuple(value.shape)}")
-            else:
-                # what is sought starts from one point, whoever else is asked for
-                rows = 1 if name in task.solve else n
-                value = sample_noise(draw, rows, seed, name)
-                value = value.expand(n, *value.shape[1:])
-            values[name] = value.to(self.device)
-        return values
 
     # --------------------------------------------------------------------------- running
 
@@ -589,93 +475,18 @@ class Model:
         evaluator.values |= {name: value for name, value in values.items() if not value.ndim}
         for name, number in (numbers or {}).items():
             evaluator.values.setdefault(name, torch.tensor(float(number), device=self.device))
-        self._at_once(text, 1)
+        execution.at_once(self, text, 1)
         if gradients:
             with torch.enable_grad():
                 return evaluator(text)
         # what is made in inference mode can have no gradient
-        with torch.no_grad() if self._differentiates(text) else torch.inference_mode():
+        with torch.no_grad() if execution.differentiates(self, text) else torch.inference_mode():
             found = evaluator(text)
         return found.detach() if isinstance(found, Tensor) else found
 
-    def _differentiates(self, text: str) -> bool:
-        """Whether an expression takes gradients: of itself, or in a function of a network."""
-        spec = self.spec
-        names = spec.names_in(text) - {*spec.networks, *spec.draws, *spec.let, *spec.state}
-        functions = (vocabulary.function(name) for name in names - {ex.GRADIENT})
-        return ex.GRADIENT in names or any(f is not None and f.networks for f in functions)
-
     def outputs(self, text: str, values: Mapping[str, Tensor], batch: int = BATCH) -> Tensor:
         """As `evaluate`, for an expression with one row a sample: in batches, side by side."""
-        n, step = _count(values), self._at_once(text, batch)
-        parts = [self.evaluate(text, _rows(values, i, step)) for i in range(0, n, step)]
-        return torch.cat(parts)
-
-    def _at_once(self, text: str, batch: int, *, exact: bool = False) -> int:
-        """How many samples of an expression are computed at once, of `batch` at most.
-
-        Raises:
-            TaskError: one is too much work for a model that was loaded; `exact`: all of them.
-        """
-        work = self.work.get(text)
-        if work is None:
-            return batch
-        if ex.GRADIENT in self.spec.names_in(text):
-            work = work.with_gradients()
-        if self.limit is not None:
-            work.check(f"{text!r} of {self.title}", batch if exact else 1, self.limit)
-        return batch if exact else work.batch(batch, self.limit or 1)
-
-    def _run(
-        self, task: Task, text: str, values: Mapping[str, Tensor], batch: int = BATCH
-    ) -> Tensor:
-        """An expression of a task, in batches; what the task solves for is found first."""
-        if not task.solve:
-            return self._finite(self.outputs(text, values, batch), text)
-        if self.limit is not None and task.minimize in self.work:
-            work = self.work[task.minimize].with_gradients(task.steps)
-            work.check(f"{task.minimize!r} of {self.title}", 1, self.limit)
-        parts: list[Tensor] = []
-        for first in range(0, _count(values), batch):
-            rows = _rows(values, first, batch)
-            parts.append(self.evaluate(text, *solve(self, task, rows)))
-        return self._finite(torch.cat(parts), text)
-
-    def _finite(self, values: Tensor, text: str) -> Tensor:
-        """The same values; TaskError where some are not finite."""
-        if not torch.isfinite(values).all():
-            raise TaskError(
-                f"{text!r} of {self.title} comes to numbers that are not finite (NaN or infinite): "
-                "its weights, or what it was given, are out of any sensible range"
-            )
-        return values
-
-    def _alike(self, task: Task, text: str, values: Mapping[str, Tensor]) -> Tensor:
-        """As `outputs`, with batches filled up to one size.
-
-        The last bits of a matrix product depend on how many rows there are; a verdict must not.
-        """
-        n = _count(values)
-        self._at_once(text, SCORED, exact=True)
-        wanted = -(-n // SCORED) * SCORED
-        filled = {
-            name: torch.cat([value, value[:1].expand(wanted - n, *value.shape[1:])])
-            if value.ndim
-            else value
-            for name, value in values.items()
-        }
-        return self._run(task, text, filled, SCORED)[:n]
-
-    def _images(self, images: Tensor, output: Output) -> Any:
-        images = images.add(1).div(2).clamp(0, 1).cpu()
-        if output == "pt":
-            return images
-        array = images.permute(0, 2, 3, 1).contiguous().numpy()
-        if output == "np":
-            return array
-        if output != "pil":
-            raise TaskError(f"output is 'pil', 'np' or 'pt', not {output!r}")
-        return pil_images(array)
+        return execution.outputs(self, text, values, batch)
 
     # --------------------------------------------------------------------------- keeping
 
@@ -720,75 +531,3 @@ class Model:
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {parameter_count(net):,}" for name, net in self.networks.items())
         return f"<Model {self.title}: {', '.join(self.spec.tasks)}; parameters: {sizes}>"
-
-
-def sample_noise(draw: Normal | Uniform | Categorical, n: int, seed: int, name: str) -> Tensor:
-    """Noise (n, ...) of a seed, row by row, so that the first rows do not depend on `n`.
-
-    Classes are whole numbers (n,).
-    """
-    generator = torch.Generator().manual_seed(key(seed, "sample", name))
-    shape = tensor_shape(draw)
-    if isinstance(draw, Categorical):
-        return torch.rand(n, generator=generator).mul(draw.classes).long()
-    rows = torch.empty(n, *shape)
-    for row in rows:
-        if isinstance(draw, Normal):
-            row.copy_(torch.randn(shape, generator=generator))
-        else:
-            row.uniform_(draw.low, draw.high, generator=generator)
-    if isinstance(draw, Normal) and draw.truncation is not None:
-        return truncate(rows, draw.truncation)
-    return rows
-
-
-def _count(values: Mapping[str, Tensor]) -> int:
-    """How many samples there are values of."""
-    return next(value.shape[0] for value in values.values() if value.ndim)
-
-
-def _rows(values: Mapping[str, Tensor], first: int, count: int) -> dict[str, Tensor]:
-    """Some samples; numbers, without axes, are of all."""
-    return {
-        name: value[first : first + count] if value.ndim else value
-        for name, value in values.items()
-    }
-
-
-def _how_many(n: Any) -> int:
-    """How many samples: any whole number of at least 1, NumPy's too."""
-    try:
-        found = 0 if isinstance(n, bool) else index(n)
-    except TypeError:
-        found = 0
-    if found < 1:
-        raise TaskError(f"n is the number of samples, at least 1, not {n!r}")
-    return found
-
-
-def _sentences(value: Any) -> list[str]:
-    """The sentences of a text that is given in words; none where it is given in numbers."""
-    if isinstance(value, str):
-        return [value]
-    several = isinstance(value, list | tuple | np.ndarray)
-    return list(value) if several and any(isinstance(part, str) for part in value) else []
-
-
-def _array(value: Any) -> np.ndarray:
-    return np.asarray(value.numpy(force=True) if isinstance(value, Tensor) else value)
-
-
-def _floats(value: Any, wanted: str) -> np.ndarray:
-    """Numbers as float32, a copy; a TaskError says what was wanted instead of them."""
-    try:
-        found = np.array(_array(value), dtype=np.float32)
-    except (TypeError, ValueError):
-        raise TaskError(f"{wanted}, not {value!r}") from None
-    if not np.isfinite(found).all():
-        raise TaskError(f"{wanted}, all of them finite")
-    return found
-
-
-def _word(name: str, draw: Any) -> str:
-    """How callers name an input: its kind, and classes that are noise their own name."""
-    return name if isinstance(draw, Categorical) else draw.kind

@@ -68,7 +68,7 @@ def save(
     Args:
         dtype: of the weights on disk; loading gives float32 whatever they were.
         overwrite: replace a model that is there already.
-        facts: what else config.json shall say: name, made_by, data, training, ...
+        facts: what else config.json says: name, made_by, data, training, ...
 
     Raises:
         StoreError: the folder holds something else, or a model while `overwrite` is False.
@@ -160,10 +160,10 @@ def requirements(spec: Spec, config: ModelConfig | None = None) -> dict[str, dic
     """The distributions behind the words of a Spec that are not the core's, and which they bring.
 
     Args:
-        config: of the folder that the Spec was read from; it knows words that nobody here does.
+        config: of the folder that the Spec was read from; it names the plugins of unknown words.
     """
     said = config.required if config else {}
-    foreign = {(word, name) for _, word, name in spec.foreign()}
+    unknown = {(word, name) for _, word, name in spec.unknown()}
     used = {("layers", layer.kind) for name in spec.networks for _, layer in spec.layers_of(name)}
     used |= {("states", state.kind) for state in spec.state.values()}
     used |= {("optimizers", update.optimizer.kind) for s in spec.stages for update in s.updates}
@@ -173,7 +173,7 @@ def requirements(spec: Spec, config: ModelConfig | None = None) -> dict[str, dic
     core = {(word, name) for word in WORDS for name in getattr(known, word)}
     found: dict[str, dict[str, Any]] = {}
     for word, name in sorted(used - core):
-        provider = said.get((word, name)) if (word, name) in foreign else None
+        provider = said.get((word, name)) if (word, name) in unknown else None
         provider = provider or vocabulary.current().providers.get((word, name))
         if provider:
             found.setdefault(provider, {}).setdefault(word, []).append(name)
@@ -198,7 +198,7 @@ def load(
         StoreError: no model there, of a newer format, or not the tensors that its Spec needs.
         IntegrityError: the weights are not those that config.json names.
         SpecError: the Spec in config.json breaks the language.
-        PluginError: its tasks need a word of a plugin that is not here; says which.
+        PluginError: its tasks need a word of a plugin that is not installed; names it.
         TrainingError: there is no such device.
     """
     folder, allowed = Path(folder), given(limit)

@@ -58,7 +58,7 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
 
     Raises:
         ShapeError: with the path of the layer or of the expression at fault.
-        PluginError: nobody here knows a word of the Spec.
+        PluginError: the Spec uses a word that no installed plugin brings.
     """
     if not published:
         spec.complete()
@@ -246,7 +246,7 @@ def _build(spec: Spec, published: bool, device: str) -> Networks:
 
 def _reads_weights(spec: Spec, text: str) -> bool:
     given = {name for task in spec.tasks.values() for name in task.numbers}
-    # a name that is no function would be looked for in every plugin
+    # a name that is not a function would be looked for in every plugin
     names = spec.names_in(text) - {*spec.taken, *spec.let, *RUN, *given, ex.GRADIENT}
     functions = map(vocabulary.function, names)
     return any(function is not None and function.weights for function in functions)

@@ -157,7 +157,7 @@ def weight_gradient(g: Tensor, x: Tensor, shape: torch.Size, form: Form) -> Tens
     )
 
 
-# ------------------------------------------------------- gradients that nobody wants are free
+# ------------------------------------------------------- gradients that are not needed are free
 
 
 def _with_gradients(

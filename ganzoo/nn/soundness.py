@@ -245,7 +245,7 @@ def passed_on(name: str, arguments: Sequence[Any], result: Any) -> Any:
         raise ValueError(f"labels are of {number} classes, more than {arguments[1]:g}")
     if whole(result):
         if name in _CALCULATES:
-            raise ValueError("a label is no number; one_hot or embedding makes numbers of it")
+            raise ValueError("a label is not a number; one_hot or embedding makes numbers of it")
         mark(result, number)
     return result
 

@@ -4,7 +4,7 @@ A plugin is a module behind an entry point of the group `ganzoo`. One that raise
 import, misspells a hook, or wants another version of ganzoo is kept out whole, listed with the
 reason, and disturbs nothing else.
 
-A name is nobody's by coming first. ganzoo's own names stay ganzoo's. Of the plugins that bring
+No name is won by coming first. ganzoo's own names stay ganzoo's. Of the plugins that bring
 one name, or have one entry point, the one of `FIRST_PARTY` is loaded and the others are kept
 out; where none is, all of them are, until GANZOO_PLUGINS says which one to load.
 

@@ -177,7 +177,7 @@ def captured() -> Iterator[Printed]:
             with redirect_stdout(text):
                 yield printed
         finally:
-            with suppress(OSError, ValueError):  # it may have been closed by whom it was lent to
+            with suppress(OSError, ValueError):  # it may have been closed by its borrower
                 text.flush()
             if saved is not None:
                 os.dup2(saved, 1)

@@ -158,7 +158,7 @@ def _results(report: Report, task: str) -> list[EvalResult]:
 def _named(about: str, report: Report) -> str:
     """What a figure is, with the name of the feature extractor."""
     name = report.feature_extractor["name"] if report.feature_extractor else "the extractor"
-    # reports before format 2 called it the judge
+    # reports of format 1 say judge
     return about.replace("the extractor", name).replace("the judge", name)
 
 

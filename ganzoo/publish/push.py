@@ -25,7 +25,8 @@ from ganzoo.hub.names import MAIN, Repository, repository
 from ganzoo.layout import CONFIG, WEIGHTS
 from ganzoo.metrics import history, report
 from ganzoo.models import store
-from ganzoo.models.model import Model, sample_noise
+from ganzoo.models.model import Model
+from ganzoo.models.task_inputs import sample_noise
 from ganzoo.publish import card
 from ganzoo.reading import opened
 from ganzoo.spec.draws import Categorical, Image, Label, Normal, Uniform
@@ -128,7 +129,7 @@ def stage(folder: Path, target: Path, *, called: str, licence: str = "") -> Path
     target.mkdir(parents=True)
     for path in sorted(folder.iterdir()):
         if remote.is_fetched(path.name):
-            # a link out of the folder would publish what nobody meant to
+            # a link out of the folder would publish a file by accident
             with (
                 opened(path, remote.MAX_SIZES[WEIGHTS]) as (source, _),
                 (target / path.name).open("wb") as copy,

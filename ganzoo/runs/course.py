@@ -21,7 +21,7 @@ def course(
     """
     folder = Path(folder)
     found = history.read(folder / MODEL)
-    # a name that is no number is of one that was killed while it was written
+    # a name that is not a number is of one that was killed while it was written
     snapshots = [path for path in folder.glob(f"{SNAPSHOTS}/*/") if path.name.isdecimal()]
     if found is None and snapshots:
         found = history.follow(snapshots, log(folder), data, note=note)

@@ -82,7 +82,7 @@ def carry_out(
                 with writing(folder):
                     folder.mkdir(parents=True, exist_ok=True)
                 held.enter_context(owner(folder))
-                check_vacant(folder)  # nobody was faster
+                check_vacant(folder)  # no other process was faster
             try:
                 check_room(folder, _bytes(training))
                 with writing(folder):
@@ -159,7 +159,7 @@ def _rounds(
                     recorder.finish(step, *data, facts)
             yield step
     except (KeyboardInterrupt, GeneratorExit):
-        # a second Ctrl-C can break off a round, and half a round is no state to resume
+        # a second Ctrl-C can break off a round, and half a round is not a state to resume
         if step and step.number < step.total and not step.training.within_round:
             _save(step, recorder, checkpoint)
         raise

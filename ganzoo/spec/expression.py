@@ -130,7 +130,7 @@ def parse(text: str) -> Expression:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else type(error).__name__
-        raise SpecError(f"{text!r} is no expression ({reason})") from None
+        raise SpecError(f"{text!r} is not an expression ({reason})") from None
     return _convert(tree, text, 0)
 
 
@@ -220,9 +220,9 @@ def undefined(text: str) -> str:
         if _never_negative(inner):
             continue
         if node.name == "sqrt":
-            return f"{node} is no number where {inner} is negative"
+            return f"{node} is not a number where {inner} is negative"
         return (
-            f"{node} is no number where {inner} is negative: of logits write "
+            f"{node} is not a number where {inner} is negative: of logits write "
             f"log(sigmoid({inner})), or bce({inner}, 1), which is minus that and stays finite"
         )
     return ""

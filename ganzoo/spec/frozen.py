@@ -144,7 +144,7 @@ class Frozen(BaseModel, metaclass=_ByPosition):
 
     @classmethod
     def _accepts(cls, key: str) -> bool:
-        """Whether a key that is no field is understood by a before-validator (shorthand)."""
+        """Whether a key that is not a field is understood by a before-validator (shorthand)."""
         return False
 
     @classmethod
@@ -204,7 +204,7 @@ def _message(item: Any) -> str:
         case "unknown_key" | "unknown_kind":
             return item["msg"]
         case "string_pattern_mismatch":
-            return f"{given} is no name: a letter, then letters, digits or _, 40 characters at most"
+            return f"{given} is not a name: a letter, then letters, digits or _, at most 40 in all"
         case "union_tag_not_found":
             return f"a {context['discriminator']} is required{shown}"
         case "union_tag_invalid" | "literal_error":

@@ -15,8 +15,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from ganzoo.errors import choices, nearest
 from ganzoo.spec.frozen import Frozen
 
-STRANGERS = "strangers"
-"""The context of pydantic in which words that nobody here knows may stand in a Spec."""
+ALLOW_UNKNOWN = "allow_unknown"
+"""The context of pydantic in which unknown words are allowed in a Spec."""
 
 
 class Kinds:
@@ -28,7 +28,7 @@ class Kinds:
         word: what one is called. base: the class of all kinds.
         core: the core's classes by kind. lookup: those and what plugins bring, asked for where
             the core has none, since plugins are looked for at the first such word.
-        foreign: what keeps a kind that nobody here knows, where strangers are allowed.
+        unknown: what keeps an unknown kind, where these are allowed.
         infer: the kind of a mapping that says none, from its keys; None leaves it missing.
     """
 
@@ -38,11 +38,11 @@ class Kinds:
         base: type[Frozen],
         core: Mapping[str, type[Any]],
         lookup: Callable[[], Mapping[str, type[Any]]],
-        foreign: type[Frozen] | None = None,
+        unknown: type[Frozen] | None = None,
         infer: Callable[[dict[str, Any]], str | None] = lambda data: None,
     ) -> None:
         self.word, self.base, self.core, self.lookup = word, base, core, lookup
-        self.foreign, self.infer = foreign, infer
+        self.unknown, self.infer = unknown, infer
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -69,8 +69,8 @@ class Kinds:
         if found is not None:
             return found.model_validate({**data, "kind": kind}, context=info.context)
         known = isinstance(kind, str) and kind.isidentifier() and len(kind) <= 40
-        if self.foreign is not None and info.context == STRANGERS and known:
-            return self.foreign.model_validate(data)
+        if self.unknown is not None and info.context == ALLOW_UNKNOWN and known:
+            return self.unknown.model_validate(data)
         kinds = self.lookup()
         raise PydanticCustomError(
             "unknown_kind",

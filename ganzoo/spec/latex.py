@@ -17,7 +17,17 @@ from ganzoo.spec.draws import (
     Vector,
     tensor_shape,
 )
-from ganzoo.spec.layers import Conv, Deconv, Foreign, Inject, Layer, Repeat, Residual, Skip, Tap
+from ganzoo.spec.layers import (
+    Conv,
+    Deconv,
+    Inject,
+    Layer,
+    Repeat,
+    Residual,
+    Skip,
+    Tap,
+    UnknownLayer,
+)
 from ganzoo.spec.network import Network
 from ganzoo.spec.optimizers import Shared
 from ganzoo.spec.schedule import Stage, Together, Update, updates_of
@@ -132,7 +142,7 @@ def _network(network: Network) -> str:
 
 def layer_text(layer: Layer) -> str:
     """A layer in a few characters: `conv 64 5x5 /2`."""
-    if isinstance(layer, Foreign):
+    if isinstance(layer, UnknownLayer):
         return layer.kind.replace("_", " ")
     values: dict[str, Any] = layer.model_dump(exclude_defaults=True)
     values.pop("kind", None)

@@ -122,8 +122,8 @@ class Shared(Optimizer):
     of: Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class ForeignOptimizer(Optimizer):
-    """An optimizer of a plugin that is not here: kept as it was written, and never made."""
+class UnknownOptimizer(Optimizer):
+    """An optimizer of a plugin that is not installed: kept as written, never made."""
 
     model_config = ConfigDict(extra="allow")
     kind: str = ""
@@ -151,7 +151,7 @@ AnyOptimizer = Annotated[
         Optimizer,
         OPTIMIZERS,
         _lookup,
-        ForeignOptimizer,
+        UnknownOptimizer,
         lambda data: "shared" if set(data) == {"of"} else None,
     ),
 ]

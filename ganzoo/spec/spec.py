@@ -17,13 +17,13 @@ from ganzoo.spec import numbers, validation, vocabulary
 from ganzoo.spec.averages import Average, HalfLife
 from ganzoo.spec.draws import DATA, Draw
 from ganzoo.spec.frozen import Count, Frozen, FrozenDict, Named, fields_of, spec_error
-from ganzoo.spec.kinds import STRANGERS
-from ganzoo.spec.layers import Foreign, Layer
+from ganzoo.spec.kinds import ALLOW_UNKNOWN
+from ganzoo.spec.layers import Layer, UnknownLayer
 from ganzoo.spec.network import Network
 from ganzoo.spec.numbers import Schedule
-from ganzoo.spec.optimizers import ForeignOptimizer
+from ganzoo.spec.optimizers import UnknownOptimizer
 from ganzoo.spec.schedule import ExpressionText, Stage, Together, Update
-from ganzoo.spec.state import AnyState, ForeignState, State
+from ganzoo.spec.state import AnyState, State, UnknownState
 from ganzoo.spec.tasks import TASK_KINDS, Task
 from ganzoo.spec.validation import updates_with_paths
 
@@ -82,15 +82,15 @@ class Spec(Frozen):
     # ---------------------------------------------------------------- reading and writing
 
     @classmethod
-    def from_dict(cls, data: Any, *, strangers: bool = False) -> Self:
+    def from_dict(cls, data: Any, *, allow_unknown: bool = False) -> Self:
         """A Spec from plain data, as read from JSON or YAML.
 
         Args:
-            strangers: let layers and functions stand that nobody here knows; `foreign` names
+            allow_unknown: allow unknown layers and functions; `unknown` names
                 them. A trained model is not to fail for a word that only its losses use.
         """
         try:
-            return cls.model_validate(data, context=STRANGERS if strangers else None)
+            return cls.model_validate(data, context=ALLOW_UNKNOWN if allow_unknown else None)
         except ValidationError as error:
             raise spec_error(error, "Spec", _long_form(data)) from None
         except RecursionError:
@@ -151,13 +151,13 @@ class Spec(Frozen):
         return super().replace(**changes)
 
     def _context(self) -> Any:
-        return STRANGERS if any(True for _ in self.foreign()) else None
+        return ALLOW_UNKNOWN if any(True for _ in self.unknown()) else None
 
     # ------------------------------------------------------------------------- validation
 
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> Self:
-        if found := validation.problems(self, info.context == STRANGERS):
+        if found := validation.problems(self, info.context == ALLOW_UNKNOWN):
             raise SpecError(found)
         return self
 
@@ -190,11 +190,11 @@ class Spec(Frozen):
             if isinstance(given, str):
                 yield given
 
-    def foreign(self) -> Iterator[tuple[str, str, str]]:
-        """Words that nobody here knows: path, what they are (`functions`, ...), and the word."""
+    def unknown(self) -> Iterator[tuple[str, str, str]]:
+        """Unknown words: path, what they are (`functions`, ...), and the word."""
         for name in self.networks:
             for path, layer in self.layers_of(name):
-                if isinstance(layer, Foreign):
+                if isinstance(layer, UnknownLayer):
                     yield f"networks.{name}.{path}", "layers", layer.kind
         for path, text in self.expressions():
             calls = (node.name for node in ex.walk(ex.parse(text)) if isinstance(node, ex.Call))
@@ -206,25 +206,25 @@ class Spec(Frozen):
                 ):
                     yield path, "functions", name
         for name, state in self.state.items():
-            if isinstance(state, ForeignState):
+            if isinstance(state, UnknownState):
                 yield f"state.{name}", "states", state.kind
         for s, stage in enumerate(self.stages):
             for path, update in updates_with_paths(stage, f"stages.{s}"):
-                if isinstance(update.optimizer, ForeignOptimizer):
+                if isinstance(update.optimizer, UnknownOptimizer):
                     yield f"{path}.optimizer", "optimizers", update.optimizer.kind
         for name, task in self.tasks.items():
-            if isinstance(task.optimizer, ForeignOptimizer):
+            if isinstance(task.optimizer, UnknownOptimizer):
                 yield f"tasks.{name}.optimizer", "optimizers", task.optimizer.kind
 
     @cached_property
     def lacking(self) -> FrozenDict[tuple[tuple[str, str, str], ...]]:
-        """The tasks that need words which are not known here, each with what `foreign` says of
+        """The tasks that need words which are not known here, each with what `unknown` says of
         them: the others can be asked all the same."""
-        foreign, found = [*self.foreign()], dict[str, tuple[tuple[str, str, str], ...]]()
-        for name, task in self.tasks.items() if foreign else ():
+        unknown, found = [*self.unknown()], dict[str, tuple[tuple[str, str, str], ...]]()
+        for name, task in self.tasks.items() if unknown else ():
             used = {part for _, text in task.expressions for part in self.names_in(text)}
             needed: list[tuple[str, str, str]] = []
-            for path, word, kind in foreign:
+            for path, word, kind in unknown:
                 room, owner = path.split(".")[:2]
                 own = room == "tasks" and owner == name
                 if own or (room in {"let", "networks", "state"} and owner in used):
@@ -234,11 +234,11 @@ class Spec(Frozen):
         return FrozenDict(found)
 
     def complete(self) -> None:
-        """PluginError where a word is foreign, and so nothing can be trained by this Spec."""
-        missing = [f"{word.rstrip('s')} {name!r} ({path})" for path, word, name in self.foreign()]
+        """PluginError where a word is unknown, and so nothing can be trained by this Spec."""
+        missing = [f"{word.rstrip('s')} {name!r} ({path})" for path, word, name in self.unknown()]
         if missing:
             raise PluginError(
-                f"nobody here knows {', '.join(missing[:5])}: install the plugin that brings it, "
+                f"unknown here: {', '.join(missing[:5])}; install the plugin that brings it, "
                 "which `requires` in config.json of the model names; see `ganzoo plugins`"
             )
 

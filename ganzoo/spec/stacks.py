@@ -45,7 +45,7 @@ def conv_stack(
 
     Args:
         norm: after each convolution but the first; None for critics with a gradient penalty.
-        inject: stands before each convolution, such as a label that every layer shall see.
+        inject: stands before each convolution, such as a label that every layer sees.
     """
     layers: list[Layer] = []
     for power in range(halvings(min(image.shape[1:]))):
@@ -71,7 +71,7 @@ def deconv_stack(
 
     Args:
         norm: after each layer but the last.
-        inject: stands before each layer with weights, such as a label that all shall see.
+        inject: stands before each layer with weights, such as a label that all see.
 
     Raises:
         SpecError: the sides differ, and one is not a power of two times a whole number.

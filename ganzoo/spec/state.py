@@ -172,8 +172,8 @@ def _slots(
     return torch.where(new, free, chosen).clamp_max(size - 1), new, old
 
 
-class ForeignState(State):
-    """A state of a plugin that is not here: kept as it was written, and never held."""
+class UnknownState(State):
+    """A state of a plugin that is not installed: kept as written, never held."""
 
     model_config = ConfigDict(extra="allow")
     kind: str = ""
@@ -199,7 +199,7 @@ AnyState = Annotated[
         State,
         STATES,
         _lookup,
-        ForeignState,
+        UnknownState,
         lambda data: "running" if "next" in data or not data else "pool" if "of" in data else None,
     ),
 ]

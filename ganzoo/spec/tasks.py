@@ -27,7 +27,7 @@ class Task(Frozen):
             agree where the two belong together.
         output: the expression.
         map: for score: where the strangeness is, an image like the input.
-        quantile: for score: the share of normal images that shall pass. A run then holds some
+        quantile: for score: the share of normal images that pass. A run then holds some
             images out of training, and stores the score that so many of them stay below.
         to: for translate: the name of the domain it leads to.
         of: for classify: the field of labels whose classes it tells, by default `label`.

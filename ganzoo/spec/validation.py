@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec import expression as ex
 from ganzoo.spec import numbers, vocabulary
-from ganzoo.spec.layers import Foreign
+from ganzoo.spec.layers import UnknownLayer
 from ganzoo.spec.numbers import Numeric
 from ganzoo.spec.optimizers import Shared
 from ganzoo.spec.schedule import Stage, Together, Update, too_many_kinds
@@ -38,11 +38,11 @@ LEARNED = {
 """Layers of the core that always have weights; a dry run finds all others."""
 
 
-def problems(spec: Spec, strangers: bool) -> list[tuple[str, str]]:
-    """Every mistake with its path; `strangers` lets words stand that nobody here knows."""
+def problems(spec: Spec, allow_unknown: bool) -> list[tuple[str, str]]:
+    """Every mistake with its path; `allow_unknown` allows unknown words."""
     return (
-        [*_names(spec, strangers)]
-        or [*_expressions(spec, strangers)]
+        [*_names(spec, allow_unknown)]
+        or [*_expressions(spec, allow_unknown)]
         or [*_depths(spec)]
         or [*_task_words(spec)]
         or [*_schedule(spec)]
@@ -68,7 +68,7 @@ def unknown(what: str, name: str, allowed: Any) -> str:
 # ------------------------------------------------------------------------------------ names
 
 
-def _names(spec: Spec, strangers: bool) -> Problems:
+def _names(spec: Spec, allow_unknown: bool) -> Problems:
     owners: dict[str, str] = {}
     for room in ROOMS:
         for name in getattr(spec, room):
@@ -78,11 +78,11 @@ def _names(spec: Spec, strangers: bool) -> Problems:
                 yield f"{room}.{name}", "a keyword of Python cannot be a name"
             # a later ganzoo has more functions, and a published model is to load all the same:
             # a call is told from a name, and a network comes before a function
-            elif name in vocabulary.FUNCTIONS and not strangers:
+            elif name in vocabulary.FUNCTIONS and not allow_unknown:
                 yield f"{room}.{name}", f"the name is taken by the function {name!r}"
             elif room == "networks" and name == "state" and spec.state:
                 yield f"{room}.{name}", "a network of this name would hide states in model folders"
-            elif name == ex.GRADIENT and not strangers:
+            elif name == ex.GRADIENT and not allow_unknown:
                 yield f"{room}.{name}", f"the name is taken: {name}(y, x) is a gradient"
             owners[name] = room
     for name in spec.ema:
@@ -102,13 +102,13 @@ def _names(spec: Spec, strangers: bool) -> Problems:
 # ------------------------------------------------------------------------------ expressions
 
 
-def _expressions(spec: Spec, strangers: bool) -> Problems:
+def _expressions(spec: Spec, allow_unknown: bool) -> Problems:
     unread = False
     for path, text in spec.expressions():
         tree: ex.Expression | None = None
         try:
             tree = ex.parse(text)
-            if strangers and _strange(spec, tree):
+            if allow_unknown and _calls_unknown(spec, tree):
                 continue
             _Check(spec, path).node(tree)
         except SpecError as error:
@@ -181,15 +181,17 @@ def _names_at(
     yield "", below, inside + inner
 
 
-def _strange(spec: Spec, tree: ex.Expression) -> bool:
-    """Whether an expression calls what nobody here knows, so that it cannot be checked."""
+def _calls_unknown(spec: Spec, tree: ex.Expression) -> bool:
+    """Whether an expression calls an unknown function, so that it cannot be checked."""
     return any(
         isinstance(node, ex.Call)
         and node.name != ex.GRADIENT
         and (
             vocabulary.function(node.name) is None
             if node.name not in spec.networks
-            else any(isinstance(layer, Foreign) for _, layer in spec.networks[node.name].walk())
+            else any(
+                isinstance(layer, UnknownLayer) for _, layer in spec.networks[node.name].walk()
+            )
         )
         for node in ex.walk(tree)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
@@ -76,6 +77,8 @@ class Variant(Frozen):
     """
 
     name: ClassVar[str]
+    renamed: ClassVar[dict[str, str]] = {}
+    """Former names of hyper-parameters, by what they are called now; `parse` takes both."""
 
     def spec(self, data: Fields) -> Spec:
         """The whole model for data of these fields."""
@@ -88,8 +91,15 @@ class Variant(Frozen):
     @classmethod
     def parse(cls, settings: dict[str, Any]) -> Variant:
         """The variant with these hyper-parameters; numbers may come as text (`--set`)."""
+        given = dict(settings)
+        for former, name in cls.renamed.items():
+            if former in given and name not in given:
+                warnings.warn(
+                    f"{cls.name}: {former!r} is now {name!r}", DeprecationWarning, stacklevel=2
+                )
+                given[name] = given.pop(former)
         try:
-            return cls.model_validate(settings)
+            return cls.model_validate(given)
         except ValidationError as error:
             raise SpecError(
                 [

@@ -7,14 +7,14 @@ at once from one forward pass with the encoder's labels flipped too, Adam 2e-4 w
 0.5, L2 of 2.5e-5, batch 128, a 50 number uniform latent. Changed: images in [-1, 1] and tanh,
 fewer rounds, and a moving average of encoder and generator is published. The discriminator
 has dropout in place of batch norm: pairs from the encoder and from the generator are two
-batches, and where each is normalised by itself, nobody sees how large codes are, and they grow
+batches, and where each is normalised by itself, the size of the codes is hidden, and they grow
 without end. The encoder starts from weights a tenth as large (`start`): behind its batch norm
 their size means nothing, and what it learns outweighs what it started with the sooner. The
 authors let the rate fall to 1 % over the second half (`final=0.01`); their own log has the
 codes grow worse meanwhile, so by default it stays.
 
 ALI: Dumoulin et al. 2016, arXiv:1606.00704. Kept: the encoder is a Gaussian for each
-image, of which a sample is judged; discriminator with a branch for image and latent each,
+image, of which a sample is used; discriminator with a branch for image and latent each,
 dropout on what it sees, Adam 1e-4 with beta1 0.5, batch 100. Changed: nets for small
 images, and a moving average of encoder and generator is published.
 
@@ -111,7 +111,7 @@ class BiGAN(Variant):
             *(second, norm, LEAKY, Tap("features")),
             Linear(self.latent),
         ]
-        judge = [
+        discriminator = [
             *(Linear(self.width), LEAKY, *drop),
             *(Linear(self.width), latent_added, LEAKY, *drop),
             Linear(1),
@@ -123,7 +123,7 @@ class BiGAN(Variant):
             networks={
                 "G": Network({"z": ()}, draw),
                 "E": Network({"x": (Flatten(),)}, encode, init=Gaussian(self.start)),
-                "D": Network({"x": (Flatten(),), "z": ()}, judge),
+                "D": Network({"x": (Flatten(),), "z": ()}, discriminator),
             },
             let={"code": "E(x)", "fake": "G(z)"},
             round=[joint(adam)],
@@ -162,7 +162,7 @@ class ALI(Variant):
             Linear(2 * self.latent),
         ]
         see = conv_stack(image, self.width, norm=BatchNorm(), activation=leaky)
-        judge = [
+        discriminator = [
             *(*drop, Linear(self.hidden), leaky),
             *(*drop, Linear(self.hidden), leaky),
             Linear(1),
@@ -179,7 +179,7 @@ class ALI(Variant):
                         "x": [*drop, *see, Flatten()],
                         "z": [*drop, Linear(self.hidden), leaky],
                     },
-                    judge,
+                    discriminator,
                     init=Gaussian(0.02),
                 ),
             },
@@ -226,7 +226,7 @@ class WBiGAN(Variant):
             *(Linear(self.hidden, bias=False), BatchNorm(), ReLU(), Tap("features")),
             Linear(self.latent),
         ]
-        judge = [*(Linear(self.hidden), LEAKY), *(Linear(self.hidden), LEAKY), Linear(1)]
+        discriminator = [*(Linear(self.hidden), LEAKY), *(Linear(self.hidden), LEAKY), Linear(1)]
         gap = "mean(C(fake, z)) - mean(C(x, code))"
         penalty = f"{self.penalty:g} * gradient_penalty(C, (x, code), (fake, z))"
         return Spec(
@@ -241,7 +241,7 @@ class WBiGAN(Variant):
                         "x": [*conv_stack(image, self.width), Flatten()],
                         "z": [Linear(self.hidden), LEAKY],
                     },
-                    judge,
+                    discriminator,
                     init=He(),
                 ),
             },

@@ -23,8 +23,8 @@ SIZES = [(1, 16), (4, 20), (1, 28), (3, 32), (1, 33), (3, 50), (3, 64), (1, 100)
 def test_every_size_fits(variant: type, size: int, channels: int) -> None:
     settings = {"latent": 7} | ({} if variant is BiGAN else {"hidden": 8})
     networks = build(spec(variant, size, channels, width=4, **settings))
-    judge = networks["C" if variant is WBiGAN else "D"]
-    assert judge.shapes == ((channels, size, size), (7,))
+    discriminator = networks["C" if variant is WBiGAN else "D"]
+    assert discriminator.shapes == ((channels, size, size), (7,))
     assert networks["G"].leaves[""] == networks["E"].shapes[0] == (channels, size, size)
     assert networks["E"].leaves[""] == ((14,) if variant is ALI else (7,))
 
@@ -34,9 +34,9 @@ def test_both_sides_step_at_once_with_all_labels_flipped(variant: type) -> None:
     """Of the pair (x, E(x)) the encoder learns nothing from the generator's label alone."""
     [group] = spec(variant).stages[0].round
     assert isinstance(group, Together)
-    judge, others = group.together
-    assert judge.train == ("D",) and others.train == ("E", "G")
-    assert judge.minimize == {"data": "bce(D(x, code), 1)", "model": "bce(D(fake, z), 0)"}
+    discriminator, others = group.together
+    assert discriminator.train == ("D",) and others.train == ("E", "G")
+    assert discriminator.minimize == {"data": "bce(D(x, code), 1)", "model": "bce(D(fake, z), 0)"}
     assert others.minimize == {"data": "bce(D(x, code), 0)", "model": "bce(D(fake, z), 1)"}
 
 
@@ -56,18 +56,20 @@ def test_latents_are_the_papers() -> None:
 
 
 def test_alis_dropout_stands_before_all_that_the_discriminator_sees() -> None:
-    judge = spec(ALI, dropout=0.2).networks["D"]
-    assert all(branch[0].kind == "dropout" for branch in judge.inputs.values())
+    discriminator = spec(ALI, dropout=0.2).networks["D"]
+    assert all(branch[0].kind == "dropout" for branch in discriminator.inputs.values())
     without = spec(ALI, dropout=0.0).networks["D"]
     assert not any(layer.kind == "dropout" for _, layer in without.walk())
 
 
 @pytest.mark.parametrize("variant", [ALI, WBiGAN])
 def test_the_joint_judge_has_a_branch_for_image_and_code_each(variant: type) -> None:
-    judge = spec(variant).networks["C" if variant is WBiGAN else "D"]
-    assert judge.joined == ("x", "z")
-    assert all(any(layer.kind in ("conv", "linear") for layer in b) for b in judge.inputs.values())
-    norms = [layer for _, layer in judge.walk() if layer.kind.endswith("norm")]
+    discriminator = spec(variant).networks["C" if variant is WBiGAN else "D"]
+    assert discriminator.joined == ("x", "z")
+    assert all(
+        any(layer.kind in ("conv", "linear") for layer in b) for b in discriminator.inputs.values()
+    )
+    norms = [layer for _, layer in discriminator.walk() if layer.kind.endswith("norm")]
     assert bool(norms) == (variant is ALI)  # none where the gradient is penalised
 
 

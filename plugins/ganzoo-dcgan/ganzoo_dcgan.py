@@ -46,14 +46,14 @@ class DCGAN(Variant):
     def spec(self, data: Fields) -> Spec:
         image = data.image
         adam = Adam(lr=self.lr, betas=(0.5, 0.999))
-        judge = [*conv_stack(image, self.width, norm=BatchNorm()), Linear(1)]
+        discriminator = [*conv_stack(image, self.width, norm=BatchNorm()), Linear(1)]
         return Spec(
             title="DCGAN",
             source="arXiv:1511.06434",
             draws={"x": image, "z": Normal(self.latent)},
             networks={
                 "G": Network({"z": ()}, deconv_stack(image, self.width), init=Gaussian(0.02)),
-                "D": Network({"x": ()}, judge, init=Gaussian(0.02)),
+                "D": Network({"x": ()}, discriminator, init=Gaussian(0.02)),
             },
             let={"fake": "G(z)"},
             round=[
@@ -86,7 +86,7 @@ class CDCGAN(Variant):
         classes = {"y": (OneHot(label.classes),)}
         told, norm = [Inject("y")], BatchNorm(affine=False)
         draw = deconv_stack(image, self.width, norm=norm, inject=told)
-        judge = [
+        discriminator = [
             *conv_stack(image, self.width, norm=norm, inject=told),
             Flatten(),
             *told,
@@ -102,7 +102,7 @@ class CDCGAN(Variant):
             draws={"x": image, "y": label, "z": Normal(self.latent)},
             networks={
                 "G": Network({"z": (), **classes}, draw, init=Gaussian(0.02)),
-                "D": Network({"x": (), **classes}, judge, init=Gaussian(0.02)),
+                "D": Network({"x": (), **classes}, discriminator, init=Gaussian(0.02)),
             },
             let={"fake": "G(z, y)"},
             round=[

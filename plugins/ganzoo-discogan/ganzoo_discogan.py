@@ -23,10 +23,10 @@ The other settings are not theirs, and off unless they are asked for:
   generator starts near leaving things as they are and learns what to change, which is right for
   two styles of one drawing, and wrong where things move. It has instance norm (arXiv:1607.08022),
   and convolutions of enlarged maps in place of transposed ones, which leave a grid.
-- `patches`: discriminators judge a map of patches and not the image as a whole (arXiv:1611.07004),
+- `patches`: discriminators score patches and not the whole image (arXiv:1611.07004),
   since strokes and shades make a style. They have layer norm (arXiv:1607.06450): batch norm, taken
   of real and of painted images apart, hides what all that are painted have in common.
-- `judges`: the channels of the discriminators' first layer, where not as many as the generators'.
+- `discriminator_width`: the channels of the discriminators' first layer; 0: as the generators'.
 - `noise`: in training, on what a discriminator sees, which else would know every painted image by
   its flat colours (arXiv:1610.04490).
 - `identity`: the weight of leaving alone what is of the domain already (arXiv:1703.10593, 5.2).
@@ -40,7 +40,7 @@ on light. What belongs to what is certain there, and near where it stands.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ganzoo import (
     DataSet,
@@ -149,13 +149,14 @@ class DiscoGAN(Variant):
     """Translation between two domains without pairs (Kim et al. 2017)."""
 
     name = "discogan"
+    renamed: ClassVar[dict[str, str]] = {"judges": "discriminator_width"}
 
     width: int = 32
     code: int = 0
     skip: bool = False
     noise: float = 0.0
     patches: bool = False
-    judges: int = 0
+    discriminator_width: int = 0
     cycle: Literal["both", "one", "none"] = "both"
     features: float = 0.9
     identity: float = 0.0
@@ -175,8 +176,8 @@ class DiscoGAN(Variant):
                 f"and {b.shape}"
             )
         matching = " + ".join(
-            f"feature_matching({judge}.level{level}({real}), {judge}.level{level}({fake}))"
-            for judge, real, fake in (("DA", "a", "ba"), ("DB", "b", "ab"))
+            f"feature_matching({d}.level{level}({real}), {d}.level{level}({fake}))"
+            for d, real, fake in (("DA", "a", "ba"), ("DB", "b", "ab"))
             for level in matched(a, self.patches)
         )
         back = {"both": "mse(aba, a) + mse(bab, b)", "one": "mse(aba, a)", "none": ""}[self.cycle]
@@ -199,14 +200,14 @@ class DiscoGAN(Variant):
                 terms["identity"] = f"{self.identity:.6g} * ({same})"
             if back:
                 terms["reconstruction"] = f"{r:.6g} * ({back})"
-            judged = {
+            verdicts = {
                 "real": "0.5 * (bce(DA(a), 1) + bce(DB(b), 1))",
                 "fake": "0.5 * (bce(DA(ba), 0) + bce(DB(ab), 0))",
             }
             adam = Adam(self.lr, (0.5, 0.999), weight_decay=1e-5, decay=decay)
-            judges = Update(("DA", "DB"), judged, adam, every=3, on=(0,), name="D")
+            discriminators = Update(("DA", "DB"), verdicts, adam, every=3, on=(0,), name="D")
             makers = Update(("AB", "BA"), terms, adam, every=3, on=(1, 2), name="G")
-            return Stage([judges, makers], steps, name=name)
+            return Stage([discriminators, makers], steps, name=name)
 
         return Spec(
             title="DiscoGAN",
@@ -215,8 +216,12 @@ class DiscoGAN(Variant):
             networks={
                 "AB": generator(b, self.width, self.code, self.skip),
                 "BA": generator(a, self.width, self.code, self.skip),
-                "DA": discriminator(a, self.judges or self.width, self.noise, self.patches),
-                "DB": discriminator(b, self.judges or self.width, self.noise, self.patches),
+                "DA": discriminator(
+                    a, self.discriminator_width or self.width, self.noise, self.patches
+                ),
+                "DB": discriminator(
+                    b, self.discriminator_width or self.width, self.noise, self.patches
+                ),
             },
             let={name: text for name, text in lets.items() if name in ("ab", "ba") or name in back},
             stages=[

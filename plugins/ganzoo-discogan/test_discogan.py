@@ -108,7 +108,7 @@ def test_judges_may_be_wider_than_generators() -> None:
         return next(layer.channels for layer in layers if isinstance(layer, Conv))
 
     assert [first(name) for name in ("AB", "BA", "DA", "DB")] == [4] * 4
-    assert [first(name, judges=6) for name in ("AB", "BA", "DA", "DB")] == [4, 4, 6, 6]
+    assert [first(name, discriminator_width=6) for name in ("AB", "BA", "DA", "DB")] == [4, 4, 6, 6]
 
 
 def test_a_patch_is_not_the_image() -> None:
@@ -155,17 +155,21 @@ def test_noise_is_for_discriminators_in_training() -> None:
 
 
 def test_the_schedule_of_the_authors() -> None:
-    """Of three rounds one is the judges'; little weight on reconstruction at first, then half."""
+    """One round of three is the discriminators'; reconstruction weighs little, then half."""
     found = spec(size=64, channels=3, steps=9000)
     assert [(stage.name, stage.steps) for stage in found.stages] == [
         ("start", 3000),
         ("rest", 6000),
     ]
     for stage, r in zip(found.stages, (0.01, 0.5), strict=True):
-        judges, makers = stage.updates
-        assert (judges.train, judges.every, judges.on) == (("DA", "DB"), 3, (0,))
+        discriminators, makers = stage.updates
+        assert (discriminators.train, discriminators.every, discriminators.on) == (
+            ("DA", "DB"),
+            3,
+            (0,),
+        )
         assert (makers.train, makers.every, makers.on) == (("AB", "BA"), 3, (1, 2))
-        for update in (judges, makers):
+        for update in (discriminators, makers):
             adam = update.optimizer
             assert isinstance(adam, Adam)
             assert (adam.lr, adam.betas, adam.weight_decay) == (2e-4, (0.5, 0.999), 1e-5)
@@ -173,7 +177,7 @@ def test_the_schedule_of_the_authors() -> None:
         assert terms["adversarial"].startswith(f"{0.1 * (1 - r):g} * ")
         assert terms["features"].startswith(f"{0.9 * (1 - r):g} * ")
         assert terms["reconstruction"] == f"{r:g} * (mse(aba, a) + mse(bab, b))"
-        assert terms["features"].count("feature_matching") == 6  # three levels, two judges
+        assert terms["features"].count("feature_matching") == 6  # three levels, two discriminators
         assert "level0" not in terms["features"]
     assert found.stages[0].updates[0].name == found.stages[1].updates[0].name  # one Adam for both
 
@@ -291,3 +295,10 @@ def test_outlines_are_pairs_in_the_test_alone(data_root) -> None:
     assert shared < 30, "MNIST has some few digits twice"
     labels = train.batch("label", torch.arange(60_000))
     assert (labels[::2] < 10).all() and (labels[1::2] >= 10).all()
+
+
+def test_former_names_of_settings() -> None:
+    """Commands of published models say `judges`."""
+    with pytest.warns(DeprecationWarning, match="'judges' is now 'discriminator_width'"):
+        made = DiscoGAN.parse({"judges": "6"})
+    assert made == DiscoGAN(discriminator_width=6)

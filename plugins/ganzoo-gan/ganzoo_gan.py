@@ -114,11 +114,11 @@ class CGAN(Variant):
         channels, height, width = image.shape
         one_hot = OneHot(label.classes)
         drop = dropout(self.dropout)
-        latent, told, judged = (), (), ()
+        latent, told, joined = (), (), ()
         seen = (*dropout(self.dropout_input), Flatten())
         if self.branches:
             latent, told = (Linear(200), ReLU()), (Linear(self.width), ReLU())
-            seen, judged = (*seen, Maxout(240, self.pieces), *drop), (Maxout(50, self.pieces),)
+            seen, joined = (*seen, Maxout(240, self.pieces), *drop), (Maxout(50, self.pieces),)
         adam = Adam(lr=self.lr, betas=(0.5, 0.999), weight_decay=self.weight_decay)
         return Spec(
             title="Conditional GAN",
@@ -138,7 +138,7 @@ class CGAN(Variant):
                     ),
                 ),
                 "D": Network(
-                    {"x": seen, "y": (one_hot, *judged)},
+                    {"x": seen, "y": (one_hot, *joined)},
                     (
                         *(() if self.branches else (Maxout(240, self.pieces), *drop)),
                         *(Maxout(240, 4 if self.branches else self.pieces), *drop),

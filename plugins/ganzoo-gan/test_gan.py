@@ -29,8 +29,8 @@ def test_the_condition_has_a_branch_of_its_own_in_both_networks() -> None:
     networks = spec(variant=CGAN, branches=True).networks
     z, y = networks["G"].inputs["z"], networks["G"].inputs["y"]
     assert (z[0], y[1]) == (Linear(200), Linear(1000))
-    judge = [layer for _, layer in networks["D"].walk() if isinstance(layer, Maxout)]
-    assert judge == [Maxout(240, 5), Maxout(50, 5), Maxout(240, 4)]
+    discriminator = [layer for _, layer in networks["D"].walk() if isinstance(layer, Maxout)]
+    assert discriminator == [Maxout(240, 5), Maxout(50, 5), Maxout(240, 4)]
     assert y[0] == networks["D"].inputs["y"][0] == OneHot(2)
 
 
@@ -45,8 +45,8 @@ def test_the_class_joins_at_the_entry_by_default() -> None:
 
 def test_a_rate_of_zero_is_no_dropout() -> None:
     for variant in (GAN, CGAN):
-        judge = spec(variant=variant, dropout=0.0, dropout_input=0.0).networks["D"]
-        assert not any(isinstance(layer, Dropout) for _, layer in judge.walk())
+        discriminator = spec(variant=variant, dropout=0.0, dropout_input=0.0).networks["D"]
+        assert not any(isinstance(layer, Dropout) for _, layer in discriminator.walk())
 
 
 def test_latent_has_unit_variance() -> None:

@@ -5,7 +5,7 @@ encoder encodes what they made, and an image is as strange as its two codes are 
 from the authors' final code: the three generator losses with weights 1, 50 and 1, the
 adversarial one on the discriminator's features, batch norm in all nets but in each first
 layer, a latent of 100, Adam 2e-4 with beta1 0.5, batch 64, weights normal(0, 0.02), images in
-[-1, 1], and a discriminator that judges what was made before the generator's step, so that
+[-1, 1], and a discriminator that scores what was made before the generator's step, so that
 the two may step at once. Changed: images at their own size in place of 32x32, 32 channels in
 the first layer in place of 64, no reset of a discriminator that wins, and scores always in
 evaluation mode (in the authors' code an image's score depends on the others in its batch).
@@ -50,7 +50,7 @@ class GANomaly(Variant):
         adam = Adam(lr=self.lr, betas=(0.5, 0.999))
         down = conv_stack(image, self.width, norm=BatchNorm(), activation=LeakyReLU(0.2))
         encoder = Network({"x": ()}, [*down, Linear(self.latent, bias=False)], init=Gaussian(0.02))
-        judge = [*down, Tap("features"), Linear(1)]
+        discriminator = [*down, Tap("features"), Linear(1)]
         fool = {
             "features": "1 * mse(D.features(x), D.features(recon))",
             "bce": "1 * bce(D(recon), 1)",
@@ -63,11 +63,11 @@ class GANomaly(Variant):
                 "GE": encoder,
                 "GD": Network({"code": ()}, deconv_stack(image, self.width), init=Gaussian(0.02)),
                 "E": encoder,
-                "D": Network({"x": ()}, judge, init=Gaussian(0.02)),
+                "D": Network({"x": ()}, discriminator, init=Gaussian(0.02)),
             },
             let={"code": "GE(x)", "recon": "GD(code)", "recode": "E(recon)"},
             round=[
-                # the discriminator judges what was made before the generator's step
+                # the discriminator scores what was made before the generator's step
                 Together(
                     [
                         Update(

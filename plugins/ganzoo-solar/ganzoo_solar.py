@@ -7,7 +7,7 @@ solar cells in electroluminescence imagery", EU PVSEC 2018,
 doi 10.4229/35thEUPVSEC20182018-5CV.3.15.
 
 Experts gave each cell a probability of being defective: 0, 1/3, 2/3 or 1. Cells of 0 are normal and
-those of 1 defective; the 401 between are in no split, since nobody knows what they are
+those of 1 defective; the 401 between are in no split, since what they are is unknown
 (`cells()` has them). Training has normal cells alone. Which cell is in which split is a hash of its
 file's name, so it never changes:
 
@@ -53,9 +53,9 @@ class Cell:
 
     Args:
         file: its picture, 300x300 grey, as the package names it.
-        probability: of a defect, in [0, 1], as experts judged it.
+        probability: of a defect, in [0, 1], as experts rated it.
         kind: of what silicon it is, mono- or polycrystalline.
-        split: where it is; "" where nobody knows whether it is defective.
+        split: where it is; "" where that is unknown.
     """
 
     file: str

@@ -127,7 +127,7 @@ class StackGAN(Variant):
                 return network({"t": (NORM, *read)}, [Linear(units)])
             return network({"t": (*read, SOFT)}, [Linear(units), SOFT])
 
-        def judge(size: Image):
+        def discriminator(size: Image):
             seen = [GaussianNoise(self.noise)] if self.noise else []
             maps = [*seen, *conv_stack(size, self.width, norm=NORM)]
             channels = max(layer.channels for layer in maps if isinstance(layer, Conv))
@@ -156,8 +156,8 @@ class StackGAN(Variant):
                 )
             if self.pixels:
                 terms["pixels"] = f"{self.pixels:g} * l1({fake}, {real})"
-            judges = (d, *(f"{d}_{field}" for field in labels))
-            return [Update(judges, pairs, adam, name=d), Update(makers, terms, adam)]
+            discriminators = (d, *(f"{d}_{field}" for field in labels))
+            return [Update(discriminators, pairs, adam, name=d), Update(makers, terms, adam)]
 
         def namers(d: str):
             return {
@@ -180,11 +180,11 @@ class StackGAN(Variant):
             networks={
                 "CA": condition(),
                 "G": network({"z": (), "c": ()}, _drawing(small, self.width)),
-                "D": judge(small),
+                "D": discriminator(small),
                 **namers("D"),
                 "CA2": condition(),
                 "G2": network({"image": (), "c": ()}, self._enlarge(image, downs)),
-                "D2": judge(image),
+                "D2": discriminator(image),
                 **namers("D2"),
             },
             let={

@@ -106,10 +106,10 @@ def test_labels_are_named_where_that_is_asked_for() -> None:
     for stage, d, real, fake in zip(
         made.stages, ("D", "D2"), ("small", "x"), ("sketch", "fake"), strict=True
     ):
-        judges, makers = stage.updates
-        assert judges.train == (d, f"{d}_label", f"{d}_colour") and judges.name == d
+        discriminators, makers = stage.updates
+        assert discriminators.train == (d, f"{d}_label", f"{d}_colour") and discriminators.name == d
         for field, classes in (("label", 4), ("colour", 7)):
-            for update, image in ((judges, real), (makers, fake)):
+            for update, image in ((discriminators, real), (makers, fake)):
                 term = f"0.5 * cross_entropy({d}_{field}({d}.maps({image}, t)), {field})"
                 assert update.minimize[field] == term
             assert nets[f"{d}_{field}"].leaves[""] == (classes,)

@@ -48,7 +48,7 @@ def test_the_schedule_is_the_papers_but_for_rates() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_critic_gives_a_number_without_bounds(variant: type) -> None:
-    """No norm, and nothing after the last linear layer: it is no probability."""
+    """No norm, and nothing after the last linear layer: it is not a probability."""
     kinds = [layer.kind for layer in spec(variant, 64).networks["C"].layers]
     assert kinds == ["conv", "leaky_relu"] * 4 + ["linear"]
 

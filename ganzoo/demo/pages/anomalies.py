@@ -337,8 +337,8 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
     checked_inside(model, drawing)
 
     found = [verdict, numbers, seen, again, heat]
-    judge = endpoint(score, registry)
-    on(go.click, judge, [model, picture], found, name="score")
+    of_file = endpoint(score, registry)
+    on(go.click, of_file, [model, picture], found, name="score")
     on(
         drawn.click, endpoint(score_drawing, registry, examples), [model, drawing], found,
         name="score_drawing", js=TAKE,
@@ -351,7 +351,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
     then(scored, lambda: gr.Column(visible=True), [], [results])
 
     def told(name: Any) -> Any:
-        """Facts and examples of a model, and the first example judged."""
+        """Facts and examples of a model, and the first example scored."""
         entry = registry.entry(name, fits)
         some = examples.of(entry, image_of(entry.spec, _task(entry.spec) or ""))
         paths = outputs.each(some)
@@ -374,8 +374,8 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
         return paths[event.index % len(paths)] if paths else None
 
     chosen = on(shown.select, taken, [model], [picture])
-    then(chosen, judge, [model, picture], found)
-    on(picture.upload, judge, [model, picture], found)
+    then(chosen, scored, [model, picture], found)
+    on(picture.upload, scored, [model, picture], found)
     return [model]
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from ganzoo.demo import inputs, outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, then
 from ganzoo.demo.model_registry import ModelRegistry
-from ganzoo.models.model import Model, sample_noise
+from ganzoo.models.model import Model
+from ganzoo.models.task_inputs import sample_noise
 from ganzoo.spec.draws import NOISE, Label, Normal, Uniform
 from ganzoo.spec.spec import Spec
 

@@ -133,7 +133,7 @@ def card_of(registry: ModelRegistry, model: Any) -> str:
 @lru_cache(maxsize=64)
 def _plan(spec: Spec) -> tuple[str, str]:
     from ganzoo.engine.explain import (
-        explain,  # seconds of torch's that nobody waits for at the start
+        explain,  # seconds of torch's that would delay the start
     )
 
     parts: list[str] = []

@@ -27,9 +27,6 @@ from ganzoo.spec.layers.layer import (
     AnyLayer as AnyLayer,
 )
 from ganzoo.spec.layers.layer import (
-    Foreign as Foreign,
-)
-from ganzoo.spec.layers.layer import (
     Layer,
 )
 from ganzoo.spec.layers.layer import (
@@ -37,6 +34,9 @@ from ganzoo.spec.layers.layer import (
 )
 from ganzoo.spec.layers.layer import (
     Shape as Shape,
+)
+from ganzoo.spec.layers.layer import (
+    UnknownLayer as UnknownLayer,
 )
 from ganzoo.spec.layers.learned import *
 from ganzoo.spec.layers.linear import *

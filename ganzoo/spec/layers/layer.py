@@ -25,7 +25,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ganzoo.errors import choices, nearest
 from ganzoo.spec.frozen import Frozen
-from ganzoo.spec.kinds import STRANGERS
+from ganzoo.spec.kinds import ALLOW_UNKNOWN
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -134,10 +134,10 @@ class Layer(Frozen):
             return module(*values)
 
 
-class Foreign(Layer):
-    """A layer of a plugin that is not here: kept as it was written, and never made.
+class UnknownLayer(Layer):
+    """A layer of a plugin that is not installed: kept as written, never built.
 
-    Only Specs that are read with strangers allowed have any.
+    Only Specs that are read with `allow_unknown` have any.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -161,8 +161,8 @@ def _known_kind(value: Any, info: ValidationInfo) -> Any:
     data = cast("dict[str, Any]", value)
     kind = data.get("kind")
     found = vocabulary.layer(str(kind))
-    if found is None and info.context == STRANGERS and _is_word(kind):
-        return Foreign.model_validate(data)
+    if found is None and info.context == ALLOW_UNKNOWN and _is_word(kind):
+        return UnknownLayer.model_validate(data)
     if found is None:
         kinds = list(vocabulary.current().layers)
         raise PydanticCustomError(

@@ -11,7 +11,7 @@ from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.frozen import FrozenDict, fields_of
 from ganzoo.spec.layers import BatchNorm, Layer, LayerNorm
-from ganzoo.spec.losses.roles import Game
+from ganzoo.spec.losses.roles import Roles
 from ganzoo.spec.network import Network
 from ganzoo.spec.optimizers import SGD, Adam, Optimizer, RMSprop
 from ganzoo.spec.schedule import Update
@@ -20,7 +20,7 @@ from ganzoo.spec.spec import Spec
 if TYPE_CHECKING:
     from ganzoo.spec.losses.loss import Loss
 
-JUDGE, REAL, FAKE = WORDS = ("D", "x", "fake")
+DISCRIMINATOR, REAL, FAKE = WORDS = ("D", "x", "fake")
 """What the terms of a loss speak of: the discriminator, an image of the data, one that is made."""
 
 OPTIMIZERS: dict[str, type[Adam | RMSprop | SGD]] = {"adam": Adam, "rmsprop": RMSprop, "sgd": SGD}
@@ -51,18 +51,18 @@ def exchange(spec: Spec, loss: Loss) -> Applied:
 
 class _Exchange:
     def __init__(self, spec: Spec, loss: Loss) -> None:
-        self.spec, self.loss, self.game = spec, loss, Game.of(spec)
+        self.spec, self.loss, self.roles = spec, loss, Roles.of(spec)
         self.changes: list[str] = []
 
     def carry_out(self) -> Applied:
-        spec, loss, judge = self.spec, self.loss, self.game.discriminator
+        spec, loss, discriminator = self.spec, self.loss, self.roles.discriminator
         [stage] = spec.stages
         updates = [self._update(update) for update in stage.updates]
-        network = self._network(spec.networks[judge])
+        network = self._network(spec.networks[discriminator])
         fields = {
             "title": f"{_own(spec.title)} with {loss.name} loss" if spec.title else "",
             "source": "; ".join(dict.fromkeys(filter(None, (spec.source, loss.source)))),
-            "networks": FrozenDict({**spec.networks, judge: network}),
+            "networks": FrozenDict({**spec.networks, discriminator: network}),
             "stages": (stage.replace(round=tuple(updates)),),
         }
         # it may have draws and lets that nothing needs any more, and is validated without them
@@ -79,12 +79,12 @@ class _Exchange:
 
     def _update(self, update: Update) -> Update:
         [player] = update.train
-        judging = player == self.game.discriminator
-        minimize = self._terms(update, judging)
-        repeat = self.loss.repeat if judging else update.repeat
+        of_discriminator = player == self.roles.discriminator
+        minimize = self._terms(update, of_discriminator)
+        repeat = self.loss.repeat if of_discriminator else update.repeat
         if repeat != update.repeat:
             self.changes.append(f"{player} is updated {repeat}x a round (before: {update.repeat}x)")
-        clip = self.loss.clip_weights if judging else update.clip_weights
+        clip = self.loss.clip_weights if of_discriminator else update.clip_weights
         if clip != update.clip_weights:
             now, before = (
                 f"clipped to {limit:g}" if limit else "not clipped"
@@ -96,14 +96,14 @@ class _Exchange:
             optimizer=self._optimizer(update.optimizer, player),
             repeat=repeat,
             clip_weights=clip,
-            distance=self.loss.distance if judging else None,
+            distance=self.loss.distance if of_discriminator else None,
         )
 
-    def _terms(self, update: Update, judging: bool) -> dict[str, str]:
+    def _terms(self, update: Update, of_discriminator: bool) -> dict[str, str]:
         [player] = update.train
-        terms = self.loss.discriminator if judging else self.loss.generator
+        terms = self.loss.discriminator if of_discriminator else self.loss.generator
         minimize = {name: str(self._written(text)) for name, text in terms.items()}
-        kept = {} if judging else self._apart(update)
+        kept = {} if of_discriminator else self._apart(update)
         for name in kept:
             if name in minimize:
                 raise SpecError(
@@ -125,14 +125,14 @@ class _Exchange:
         kept: dict[str, str] = {}
         for name, text in update.minimize.items():
             parts = [*_addends(ex.parse(text))]
-            asks = [self.game.discriminator in self.spec.names_in(str(part)) for part in parts]
+            asks = [self.roles.discriminator in self.spec.names_in(str(part)) for part in parts]
             if not any(asks):
                 kept[name] = text
             elif not all(asks):
                 raise SpecError(
-                    f"term {name!r} of {self.game.generator} adds {parts[asks.index(False)]} to "
-                    f"what {self.game.discriminator} says, and a loss would replace both; write it "
-                    "as a term of its own"
+                    f"term {name!r} of {self.roles.generator} adds {parts[asks.index(False)]} to "
+                    f"what {self.roles.discriminator} says, and a loss would replace both; write "
+                    "it as a term of its own"
                 )
         return kept
 
@@ -159,8 +159,8 @@ class _Exchange:
 
     def _written(self, text: str) -> ex.Expression:
         """A term in the words of the Spec."""
-        game = self.game
-        images = {REAL: game.real, FAKE: game.fake}
+        roles = self.roles
+        images = {REAL: roles.real, FAKE: roles.fake}
 
         def write(node: ex.Expression) -> ex.Expression:
             match node:
@@ -168,19 +168,19 @@ class _Exchange:
                     value = self.loss.numbers[name]
                     return ex.Number(value) if value >= 0 else ex.Negative(ex.Number(-value))
                 case ex.Name(name) if name in images:
-                    return images[name].arguments[game.place]
-                case ex.Name(name) if name == JUDGE:
-                    return ex.Name(game.discriminator)
+                    return images[name].arguments[roles.place]
+                case ex.Name(name) if name == DISCRIMINATOR:
+                    return ex.Name(roles.discriminator)
                 case ex.Negative(operand):
                     return ex.Negative(write(operand))
                 case ex.Binary(operator, left, right):
                     return _folded(ex.Binary(operator, write(left), write(right)))
                 case ex.Several(items):
                     return ex.Several(tuple(map(write, items)))
-                case ex.Call(name, (image,)) if name == JUDGE:
+                case ex.Call(name, (image,)) if name == DISCRIMINATOR:
                     parts = [*self._conditions(node)]
-                    parts.insert(game.place, write(image))
-                    return ex.Call(game.discriminator, tuple(parts))
+                    parts.insert(roles.place, write(image))
+                    return ex.Call(roles.discriminator, tuple(parts))
                 case ex.Call(name, arguments):
                     return ex.Call(name, (*map(write, arguments), *self._given(node)))
                 case _:
@@ -190,30 +190,30 @@ class _Exchange:
 
     def _given(self, node: ex.Call) -> tuple[ex.Expression, ...]:
         """What a function that takes the discriminator itself is given, too: the conditions."""
-        conditions = self._conditions(node) if ex.Name(JUDGE) in node.arguments else ()
+        conditions = self._conditions(node) if ex.Name(DISCRIMINATOR) in node.arguments else ()
         if not conditions:
             return ()
         function = vocabulary.function(node.name)
         if function is None or function.parameters[len(node.arguments) :] != ("given",):
             raise SpecError(
                 f"loss {self.loss.name!r}: {node} asks a discriminator that is shown a condition, "
-                f"{self.game.real}, and {node.name} takes none (as a last parameter `given`)"
+                f"{self.roles.real}, and {node.name} takes none (as a last parameter `given`)"
             )
-        if self.game.place:
+        if self.roles.place:
             raise SpecError(
                 f"loss {self.loss.name!r}: {node} needs a discriminator whose first input is the "
-                f"image, and in {self.game.real} it stands after a condition"
+                f"image, and in {self.roles.real} it stands after a condition"
             )
         return conditions if len(conditions) == 1 else (ex.Several(conditions),)
 
     def _conditions(self, node: ex.Call) -> tuple[ex.Expression, ...]:
-        """What is judged beside the images that a call speaks of."""
+        """The conditions beside the images of a call."""
         said = {part.name for part in ex.walk(node) if isinstance(part, ex.Name)}
-        real, fake = self.game.conditions
+        real, fake = self.roles.conditions
         if {REAL, FAKE} <= said and real != fake:
             raise SpecError(
                 f"loss {self.loss.name!r}: {node} needs the same condition for data and fakes, and "
-                f"they have others: {self.game.real}, {self.game.fake}"
+                f"they have others: {self.roles.real}, {self.roles.fake}"
             )
         return fake if FAKE in said else real
 
@@ -224,14 +224,14 @@ class _Exchange:
         refused: dict[str, str] = {}
         for text in self.loss.discriminator.values():
             for node in ex.walk(ex.parse(text)):
-                if isinstance(node, ex.Call) and ex.Name(JUDGE) in node.arguments:
+                if isinstance(node, ex.Call) and ex.Name(DISCRIMINATOR) in node.arguments:
                     function = vocabulary.function(node.name)
                     refused |= dict.fromkeys(function.refuses if function else (), node.name)
         # kinds that nothing can stand for stay, and the Spec refuses them with the reason
         for kind in filter(refused.__contains__, INSTEAD):
             if paths := [path for path, layer in network.walk() if layer.kind == kind]:
                 self.changes.append(
-                    f"{self.game.discriminator} has {INSTEAD[kind]} in place of "
+                    f"{self.roles.discriminator} has {INSTEAD[kind]} in place of "
                     f"{kind.replace('_', ' ')} ({', '.join(paths)}), since {refused[kind]} needs "
                     "samples that do not mix"
                 )

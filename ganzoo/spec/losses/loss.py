@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec import expression as ex
 from ganzoo.spec.frozen import Frozen, FrozenDict, Identifier, Named, spec_error
-from ganzoo.spec.losses.apply import FAKE, JUDGE, REAL, WORDS, Applied, exchange
+from ganzoo.spec.losses.apply import DISCRIMINATOR, FAKE, REAL, WORDS, Applied, exchange
 from ganzoo.spec.schedule import ExpressionText, Limit
 from ganzoo.spec.spec import Spec
 
@@ -85,15 +85,18 @@ class Loss(Frozen):
         if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", self.name):
             yield (
                 "name",
-                f"{self.name!r} is no name of a loss: a small letter, then small letters, digits, "
-                "- or _, 40 characters at most",
+                f"{self.name!r} is not a name of a loss: a lowercase letter, then lowercase "
+                "letters, digits, - or _, at most 40 in all",
             )
         for name in self.numbers:
             if name in WORDS:
                 yield f"numbers.{name}", f"the words {choices(WORDS)} have a meaning already"
         if self.betas and self.optimizer != "adam":
             yield "betas", "are Adam's; say optimizer: adam beside them"
-        for player, needed in (("discriminator", {JUDGE}), ("generator", {JUDGE, FAKE})):
+        for player, needed in (
+            ("discriminator", {DISCRIMINATOR}),
+            ("generator", {DISCRIMINATOR, FAKE}),
+        ):
             said: set[str] = set()
             wrong = False
             for term, text in getattr(self, player).items():
@@ -115,11 +118,11 @@ class Loss(Frozen):
                     raise SpecError(
                         f"no {name!r} in a loss{nearest(name, allowed)} allowed: {choices(allowed)}"
                     )
-                case ex.Call(name, arguments, output) if name == JUDGE:
+                case ex.Call(name, arguments, output) if name == DISCRIMINATOR:
                     if len(arguments) != 1 or output:
                         raise SpecError(
-                            f"{node}: in a loss, {JUDGE} gives one verdict on one image, as in "
-                            f"{JUDGE}({REAL}); a label comes in by itself"
+                            f"{node}: in a loss, {DISCRIMINATOR} gives one verdict on one image, "
+                            f"as in {DISCRIMINATOR}({REAL}); a label comes in by itself"
                         )
                     said.add(name)
                 case ex.Name(name):

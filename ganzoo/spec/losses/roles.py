@@ -1,4 +1,4 @@
-"""The game in a Spec: which network draws, which one judges, and what it is shown.
+"""Roles in a Spec: which network is the generator, which one the discriminator, and what it sees.
 
 A loss that is exchanged needs to know these, and a Spec does not say them: they are read off its
 updates and expressions, where there are one generator and one discriminator.
@@ -17,7 +17,7 @@ from ganzoo.spec.spec import Spec
 
 
 @dataclass(frozen=True)
-class Game:
+class Roles:
     """One generator against one discriminator.
 
     `real` and `fake` are the discriminator's calls, as the Spec writes them; `place` says which
@@ -31,8 +31,8 @@ class Game:
     place: int
 
     @classmethod
-    def of(cls, spec: Spec) -> Game:
-        """The game of a Spec.
+    def of(cls, spec: Spec) -> Roles:
+        """The roles in a Spec.
 
         Raises:
             SpecError: there is none, or one that is about more than this; the message says why.
@@ -52,42 +52,62 @@ class Game:
             _refuse(spec, f"does not give each of its networks one update ({learning})")
         by_network = {update.train[0]: update for update in updates}
         one, other = spec.networks
-        judges = [
-            (judge, maker)
-            for judge, maker in ((one, other), (other, one))
-            if any(_depends(spec, call, maker) for call in _calls(spec, by_network[maker], judge))
+        pairs = [
+            (discriminator, generator)
+            for discriminator, generator in ((one, other), (other, one))
+            if any(
+                _depends(spec, call, generator)
+                for call in _calls(spec, by_network[generator], discriminator)
+            )
         ]
-        if len(judges) != 1:
-            _refuse(spec, f"has no network that judges what the other makes ({one}, {other})")
-        [(judge, maker)] = judges
-        return cls._read(spec, judge, maker, by_network[judge], by_network[maker])
+        if len(pairs) != 1:
+            _refuse(spec, f"has no network that scores what the other generates ({one}, {other})")
+        [(discriminator, generator)] = pairs
+        return cls._read(
+            spec, discriminator, generator, by_network[discriminator], by_network[generator]
+        )
 
     @classmethod
-    def _read(cls, spec: Spec, judge: str, maker: str, judging: Update, making: Update) -> Game:
+    def _read(
+        cls,
+        spec: Spec,
+        discriminator: str,
+        generator: str,
+        discriminator_update: Update,
+        generator_update: Update,
+    ) -> Roles:
         same = _Same(spec)
-        shown = [*_calls(spec, judging, judge), *_calls(spec, making, judge)]
+        shown = [
+            *_calls(spec, discriminator_update, discriminator),
+            *_calls(spec, generator_update, discriminator),
+        ]
         for call in shown:
             if call.output:
-                _refuse(spec, f"reads {call}, a layer inside of {judge}, and not its verdict alone")
-        fakes = same.distinct(call for call in shown if _depends(spec, call, maker))
-        reals = same.distinct(call for call in shown if not _depends(spec, call, maker))
+                _refuse(
+                    spec, f"reads {call}, a layer inside {discriminator}, and not its output alone"
+                )
+        fakes = same.distinct(call for call in shown if _depends(spec, call, generator))
+        reals = same.distinct(call for call in shown if not _depends(spec, call, generator))
         for calls, word in ((reals, "the data"), (fakes, "what is made")):
             if len(calls) != 1:
                 listed = ", ".join(map(str, calls)) or "none"
-                _refuse(spec, f"shows {judge} {word} in {len(calls)} ways ({listed})")
+                _refuse(spec, f"shows {discriminator} {word} in {len(calls)} ways ({listed})")
         [real], [fake] = reals, fakes
         places = [
             index
             for index, argument in enumerate(fake.arguments)
-            if _depends(spec, argument, maker)
+            if _depends(spec, argument, generator)
         ]
         if len(places) != 1:
-            _refuse(spec, f"has {judge} judge {len(places)} things of {maker} at once ({fake})")
-        return cls(maker, judge, real, fake, places[0])
+            _refuse(
+                spec,
+                f"passes {len(places)} outputs of {generator} to {discriminator} at once ({fake})",
+            )
+        return cls(generator, discriminator, real, fake, places[0])
 
     @property
     def conditions(self) -> tuple[tuple[ex.Expression, ...], tuple[ex.Expression, ...]]:
-        """What is judged beside an image of the data, and beside one of the generator."""
+        """What is passed beside an image of the data, and beside one of the generator."""
         first, second = (
             tuple(part for index, part in enumerate(call.arguments) if index != self.place)
             for call in (self.real, self.fake)

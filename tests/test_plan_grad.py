@@ -14,7 +14,7 @@ from ganzoo.engine.training import Training
 from ganzoo.errors import SpecError
 from ganzoo.spec import Adam, Flatten, Linear, Network, Normal, Reshape, Spec, Update
 from ganzoo.spec.latex import expression_latex
-from tests.tiny_specs import SIDE, critic, gan, training
+from tests.builders import SIDE, critic, gan, training
 
 Weights = dict[str, list[Tensor]]
 R1 = "mean(squared_norm(grad(D(x), x)))"

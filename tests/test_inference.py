@@ -15,7 +15,7 @@ from ganzoo.errors import DataError, TaskError
 from ganzoo.models.inference import reconstructions, save_heat_map, scored, translations, write_csv
 from ganzoo.models.model import Model
 from ganzoo.spec import Spec
-from tests.test_model import model_of
+from tests.builders import model_of
 
 
 def test_pictures_are_fitted_and_come_back(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ from scripts import reference
 PIXELS = (1, 8, 8)
 
 
-def judge(*taps: str) -> Network:
+def scorer(*taps: str) -> Network:
     layers = [layer for name in taps for layer in (Linear(10), Tap(name))]
     return Network({"x": (Flatten(),)}, (*layers, Linear(1)))
 
@@ -55,7 +55,7 @@ def paint() -> Network:
 def names(example: str) -> dict[str, Any]:
     """The draws, networks and lets that examples speak of, as far as this one does.
 
-    `D(x)` is a judge of images, and `D(x, t)` one of pairs.
+    `D(x)` is a discriminator of images, and `D(x, t)` one of pairs.
     """
     tree = ex.parse(example)
     calls = [node for node in ex.walk(tree) if isinstance(node, ex.Call)]
@@ -64,7 +64,7 @@ def names(example: str) -> dict[str, Any]:
              "z": Normal(4), "e": Normal(3), "c": Vector(3), "u": Uniform(10, low=0),
              "box": Uniform(3, low=0)}  # fmt: skip
     networks = {
-        "D": pair() if of_pairs else judge("features"), "C": judge(), "Q": judge("classes"),
+        "D": pair() if of_pairs else scorer("features"), "C": scorer(), "Q": scorer("classes"),
         "E": Network({"x": (Flatten(),)}, (Linear(6),)), "G": paint(),
         "I": Network({"x": (Flatten(),)}, (Linear(6),)), "T": Network({"t": ()}, (Linear(6),)),
         "F": Network({"x": ()}, (Conv(4), Tap("features"), Linear(1))),

@@ -30,7 +30,7 @@ from ganzoo.spec import (
     Update,
 )
 from ganzoo.spec.layers.weights import matrix, weight_of
-from tests.tiny_specs import gan, training
+from tests.builders import gan, training
 
 
 def net(*layers: Layer, seed: int = 0, shape: tuple[int, ...] = (4, 6, 6), **more: Any) -> Net:

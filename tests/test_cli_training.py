@@ -17,10 +17,8 @@ from ganzoo.cli.console import check_output
 from ganzoo.engine.training import Training
 from ganzoo.errors import DataError
 from ganzoo.models import store
+from tests.builders import run
 from tests.table import TABLE
-from tests.test_cli import photos, run, tiny
-
-__all__ = ["photos", "tiny"]
 
 
 def trained(monkeypatch, tiny: Path, photos: Path, out: Path, *more: object) -> int:

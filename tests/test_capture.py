@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganzoo.data.source import Source
 from ganzoo.engine import train
 from ganzoo.engine.capture import NotRecordableError, named, rehearse
 from ganzoo.engine.losses import Losses
@@ -23,54 +20,11 @@ from ganzoo.engine.numbers import Numbers
 from ganzoo.engine.training import Training
 from ganzoo.errors import NonFiniteError
 from ganzoo.nn.moving_adam import MovingAdam
-from ganzoo.spec import SGD, Decay, Linear, Network, Normal, RMSprop, Spec, Stage, Update
+from ganzoo.spec import SGD, Linear, Network, Normal, Spec, Update
+from tests.builders import CPU, diverging, nothing, same, training, weights
+from tests.builders import data_of as data
+from tests.static_specs import MODERN, SPECS, declared, patterned, rows
 from tests.table import TABLE
-from tests.test_engine import (
-    CPU,
-    _nothing,
-    data,
-    diverging,
-    dropping,
-    same,
-    training,
-    weights,
-)
-
-
-def patterned() -> Spec:
-    """Updates that take turns, repeats, a rate that falls, memory of gradients: four patterns."""
-    generator = Update("G", {"fool": "bce(D(fake), 1)"}, SGD(0.05, 0.9), every=2, on=(1,))
-    judge = {"real": "bce(D(x), 1)", "fake": "bce(D(fake), 0)"}
-    penalty = Update("D", {"r1": "r1(D, x)"}, RMSprop(1e-3), every=3, name="lazy")
-    first = Update("D", judge, RMSprop(0.01, decay=Decay("linear", 0.0)), repeat=2)
-    spec = dropping()
-    return spec.model_copy(update={"stages": (Stage((first, penalty, generator), steps=12),)})
-
-
-SPECS: dict[str, Callable[[], Spec]] = {**TABLE, "dropout": dropping, "patterns": patterned}
-
-
-MODERN = {"r3gan": ("ganzoo_r3gan", "R3GAN"), "stylegan2": ("ganzoo_stylegan", "StyleGAN2")}
-SMALL = {"width": 16, "group": 4, "latent": 8}
-"""Settings, for those that have them."""
-
-
-def rows(name: str) -> Any:
-    if name in MODERN:
-        pixels = np.random.default_rng(0).integers(0, 256, (16, 1, 16, 16), np.uint8)
-        return Source.from_arrays("random", pixels)
-    return data(name if name in TABLE else "dcgan")
-
-
-def declared(name: str) -> Spec:
-    """A small Spec of that name: of the table, of this module, of a plugin with all that is new."""
-    if name not in MODERN:
-        return SPECS[name]()
-    module, variant = MODERN[name]
-    made = getattr(importlib.import_module(module), variant)
-    settings = {key: value for key, value in SMALL.items() if key in made.model_fields}
-    spec: Spec = made(**settings).spec(rows(name).fields)
-    return spec.model_copy(update={"batch": 4})
 
 
 def run(name: str, graph: bool, steps: int = 3) -> tuple[Training, list[dict[str, float]]]:
@@ -363,7 +317,7 @@ def test_a_bad_loss_stops_a_static_run_at_its_step() -> None:
     for graph in (False, True):
         number = 0
         with pytest.raises(NonFiniteError) as caught:
-            for step in train(diverging(), _nothing(), precision="fp32", batch=8, graph=graph):
+            for step in train(diverging(), nothing(), precision="fp32", batch=8, graph=graph):
                 number = step.number
         assert caught.value.step == number + 1 > 2
         found.append((caught.value.term, number))
@@ -387,7 +341,7 @@ def test_the_rate_is_read_inside_the_round() -> None:
         round=[Update("A", {"a": "mean(A(v))"}, SGD(0.5))],
         steps=4,
     )
-    made = training(spec, _nothing(), graph=True)
+    made = training(spec, nothing(), graph=True)
     bias = made.networks["A"].layers.get_submodule("0").bias
     assert isinstance(bias, Tensor)
     made.round()

@@ -18,7 +18,7 @@ from safetensors.torch import save as to_bytes
 
 from ganzoo.errors import IntegrityError, StoreError, TaskError
 from ganzoo.models import store
-from tests.test_model import model_of
+from tests.builders import model_of
 
 
 @pytest.fixture

@@ -1,0 +1,110 @@
+"""Expressions of tasks over many samples: in batches, within limits, finite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ganzoo.errors import TaskError
+from ganzoo.models.solving import solve
+from ganzoo.spec import expression as ex
+from ganzoo.spec import vocabulary
+from ganzoo.spec.tasks import Task
+
+if TYPE_CHECKING:
+    from ganzoo.models.model import Model
+
+BATCH = 256
+"""Samples that are computed at once."""
+SCORED = 16
+"""Images that are scored at once: always so many, so that none depends on its company."""
+
+
+def run(
+    model: Model, task: Task, text: str, values: Mapping[str, Tensor], batch: int = BATCH
+) -> Tensor:
+    """An expression of a task, in batches; what the task solves for is found first."""
+    if not task.solve:
+        return finite(model, outputs(model, text, values, batch), text)
+    if model.limit is not None and task.minimize in model.work:
+        work = model.work[task.minimize].with_gradients(task.steps)
+        work.check(f"{task.minimize!r} of {model.title}", 1, model.limit)
+    parts: list[Tensor] = []
+    for first in range(0, _count(values), batch):
+        some = rows(values, first, batch)
+        parts.append(model.evaluate(text, *solve(model, task, some)))
+    return finite(model, torch.cat(parts), text)
+
+
+def alike(model: Model, task: Task, text: str, values: Mapping[str, Tensor]) -> Tensor:
+    """As `outputs`, with batches filled up to one size.
+
+    The last bits of a matrix product depend on how many rows there are; a verdict must not.
+    """
+    n = _count(values)
+    at_once(model, text, SCORED, exact=True)
+    wanted = -(-n // SCORED) * SCORED
+    filled = {
+        name: torch.cat([value, value[:1].expand(wanted - n, *value.shape[1:])])
+        if value.ndim
+        else value
+        for name, value in values.items()
+    }
+    return run(model, task, text, filled, SCORED)[:n]
+
+
+def outputs(model: Model, text: str, values: Mapping[str, Tensor], batch: int = BATCH) -> Tensor:
+    """As `Model.evaluate`, for an expression with one row a sample: in batches, side by side."""
+    n, step = _count(values), at_once(model, text, batch)
+    parts = [model.evaluate(text, rows(values, i, step)) for i in range(0, n, step)]
+    return torch.cat(parts)
+
+
+def finite(model: Model, values: Tensor, text: str) -> Tensor:
+    """The same values; TaskError where some are not finite."""
+    if not torch.isfinite(values).all():
+        raise TaskError(
+            f"{text!r} of {model.title} comes to numbers that are not finite (NaN or infinite): "
+            "its weights, or what it was given, are out of any sensible range"
+        )
+    return values
+
+
+def at_once(model: Model, text: str, batch: int, *, exact: bool = False) -> int:
+    """How many samples of an expression are computed at once, of `batch` at most.
+
+    Raises:
+        TaskError: one is too much work for a model that was loaded; `exact`: all of them.
+    """
+    work = model.work.get(text)
+    if work is None:
+        return batch
+    if ex.GRADIENT in model.spec.names_in(text):
+        work = work.with_gradients()
+    if model.limit is not None:
+        work.check(f"{text!r} of {model.title}", batch if exact else 1, model.limit)
+    return batch if exact else work.batch(batch, model.limit or 1)
+
+
+def differentiates(model: Model, text: str) -> bool:
+    """Whether an expression takes gradients: of itself, or in a function of a network."""
+    spec = model.spec
+    names = spec.names_in(text) - {*spec.networks, *spec.draws, *spec.let, *spec.state}
+    functions = (vocabulary.function(name) for name in names - {ex.GRADIENT})
+    return ex.GRADIENT in names or any(f is not None and f.networks for f in functions)
+
+
+def _count(values: Mapping[str, Tensor]) -> int:
+    """How many samples there are values of."""
+    return next(value.shape[0] for value in values.values() if value.ndim)
+
+
+def rows(values: Mapping[str, Tensor], first: int, count: int) -> dict[str, Tensor]:
+    """Some samples; numbers, without axes, are of all."""
+    return {
+        name: value[first : first + count] if value.ndim else value
+        for name, value in values.items()
+    }
