@@ -58,6 +58,7 @@ def train(
     device: str | torch.device | None = None,
     precision: Precision = "auto",
     graph: bool | None = None,
+    shared_norm: bool = True,
     resume: str | Path | None = None,
 ) -> Iterator[Step]:
     """Train `spec` on `data`; yields a `Step` after each round. The caller logs, saves, stops.
@@ -80,6 +81,8 @@ def train(
         graph: record each kind of round as a CUDA graph and replay it: by default on CUDA, in
             one process. On the CPU, where nothing can be recorded, True runs the same function
             on the same static tensors.
+        shared_norm: of several processes, which torchrun starts, batch norm takes the statistics
+            of the global batch, as one process would; False: of each its share, which is faster.
         resume: a checkpoint; the run goes on as if it had not stopped. More `steps` than it
             had are fine where the Spec has one stage and no decay.
 
@@ -102,6 +105,7 @@ def train(
         device=device,
         precision=precision,
         graph=graph,
+        shared_norm=shared_norm,
     )
     if resume is not None:
         training.load(Path(resume))
@@ -118,6 +122,7 @@ def prepare(
     device: str | torch.device | None = None,
     precision: Precision = "auto",
     graph: bool | None = None,
+    shared_norm: bool = True,
 ) -> Training:
     """All that can be refused about a training, done before its first round; takes what `train`
     takes, and raises what it raises."""
@@ -129,6 +134,7 @@ def prepare(
         device=find(device),
         precision=precision,
         graph=graph,
+        shared_norm=shared_norm,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ganzoo.engine import distribution
+from ganzoo.nn.processes import everyones_mean, gathered
 from ganzoo.spec.spec import Spec
 
 
@@ -61,7 +61,7 @@ class Memory:
 
     def everywhere(self, value: Tensor) -> Tensor:
         """The mean of a value over all processes."""
-        return distribution.mean(value) if self.world > 1 else value
+        return everyones_mean(value) if self.world > 1 else value
 
     def _everyones(self, name: str, values: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Samples of all processes together, where a state is of samples."""
@@ -69,7 +69,7 @@ class Memory:
         of_samples = {key for key, kind in state.texts.items() if kind == "read"}
         of_samples |= set(state.noise)
         return {
-            key: distribution.together(value)
+            key: gathered(value.detach())
             if self.world > 1 and key in of_samples
             else value.detach()
             for key, value in values.items()

@@ -46,7 +46,7 @@ class Value:
 
     `scheduled` is a number that follows the run, `point` what a gradient is taken with respect to
     (its word is the name under which it counts as a network), `average` a pass of a network's
-    moving average. `meaning`: equal for values of equal expressions, whatever draws and steps.
+    moving average, `everywhere` a mean that several processes take together. `meaning`: equal for values of equal expressions, whatever draws and steps.
     `networks`: those that it depends on. `wants`: those whose gradients flow through it.
     `first`, `last`: the executions in which it is first and last used. `nested`: it is read
     once, so the code writes it there and gives it no name.
@@ -68,6 +68,7 @@ class Value:
     name: str = ""
     nested: bool = False
     average: bool = False
+    everywhere: bool = False
     meaning: int = -1
 
     @property
@@ -166,6 +167,7 @@ class Round:
         self.executions = tuple(self._execute())
         self.remembers = tuple(self._remember())
         self._want()
+        self._share()
         self._live()
 
     # ------------------------------------------------------------- values and their keys
@@ -378,6 +380,43 @@ class Round:
         for value in [*self._known.values()]:
             if value.kind == "gradient":
                 mark(value.inputs[0], frozenset({value.word}))
+
+    def _share(self) -> None:
+        """Find the means that several processes must take together.
+
+        The mean of what the processes lose is what one would lose where a mean stands alone, or in
+        sums and multiples by constants. Where anything else is made of it, all need the same.
+        """
+        seen = set[tuple[int, bool]]()
+
+        def constant(value: Value) -> bool:
+            alone = value.kind in {"number", "scheduled", "state"} and not value.parts
+            return alone or (value.kind == "operator" and all(map(constant, value.parts)))
+
+        def visit(value: Value, summed: bool) -> None:
+            if (id(value), summed) in seen:
+                return
+            seen.add((id(value), summed))
+            match value.kind, value.word, value.inputs:
+                case "operator", "*", (left, right):
+                    visit(left, summed and constant(right))
+                    visit(right, summed and constant(left))
+                case "operator", "/", (left, right):
+                    visit(left, summed and constant(right))
+                    visit(right, False)
+                case "operator", "+" | "-", parts:
+                    for part in parts:
+                        visit(part, summed)
+                case "function", "detach", (inner,):
+                    visit(inner, summed)
+                case _:
+                    value.everywhere = value.everywhere or (value.reduced and not summed)
+                    for part in value.parts:
+                        visit(part, False)
+
+        for execution in self.executions:
+            for term in (term for terms in execution.terms for term in terms):
+                visit(term, True)
 
     def _live(self) -> None:
         def visit(value: Value, index: int) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint, distribution, identity
 from ganzoo.engine.averages import Averages, decay_of
+from ganzoo.engine.buckets import Buckets
 from ganzoo.engine.draws import Draws
 from ganzoo.engine.losses import Losses, check
 from ganzoo.engine.memory import Memory
@@ -26,6 +27,7 @@ from ganzoo.models.config import ModelConfig
 from ganzoo.models.model import Model
 from ganzoo.nn.build import build, check_trained, initialize
 from ganzoo.nn.optimizers import rates_of
+from ganzoo.nn.processes import everyones_mean, mix_everywhere
 from ganzoo.seed import key
 from ganzoo.spec import numbers
 from ganzoo.spec.draws import Image
@@ -48,6 +50,8 @@ class Training:
 
     Attributes:
         said: what the checkpoint keeps that was loaded, see `save`.
+        shared_norm: batch norm takes the statistics of the global batch where there are several
+            processes; else each takes those of its share, which is faster.
         plugins: distributions whose versions a checkpoint names, beside those of the Spec's words.
     """
 
@@ -61,6 +65,7 @@ class Training:
         device: torch.device,
         precision: Precision = "auto",
         graph: bool | None = None,
+        shared_norm: bool = True,
     ) -> None:
         self.spec, self.seed, self.device = spec, seed, device
         self.data = None if data is None else data.to(device)
@@ -78,8 +83,14 @@ class Training:
             net.precision = torch.bfloat16 if bf16 else None
             # on the CPU torch's own gradients of gradients are the faster ones
             net.convolutions = device.type == "cuda"
+        self.shared_norm = shared_norm or self.world == 1
+        if self.world > 1:
+            for net in self.networks.values():
+                net.several, net.shared_norm = True, shared_norm
+                mix_everywhere(net)
         modules = [module for net in self.networks.values() for module in net.modules()]
-        if batch // self.world < 2 and any(isinstance(module, NORMS) for module in modules):
+        normed = batch if self.shared_norm else batch // self.world
+        if normed < 2 and any(isinstance(module, NORMS) for module in modules):
             raise TrainingError("batch norm needs two samples in a process; raise the batch")
         versions = max(self.plan.versions(index) for index in range(len(spec.stages)))
         self.draws = Draws(
@@ -91,6 +102,7 @@ class Training:
             device,
         )
         self.updaters = self._updaters()
+        self._buckets = self._averaging() if self.world > 1 else {}
         self.averages = Averages(spec, self.networks, self.numbers)
         self.memory = Memory(
             spec, self.networks.reads, device, world=self.world, share=self.draws.share
@@ -98,6 +110,7 @@ class Training:
         self.tools = Tools(
             number=self._number, recall=self.memory.recall, remember=self.memory.remember,
             everywhere=self.memory.everywhere, averages=self.averages.called,
+            several=self.world > 1,
         )  # fmt: skip
         self.step = 0
         self.within_round = False
@@ -196,20 +209,47 @@ class Training:
         """One round, on what stands in the tensors that it reads; returns its loss terms."""
         self._kept = []
         function(draw, self._gradients, self._apply)
+        if not self.shared_norm:
+            self._mean_statistics()
         self.averages.step()
         self.memory.step()
         kept, self._kept = self._kept, []
         return torch.stack(kept) if kept else torch.empty(0, device=self.device)
 
+    def _averaging(self) -> dict[str, Buckets]:
+        updates = [update for stage in self.spec.stages for update in stage.updates]
+        return {
+            name: Buckets(
+                updater.parameters, max(len(u.minimize) for u in updates if u.name == name)
+            )
+            for name, updater in self.updaters.items()
+        }
+
+    @torch.no_grad()
+    def _mean_statistics(self) -> None:
+        """Let all processes hold the same running statistics, each having made its own."""
+        found = [
+            buffer
+            for net in self.networks.values()
+            for module in net.modules()
+            if isinstance(module, NORMS)
+            for buffer in (module.running_mean, module.running_var)
+            if buffer is not None
+        ]
+        if found:
+            means = everyones_mean(torch.cat(found)).split([len(buffer) for buffer in found])
+            for buffer, mean in zip(found, means, strict=True):
+                buffer.copy_(mean)
+
     def _gradients(self, name: str, *terms: Tensor, keep_graph: bool = False) -> None:
         updater = self.updaters[name]
         total = terms[0] if len(terms) == 1 else torch.stack(terms).sum()
-        if self.device.type == "cpu" and not math.isfinite(total.item()):
-            # before the step, so that the weights are still the good ones
-            names = [(name, term) for term in self._updates[name].minimize]
-            values = [term.item() for term in terms]
-            name = self.spec.stages[self._stage].name
-            check(self.step, name, names, values, self.checkpoint, self._losses.texts)
+        if self.world > 1:
+            means = self._buckets[name].average(total, terms, keep_graph).clone()
+            self._check(name, means.sum(), means)
+            self._kept += means.unbind()
+            return
+        self._check(name, total, terms)
         gradients = torch.autograd.grad(
             total, updater.parameters, retain_graph=keep_graph, allow_unused=True
         )
@@ -217,8 +257,17 @@ class Training:
             parameter.grad = _laid_out_like(parameter, gradient)
         self._kept += [term.detach() for term in terms]
 
+    def _check(self, name: str, total: Tensor, terms: Iterable[Tensor]) -> None:
+        """On the CPU, NonFiniteError before the step, so that the weights are still the good
+        ones."""
+        if self.device.type == "cpu" and not math.isfinite(total.item()):
+            names = [(name, term) for term in self._updates[name].minimize]
+            values = [term.item() for term in terms]
+            stage = self.spec.stages[self._stage].name
+            check(self.step, stage, names, values, self.checkpoint, self._losses.texts)
+
     def _apply(self, name: str) -> None:
-        self.updaters[name].step(self._updates[name], self.world)
+        self.updaters[name].step(self._updates[name])
 
     # --------------------------------------------------------------- looking and saving
 
