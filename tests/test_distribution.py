@@ -25,7 +25,7 @@ from ganzoo.engine import training as engine
 from ganzoo.engine.buckets import Buckets
 from ganzoo.engine.distribution import Votes, first_here, join_group, told
 from ganzoo.engine.training import Training
-from ganzoo.errors import DataError, ElsewhereError, NonFiniteError
+from ganzoo.errors import DataError, ElsewhereError, NonFiniteError, TrainingError
 from ganzoo.plugins.host import default
 from ganzoo.runs import log, state
 from ganzoo.spec import (
@@ -49,6 +49,7 @@ from ganzoo.spec import (
     Text,
     Uniform,
     Update,
+    vocabulary,
 )
 from tests.table import TABLE, arrays, fields
 
@@ -170,7 +171,7 @@ NAMES = [
 FOUR = ("row gan", "variant dcgan", "own memory", "own relative")
 
 
-def learnt(name: str) -> dict[str, Any]:
+def learnt(name: str, **options: Any) -> dict[str, Any]:
     """What a few rounds make of a run: all that a checkpoint would hold, and the last losses.
 
     In float64, or Adam, whose first steps are as long for a gradient that is rounding alone as
@@ -182,8 +183,9 @@ def learnt(name: str) -> dict[str, Any]:
     spec = spec.with_steps(rounds * len(spec.stages))
     with doubled():
         training = Training(
-            spec, source, batch=BATCH, seed=2, device=torch.device("cpu"), precision="fp32"
-        )
+            spec, source, batch=BATCH, seed=2, device=torch.device("cpu"), precision="fp32",
+            **options,
+        )  # fmt: skip
         of = training.draws.batch_of
         training.draws.batch_of = lambda *given: _double(of(*given))  # type: ignore[method-assign]
         while training.step < spec.steps:
@@ -419,6 +421,52 @@ def test_what_fails_in_process_0_ends_all(two: dict[str, list[Any]]) -> None:
 def test_all_stop_after_the_same_round(two: dict[str, list[Any]]) -> None:
     (first, wish), (second, also) = two["stopping"]
     assert first == second >= 20 and wish == also == 2
+
+
+# ------------------------------------------------------------------------------- in parts
+
+
+def looks_at_a_batch(name: str) -> bool:
+    spec, _ = made(name)
+    layers = [layer for network in spec.networks.values() for _, layer in network.walk()]
+    words = {word for _, text in spec.expressions() for word in spec.names_in(text)}
+    kinds = ("batch_norm", "minibatch_std", "dropout", "gaussian_noise")
+    return any(layer.kind in kinds for layer in layers) or any(
+        (function := vocabulary.function(word)) is not None and function.mixes for word in words
+    )
+
+
+ALONE = [name for name in NAMES if name != "row stackgan" and not looks_at_a_batch(name)]
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_batch_in_parts_makes_the_weights_of_the_whole(name: str) -> None:
+    alone, parts = learnt(name), learnt(name, accumulate=4)
+    assert alone.keys() == parts.keys()
+    for key, value in alone.items():
+        np.testing.assert_allclose(parts[key], value, rtol=1e-6, atol=1e-6, err_msg=key)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_no_network_sees_more_than_a_part(graph: bool) -> None:
+    spec, source = made("own memory")
+    training = Training(
+        spec, source, batch=BATCH, seed=0, device=torch.device("cpu"), precision="fp32",
+        accumulate=4, graph=graph,
+    )  # fmt: skip
+    seen = list[int]()
+    for net in training.networks.values():
+        net.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
+    for _ in range(2):
+        training.round()
+    assert set(seen) == {2}
+    assert training.losses().keys() == {"D.real", "D.fake", "G.fool"}
+
+
+def test_parts_that_a_batch_does_not_have() -> None:
+    spec, source = made("row gan")
+    with pytest.raises(TrainingError, match="8 samples cannot be taken in 3 equal parts"):
+        train(spec, source, batch=8, accumulate=3)
 
 
 # ------------------------------------------------------------------------------- torchrun

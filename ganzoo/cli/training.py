@@ -34,7 +34,7 @@ def train(
     out_: Annotated[Path | None, typer.Option("--out", help="Folder of the run.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
     precision: Annotated[
-        str | None, typer.Option(help="auto, fp32 or bf16; auto by default.")
+        str | None, typer.Option(help="auto, fp32, tf32 (CUDA) or bf16; auto by default.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
     graph: Annotated[
@@ -47,6 +47,9 @@ def train(
             help="Under torchrun: batch norm over the global batch, or each process's share.",
         ),
     ] = True,
+    accumulate: Annotated[
+        int, typer.Option(min=1, help="Parts in which a batch is taken, to need less memory.")
+    ] = 1,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop and save after so long, to go on later.")
     ] = None,
@@ -66,8 +69,8 @@ def train(
     distribution.join_group()
     out.quiet = err.quiet = distribution.rank() > 0  # process 0 speaks for all
     begun = time.monotonic()
-    if precision not in (None, "auto", "fp32", "bf16"):
-        raise SpecError(f"--precision is auto, fp32 or bf16, not {precision!r}")
+    if precision not in (None, "auto", "fp32", "tf32", "bf16"):
+        raise SpecError(f"--precision is auto, fp32, tf32 or bf16, not {precision!r}")
     find(device)
     if resume is not None:
         if target or data or batch or set or loss or out_ or snapshots or strict:
@@ -107,7 +110,8 @@ def train(
     deadline = None if minutes is None else begun + 60 * minutes
     if train_with_progress(
         folder, source, settings.name,
-        settings=settings, device=device, graph=graph, shared_norm=shared_norm, deadline=deadline,
+        settings=settings, device=device, graph=graph, shared_norm=shared_norm,
+        accumulate=accumulate, deadline=deadline,
     ):  # fmt: skip
         report(folder, settings.spec)
 

@@ -72,25 +72,37 @@ class Buckets:
 
         They stand in memory that the next call overwrites.
         """
-        for place, term in zip(self._terms, terms, strict=False):
-            place.copy_(term.detach())
-        self._missing, self._sent = [*self._counts], []
         if self.pieces == 1:
             found = torch.autograd.grad(
                 total, self.parameters, retain_graph=keep_graph, allow_unused=True
             )
-            for parameter, gradient in zip(self.parameters, found, strict=True):
-                if gradient is not None:
-                    parameter.grad = self._views[parameter].copy_(gradient)
-        else:
-            torch.autograd.backward(total, inputs=self.parameters, retain_graph=keep_graph)
+            return self.exchange(found, terms)
+        self._missing, self._sent = [*self._counts], []
+        self._note(terms)
+        torch.autograd.backward(total, inputs=self.parameters, retain_graph=keep_graph)
+        return self._finish(len(terms))
+
+    def exchange(self, gradients: Sequence[Tensor | None], terms: Sequence[Tensor]) -> Tensor:
+        """Set gradients that are there already, averaged; returns what `average` returns."""
+        self._sent = []
+        self._note(terms)
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            if gradient is not None:
+                parameter.grad = self._views[parameter].copy_(gradient)
+        return self._finish(len(terms))
+
+    def _note(self, terms: Sequence[Tensor]) -> None:
+        for place, term in zip(self._terms, terms, strict=False):
+            place.copy_(term.detach())
+
+    def _finish(self, terms: int) -> Tensor:
         self._send(everything=True)
         for work in self._sent:
             work.wait()
         for flat in self._flat:
             flat /= dist.get_world_size()
         self._missing = []
-        return self._terms[: len(terms)]
+        return self._terms[:terms]
 
     def _made(self, parameter: Tensor) -> None:
         """Autograd has made the gradient of a parameter."""

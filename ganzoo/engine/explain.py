@@ -12,7 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from ganzoo.engine.draws import noise_width
-from ganzoo.engine.plan import Passes, Plan, Round
+from ganzoo.engine.plan import Plan, Round
+from ganzoo.engine.values import Passes
 from ganzoo.engine.writer import Tools
 from ganzoo.nn.build import Networks, build, check_trained
 from ganzoo.nn.interpreter import Evaluator

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint, distribution, identity
@@ -18,8 +18,11 @@ from ganzoo.engine.draws import Draws
 from ganzoo.engine.losses import Losses, check
 from ganzoo.engine.memory import Memory
 from ganzoo.engine.numbers import Numbers
+from ganzoo.engine.parts import in_parts
 from ganzoo.engine.plan import Plan
+from ganzoo.engine.precision import Precision, multiplying, resolved
 from ganzoo.engine.runner import Runner
+from ganzoo.engine.settling import NORMS, SETTLE_BATCHES, settle
 from ganzoo.engine.updates import Updater
 from ganzoo.engine.writer import Tools
 from ganzoo.errors import NonFiniteError, TrainingError, choices
@@ -36,12 +39,6 @@ from ganzoo.spec.optimizers import Shared
 from ganzoo.spec.schedule import Stage, Update, updates_of
 from ganzoo.spec.spec import Spec
 
-Precision = Literal["auto", "fp32", "bf16"]
-SETTLE_BATCHES = 50
-"""Batches from which the batch statistics of averaged networks are estimated."""
-
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-
 
 class Training:
     """The state of a run: networks, optimizers, moving averages, and the number of rounds done.
@@ -52,6 +49,10 @@ class Training:
         said: what the checkpoint keeps that was loaded, see `save`.
         shared_norm: batch norm takes the statistics of the global batch where there are several
             processes; else each takes those of its share, which is faster.
+        accumulate: in how many parts a process takes its share of the batch, one after the other,
+            whose gradients are summed before each step. Losses of each sample alone, and their
+            means, are those of the whole; what looks at a batch (batch norm, minibatch
+            deviation, means inside of other things) looks at a part.
         plugins: distributions whose versions a checkpoint names, beside those of the Spec's words.
     """
 
@@ -66,6 +67,7 @@ class Training:
         precision: Precision = "auto",
         graph: bool | None = None,
         shared_norm: bool = True,
+        accumulate: int = 1,
     ) -> None:
         self.spec, self.seed, self.device = spec, seed, device
         self.data = None if data is None else data.to(device)
@@ -84,14 +86,26 @@ class Training:
             # on the CPU torch's own gradients of gradients are the faster ones
             net.convolutions = device.type == "cuda"
         self.shared_norm = shared_norm or self.world == 1
+        self.accumulate = accumulate
+        share, rest = divmod(batch, self.world)
+        if accumulate < 1 or (not rest and share % accumulate):
+            raise TrainingError(
+                f"{share} samples cannot be taken in {accumulate} equal parts; give another batch, "
+                "or another number of parts"
+            )
         if self.world > 1:
             for net in self.networks.values():
                 net.several, net.shared_norm = True, shared_norm
                 mix_everywhere(net)
         modules = [module for net in self.networks.values() for module in net.modules()]
-        normed = batch if self.shared_norm else batch // self.world
-        if normed < 2 and any(isinstance(module, NORMS) for module in modules):
-            raise TrainingError("batch norm needs two samples in a process; raise the batch")
+        norms = [module for module in modules if isinstance(module, NORMS)]
+        normed = (batch if self.shared_norm else batch // self.world) // accumulate
+        if normed < 2 and norms:
+            raise TrainingError("batch norm needs two samples at once; raise the batch")
+        for norm in norms:
+            if norm.momentum is not None and accumulate > 1:
+                # so that running statistics forget no faster
+                norm.momentum = 1 - (1 - norm.momentum) ** (1 / accumulate)
         versions = max(self.plan.versions(index) for index in range(len(spec.stages)))
         self.draws = Draws(
             spec, self.data, batch=batch, seed=seed, device=device, versions=versions,
@@ -110,7 +124,7 @@ class Training:
         self.tools = Tools(
             number=self._number, recall=self.memory.recall, remember=self.memory.remember,
             everywhere=self.memory.everywhere, averages=self.averages.called,
-            several=self.world > 1,
+            several=self.world > 1, turns=accumulate > 1,
         )  # fmt: skip
         self.step = 0
         self.within_round = False
@@ -154,7 +168,8 @@ class Training:
         # the usual on most processors; the caller's own arithmetic is left as it is
         torch.set_flush_denormal(True)
         try:
-            terms = self.runner(round, self.step)
+            with multiplying(self.precision, self.device):
+                terms = self.runner(round, self.step)
         finally:
             torch.set_flush_denormal(False)
         self._losses.keep(self.step, stage.name, round.terms, terms, self.checkpoint)
@@ -208,7 +223,10 @@ class Training:
     def _compute(self, function: Callable[..., None], draw: Callable[..., Any]) -> Tensor:
         """One round, on what stands in the tensors that it reads; returns its loss terms."""
         self._kept = []
-        function(draw, self._gradients, self._apply)
+        if self.accumulate > 1:
+            in_parts(function, draw, self.accumulate, self.updaters, self._step_together)
+        else:
+            function(draw, self._gradients, self._apply)
         if not self.shared_norm:
             self._mean_statistics()
         self.averages.step()
@@ -224,6 +242,19 @@ class Training:
             )
             for name, updater in self.updaters.items()
         }
+
+    def _step_together(
+        self, name: str, gradients: list[Tensor | None], terms: list[Tensor]
+    ) -> None:
+        """Step with the gradients of all parts of the batch."""
+        if self.world > 1:
+            terms = [*self._buckets[name].exchange(gradients, terms).clone().unbind()]
+        else:
+            for p, gradient in zip(self.updaters[name].parameters, gradients, strict=True):
+                p.grad = _laid_out_like(p, gradient)
+        self._check(name, torch.stack(terms).sum(), terms)
+        self._kept += terms
+        self._apply(name)
 
     @torch.no_grad()
     def _mean_statistics(self) -> None:
@@ -296,41 +327,9 @@ class Training:
         if self.data is not None and any(isinstance(d, Image) for d in self.spec.draws.values()):
             config = config.replace(preprocessing=self.data.preprocessing.to_dict())
         model = Model(self.spec, networks, config, state=state)
-        self._settle(model, batches, [*(self.spec.tasks if tasks is None else tasks)])
+        wanted = [*(self.spec.tasks if tasks is None else tasks)]
+        settle(model, self.data, wanted, batches, batch=self.draws.batch, seed=self.seed)
         return model
-
-    def _settle(self, model: Model, batches: int, wanted: list[str]) -> None:
-        """Estimate batch statistics anew for averaged weights: the old ones are not theirs."""
-        tasks = [self.spec.tasks[name] for name in wanted]
-        texts = [text for task in tasks for _, text in task.expressions]
-        needed = {name for text in texts for name in self.spec.names_in(text)}
-        norms = [
-            module
-            for name in self.spec.ema
-            if name in model.networks and name in needed
-            for module in model.networks[name].modules()
-            if isinstance(module, NORMS)
-        ]
-        if not norms:
-            return
-        momenta = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain mean over all batches
-            norm.train()
-        draws = Draws(
-            self.spec, self.data, batch=self.draws.batch, seed=key(self.seed, "settle"),
-            device=self.device,
-        )  # fmt: skip
-        for number in range(batches):
-            for task in tasks:
-                for _, text in task.expressions:
-                    drawn = self.spec.draws_in(text)
-                    values = dict(zip(drawn, draws(number, 0, drawn), strict=True))
-                    model.evaluate(text, values, numbers=task.numbers)
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-            norm.eval()
 
     def _state(self) -> dict[str, Tensor]:
         state: dict[str, Tensor] = {}
@@ -352,7 +351,9 @@ class Training:
             "Spec": identity.spec_digest(self.spec),
             "data": self._data_digest,
             "precision": self.precision,
-            "surroundings": identity.surroundings(self.spec, self.device, self.world, self.plugins),
+            "surroundings": identity.surroundings(
+                self.spec, self.device, self.world, self.plugins, self.accumulate
+            ),
         }
 
     def save(self, path: Path, **said: Any) -> Path:
@@ -459,30 +460,11 @@ class Training:
                 )
 
 
-def resolved(precision: Precision, device: torch.device) -> Precision:
-    """What `auto` means on a device; any other precision as it is."""
-    if precision not in get_args(Precision):
-        raise TrainingError(f"precision is auto, fp32 or bf16, not {precision!r}")
-    if precision == "auto":
-        return "bf16" if _has_bf16(device) else "fp32"
-    return precision
-
-
 def _most_terms(stage: Stage) -> int:
     """How many loss terms a round of the stage computes at most."""
     return sum(
         item.repeat * len(update.minimize) for item in stage.round for update in updates_of(item)
     )
-
-
-def _has_bf16(device: torch.device) -> bool:
-    """Whether `device` multiplies bfloat16 matrices in hardware."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # not in the oldest torch that is supported
-    ask = getattr(torch.cpu, "get_capabilities", dict)
-    found = ask() if device.type == "cpu" else {}
-    return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))
 
 
 def _laid_out_like(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:

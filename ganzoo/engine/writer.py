@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import linecache
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,8 @@ from ganzoo.nn.processes import on_all_samples
 from ganzoo.spec import vocabulary
 
 if TYPE_CHECKING:
-    from ganzoo.engine.plan import Execution, Round, Value
+    from ganzoo.engine.plan import Round
+    from ganzoo.engine.values import Execution, Value
 
 OWN_WORDS = (
     "train_round", "draw", "gradients", "apply", "no_grad", "range", "k", "number", "recall",
@@ -49,7 +51,8 @@ class Tools:
     recall(state, **values): what a state means. remember(state, **values): what it is made from
     for the next round; all states change once the last has been told.
     everywhere(value): the mean of a value over all processes. averages: moving averages of
-    networks, as modules by name. several: whether there are other processes.
+    networks, as modules by name. several: whether there are other processes. turns: whether the
+    function is a generator, which yields the name of each update where it would `apply` it.
     """
 
     number: Callable[[str], Tensor] = _absent
@@ -58,6 +61,7 @@ class Tools:
     everywhere: Callable[[Tensor], Tensor] = _alone
     averages: Mapping[str, Any] = field(default_factory=lambda: dict[str, Any]())
     several: bool = False
+    turns: bool = False
 
 
 def leaf(value: Tensor) -> Tensor:
@@ -114,8 +118,15 @@ def compile_round(round: Round, names: Mapping[str, Any], tools: Tools) -> Calla
         namespace[ours[word]] = getattr(tools, word)
     # identifiers and numbers of a validated Spec, laid out by the writer below: no text of the
     # Spec reaches this line
-    exec(compile(round.code, filename, "exec"), namespace)
+    code = _in_turns(round.code, ours["apply"]) if tools.turns else round.code
+    exec(compile(code, filename, "exec"), namespace)
     return namespace[ours["train_round"]]
+
+
+def _in_turns(code: str, apply: str) -> str:
+    """The round as a generator, so that parts of a batch can take turns; line by line the same."""
+    code = re.sub(rf"^( +){apply}\((.+)\)$", r"\1yield \2", code, flags=re.MULTILINE)
+    return f"{code}    return\n    yield\n"  # a round of no updates is a generator, too
 
 
 def _loaded(word: str, tools: Tools) -> Callable[..., Any]:

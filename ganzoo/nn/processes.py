@@ -102,7 +102,7 @@ def _all(value: Any) -> Any:
 
 
 def mix_everywhere(net: nn.Module) -> list[RemovableHandle]:
-    """Let the layers of a network that mix samples, batch norm aside, see those of all processes."""
+    """Let layers that mix samples see those of all processes; batch norm is `AsOne`'s."""
     handles: list[RemovableHandle] = []
     for module in net.modules():
         if getattr(getattr(module, "_layer", None), "mixes", False):

@@ -28,6 +28,7 @@ def carry_out(
     device: str | None = None,
     graph: bool | None = None,
     shared_norm: bool = True,
+    accumulate: int = 1,
     checkpoint_seconds: float = 60.0,
     facts: Mapping[str, Any] | None = None,
 ) -> Generator[Step]:
@@ -48,7 +49,7 @@ def carry_out(
         settings: of a run that is not there yet, and begins with this; or those that a run
             goes on with, where they are not the ones of its run.json (`extended`).
         graph: as `ganzoo.train` takes it.
-        shared_norm: as `ganzoo.train` takes it.
+        shared_norm, accumulate: as `ganzoo.train` takes them.
         checkpoint_seconds: seconds between checkpoints.
         facts: what the model's config.json says beside what the run knows.
 
@@ -66,7 +67,7 @@ def carry_out(
         stored, settings, resumable = found
         new = stored is None
         used, held_out = hold_out(settings.spec, data)
-        training = _prepared(settings, used, device, graph, shared_norm)
+        training = _prepared(settings, used, device, graph, shared_norm, accumulate)
         if resumable:
             training.load(folder / CHECKPOINT)
         made: list[Path] | None = None
@@ -120,7 +121,12 @@ def _looked(
 
 
 def _prepared(
-    settings: Settings, data: Source, device: str | None, graph: bool | None, shared_norm: bool
+    settings: Settings,
+    data: Source,
+    device: str | None,
+    graph: bool | None,
+    shared_norm: bool,
+    accumulate: int,
 ) -> Training:
     training = prepare(
         settings.spec,
@@ -131,6 +137,7 @@ def _prepared(
         precision=settings.precision,  # type: ignore[arg-type]
         graph=graph,
         shared_norm=shared_norm,
+        accumulate=accumulate,
         device=device,
     )
     plugin = settings.made_by.get("plugin")
