@@ -388,7 +388,7 @@ def test_a_batch_that_two_cannot_share(two: dict[str, list[Any]]) -> None:
 def test_a_loss_that_is_infinite_in_one_process_stops_all_before_the_step(
     two: dict[str, list[Any]],
 ) -> None:
-    assert two["infinite"] == [("main.D.wild", True)] * 2
+    assert two["infinite"] == [("train.D.wild", True)] * 2
 
 
 def test_batch_norm_of_each_process_leaves_all_with_the_same_state(

@@ -101,8 +101,8 @@ def train(
             precision=precision or "auto", snapshots=snapshots, made_by=made_by,
         ).settled(device)  # fmt: skip
         folder = out_ or Path("runs") / settings.name
-        # processes that torchrun has started anew go on with what they began
-        if not (distribution.restarted() and runs.state(folder) != "none"):
+        # processes that torchrun starts anew go on with what they began
+        if not (distribution.may_be_restarted() and runs.state(folder) != "none"):
             distribution.told(lambda: runs.check_vacant(folder))
         runs.check_place(folder)
     source = distribution.first_here(lambda: load(settings.data))

@@ -31,9 +31,10 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0")) if processes() > 1 else 0
 
 
-def restarted() -> bool:
-    """Whether torchrun has started all processes anew, after one of them failed or came."""
-    return processes() > 1 and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+def may_be_restarted() -> bool:
+    """Whether torchrun starts all processes anew where one fails or the number changes
+    (`--max-restarts`), so that a run which has begun is to go on."""
+    return processes() > 1 and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")) > 0
 
 
 def join_group() -> tuple[int, int]:
@@ -46,7 +47,12 @@ def join_group() -> tuple[int, int]:
             # `cuda` then means this process's own
             local = int(os.environ.get("LOCAL_RANK", "0"))
             torch.cuda.set_device(local % torch.cuda.device_count())
-        dist.init_process_group("cpu:gloo,cuda:nccl" if both else "gloo")
+        backend = "cpu:gloo,cuda:nccl" if both else "gloo"
+        store, number, world = next(iter(dist.rendezvous("env://")))
+        # where torchrun starts anew, its store still has the addresses of those that are gone
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store = dist.PrefixStore(f"ganzoo/{attempt}", store)
+        dist.init_process_group(backend, store=store, rank=number, world_size=world)
         atexit.register(_leave)
     return dist.get_rank(), dist.get_world_size()
 

@@ -111,6 +111,7 @@ class Training:
             spec, self.data, batch=batch, seed=seed, device=device, versions=versions,
             rank=self.rank, world=self.world,
         )  # fmt: skip
+        self.draws.read_ahead()
         self.numbers = Numbers(
             dict.fromkeys(name for stage in spec.stages for name in self._numbers_at(stage, 0, 0)),
             device,
@@ -156,13 +157,13 @@ class Training:
 
     def round(self) -> str:
         """Run one round; returns the name of its stage."""
-        index = next(i for i, end in enumerate(self._ends) if self.step < end)
+        index, number = self._place(self.step)
         if index != self._stage:
             self._enter(index)
         stage = self.spec.stages[index]
-        number = self.step - (self._ends[index] - stage.steps)
         self.numbers.write(self._numbers_at(stage, number, self.step))
         round = self.plan.round(index, number)
+        self._read_ahead()
         self.within_round = True
         # numbers near zero (the moments of weights that no longer learn) cost a hundred times
         # the usual on most processors; the caller's own arithmetic is left as it is
@@ -176,6 +177,19 @@ class Training:
         self.step += 1
         self.within_round = False
         return stage.name
+
+    def _place(self, step: int) -> tuple[int, int]:
+        """Its stage, and which of the stage's rounds it is."""
+        index = next(i for i, end in enumerate(self._ends) if step < end)
+        return index, step - (self._ends[index] - self.spec.stages[index].steps)
+
+    def _read_ahead(self) -> None:
+        if self.draws.ahead is not None:
+            self.draws.ahead.ask(
+                self.step,
+                lambda step: self.draws.mapped(self.plan.round(*self._place(step)).draws),
+                self.spec.steps,
+            )
 
     def _updaters(self) -> dict[str, Updater]:
         """Those with an optimizer of their own first, since others step with it."""
