@@ -55,7 +55,7 @@ def explain(spec: Spec) -> list[Explanation]:
                     round,
                     round.passes(),
                     round.plain_passes(),
-                    _flops(spec, round),
+                    flops_of(spec, round),
                     _plain_flops(spec, round),
                 )
             )
@@ -136,7 +136,7 @@ def _draw(spec: Spec, name: str) -> Tensor:
     return torch.empty(shape, device="meta")
 
 
-def _flops(spec: Spec, round: Round) -> int:
+def flops_of(spec: Spec, round: Round) -> int:
     """Floating-point operations of a round as planned, counted on the meta device."""
     round, weights = _brief(spec, round)
     networks = _networks(spec, round)

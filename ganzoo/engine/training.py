@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.source import Source
-from ganzoo.engine import checkpoint, distribution, identity
+from ganzoo.engine import checkpoint, distribution, heap, identity
 from ganzoo.engine.averages import Averages, decay_of
 from ganzoo.engine.buckets import Buckets
 from ganzoo.engine.draws import Draws
@@ -76,6 +76,8 @@ class Training:
         self.networks = build(spec)
         check_trained(spec, self.networks)
         self.precision = resolved(precision, device)
+        if device.type == "cpu":
+            heap.keep()
         bf16 = self.precision == "bf16"
         for name, net in self.networks.items():
             initialize(net, spec.networks[name], key(seed, "weights", name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from operator import index
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,8 +51,11 @@ if TYPE_CHECKING:
 Output = Literal["pil", "np", "pt"]
 BATCH = 256
 """Samples that are computed at once."""
-SCORED = 16
-"""Images that are scored at once: always so many, so that none depends on its company."""
+SCORED = (64, 32, 16)
+"""Images that are scored at once: of a model always as many, so that none depends on its company.
+More are little faster, and one alone costs as much as all; the last number is of large models."""
+SCORED_OPERATIONS, SCORED_BYTES = 2e10, 5e8
+"""What the images that are scored at once may cost, unless they are the fewest."""
 
 
 class Model:
@@ -82,6 +86,8 @@ class Model:
         self.work, self.limit = dict(work or {}), limit
         for net in self.networks.values():
             net.eval().requires_grad_(False)
+            if any(parameter.ndim == 4 for parameter in net.parameters()):
+                net.to(memory_format=torch.channels_last)
 
     # ----------------------------------------------------------------------------- tasks
 
@@ -655,16 +661,30 @@ class Model:
 
         The last bits of a matrix product depend on how many rows there are; a verdict must not.
         """
-        n = _count(values)
-        self._at_once(text, SCORED, exact=True)
-        wanted = -(-n // SCORED) * SCORED
+        n, at_once = _count(values), self.scored_at_once
+        self._at_once(text, at_once, exact=True)
+        wanted = -(-n // at_once) * at_once
         filled = {
             name: torch.cat([value, value[:1].expand(wanted - n, *value.shape[1:])])
             if value.ndim
             else value
             for name, value in values.items()
         }
-        return self._run(task, text, filled, SCORED)[:n]
+        return self._run(task, text, filled, at_once)[:n]
+
+    @property
+    def scored_at_once(self) -> int:
+        """How many images are scored at once: as its networks have it, and nothing else."""
+        work = reduce(Work.then, (net.work for net in self.networks.values()), Work())
+        return next(
+            (
+                size
+                for size in SCORED[:-1]
+                if size * work.operations <= SCORED_OPERATIONS
+                and 4 * size * work.most <= SCORED_BYTES
+            ),
+            SCORED[-1],
+        )
 
     def _images(self, images: Tensor, output: Output) -> Any:
         images = images.add(1).div(2).clamp(0, 1).cpu()
