@@ -64,6 +64,7 @@ def train(
     from ganzoo import runs
     from ganzoo.data import load
     from ganzoo.engine import distribution
+    from ganzoo.engine.precision import how
     from ganzoo.nn.devices import find
 
     distribution.join_group()
@@ -107,6 +108,8 @@ def train(
         runs.check_place(folder)
     source = distribution.first_here(lambda: load(settings.data))
     err.print(source.report, style="dim", markup=False)
+    way = how(device, settings.precision, graph=graph, accumulate=accumulate)  # type: ignore[arg-type]
+    err.print(f"on {way}", style="dim", markup=False)
     deadline = None if minutes is None else begun + 60 * minutes
     if train_with_progress(
         folder, source, settings.name,

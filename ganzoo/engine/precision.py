@@ -15,7 +15,9 @@ from typing import Literal, get_args
 
 import torch
 
+from ganzoo.engine import distribution
 from ganzoo.errors import TrainingError
+from ganzoo.nn.devices import find
 
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
 
@@ -49,6 +51,41 @@ def multiplying(precision: Precision, device: torch.device) -> Iterator[None]:
     finally:
         for place, value in zip(places, before, strict=True):
             place.allow_tf32 = value
+
+
+def described(precision: Precision, device: torch.device) -> str:
+    """A precision in words, for people."""
+    return {
+        "fp32": "fp32 (32 bits everywhere)",
+        "tf32": "tf32 (products of float32 are rounded to 10 bits)",
+        "bf16": "bf16 (networks; weights, losses and optimizers in 32 bits)",
+    }[resolved(precision, device)]
+
+
+def how(
+    device: str | torch.device | None,
+    precision: Precision,
+    *,
+    graph: bool | None = None,
+    accumulate: int = 1,
+) -> str:
+    """On what, in which precision and in which way a run is computed: words for people.
+
+    Raises:
+        TrainingError: no such device, or none that has this precision.
+    """
+    found, world = find(device), distribution.processes()
+    recorded = found.type == "cuda" and world == 1 if graph is None else graph
+    ways = {False: "call by call", True: "in CUDA graphs" if found.type == "cuda" else "static"}
+    return ", ".join(
+        [
+            torch.cuda.get_device_name(found) if found.type == "cuda" else found.type,
+            described(precision, found),
+            ways[recorded],
+            *([f"{world} processes"] if world > 1 else []),
+            *([f"batches in {accumulate} parts"] if accumulate > 1 else []),
+        ]
+    )
 
 
 def _has_bf16(device: torch.device) -> bool:
