@@ -25,7 +25,10 @@ from ganzoo.engine import training as engine
 from ganzoo.engine.buckets import Buckets
 from ganzoo.engine.distribution import Votes, first_here, join_group, told
 from ganzoo.engine.training import Training
-from ganzoo.errors import DataError, ElsewhereError, NonFiniteError, TrainingError
+from ganzoo.errors import DataError, ElsewhereError, MetricError, NonFiniteError, TrainingError
+from ganzoo.metrics import evaluation
+from ganzoo.metrics.metric import Metric
+from ganzoo.metrics.report import Figure
 from ganzoo.plugins.host import default
 from ganzoo.runs import log, state
 from ganzoo.spec import (
@@ -314,7 +317,29 @@ def stopping() -> Any:
     return None
 
 
+def measuring() -> Any:
+    """Two metrics, of which each process finds one; then one that fails."""
+    asked = list[str]()
+
+    def metric(name: str) -> Metric:
+        def find(_: Any) -> dict[str, Figure]:
+            asked.append(name)
+            if name == "broken":
+                raise MetricError("it is broken")
+            return {name: Figure(len(name), about="letters", better="more", real=1, generated=1)}
+
+        return Metric(name, lambda _: True, find)
+
+    chosen = [metric("first"), metric("another")]
+    found = evaluation._all_found(chosen, None, lambda _: None)  # type: ignore[arg-type]
+    figures = {name: figure.value for one in found for name, figure in one.items()}
+    with pytest.raises(MetricError, match="it is broken"):
+        evaluation._all_found([metric("broken")], None, lambda _: None)  # type: ignore[arg-type]
+    return asked, figures
+
+
 WORK: dict[str, Callable[[], Any]] = {
+    "measuring": measuring,
     "odd": odd, "infinite": infinite, "apart": apart, "pieces": pieces, "failing": failing,
     "stopping": stopping,
 }  # fmt: skip
@@ -421,6 +446,11 @@ def test_what_fails_in_process_0_ends_all(two: dict[str, list[Any]]) -> None:
 def test_all_stop_after_the_same_round(two: dict[str, list[Any]]) -> None:
     (first, wish), (second, also) = two["stopping"]
     assert first == second >= 20 and wish == also == 2
+
+
+def test_metrics_are_shared_and_all_processes_have_all_figures(two: dict[str, list[Any]]) -> None:
+    figures = {"first": 5, "another": 7}
+    assert two["measuring"] == [(["first", "broken"], figures), (["another"], figures)]
 
 
 # ------------------------------------------------------------------------------- in parts

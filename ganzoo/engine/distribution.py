@@ -110,6 +110,33 @@ def first_here(work: Callable[[], Found]) -> Found:
     return found[0] if found else work()
 
 
+def attempted(work: Callable[[], Found]) -> tuple[Found | None, Exception | None]:
+    """What work finds, or the error that it raises, for `exchanged`; in one process it raises."""
+    if processes() == 1:
+        return work(), None
+    try:
+        return work(), None
+    except Exception as error:  # the others wait for an answer
+        return None, error if isinstance(error, GanzooError) else RuntimeError(repr(error))
+
+
+def answered(attempt: tuple[Found | None, Exception | None]) -> Found:
+    """What was found there, or the error."""
+    found, error = attempt
+    if error is not None:
+        raise error
+    return cast("Found", found)
+
+
+def exchanged(mine: dict[int, Any]) -> dict[int, Any]:
+    """The parts that all processes have, by their numbers, in each."""
+    if processes() == 1:
+        return mine
+    parts: list[Any] = [None] * join_group()[1]
+    dist.all_gather_object(parts, mine)
+    return {key: value for part in parts for key, value in part.items()}
+
+
 def _broadcast(value: Any) -> Any:
     box = [value]
     dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
