@@ -69,10 +69,11 @@ class Training:
         shared_norm: bool = True,
         accumulate: int = 1,
     ) -> None:
+        # first, as it decides which device "cuda" is
+        self.rank, self.world = distribution.join_group()
         self.spec, self.seed, self.device = spec, seed, device
         self.data = None if data is None else data.to(device)
         self.plan = Plan(spec)
-        self.rank, self.world = distribution.join_group()
         self.networks = build(spec)
         check_trained(spec, self.networks)
         self.precision = resolved(precision, device)
