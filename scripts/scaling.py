@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,10 @@ class Cost:
     messages: float
     statistics: float
     data: float
+
+    def times(self, world: int) -> Cost:
+        """With a batch so many times as large."""
+        return replace(self, operations=self.operations * world, data=self.data * world)
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,8 @@ class _Kernels(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def cost(spec: Spec, batch: int | None = None) -> Cost:
-    """The mean over the rounds of the first stage."""
-    spec = spec.replace(batch=batch) if batch else spec
+def cost(spec: Spec) -> Cost:
+    """The mean over the rounds of the first stage, with the batch of the Spec."""
     plan, networks = Plan(spec), build(spec)
     period = plan.period(0)
     found = [0.0] * 7
@@ -167,9 +170,9 @@ def seconds(cost: Cost, world: int, machine: Machine) -> dict[str, float]:
 def predict(spec: Spec, per_device: int, machine: Machine) -> None:
     print(f"batch {per_device} a device; {machine}\n")
     print("devices   ms/round   compute gradients  messages      data   images/s  efficiency")
-    first = 0.0
+    first, one = 0.0, cost(spec.replace(batch=per_device))
     for world in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024):
-        parts = seconds(cost(spec, per_device * world), world, machine)
+        parts = seconds(one.times(world), world, machine)
         rate = per_device * world / parts["total"]
         first = first or rate
         shown = [1e3 * parts[key] for key in ("total", "compute", "gradients", "messages", "data")]
