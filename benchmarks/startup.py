@@ -1,6 +1,7 @@
 """How soon ganzoo is there: importing it, listing, and the first images of a model.
 
     python benchmarks/startup.py [--repeats 10]
+    python benchmarks/startup.py --models --repeats 2     loading of each published model
 
 Each line is a process of its own, started again and again; the best of all is what the work
 costs on a machine that does nothing else. Processor seconds (user and system) stand beside
@@ -26,6 +27,16 @@ wall, work = time.perf_counter(), time.process_time()
 import ganzoo
 ganzoo.from_pretrained(sys.argv[1]).generate(16, seed=0)
 print(json.dumps([time.perf_counter() - wall, time.process_time() - work]))
+"""
+
+LOAD = """
+import sys, time, json
+import torch
+wall, work = time.perf_counter(), time.process_time()
+import ganzoo
+ganzoo.from_pretrained(sys.argv[1])
+compiler = "torch._dynamo" in sys.modules
+print(json.dumps([time.perf_counter() - wall, time.process_time() - work, compiler]))
 """
 
 SAVE = """
@@ -64,6 +75,21 @@ def first_images(model: str, repeats: int) -> tuple[float, float]:
     return min(walls), min(works)
 
 
+def loads(repeats: int) -> None:
+    """Seconds from after `import torch` until each published model is there."""
+    from ganzoo.hub import entries
+
+    for entry in entries():
+        found = [
+            json.loads(subprocess.check_output([sys.executable, "-c", LOAD, entry.name]))
+            for _ in range(repeats)
+        ]
+        walls, works, compiler = zip(*found, strict=True)
+        line(f"from_pretrained {entry.name}", (min(walls), min(works)), 0.5)
+        if any(compiler):
+            print("    imports torch's compiler")
+
+
 def line(what: str, seconds: tuple[float, float], aim: float | None = None) -> None:
     wall, work = seconds
     verdict = "" if aim is None else f"{aim:7.1f}   {'met' if wall < aim else 'MISSED'}"
@@ -73,10 +99,15 @@ def line(what: str, seconds: tuple[float, float], aim: float | None = None) -> N
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=10)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--models", action="store_true", help="load each published model instead")
+    given = parser.parse_args()
+    repeats = given.repeats
     python = sys.executable
     print(f"  {'seconds, best of ' + str(repeats):42} {'wall':>7} {'processor':>10} {'aim':>7}")
 
+    if given.models:
+        loads(repeats)
+        return
     bare = process([python, "-c", ""], repeats)
     imported = process([python, "-c", "import ganzoo"], repeats)
     line("bare Python", bare)

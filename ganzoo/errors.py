@@ -8,7 +8,8 @@
     ├── DataError            a data set cannot be read, or lacks a field that a Spec draws
     │   └── PictureError     a picture cannot be read
     ├── TrainingError        a run cannot start, go on or resume
-    │   └── NonFiniteError   a loss became NaN or infinite
+    │   ├── NonFiniteError   a loss became NaN or infinite
+    │   └── ElsewhereError   another process of the run failed, and says why
     ├── StoreError           a model folder is incomplete, foreign or of a newer format
     │   └── IntegrityError   its files are not those that config.json, or the hub, names
     ├── HubError             the hub cannot give, or will not take, what is asked
@@ -81,6 +82,10 @@ class PictureError(DataError):
 
 class TrainingError(GanzooError):
     """A run cannot start, go on or resume."""
+
+
+class ElsewhereError(TrainingError):
+    """Another process of the same run failed, and says why."""
 
 
 class NonFiniteError(TrainingError):

@@ -375,7 +375,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tiny: Path, photos: Path, tmp_path: 
         (["show", "gan", "--loss", "missing.yaml"], "missing.yaml cannot be read"),
         (["train", "bigan", "--loss", "hinge"], "BiGAN trains 3 networks (G, E, D)"),
         (["train", "--resume", "x", "--loss", "hinge"], "give only --resume"),
-        (["train", "gan", "--precision", "fp8"], "auto, fp32 or bf16"),
+        (["train", "gan", "--precision", "fp8"], "auto, fp32, tf32 or bf16"),
         (["train", "missing.yaml"], "cannot be read"),
         (["train", "--resume", "/does/not/exist"], "no run in"),
         (["train", "gan", "--resume", "x"], "give only --resume"),

@@ -136,7 +136,7 @@ def test_a_stopped_run_draws_and_is_saved(monkeypatch, stopped, tmp_path, capsys
     [
         (["--device", "gpu"], "no device 'gpu'; did you mean 'cuda'?"),
         (["--device", "cuda:99"], "device 'cuda:99': this machine has"),
-        (["--precision", "fp16"], "--precision is auto, fp32 or bf16, not 'fp16'"),
+        (["--precision", "fp16"], "--precision is auto, fp32, tf32 or bf16, not 'fp16'"),
     ],
 )
 def test_what_is_refused_leaves_no_folder(

@@ -103,6 +103,21 @@ class Asking(nn.Module):
         return x * (1.0 if x.sum().item() > -math.inf else 0.0)
 
 
+@pytest.mark.parametrize("graph", [False, True])
+def test_wgan_gp_learns_on_cuda_what_it_learns_on_the_cpu(graph: bool) -> None:
+    """Penalties and all, on the same draws, in float32: each loss of each round."""
+    cpu = training("wgan_gp", 4, device=CPU)
+    cuda = training("wgan_gp", 4, graph=graph)
+    cuda.draws.raw = lambda step, version, name, into=(): tuple(  # type: ignore[method-assign]
+        part.to(CUDA) for part in cpu.draws.raw(step, version, name)
+    )
+    while cpu.step < cpu.spec.steps:
+        cpu.round()
+        cuda.round()
+        assert cuda.losses() == pytest.approx(cpu.losses(), rel=1e-3, abs=1e-4)
+    assert cuda.runner.static == graph and not cuda.runner.why_not
+
+
 def test_a_layer_that_waits_is_named_and_the_run_goes_on() -> None:
     plain = finish(training("gan", graph=False))
     made = training("gan", graph=True)

@@ -58,12 +58,15 @@ def evaluate(
     The figures of a model that was published are compared and never written over.
     """
     from ganzoo import hub, runs
+    from ganzoo.engine import distribution
     from ganzoo.metrics import evaluate as evaluate_
     from ganzoo.metrics import history, report
     from ganzoo.models import store
 
     if data is not None and not data.strip():
         raise DataError("--data is empty; give a data set (`ganzoo data`), or leave it out")
+    first = distribution.join_group()[0] == 0
+    out.quiet = err.quiet = not first  # of several processes the first one speaks
     folder = hub.resolve(model)
     loaded = store.load(folder)
     published = not Path(model).is_dir()  # one that came with ganzoo, or from the hub
@@ -79,6 +82,8 @@ def evaluate(
             loaded, data or "", count=n, seed=seed, history=course, note=note,
             literature=tuple(fid or ()),
         )  # fmt: skip
+    if not first:
+        return
     if json:
         emit_json(found.text())
     else:

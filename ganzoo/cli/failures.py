@@ -8,7 +8,7 @@ import sys
 import traceback
 
 from ganzoo.cli.terminal import abandon, err
-from ganzoo.errors import GanzooError, plain
+from ganzoo.errors import ElsewhereError, GanzooError, plain
 
 TRACEBACK = "GANZOO_TRACEBACK"
 """Set, it shows where an unexpected error was raised."""
@@ -33,6 +33,9 @@ def failed(error: Exception) -> int:
 
 
 def _said(error: Exception) -> int:
+    if err.quiet and isinstance(error, ElsewhereError):
+        return 2  # it is said there
+    err.quiet = False
     if os.environ.get(TRACEBACK):
         err.print("".join(traceback.format_exception(error)), style="dim", markup=False)
     show = getattr(error, "show", None)  # typer's own usage errors

@@ -92,9 +92,12 @@ def explain(
     set: Setting = None,
     loss: LossName = None,
     code: Annotated[bool, typer.Option("--code", help="The Python that a round runs.")] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32, tf32 (CUDA) or bf16.")] = "auto",
 ) -> None:
     """Show what a training round runs, shares and costs."""
     from ganzoo.engine.explain import explain as explain_
+    from ganzoo.engine.precision import how
 
     spec, _ = declared(target, data, set, loss)
     for item in explain_(spec):
@@ -118,6 +121,7 @@ def explain(
             f"takes all gradients: {_flops(item.plain_flops)} ({share:.0%})\n"
         )
     if not code:
+        out.print(f"here it would run on {how(device, precision)}", markup=False)
         out.print("ganzoo explain --code shows the Python that runs", style="dim")
 
 

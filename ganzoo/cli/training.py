@@ -34,12 +34,22 @@ def train(
     out_: Annotated[Path | None, typer.Option("--out", help="Folder of the run.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
     precision: Annotated[
-        str | None, typer.Option(help="auto, fp32 or bf16; auto by default.")
+        str | None, typer.Option(help="auto, fp32, tf32 (CUDA) or bf16; auto by default.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
     graph: Annotated[
         bool | None, typer.Option("--graph/--no-graph", help="CUDA graphs; by default on CUDA.")
     ] = None,
+    shared_norm: Annotated[
+        bool,
+        typer.Option(
+            "--shared-norm/--own-norm",
+            help="Under torchrun: batch norm over the global batch, or each process's share.",
+        ),
+    ] = True,
+    accumulate: Annotated[
+        int, typer.Option(min=1, help="Parts in which a batch is taken, to need less memory.")
+    ] = 1,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop and save after so long, to go on later.")
     ] = None,
@@ -53,11 +63,15 @@ def train(
     """Train a variant or a Spec file."""
     from ganzoo import runs
     from ganzoo.data import load
+    from ganzoo.engine import distribution
+    from ganzoo.engine.precision import how
     from ganzoo.nn.devices import find
 
+    distribution.join_group()
+    out.quiet = err.quiet = distribution.rank() > 0  # process 0 speaks for all
     begun = time.monotonic()
-    if precision not in (None, "auto", "fp32", "bf16"):
-        raise SpecError(f"--precision is auto, fp32 or bf16, not {precision!r}")
+    if precision not in (None, "auto", "fp32", "tf32", "bf16"):
+        raise SpecError(f"--precision is auto, fp32, tf32 or bf16, not {precision!r}")
     find(device)
     if resume is not None:
         if target or data or batch or set or loss or out_ or snapshots or strict:
@@ -88,14 +102,19 @@ def train(
             precision=precision or "auto", snapshots=snapshots, made_by=made_by,
         ).settled(device)  # fmt: skip
         folder = out_ or Path("runs") / settings.name
-        runs.check_vacant(folder)
+        # processes that torchrun starts anew go on with what they began
+        if not (distribution.may_be_restarted() and runs.state(folder) != "none"):
+            distribution.told(lambda: runs.check_vacant(folder))
         runs.check_place(folder)
-    source = load(settings.data)
+    source = distribution.first_here(lambda: load(settings.data))
     err.print(source.report, style="dim", markup=False)
+    way = how(device, settings.precision, graph=graph, accumulate=accumulate)  # type: ignore[arg-type]
+    err.print(f"on {way}", style="dim", markup=False)
     deadline = None if minutes is None else begun + 60 * minutes
     if train_with_progress(
         folder, source, settings.name,
-        settings=settings, device=device, graph=graph, deadline=deadline,
+        settings=settings, device=device, graph=graph, shared_norm=shared_norm,
+        accumulate=accumulate, deadline=deadline,
     ):  # fmt: skip
         report(folder, settings.spec)
 
@@ -111,6 +130,10 @@ def _agree(settings: Any, seed: int | None, precision: str | None) -> None:
                 f"--{word} {given}: the run has {word} {has}, and goes on with that; leave it out, "
                 "or start another run"
             )
+
+
+INTERRUPT = 2
+"""A stronger wish to stop than that of a deadline."""
 
 
 def train_with_progress(
@@ -134,7 +157,9 @@ def train_with_progress(
     )
 
     from ganzoo import runs
+    from ganzoo.engine.distribution import Votes
 
+    stop_together = Votes()
     columns = (
         TextColumn("{task.description}"), BarColumn(16), MofNCompleteColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[losses]}"),
@@ -157,14 +182,16 @@ def train_with_progress(
                     shown = now
                     losses = "  ".join(f"{k} {v:.3f}" for k, v in step.losses().items())
                     progress.update(bar, total=step.total, completed=step.number, losses=losses)
-                if stopped and not last:
-                    steps.close()
+                late = deadline is not None and now > deadline
+                stop = stop_together(INTERRUPT if stopped else late)
+                if last or not stop:
+                    continue
+                steps.close()  # saves
+                if stop == INTERRUPT:
                     raise KeyboardInterrupt
-                if deadline is not None and now > deadline and not last:
-                    steps.close()  # saves
-                    progress.stop()
-                    out.print(remaining(folder, step.number, step.total, first), markup=False)
-                    return False
+                progress.stop()
+                out.print(remaining(folder, step.number, step.total, first), markup=False)
+                return False
         except KeyboardInterrupt:
             progress.stop()
             err.print(f"stopped; go on with: ganzoo train --resume {folder}", markup=False)

@@ -1,11 +1,15 @@
 """The pictures of a folder, decoded once and kept in a file that is mapped into memory. No torch.
 
 The file is a `.npy` of the pixels, which NumPy reads by itself, followed by what else is known of
-the pictures, as JSON. One file, so that it is whole or not there.
+the pictures and by the SHA-256 of the pixels, as JSON. One file, so that it is whole or not there.
+Its name says the folder, what is made of the pictures, and which files there were (names, sizes,
+times), so that another folder, another size and another picture have files of their own. What does
+not agree with its SHA-256 is decoded anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections import Counter
@@ -19,10 +23,13 @@ import numpy as np
 
 from ganzoo.data.cache import appearing_whole, cache_dir, fingerprint
 from ganzoo.data.decoding import Preprocessing, opened, turned_size
+from ganzoo.data.mapped import forget
 from ganzoo.errors import DataError, PictureError
 
-DECODER = 2
+DECODER = 3
 """Part of the name of decoded files: raise it when decoding changes."""
+PIECE = 1024
+"""Pictures that are hashed together."""
 CHUNK = 256
 """Pictures that are queued for decoding at once."""
 
@@ -64,13 +71,14 @@ def decoded(
         DataError: none can be read, or the decoded file cannot be written.
     """
     made = (DECODER, shape, sorted(preprocessing.to_dict().items()))
-    name = f"{folder.name}-{fingerprint(folder, files, *made)}.npy"
-    kept = cache_dir() / "decoded" / name
+    place = f"{folder.name}-{fingerprint(folder, (), *made)[:8]}-"
+    kept = cache_dir() / "decoded" / f"{place}{fingerprint(folder, files, *made)}.npy"
     found = _read(kept) if kept.exists() else None
     if found is None:
         try:
             with appearing_whole(kept) as out:
                 _write(out, folder, files, shape, preprocessing, strict)
+            _remove_stale(kept, place)
         except OSError as error:
             size = len(files) * int(np.prod(shape)) / 2**20
             raise DataError(
@@ -94,10 +102,30 @@ def _read(path: Path) -> Decoded | None:
         with path.open("rb") as file:
             file.seek(pixels.offset + pixels.nbytes)
             facts = json.load(file)
+        if facts["sha256"] != _digest(pixels):
+            return None
         skipped = {int(place): str(reason) for place, reason in facts["skipped"].items()}
         return Decoded(pixels, skipped, [tuple(size) for size in facts["sizes"]])
     except (OSError, ValueError, KeyError, EOFError):
         return None
+
+
+def _digest(pixels: np.ndarray) -> str:
+    """The SHA-256 of the SHA-256s of pieces, which all processors compute together."""
+    pieces = (pixels[start : start + PIECE] for start in range(0, len(pixels), PIECE))
+    found = hashlib.sha256()
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
+        for piece in threads.map(lambda piece: hashlib.sha256(piece.data).digest(), pieces):
+            found.update(piece)
+            forget(pixels)
+    return found.hexdigest()
+
+
+def _remove_stale(kept: Path, place: str) -> None:
+    """Remove what was decoded of the same folder before its files changed."""
+    for other in kept.parent.iterdir():
+        if other != kept and other.name.startswith(place) and other.suffix == ".npy":
+            other.unlink(missing_ok=True)
 
 
 def _write(
@@ -110,6 +138,7 @@ def _write(
 ) -> None:
     sizes, skipped = Counter[tuple[int, int]](), dict[int, str]()
     start = _header(out, len(files), shape)
+    digest, piece, held = hashlib.sha256(), hashlib.sha256(), 0
     for place, one in enumerate(_each(folder, files, shape, preprocessing)):
         if isinstance(one, PictureError):
             if strict:
@@ -119,13 +148,20 @@ def _write(
             size, pixels = one
             sizes[size] += 1
             out.write(pixels.tobytes())
+            piece.update(pixels.tobytes())
+            held += 1
+            if held == PIECE:
+                digest.update(piece.digest())
+                piece, held = hashlib.sha256(), 0
     if len(skipped) == len(files):
         raise DataError(
             f"none of the {len(files):,} pictures in {str(folder)!r} can be read; the first, "
             f"{files[0].name!r}: {skipped[0]}"
         )
     common = [(*size, number) for size, number in sizes.most_common(20)]
-    facts = {"skipped": skipped, "sizes": common}
+    if held:
+        digest.update(piece.digest())
+    facts = {"skipped": skipped, "sizes": common, "sha256": digest.hexdigest()}
     out.write(json.dumps(facts).encode())
     out.seek(0)
     # NumPy leaves room in a header for the number to change

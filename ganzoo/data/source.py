@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ganzoo.data.decoding import TOLERANCE, Preprocessing, values
 from ganzoo.data.layouts import several
+from ganzoo.data.mapped import forget, taken
 from ganzoo.data.splits import content_key
 from ganzoo.errors import DataError, choices
 from ganzoo.spec.draws import Image, Label, Text, Vector, tensor_shape
@@ -193,6 +194,7 @@ class Source:
                 parts = (array[start : start + at_once] for start in range(0, len(array), at_once))
                 for part in threads.map(_part_digest, parts):
                     found.update(part)
+                    forget(array)
         return found.hexdigest()
 
     def batch(self, field: str, index: Tensor, flip: Tensor | None = None) -> Tensor:
@@ -216,7 +218,11 @@ class Source:
         array, chosen = self._array(field), self._chosen(field)
         if chosen is not None:
             index = chosen[index.cpu()]
-        return index if isinstance(array, Tensor) else torch.from_numpy(array[index.numpy()])
+        return index if isinstance(array, Tensor) else torch.from_numpy(taken(array, index.numpy()))
+
+    def is_mapped(self, field: str) -> bool:
+        """Whether the rows of a field are read from a file each time."""
+        return isinstance(self._array(field), np.memmap)
 
     def made(self, field: str, rows: Tensor, flip: Tensor | None = None) -> Tensor:
         """The batch of what `rows` gave, computed on the source's device; see `batch`."""

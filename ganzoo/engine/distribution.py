@@ -1,51 +1,172 @@
-"""Several processes: who we are, and gradients averaged in flat buckets.
+"""Several processes: who we are, what one does for all, and what all decide together.
 
-Started by torchrun; each process takes its share of the global batch, and after
-each backward pass one flat bucket of gradients is averaged (as in the StyleGAN
-authors' code: module wrappers and the repeated forward passes of GANs do not mix).
+Started by torchrun, each process takes its share of the global batch (`draws`), computes what one
+process would compute of it (`ganzoo.nn.processes`), and averages gradients with the others
+(`buckets`), so that all hold the same weights, averages and states after each round.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor
 from torch import distributed as dist
+
+from ganzoo.errors import ElsewhereError, GanzooError
+
+Found = TypeVar("Found")
+
+
+def processes() -> int:
+    """How many there are, as torchrun says."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if dist.is_available() else 1
+
+
+def rank() -> int:
+    """Which of them this one is; process 0 writes and speaks for all."""
+    return int(os.environ.get("RANK", "0")) if processes() > 1 else 0
+
+
+def may_be_restarted() -> bool:
+    """Whether torchrun starts all processes anew where one fails or the number changes
+    (`--max-restarts`), so that a run which has begun is to go on."""
+    return processes() > 1 and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")) > 0
 
 
 def join_group() -> tuple[int, int]:
     """(rank, world) of this process; joins the group when torchrun started it."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1 or not dist.is_available():
+    if processes() == 1:
         return 0, 1
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        both = torch.cuda.is_available() and dist.is_nccl_available()
+        if both:
+            # `cuda` then means this process's own
+            local = int(os.environ.get("LOCAL_RANK", "0"))
+            torch.cuda.set_device(local % torch.cuda.device_count())
+        backend = "cpu:gloo,cuda:nccl" if both else "gloo"
+        store, number, world = next(iter(dist.rendezvous("env://")))
+        # where torchrun starts anew, its store still has the addresses of those that are gone
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store = dist.PrefixStore(f"ganzoo/{attempt}", store)
+        dist.init_process_group(backend, store=store, rank=number, world_size=world)
+        atexit.register(_leave)
     return dist.get_rank(), dist.get_world_size()
 
 
-def average(tensors: Sequence[Tensor]) -> None:
-    """Replace each tensor by its mean over all processes, through one flat bucket."""
-    bucket = torch.cat([tensor.reshape(-1) for tensor in tensors])
-    dist.all_reduce(bucket)
-    bucket /= dist.get_world_size()
-    position = 0
-    for tensor in tensors:
-        tensor.copy_(bucket[position : position + tensor.numel()].view_as(tensor))
-        position += tensor.numel()
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
-def mean(value: Tensor) -> Tensor:
-    """The mean of a value over all processes."""
-    found = value.detach().clone()
-    dist.all_reduce(found)
-    return found / dist.get_world_size()
+def told(work: Callable[[], Found]) -> Found:
+    """What process 0 finds or decides, told to all; `work` runs there alone.
+
+    Raises:
+        GanzooError: as `work` raises; in the other processes an ElsewhereError.
+    """
+    if processes() == 1:
+        return work()
+    if join_group()[0]:
+        answer = _broadcast(None)
+        if answer[0] == "failed":
+            raise ElsewhereError(f"process 0 failed: {answer[1]}")
+        return cast("Found", answer[1])
+    try:
+        found = work()
+    except BaseException as error:
+        text = str(error) if isinstance(error, GanzooError) else repr(error)
+        _broadcast(("failed", text))
+        raise
+    _broadcast(("found", found))
+    return found
 
 
-def together(value: Tensor) -> Tensor:
-    """The samples of all processes, in the order of their ranks: (batch / world, ...) to
-    (batch, ...)."""
-    parts = [torch.empty_like(value) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, value.detach().contiguous())
-    return torch.cat(parts)
+def first_here(work: Callable[[], Found]) -> Found:
+    """`work` of all processes, the first one of each machine before the others.
+
+    What it makes on the disk (downloads, decoded pictures) is made once, and is there for the rest.
+    """
+    if processes() == 1:
+        return work()
+    join_group()
+    first = int(os.environ.get("LOCAL_RANK", os.environ.get("RANK", "0"))) == 0
+    found: list[Found] = []
+    failure: BaseException | None = None
+    if first:
+        try:
+            found.append(work())
+        except BaseException as error:
+            failure = error
+    failed = torch.tensor(int(failure is not None))
+    dist.all_reduce(failed, dist.ReduceOp.MAX)
+    if failure is not None:
+        raise failure
+    if failed.item():
+        raise ElsewhereError("another process could not get the data")
+    return found[0] if found else work()
+
+
+def attempted(work: Callable[[], Found]) -> tuple[Found | None, Exception | None]:
+    """What work finds, or the error that it raises, for `exchanged`; in one process it raises."""
+    if processes() == 1:
+        return work(), None
+    try:
+        return work(), None
+    except Exception as error:  # the others wait for an answer
+        return None, error if isinstance(error, GanzooError) else RuntimeError(repr(error))
+
+
+def answered(attempt: tuple[Found | None, Exception | None]) -> Found:
+    """What was found there, or the error."""
+    found, error = attempt
+    if error is not None:
+        raise error
+    return cast("Found", found)
+
+
+def exchanged(mine: dict[int, Any]) -> dict[int, Any]:
+    """The parts that all processes have, by their numbers, in each."""
+    if processes() == 1:
+        return mine
+    parts: list[Any] = [None] * join_group()[1]
+    dist.all_gather_object(parts, mine)
+    return {key: value for part in parts for key, value in part.items()}
+
+
+def _broadcast(value: Any) -> Any:
+    box = [value]
+    dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
+    return box[0]
+
+
+class Votes:
+    """When all processes stop, after the same round, since any of them wants to.
+
+    They ask each other after the same rounds: about `seconds` apart, as process 0 has it.
+    """
+
+    def __init__(self, seconds: float = 0.25) -> None:
+        self.seconds = seconds
+        self._between, self._left = 1, 1
+        self._before = time.monotonic()
+
+    def __call__(self, wanted: int) -> int:
+        """The strongest wish of all, 0 for none. Called once a round, by all."""
+        if processes() == 1:
+            return wanted
+        self._left -= 1
+        if self._left:
+            return 0
+        now = time.monotonic()
+        rate = self._between / max(now - self._before, 1e-9)
+        self._before = now
+        proposed = max(1, min(1000, int(rate * self.seconds))) if not rank() else 0
+        said = torch.tensor([int(wanted), proposed])
+        dist.all_reduce(said, dist.ReduceOp.MAX)
+        stop, self._between = (int(number) for number in said)
+        self._left = self._between
+        return stop

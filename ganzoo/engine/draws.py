@@ -6,12 +6,13 @@ processes draw together the global batch that one would have drawn alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ganzoo.data.ahead import Ahead
 from ganzoo.data.source import Source
 from ganzoo.errors import DataError, choices
 from ganzoo.nn.functions.distributions import truncate
@@ -45,10 +46,11 @@ class Draws:
         if batch % world:
             raise DataError(f"a batch of {batch} cannot be shared by {world} processes evenly")
         self.spec, self.source, self.seed, self.device = spec, source, seed, device
-        self.batch, self.versions, self.rank = batch, versions, rank
+        self.batch, self.versions, self.rank, self.world = batch, versions, rank, world
         self.share = slice(rank * batch // world, (rank + 1) * batch // world)
         self.generator = torch.Generator(device)
         self.shuffler = torch.Generator("cpu")
+        self.ahead: Ahead | None = None
         self._orders: dict[str, tuple[int, Tensor]] = {}
         self._indices: dict[str, tuple[int, Tensor]] = {}
         if source is not None:
@@ -68,6 +70,8 @@ class Draws:
         """
         draw = self.spec.draws.get(name)
         if isinstance(draw, DATA):
+            if self.ahead is not None and self._is_mapped(draw):
+                return self.ahead.take(step, version, name)
             return self._rows(step, version, draw)
         self.generator.manual_seed(key(self.seed, step, version, name))
         shape = (self.batch, *(tensor_shape(draw) if draw else noise_width(name)))
@@ -77,6 +81,34 @@ class Draws:
             shape, generator=self.generator, device=self.device, out=into[0] if whole else None
         )
         return (noise if whole else noise[self.share],)
+
+    def read_ahead(self) -> None:
+        """Let a thread read what is mapped from files, before `raw` asks for it."""
+        source = self.source
+        if source is None or not any(map(self._is_mapped, self.spec.data_draws().values())):
+            return
+        # of its own, as orders and generators are not to be shared by threads
+        reader = Draws(
+            self.spec, source, batch=self.batch, seed=self.seed, device=self.device,
+            versions=self.versions, rank=self.rank, world=self.world,
+        )  # fmt: skip
+        pinned = self.device.type == "cuda"
+
+        def read(step: int, version: int, name: str) -> tuple[Tensor, ...]:
+            rows = reader.raw(step, version, name)
+            return tuple(part.pin_memory() for part in rows) if pinned else rows
+
+        self.ahead = Ahead(read)
+
+    def mapped(self, wanted: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
+        """Those draws whose data are mapped from a file."""
+        draws = self.spec.draws
+        return [(version, name) for version, name in wanted if self._is_mapped(draws.get(name))]
+
+    def _is_mapped(self, draw: object) -> bool:
+        return (
+            isinstance(draw, DATA) and self.source is not None and self.source.is_mapped(draw.field)
+        )
 
     def batch_of(self, name: str, raw: tuple[Tensor, ...]) -> Tensor:
         """The batch of a draw, from what `raw` gave; computed on the device."""

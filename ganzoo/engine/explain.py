@@ -12,7 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from ganzoo.engine.draws import noise_width
-from ganzoo.engine.plan import Passes, Plan, Round
+from ganzoo.engine.plan import Plan, Round
+from ganzoo.engine.values import Passes
 from ganzoo.engine.writer import Tools
 from ganzoo.nn.build import Networks, build, check_trained
 from ganzoo.nn.interpreter import Evaluator
@@ -54,7 +55,7 @@ def explain(spec: Spec) -> list[Explanation]:
                     round,
                     round.passes(),
                     round.plain_passes(),
-                    _flops(spec, round),
+                    flops_of(spec, round),
                     _plain_flops(spec, round),
                 )
             )
@@ -135,7 +136,7 @@ def _draw(spec: Spec, name: str) -> Tensor:
     return torch.empty(shape, device="meta")
 
 
-def _flops(spec: Spec, round: Round) -> int:
+def flops_of(spec: Spec, round: Round) -> int:
     """Floating-point operations of a round as planned, counted on the meta device."""
     round, weights = _brief(spec, round)
     networks = _networks(spec, round)

@@ -32,7 +32,11 @@ def spec_digest(spec: Spec) -> str:
 
 
 def surroundings(
-    spec: Spec, device: torch.device, world: int, plugins: Iterable[str] = ()
+    spec: Spec,
+    device: torch.device,
+    world: int,
+    plugins: Iterable[str] = (),
+    accumulate: int = 1,
 ) -> dict[str, Any]:
     """What changes no more than bits: versions, and what computes.
 
@@ -44,7 +48,8 @@ def surroundings(
     facts["device"] = _name(device)
     if device.type == "cpu":
         facts["threads"] = torch.get_num_threads()
-    return facts | {"processes": world}
+    facts["processes"] = world
+    return facts | ({"parts": accumulate} if accumulate > 1 else {})
 
 
 def check(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -12,7 +12,8 @@ import torch
 from ganzoo.data.loading import load
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint
-from ganzoo.engine.training import Precision, Training
+from ganzoo.engine.precision import Precision
+from ganzoo.engine.training import Training
 from ganzoo.models.model import Model
 from ganzoo.nn.devices import find
 from ganzoo.plugins.named import spec_of
@@ -58,6 +59,8 @@ def train(
     device: str | torch.device | None = None,
     precision: Precision = "auto",
     graph: bool | None = None,
+    shared_norm: bool = True,
+    accumulate: int = 1,
     resume: str | Path | None = None,
 ) -> Iterator[Step]:
     """Train `spec` on `data`; yields a `Step` after each round. The caller logs, saves, stops.
@@ -75,11 +78,16 @@ def train(
         seed: of everything random; torch's global generator is seeded at each step, too.
         device: by default CUDA where there is one, else the CPU.
         precision: `bf16` computes networks in bfloat16 (weights, losses and optimizers stay
-            float32); `auto` is bf16 where the processor multiplies in it, else fp32, and that of
-            the checkpoint where there is one.
+            float32); `tf32` rounds what CUDA multiplies in float32, which `fp32` never does;
+            `auto` is bf16 where the processor multiplies in it, else fp32, and that of the
+            checkpoint where there is one.
         graph: record each kind of round as a CUDA graph and replay it: by default on CUDA, in
             one process. On the CPU, where nothing can be recorded, True runs the same function
             on the same static tensors.
+        shared_norm: of several processes, which torchrun starts, batch norm takes the statistics
+            of the global batch, as one process would; False: of each its share, which is faster.
+        accumulate: take the batch in so many parts, one after the other, to need less memory; each
+            update still makes one step of all. Batch norm then looks at a part.
         resume: a checkpoint; the run goes on as if it had not stopped. More `steps` than it
             had are fine where the Spec has one stage and no decay.
 
@@ -102,6 +110,8 @@ def train(
         device=device,
         precision=precision,
         graph=graph,
+        shared_norm=shared_norm,
+        accumulate=accumulate,
     )
     if resume is not None:
         training.load(Path(resume))
@@ -118,6 +128,8 @@ def prepare(
     device: str | torch.device | None = None,
     precision: Precision = "auto",
     graph: bool | None = None,
+    shared_norm: bool = True,
+    accumulate: int = 1,
 ) -> Training:
     """All that can be refused about a training, done before its first round; takes what `train`
     takes, and raises what it raises."""
@@ -129,6 +141,8 @@ def prepare(
         device=find(device),
         precision=precision,
         graph=graph,
+        shared_norm=shared_norm,
+        accumulate=accumulate,
     )
 
 

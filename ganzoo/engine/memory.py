@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ganzoo.engine import distribution
+from ganzoo.nn.processes import everyones_mean, gathered
 from ganzoo.spec.spec import Spec
 
 
@@ -35,7 +35,7 @@ class Memory:
             }
             for name, state in spec.state.items()
         }
-        self._told: dict[str, Mapping[str, Tensor]] = {}
+        self._told: dict[str, list[Mapping[str, Tensor]]] = {}
 
     def recall(self, name: str, **values: Tensor) -> Tensor:
         """What a state means, of the values that it is read from."""
@@ -45,35 +45,58 @@ class Memory:
         return found[self.share] if values and self.world > 1 else found
 
     def remember(self, name: str, **values: Tensor) -> None:
-        """What a state is made from for the next round; it changes at `step`."""
-        with torch.no_grad():
-            self._told[name] = self.spec.state[name].after(
-                self.held[name], **self._everyones(name, values)
-            )
+        """What a state is made from for the next round; it changes at `step`.
+
+        Told several times, of parts of a batch: samples are put together, of numbers the mean
+        is taken.
+        """
+        self._told.setdefault(name, []).append(
+            {key: value.detach() for key, value in values.items()}
+        )
 
     def step(self) -> None:
         """Let all states change that were told of, each from what all were before."""
+        told, self._told = self._told, {}
         with torch.no_grad():
-            for name, tensors in self._told.items():
+            after = {
+                name: self.spec.state[name].after(
+                    self.held[name], **self._everyones(name, self._joined(name, parts))
+                )
+                for name, parts in told.items()
+            }
+            for name, tensors in after.items():
                 for word, value in tensors.items():
                     self.held[name][word].copy_(value)
-        self._told = {}
+
+    def _joined(self, name: str, parts: list[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        if len(parts) == 1:
+            return parts[0]
+        samples = self._samples(name)
+        return {
+            key: torch.cat([part[key] for part in parts])
+            if key in samples
+            else torch.stack([part[key] for part in parts]).mean(0)
+            for key in parts[0]
+        }
 
     def everywhere(self, value: Tensor) -> Tensor:
         """The mean of a value over all processes."""
-        return distribution.mean(value) if self.world > 1 else value
+        return everyones_mean(value) if self.world > 1 else value
 
     def _everyones(self, name: str, values: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Samples of all processes together, where a state is of samples."""
-        state = self.spec.state[name]
-        of_samples = {key for key, kind in state.texts.items() if kind == "read"}
-        of_samples |= set(state.noise)
+        of_samples = self._samples(name)
         return {
-            key: distribution.together(value)
+            key: gathered(value.detach())
             if self.world > 1 and key in of_samples
             else value.detach()
             for key, value in values.items()
         }
+
+    def _samples(self, name: str) -> set[str]:
+        """Which of its values have a row for each sample."""
+        state = self.spec.state[name]
+        return {key for key, kind in state.texts.items() if kind == "read"} | {*state.noise}
 
     def published(self, name: str) -> Tensor:
         """The value of a state that a task reads."""

@@ -99,7 +99,8 @@ class Runner:
 
     def _seed(self, step: int) -> None:
         """Seed what layers such as dropout draw from."""
-        chance = key(self.draws.seed, step, "layers", self.draws.rank)
+        # one seed in all processes; each takes its share of what one would draw
+        chance = key(self.draws.seed, step, "layers", 0)
         device = self.draws.device
         # torch.manual_seed asks for every kind of device, and is slow
         if device.type == "cpu":

@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganzoo.data.source import Source
-from ganzoo.engine import checkpoint, distribution, identity
+from ganzoo.engine import checkpoint, distribution, heap, identity
 from ganzoo.engine.averages import Averages, decay_of
+from ganzoo.engine.buckets import Buckets
 from ganzoo.engine.draws import Draws
 from ganzoo.engine.losses import Losses, check
 from ganzoo.engine.memory import Memory
 from ganzoo.engine.numbers import Numbers
+from ganzoo.engine.parts import in_parts
 from ganzoo.engine.plan import Plan
+from ganzoo.engine.precision import Precision, multiplying, resolved
 from ganzoo.engine.runner import Runner
+from ganzoo.engine.settling import NORMS, SETTLE_BATCHES, settle
 from ganzoo.engine.updates import Updater
 from ganzoo.engine.writer import Tools
 from ganzoo.errors import NonFiniteError, TrainingError, choices
@@ -26,6 +30,7 @@ from ganzoo.models.config import ModelConfig
 from ganzoo.models.model import Model
 from ganzoo.nn.build import build, check_trained, initialize
 from ganzoo.nn.optimizers import rates_of
+from ganzoo.nn.processes import everyones_mean, mix_everywhere
 from ganzoo.seed import key
 from ganzoo.spec import numbers
 from ganzoo.spec.draws import Image
@@ -33,12 +38,6 @@ from ganzoo.spec.numbers import Clock
 from ganzoo.spec.optimizers import Shared
 from ganzoo.spec.schedule import Stage, Update, updates_of
 from ganzoo.spec.spec import Spec
-
-Precision = Literal["auto", "fp32", "bf16"]
-SETTLE_BATCHES = 50
-"""Batches from which the batch statistics of averaged networks are estimated."""
-
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 class Training:
@@ -48,6 +47,12 @@ class Training:
 
     Attributes:
         said: what the checkpoint keeps that was loaded, see `save`.
+        shared_norm: batch norm takes the statistics of the global batch where there are several
+            processes; else each takes those of its share, which is faster.
+        accumulate: in how many parts a process takes its share of the batch, one after the other,
+            whose gradients are summed before each step. Losses of each sample alone, and their
+            means, are those of the whole; what looks at a batch (batch norm, minibatch
+            deviation, means inside of other things) looks at a part.
         plugins: distributions whose versions a checkpoint names, beside those of the Spec's words.
     """
 
@@ -61,14 +66,19 @@ class Training:
         device: torch.device,
         precision: Precision = "auto",
         graph: bool | None = None,
+        shared_norm: bool = True,
+        accumulate: int = 1,
     ) -> None:
+        # first, as it decides which device "cuda" is
+        self.rank, self.world = distribution.join_group()
         self.spec, self.seed, self.device = spec, seed, device
         self.data = None if data is None else data.to(device)
         self.plan = Plan(spec)
-        self.rank, self.world = distribution.join_group()
         self.networks = build(spec)
         check_trained(spec, self.networks)
         self.precision = resolved(precision, device)
+        if device.type == "cpu":
+            heap.keep()
         bf16 = self.precision == "bf16"
         for name, net in self.networks.items():
             initialize(net, spec.networks[name], key(seed, "weights", name))
@@ -78,19 +88,39 @@ class Training:
             net.precision = torch.bfloat16 if bf16 else None
             # on the CPU torch's own gradients of gradients are the faster ones
             net.convolutions = device.type == "cuda"
+        self.shared_norm = shared_norm or self.world == 1
+        self.accumulate = accumulate
+        share, rest = divmod(batch, self.world)
+        if accumulate < 1 or (not rest and share % accumulate):
+            raise TrainingError(
+                f"{share} samples cannot be taken in {accumulate} equal parts; give another batch, "
+                "or another number of parts"
+            )
+        if self.world > 1:
+            for net in self.networks.values():
+                net.several, net.shared_norm = True, shared_norm
+                mix_everywhere(net)
         modules = [module for net in self.networks.values() for module in net.modules()]
-        if batch // self.world < 2 and any(isinstance(module, NORMS) for module in modules):
-            raise TrainingError("batch norm needs two samples in a process; raise the batch")
+        norms = [module for module in modules if isinstance(module, NORMS)]
+        normed = (batch if self.shared_norm else batch // self.world) // accumulate
+        if normed < 2 and norms:
+            raise TrainingError("batch norm needs two samples at once; raise the batch")
+        for norm in norms:
+            if norm.momentum is not None and accumulate > 1:
+                # so that running statistics forget no faster
+                norm.momentum = 1 - (1 - norm.momentum) ** (1 / accumulate)
         versions = max(self.plan.versions(index) for index in range(len(spec.stages)))
         self.draws = Draws(
             spec, self.data, batch=batch, seed=seed, device=device, versions=versions,
             rank=self.rank, world=self.world,
         )  # fmt: skip
+        self.draws.read_ahead()
         self.numbers = Numbers(
             dict.fromkeys(name for stage in spec.stages for name in self._numbers_at(stage, 0, 0)),
             device,
         )
         self.updaters = self._updaters()
+        self._buckets = self._averaging() if self.world > 1 else {}
         self.averages = Averages(spec, self.networks, self.numbers)
         self.memory = Memory(
             spec, self.networks.reads, device, world=self.world, share=self.draws.share
@@ -98,6 +128,7 @@ class Training:
         self.tools = Tools(
             number=self._number, recall=self.memory.recall, remember=self.memory.remember,
             everywhere=self.memory.everywhere, averages=self.averages.called,
+            several=self.world > 1, turns=accumulate > 1,
         )  # fmt: skip
         self.step = 0
         self.within_round = False
@@ -129,25 +160,39 @@ class Training:
 
     def round(self) -> str:
         """Run one round; returns the name of its stage."""
-        index = next(i for i, end in enumerate(self._ends) if self.step < end)
+        index, number = self._place(self.step)
         if index != self._stage:
             self._enter(index)
         stage = self.spec.stages[index]
-        number = self.step - (self._ends[index] - stage.steps)
         self.numbers.write(self._numbers_at(stage, number, self.step))
         round = self.plan.round(index, number)
+        self._read_ahead()
         self.within_round = True
         # numbers near zero (the moments of weights that no longer learn) cost a hundred times
         # the usual on most processors; the caller's own arithmetic is left as it is
         torch.set_flush_denormal(True)
         try:
-            terms = self.runner(round, self.step)
+            with multiplying(self.precision, self.device):
+                terms = self.runner(round, self.step)
         finally:
             torch.set_flush_denormal(False)
         self._losses.keep(self.step, stage.name, round.terms, terms, self.checkpoint)
         self.step += 1
         self.within_round = False
         return stage.name
+
+    def _place(self, step: int) -> tuple[int, int]:
+        """Its stage, and which of the stage's rounds it is."""
+        index = next(i for i, end in enumerate(self._ends) if step < end)
+        return index, step - (self._ends[index] - self.spec.stages[index].steps)
+
+    def _read_ahead(self) -> None:
+        if self.draws.ahead is not None:
+            self.draws.ahead.ask(
+                self.step,
+                lambda step: self.draws.mapped(self.plan.round(*self._place(step)).draws),
+                self.spec.steps,
+            )
 
     def _updaters(self) -> dict[str, Updater]:
         """Those with an optimizer of their own first, since others step with it."""
@@ -195,21 +240,64 @@ class Training:
     def _compute(self, function: Callable[..., None], draw: Callable[..., Any]) -> Tensor:
         """One round, on what stands in the tensors that it reads; returns its loss terms."""
         self._kept = []
-        function(draw, self._gradients, self._apply)
+        if self.accumulate > 1:
+            in_parts(function, draw, self.accumulate, self.updaters, self._step_together)
+        else:
+            function(draw, self._gradients, self._apply)
+        if not self.shared_norm:
+            self._mean_statistics()
         self.averages.step()
         self.memory.step()
         kept, self._kept = self._kept, []
         return torch.stack(kept) if kept else torch.empty(0, device=self.device)
 
+    def _averaging(self) -> dict[str, Buckets]:
+        updates = [update for stage in self.spec.stages for update in stage.updates]
+        return {
+            name: Buckets(
+                updater.parameters, max(len(u.minimize) for u in updates if u.name == name)
+            )
+            for name, updater in self.updaters.items()
+        }
+
+    def _step_together(
+        self, name: str, gradients: list[Tensor | None], terms: list[Tensor]
+    ) -> None:
+        """Step with the gradients of all parts of the batch."""
+        if self.world > 1:
+            terms = [*self._buckets[name].exchange(gradients, terms).clone().unbind()]
+        else:
+            for p, gradient in zip(self.updaters[name].parameters, gradients, strict=True):
+                p.grad = _laid_out_like(p, gradient)
+        self._check(name, torch.stack(terms).sum(), terms)
+        self._kept += terms
+        self._apply(name)
+
+    @torch.no_grad()
+    def _mean_statistics(self) -> None:
+        """Let all processes hold the same running statistics, each having made its own."""
+        found = [
+            buffer
+            for net in self.networks.values()
+            for module in net.modules()
+            if isinstance(module, NORMS)
+            for buffer in (module.running_mean, module.running_var)
+            if buffer is not None
+        ]
+        if found:
+            means = everyones_mean(torch.cat(found)).split([len(buffer) for buffer in found])
+            for buffer, mean in zip(found, means, strict=True):
+                buffer.copy_(mean)
+
     def _gradients(self, name: str, *terms: Tensor, keep_graph: bool = False) -> None:
         updater = self.updaters[name]
         total = terms[0] if len(terms) == 1 else torch.stack(terms).sum()
-        if self.device.type == "cpu" and not math.isfinite(total.item()):
-            # before the step, so that the weights are still the good ones
-            names = [(name, term) for term in self._updates[name].minimize]
-            values = [term.item() for term in terms]
-            name = self.spec.stages[self._stage].name
-            check(self.step, name, names, values, self.checkpoint, self._losses.texts)
+        if self.world > 1:
+            means = self._buckets[name].average(total, terms, keep_graph).clone()
+            self._check(name, means.sum(), means)
+            self._kept += means.unbind()
+            return
+        self._check(name, total, terms)
         gradients = torch.autograd.grad(
             total, updater.parameters, retain_graph=keep_graph, allow_unused=True
         )
@@ -217,8 +305,17 @@ class Training:
             parameter.grad = _laid_out_like(parameter, gradient)
         self._kept += [term.detach() for term in terms]
 
+    def _check(self, name: str, total: Tensor, terms: Iterable[Tensor]) -> None:
+        """On the CPU, NonFiniteError before the step, so that the weights are still the good
+        ones."""
+        if self.device.type == "cpu" and not math.isfinite(total.item()):
+            names = [(name, term) for term in self._updates[name].minimize]
+            values = [term.item() for term in terms]
+            stage = self.spec.stages[self._stage].name
+            check(self.step, stage, names, values, self.checkpoint, self._losses.texts)
+
     def _apply(self, name: str) -> None:
-        self.updaters[name].step(self._updates[name], self.world)
+        self.updaters[name].step(self._updates[name])
 
     # --------------------------------------------------------------- looking and saving
 
@@ -247,41 +344,9 @@ class Training:
         if self.data is not None and any(isinstance(d, Image) for d in self.spec.draws.values()):
             config = config.replace(preprocessing=self.data.preprocessing.to_dict())
         model = Model(self.spec, networks, config, state=state)
-        self._settle(model, batches, [*(self.spec.tasks if tasks is None else tasks)])
+        wanted = [*(self.spec.tasks if tasks is None else tasks)]
+        settle(model, self.data, wanted, batches, batch=self.draws.batch, seed=self.seed)
         return model
-
-    def _settle(self, model: Model, batches: int, wanted: list[str]) -> None:
-        """Estimate batch statistics anew for averaged weights: the old ones are not theirs."""
-        tasks = [self.spec.tasks[name] for name in wanted]
-        texts = [text for task in tasks for _, text in task.expressions]
-        needed = {name for text in texts for name in self.spec.names_in(text)}
-        norms = [
-            module
-            for name in self.spec.ema
-            if name in model.networks and name in needed
-            for module in model.networks[name].modules()
-            if isinstance(module, NORMS)
-        ]
-        if not norms:
-            return
-        momenta = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain mean over all batches
-            norm.train()
-        draws = Draws(
-            self.spec, self.data, batch=self.draws.batch, seed=key(self.seed, "settle"),
-            device=self.device,
-        )  # fmt: skip
-        for number in range(batches):
-            for task in tasks:
-                for _, text in task.expressions:
-                    drawn = self.spec.draws_in(text)
-                    values = dict(zip(drawn, draws(number, 0, drawn), strict=True))
-                    model.evaluate(text, values, numbers=task.numbers)
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-            norm.eval()
 
     def _state(self) -> dict[str, Tensor]:
         state: dict[str, Tensor] = {}
@@ -303,7 +368,9 @@ class Training:
             "Spec": identity.spec_digest(self.spec),
             "data": self._data_digest,
             "precision": self.precision,
-            "surroundings": identity.surroundings(self.spec, self.device, self.world, self.plugins),
+            "surroundings": identity.surroundings(
+                self.spec, self.device, self.world, self.plugins, self.accumulate
+            ),
         }
 
     def save(self, path: Path, **said: Any) -> Path:
@@ -410,30 +477,11 @@ class Training:
                 )
 
 
-def resolved(precision: Precision, device: torch.device) -> Precision:
-    """What `auto` means on a device; any other precision as it is."""
-    if precision not in get_args(Precision):
-        raise TrainingError(f"precision is auto, fp32 or bf16, not {precision!r}")
-    if precision == "auto":
-        return "bf16" if _has_bf16(device) else "fp32"
-    return precision
-
-
 def _most_terms(stage: Stage) -> int:
     """How many loss terms a round of the stage computes at most."""
     return sum(
         item.repeat * len(update.minimize) for item in stage.round for update in updates_of(item)
     )
-
-
-def _has_bf16(device: torch.device) -> bool:
-    """Whether `device` multiplies bfloat16 matrices in hardware."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # not in the oldest torch that is supported
-    ask = getattr(torch.cpu, "get_capabilities", dict)
-    found = ask() if device.type == "cpu" else {}
-    return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))
 
 
 def _laid_out_like(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ganzoo.engine import distribution
 from ganzoo.nn.modules import Net
 from ganzoo.nn.optimizers import Rates, is_foreign, make, set_rates
 from ganzoo.spec.schedule import Update
@@ -42,14 +41,12 @@ class Updater:
         kept = {"lr", "betas.0", "betas.1"}
         return set(self.rates) <= kept and not is_foreign(self.optimizer)
 
-    def step(self, update: Update, world: int) -> None:
+    def step(self, update: Update) -> None:
         """Apply the gradients, at the rates that stand in `rates`. `update` is this stage's."""
         # kernels of a CUDA device read the tensors
         foreign = is_foreign(self.optimizer)
         told = {k: rate.item() for k, rate in self.rates.items() if foreign or not rate.is_cuda}
         set_rates(self.optimizer, told)
-        if world > 1:
-            distribution.average([p.grad for p in self.parameters if p.grad is not None])
         if update.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters, update.clip_norm, foreach=True)
         self.optimizer.step()

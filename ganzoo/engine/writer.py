@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import linecache
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,12 @@ import torch
 from torch import Tensor
 
 from ganzoo.nn.functions import load
+from ganzoo.nn.processes import on_all_samples
+from ganzoo.spec import vocabulary
 
 if TYPE_CHECKING:
-    from ganzoo.engine.plan import Execution, Round, Value
+    from ganzoo.engine.plan import Round
+    from ganzoo.engine.values import Execution, Value
 
 OWN_WORDS = (
     "train_round", "draw", "gradients", "apply", "no_grad", "range", "k", "number", "recall",
@@ -47,7 +51,8 @@ class Tools:
     recall(state, **values): what a state means. remember(state, **values): what it is made from
     for the next round; all states change once the last has been told.
     everywhere(value): the mean of a value over all processes. averages: moving averages of
-    networks, as modules by name.
+    networks, as modules by name. several: whether there are other processes. turns: whether the
+    function is a generator, which yields the name of each update where it would `apply` it.
     """
 
     number: Callable[[str], Tensor] = _absent
@@ -55,6 +60,8 @@ class Tools:
     remember: Callable[..., None] = _absent
     everywhere: Callable[[Tensor], Tensor] = _alone
     averages: Mapping[str, Any] = field(default_factory=lambda: dict[str, Any]())
+    several: bool = False
+    turns: bool = False
 
 
 def leaf(value: Tensor) -> Tensor:
@@ -102,7 +109,7 @@ def compile_round(round: Round, names: Mapping[str, Any], tools: Tools) -> Calla
     filename = f"<ganzoo round {round.stage.name} {digest}>"
     # so that tracebacks and debuggers show the lines
     linecache.cache[filename] = (len(round.code), None, round.code.splitlines(True), filename)
-    functions = {value.word: load(value.word) for value in round.values if value.kind == "function"}
+    functions = {word: _loaded(word, tools) for word in round.called}
     namespace: dict[str, Any] = {**functions, **names}
     namespace |= {word: tools.averages[name] for name, word in average_words(round).items()}
     namespace |= {ours["no_grad"]: torch.no_grad, ours["range"]: range}
@@ -111,8 +118,21 @@ def compile_round(round: Round, names: Mapping[str, Any], tools: Tools) -> Calla
         namespace[ours[word]] = getattr(tools, word)
     # identifiers and numbers of a validated Spec, laid out by the writer below: no text of the
     # Spec reaches this line
-    exec(compile(round.code, filename, "exec"), namespace)
+    code = _in_turns(round.code, ours["apply"]) if tools.turns else round.code
+    exec(compile(code, filename, "exec"), namespace)
     return namespace[ours["train_round"]]
+
+
+def _in_turns(code: str, apply: str) -> str:
+    """The round as a generator, so that parts of a batch can take turns; line by line the same."""
+    code = re.sub(rf"^( +){apply}\((.+)\)$", r"\1yield \2", code, flags=re.MULTILINE)
+    return f"{code}    return\n    yield\n"  # a round of no updates is a generator, too
+
+
+def _loaded(word: str, tools: Tools) -> Callable[..., Any]:
+    function = vocabulary.function(word)
+    mixes = tools.several and function is not None and function.mixes
+    return on_all_samples(load(word)) if mixes else load(word)
 
 
 class _Writer:
@@ -266,7 +286,8 @@ class _Writer:
                 pending = iter(value.inputs)
                 arguments = [name or self._use(next(pending), value) for name in value.passed]
                 arguments += [f"{key}={self._use(part, value)}" for key, part in value.noise]
-                return f"{value.word}({', '.join(arguments)})"
+                text = f"{value.word}({', '.join(arguments)})"
+                return f"{self.ours['everywhere']}({text})" if value.everywhere else text
             case "state":
                 parts = [*zip(value.passed, value.inputs, strict=True), *value.noise]
                 arguments = [f"{key}={self._use(part, value)}" for key, part in parts]
@@ -309,7 +330,7 @@ class _Writer:
 
     def _read(self, value: Value, user: Value | None = None, rank: int = 0) -> str:
         """A value by its name, or as text where it has none."""
-        if self.remembering and value.reduced:
+        if self.remembering and value.reduced and not value.everywhere:
             text = self._text(value, rank) if value.nested else value.name
             return f"{self.ours['everywhere']}({text})"
         if value.kind == "number":

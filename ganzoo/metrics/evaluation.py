@@ -16,7 +16,7 @@ The protocol is one for all models of a data set, so that figures can be compare
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -28,6 +28,7 @@ from torch import Tensor
 from ganzoo.data.catalog import DataSet, find
 from ganzoo.data.source import Source
 from ganzoo.data.splits import train_and_test
+from ganzoo.engine import distribution
 from ganzoo.errors import GanzooError, MetricError, UnknownNameError, choices, nearest
 from ganzoo.metrics import efficientnet, feature_extractors
 from ganzoo.metrics.feature_extractors import Extractor, rounded
@@ -95,8 +96,9 @@ def evaluate(
     evaluation = Evaluation(model, data, count, seed, history, literature)
     figures: dict[str, Figure] = {}
     owners: dict[str, str] = {}
-    for metric in measured() if metrics is None else metrics:
-        for name, figure in _found(metric, evaluation, note).items():
+    chosen = [*(measured() if metrics is None else metrics)]
+    for metric, found in zip(chosen, _all_found(chosen, evaluation, note), strict=True):
+        for name, figure in found.items():
             if name in owners:
                 raise MetricError(
                     f"the metrics {owners[name]!r} and {metric.name!r} both give a figure {name!r}"
@@ -119,6 +121,20 @@ def measured() -> list[Metric]:
     """All metrics in the order in which they run: the core's, then those of plugins."""
     core = [import_module(f"ganzoo.metrics.{name}").METRIC for name in CORE]
     return [*core, *default().metrics.values()]
+
+
+def _all_found(
+    metrics: Sequence[Metric], evaluation: Evaluation, note: Callable[[str], None]
+) -> list[Mapping[str, Figure]]:
+    """What each metric finds. Of several processes, which torchrun starts, each measures some."""
+    rank, world = distribution.join_group()
+    found = {
+        index: distribution.attempted(lambda metric=metric: _found(metric, evaluation, note))
+        for index, metric in enumerate(metrics)
+        if index % world == rank
+    }
+    together = distribution.exchanged(found)
+    return [distribution.answered(together[index]) for index in range(len(metrics))]
 
 
 def _found(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from ganzoo.errors import TaskError
 from ganzoo.models.solving import solve
+from ganzoo.nn.work import Work
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.tasks import Task
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
 
 BATCH = 256
 """Samples that are computed at once."""
-SCORED = 16
-"""Images that are scored at once: always so many, so that none depends on its company."""
+SCORED = (64, 32, 16)
+"""Images that are scored at once: of a model always as many, so that none depends on its company.
+More are little faster, and one alone costs as much as all; the last number is of large models."""
+SCORED_OPERATIONS, SCORED_BYTES = 2e10, 5e8
+"""What the images that are scored at once may cost, unless they are the fewest."""
 
 
 def run(
@@ -44,16 +49,29 @@ def alike(model: Model, task: Task, text: str, values: Mapping[str, Tensor]) -> 
 
     The last bits of a matrix product depend on how many rows there are; a verdict must not.
     """
-    n = _count(values)
-    at_once(model, text, SCORED, exact=True)
-    wanted = -(-n // SCORED) * SCORED
+    n, size = _count(values), scored_at_once(model)
+    at_once(model, text, size, exact=True)
+    wanted = -(-n // size) * size
     filled = {
         name: torch.cat([value, value[:1].expand(wanted - n, *value.shape[1:])])
         if value.ndim
         else value
         for name, value in values.items()
     }
-    return run(model, task, text, filled, SCORED)[:n]
+    return run(model, task, text, filled, size)[:n]
+
+
+def scored_at_once(model: Model) -> int:
+    """How many images are scored at once: as its networks have it, and nothing else."""
+    work = reduce(Work.then, (net.work for net in model.networks.values()), Work())
+    return next(
+        (
+            size
+            for size in SCORED[:-1]
+            if size * work.operations <= SCORED_OPERATIONS and 4 * size * work.most <= SCORED_BYTES
+        ),
+        SCORED[-1],
+    )
 
 
 def outputs(model: Model, text: str, values: Mapping[str, Tensor], batch: int = BATCH) -> Tensor:

@@ -64,6 +64,8 @@ class Model:
         self.work, self.limit = dict(work or {}), limit
         for net in self.networks.values():
             net.eval().requires_grad_(False)
+            if any(parameter.ndim == 4 for parameter in net.parameters()):
+                net.to(memory_format=torch.channels_last)
 
     # ----------------------------------------------------------------------------- tasks
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ganzoo.errors import PluginError, ShapeError, choices
 from ganzoo.nn.convolution import Convolutions
+from ganzoo.nn.processes import AsOne
 from ganzoo.nn.work import Work, of_layer
 from ganzoo.spec import layers as L
 from ganzoo.spec.latex import layer_text
@@ -152,7 +153,9 @@ class Net(nn.Module):
     Call it with its inputs in order. `net(x)` gives the end of the body,
     `net(x, outputs=("", "features"))` the end ("") and taps, in that order.
     Under `precision`, it computes in that type and returns float32. With `convolutions`, those of
-    `ganzoo.nn.convolution` are used wherever gradients are, by layers of plugins, too.
+    `ganzoo.nn.convolution` are used wherever gradients are, by layers of plugins, too. With
+    `several` processes, chance is as one would have it, and batch norm in training takes the
+    statistics of all where `shared_norm`.
 
     Attributes:
         shapes: what arrives, by input. leaves: what leaves, the end under "" and each tap.
@@ -161,6 +164,8 @@ class Net(nn.Module):
 
     precision: torch.dtype | None = None
     convolutions = False
+    several = False
+    shared_norm = True
 
     def __init__(
         self, network: Network, shapes: Sequence[Shape], labels: Sequence[int], *, dry: bool
@@ -214,6 +219,12 @@ class Net(nn.Module):
         return found
 
     def forward(self, *values: Tensor, outputs: tuple[str, ...] = ("",)) -> Any:
+        if self.several and self.training:
+            with AsOne(self.shared_norm):
+                return self._forward(values, outputs)
+        return self._forward(values, outputs)
+
+    def _forward(self, values: Sequence[Tensor], outputs: tuple[str, ...]) -> Any:
         if self.convolutions and torch.is_grad_enabled():
             with Convolutions():
                 return self._run_in_precision(values, outputs)

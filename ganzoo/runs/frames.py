@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from ganzoo import pictures
 from ganzoo.atomic import write_bytes
-from ganzoo.engine.training import NORMS, Training
+from ganzoo.engine.settling import NORMS
+from ganzoo.engine.training import Training
 from ganzoo.models.model import Model
 from ganzoo.runs.folder import PROGRESS
 from ganzoo.runs.samples import SHEET, inputs

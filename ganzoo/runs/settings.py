@@ -11,7 +11,7 @@ import torch
 
 from ganzoo.atomic import write_text
 from ganzoo.data.folder import absolute
-from ganzoo.engine.training import resolved
+from ganzoo.engine.precision import resolved
 from ganzoo.errors import SpecError, StoreError, TrainingError
 from ganzoo.layout import MAX_CONFIG, RUN
 from ganzoo.nn.devices import find

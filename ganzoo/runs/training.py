@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.data.source import Source
-from ganzoo.engine import Step, prepare, rounds
+from ganzoo.engine import Step, distribution, prepare, rounds
 from ganzoo.engine.training import Training
 from ganzoo.layout import RUN
 from ganzoo.runs import folder as folders
@@ -28,6 +27,8 @@ def carry_out(
     settings: Settings | None = None,
     device: str | None = None,
     graph: bool | None = None,
+    shared_norm: bool = True,
+    accumulate: int = 1,
     checkpoint_seconds: float = 60.0,
     facts: Mapping[str, Any] | None = None,
 ) -> Generator[Step]:
@@ -40,10 +41,15 @@ def carry_out(
     Whatever can be refused is refused before anything is written: a new run leaves no folder
     then, and one that is made longer stays as it was.
 
+    Of several processes, which torchrun starts, process 0 alone looks at the folder and writes to
+    it; all train, and read the checkpoint, which they must therefore see. Where torchrun has
+    started them anew, a run that began in the folder goes on from its checkpoint.
+
     Args:
         settings: of a run that is not there yet, and begins with this; or those that a run
             goes on with, where they are not the ones of its run.json (`extended`).
         graph: as `ganzoo.train` takes it.
+        shared_norm, accumulate: as `ganzoo.train` takes them.
         checkpoint_seconds: seconds between checkpoints.
         facts: what the model's config.json says beside what the run knows.
 
@@ -52,28 +58,17 @@ def carry_out(
         StoreError: the folder is not free, or cannot be written.
     """
     folder = Path(folder)
-    main = int(os.environ.get("RANK", "0")) == 0
-    new = settings is not None and not (folder / RUN).is_file()
-    if main:
-        check_place(folder)
+    main = distribution.rank() == 0
+    given = settings
     with ExitStack() as held:
-        if new:
-            check_vacant(folder)
-        else:
-            Settings.read(folder)  # there is one
-            if main:
-                held.enter_context(owner(folder))
-        stored = None if new else Settings.read(folder)
-        settings = (settings or stored or Settings.read(folder)).settled(device)
-        if stored and replace(stored.settled(device), steps=settings.steps) != settings:
-            check_vacant(folder)  # it holds another run
-        if not new and folders.state(folder, settings) == "done":
-            if main:
-                sweep(folder)
+        found = distribution.told(lambda: _looked(folder, given, device, held))
+        if found is None:
             return
+        stored, settings, resumable = found
+        new = stored is None
         used, held_out = hold_out(settings.spec, data)
-        training = _prepared(settings, used, device, graph)
-        if (folder / CHECKPOINT).is_file() and not new:
+        training = _prepared(settings, used, device, graph, shared_norm, accumulate)
+        if resumable:
             training.load(folder / CHECKPOINT)
         made: list[Path] | None = None
         if main:
@@ -99,7 +94,40 @@ def carry_out(
         )  # fmt: skip
 
 
-def _prepared(settings: Settings, data: Source, device: str | None, graph: bool | None) -> Training:
+def _looked(
+    folder: Path, settings: Settings | None, device: str | None, held: ExitStack
+) -> tuple[Settings | None, Settings, bool] | None:
+    """The settings in run.json, those to go on with, and whether from a checkpoint; None where the
+    run is done.
+
+    Args:
+        held: keeps the folder owned, where there is one.
+    """
+    new = settings is not None and not (folder / RUN).is_file()
+    check_place(folder)
+    if new:
+        check_vacant(folder)
+    else:
+        Settings.read(folder)  # there is one
+        held.enter_context(owner(folder))
+    stored = None if new else Settings.read(folder)
+    settings = (settings or stored or Settings.read(folder)).settled(device)
+    if stored and replace(stored.settled(device), steps=settings.steps) != settings:
+        check_vacant(folder)  # it holds another run
+    if not new and folders.state(folder, settings) == "done":
+        sweep(folder)
+        return None
+    return stored, settings, not new and (folder / CHECKPOINT).is_file()
+
+
+def _prepared(
+    settings: Settings,
+    data: Source,
+    device: str | None,
+    graph: bool | None,
+    shared_norm: bool,
+    accumulate: int,
+) -> Training:
     training = prepare(
         settings.spec,
         data,
@@ -108,6 +136,8 @@ def _prepared(settings: Settings, data: Source, device: str | None, graph: bool 
         seed=settings.seed,
         precision=settings.precision,  # type: ignore[arg-type]
         graph=graph,
+        shared_norm=shared_norm,
+        accumulate=accumulate,
         device=device,
     )
     plugin = settings.made_by.get("plugin")
@@ -150,7 +180,7 @@ def _rounds(
             if recorder:
                 with writing(folder):
                     recorder.see(step)
-            if last or time.monotonic() - saved > checkpoint_seconds:
+            if main and (last or time.monotonic() - saved > checkpoint_seconds):
                 _save(step, recorder, checkpoint)
                 saved = time.monotonic()
             if last and recorder:
@@ -160,7 +190,7 @@ def _rounds(
             yield step
     except (KeyboardInterrupt, GeneratorExit):
         # a second Ctrl-C can break off a round, and half a round is not a state to resume
-        if step and step.number < step.total and not step.training.within_round:
+        if main and step and step.number < step.total and not step.training.within_round:
             _save(step, recorder, checkpoint)
         raise
     except Exception:

@@ -30,6 +30,8 @@ class Function:
             as a matrix (outputs, inputs), with gradients.
         reduces: its value is a mean over the batch, so that over several processes it is the
             mean of theirs.
+        mixes: what it makes of a sample, or its mean, depends on which samples are together, so
+            that several processes give it all their samples.
         stops_gradient: no gradient flows through it, so nothing behind it needs a graph.
         constants: the parameters through which no gradient flows, though it has one otherwise.
         summary: one sentence. formula: LaTeX. latex: how a call of it is set, with
@@ -47,6 +49,7 @@ class Function:
     passes: int = 0
     weights: tuple[str, ...] = ()
     reduces: bool = False
+    mixes: bool = False
     stops_gradient: bool = False
     constants: tuple[str, ...] = ()
     summary: str = ""

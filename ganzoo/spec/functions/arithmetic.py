@@ -94,6 +94,7 @@ ARITHMETIC: tuple[Function, ...] = (
         source="arXiv:1612.03242",
         module="arithmetic",
         example="bce(D(roll(x), t), 0)",
+        mixes=True,
     ),
     core(
         "concatenate",

@@ -75,6 +75,7 @@ LOSSES: tuple[Function, ...] = (
         module="losses",
         example="feature_matching(D.features(b), D.features(ab))",
         reduces=True,
+        mixes=True,
     ),
     core(
         "contrastive",
@@ -87,6 +88,7 @@ LOSSES: tuple[Function, ...] = (
         module="losses",
         example="contrastive(I(x), T(t), 10)",
         reduces=True,
+        mixes=True,
     ),
     core(
         "infonce",

@@ -63,8 +63,10 @@ class Dropout(Layer):
         # 16 random bits a number, where torch's own draws a whole float: the rate is rounded to
         # 1/65536, and the rest is scaled by the rounded rate
         dropped = min(round(self.rate * 2**16), 2**16 - 1)
-        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        bits = words.view(torch.int16)[: x.numel()].view(x.shape)
+        # of each sample its own, so that several processes can share them out
+        size = x[0].numel()
+        words = torch.empty((len(x), -(-size // 4)), dtype=torch.int64).random_(-(2**63), None)
+        bits = words.view(torch.int16)[:, :size].reshape(x.shape)
         kept = (bits >= dropped - 2**15).to(x.dtype)
         return x * kept.mul_(2**16 / (2**16 - dropped))
 

@@ -55,6 +55,8 @@ class Layer(Frozen):
         overwritable: nothing but the next layer reads its output, its own backward pass included.
         overwrites: its module has `inplace`, for where the layer before it is overwritable.
         starts: a body that begins with it needs no input to start from.
+        mixes: what leaves for a sample depends on the others of the batch, so that several
+            processes give it all their samples.
     """
 
     kind: str = Field(init=False)
@@ -64,6 +66,7 @@ class Layer(Frozen):
     overwritable: ClassVar[bool] = False
     overwrites: ClassVar[bool] = False
     starts: ClassVar[bool] = False
+    mixes: ClassVar[bool] = False
 
     @property
     def rows(self) -> dict[str, str]:

@@ -116,6 +116,7 @@ class MinibatchStd(Layer):
     kind: Literal["minibatch_std"] = Field("minibatch_std", init=False)
     formula: ClassVar[str] = r"\left(v,\ \overline{\sigma}\right)"
     example: ClassVar[str] = "MinibatchStd()  # (64, 4, 4) to (65, 4, 4)"
+    mixes: ClassVar[bool] = True
     group: Count | None = None
 
     def output_shape(self, shape: Shape) -> Shape:

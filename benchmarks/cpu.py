@@ -1,0 +1,203 @@
+"""ganzoo on a CPU beside loops by hand, as one table of ratios, in under five minutes.
+
+    python benchmarks/cpu.py [--threads 1] [--only gan,dcgan] [--seconds 4] [--quick]
+
+Each row is a process of its own, in which all contestants take turns, so that whatever else the
+machine does falls on all alike; the public scripts' way is measured for the first four.
+
+    gan ... dcgan 32   28 and 32 px: ganzoo, the ideal loop by hand (`hand.Loop`), the public way
+    ganomaly ...       variants without a loop by hand: ganzoo alone, calls and static tensors
+    r3gan, stylegan2   32 px colour: ganzoo and a plain loop with the authors' tricks
+    score              a published ganomaly: images a second, one at a time and 256 at once
+
+`ms` are medians of a round, in processor time with one thread, else of the wall. `faults` are
+pages a round that the system has to give, `MB` the most memory that the process had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+GAMES = {
+    "gan": (1, 28, {}), "dcgan": (1, 28, {}), "wgan-gp": (1, 28, {}), "dcgan 32": (3, 32, {}),
+}  # fmt: skip
+ALONE = {"ganomaly": (1, 28, {}), "discogan": (1, 28, {}), "stackgan": (3, 32, {})}
+MODERN = {"r3gan": (3, 32, {"width": 32}), "stylegan2": (3, 32, {"width": 32})}
+ROWS = (*GAMES, *ALONE, *MODERN, "score")
+
+
+def source(variant: str, channels: int, size: int) -> tuple[Any, Any]:
+    import torch
+
+    from ganzoo.data.source import Source
+    from ganzoo.spec import Fields, Image, Text
+
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (2048, channels, size, size), np.uint8)
+    shape = (channels, size, size)
+    fields: dict[str, Any] = {"image": Image(shape)}
+    arrays: dict[str, Any] = {"image": pixels}
+    if variant == "discogan":
+        fields = {word: Image(shape, word, True) for word in "ab"}
+        arrays = {"a": pixels, "b": pixels[:1024]}
+    elif variant == "stackgan":
+        fields["text"], arrays["text"] = Text(64, "none"), generator.normal(size=(2048, 64))
+    return Source("noise", Fields(fields=fields), arrays), torch.from_numpy(pixels)
+
+
+def contestants(row: str) -> dict[str, Callable[[], Any]]:
+    import torch
+    from hand import Game, Loop, public
+    from hand_styles import Styles
+
+    import ganzoo
+    from ganzoo.engine.training import Training
+
+    channels, size, settings = {**GAMES, **ALONE, **MODERN}[row]
+    variant = row.partition(" ")[0]
+    data, pixels = source(variant, channels, size)
+    spec = ganzoo.variant(variant, **settings).spec(data.fields)
+
+    def made(graph: bool) -> Training:
+        return Training(
+            spec, data, batch=spec.batch, seed=0, device=torch.device("cpu"), graph=graph
+        )
+
+    found: dict[str, Callable[[], Any]] = {"ganzoo": (training := made(False)).round}
+    bf16 = training.precision == "bf16"
+    if row in ALONE:
+        return found | {"static": made(True).round}
+    if variant == "stylegan2":
+        return found | {"by hand": Styles(spec, training.networks, pixels).step}
+    first = spec.stages[0].updates[0].optimizer
+    game = Game("D", spec.draws["z"].size, spec.batch, 2e-4, (0.5, 0.999))
+    if variant == "wgan-gp":
+        game = Game(
+            "C", spec.draws["z"].size, spec.batch, first.lr, first.betas, "wasserstein", 5, 10.0
+        )
+    if variant == "r3gan":
+        game = Game("D", spec.draws["z"].size, spec.batch, 2e-4, (0, 0.9), "relativistic", 1, 2.0)
+    found["by hand"] = Loop(game, training.networks, pixels, bf16=bf16).step
+    if row in GAMES:
+        nets = {n: copy.deepcopy(net).to(memory_format=torch.contiguous_format)
+                for n, net in training.networks.items()}  # fmt: skip
+        for net in nets.values():
+            net.precision = None
+        loop = public(game, nets, pixels, 0)
+        found["public"] = lambda: next(loop)
+    return found
+
+
+def raced(steps: dict[str, Callable[[], Any]], seconds: float) -> dict[str, dict[str, float]]:
+    """Medians of turns, forwards and backwards, and page faults a round."""
+    import torch
+
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    faults: dict[str, list[float]] = {name: [] for name in steps}
+    for step in steps.values():
+        for _ in range(3):
+            step()
+    begun, turn = time.monotonic(), 0
+    while turn < 5 or (time.monotonic() - begun < seconds and turn < 200):
+        for name in sorted(steps, key=[*steps].index, reverse=turn % 2 == 1):
+            steps[name]()  # whoever was before has filled the caches
+            before, start = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, clock()
+            for _ in range(2):
+                steps[name]()
+            times[name].append((clock() - start) / 2)
+            after = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            faults[name].append((after - before) / 2)
+        turn += 1
+    return {
+        name: {"ms": 1e3 * statistics.median(values), "faults": statistics.median(faults[name])}
+        for name, values in times.items()
+    }
+
+
+def scored(seconds: float) -> dict[str, dict[str, float]]:
+    import torch
+
+    import ganzoo
+
+    model = ganzoo.from_pretrained("ganomaly-mnist")
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    found = {}
+    for name, batch in (("one", 1), ("256", 256)):
+        images, times = torch.rand(batch, 1, 28, 28), list[float]()
+        begun = time.monotonic()
+        while len(times) < 3 or time.monotonic() - begun < seconds / 2:
+            start = clock()
+            model.score(images)
+            times.append((clock() - start) / batch)
+        found[name] = {"ms": 1e3 * statistics.median(times), "faults": 0.0}
+    return found
+
+
+def one(row: str, threads: int, seconds: float) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+    found = scored(seconds) if row == "score" else raced(contestants(row), seconds)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"found": found, "memory": memory}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of a row, about")
+    parser.add_argument("--only", default=",".join(ROWS))
+    parser.add_argument("--quick", action="store_true", help="whether the script is sound")
+    parser.add_argument("--row", help="for its own use")
+    given = parser.parse_args()
+    if given.row:
+        one(given.row, given.threads, given.seconds)
+        return
+    print(f"{given.threads} threads; ms a round, and beside others: ours / theirs")
+    print(f"{'':10} {'ganzoo ms':>10} {'by hand':>9} {'public':>8} {'faults':>16} {'MB':>7}")
+    for row in given.only.split(","):
+        command = [sys.executable, __file__, "--row", row, "--threads", str(given.threads)]
+        command += ["--seconds", str(0 if given.quick else given.seconds)]
+        env = {**os.environ, "OMP_NUM_THREADS": str(given.threads)}
+        done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=HERE)
+        if done.returncode:
+            print(f"{row:10} failed: {done.stderr.strip().splitlines()[-1]}")
+            continue
+        said = json.loads(done.stdout.strip().splitlines()[-1])
+        found, memory = said["found"], said["memory"]
+        if row == "score":
+            rates = ", ".join(f"{name}: {1e3 / v['ms']:,.0f}/s" for name, v in found.items())
+            print(f"{row:10} {rates}  {memory:.0f} MB", flush=True)
+            continue
+        ours = found["ganzoo"]
+        ratios = [
+            f"{ours['ms'] / found[name]['ms']:.3f}" if name in found else ""
+            for name in ("by hand", "public")
+        ]
+        if "static" in found:
+            ratios[0] = f"static {found['static']['ms'] / ours['ms']:.3f}"
+        other = next((found[n]["faults"] for n in ("by hand", "static") if n in found), 0)
+        print(
+            f"{row:10} {ours['ms']:10.1f} {ratios[0]:>9} {ratios[1]:>8} "
+            f"{ours['faults']:7.0f} / {other:6.0f} {memory:7.0f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

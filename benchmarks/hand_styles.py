@@ -1,0 +1,88 @@
+"""A StyleGAN2 loop written by hand, with the authors' tricks: lazy R1, lazy path length, one fake
+batch for both updates, mixed styles, a half-life that grows. It trains the modules of ganzoo."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from hand import Loop, gradient_norms
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganzoo.nn.modules import Net
+from ganzoo.spec import Spec
+
+R1_EVERY, PATHS_EVERY = 16, 4
+
+
+class Styles:
+    """One round a call of `step`, in float32, with the weights that ganzoo's networks have."""
+
+    def __init__(self, spec: Spec, nets: dict[str, Net], pixels: Tensor) -> None:
+        self.spec, self.pixels, self.batch_size = spec, pixels, spec.batch
+        self.M, self.S, self.D = (copy.deepcopy(nets[name]) for name in ("M", "S", "D"))
+        self.rows = self.S.shapes[0][0]
+        self.weights_g = [*self.M.parameters(), *self.S.parameters()]
+        self.weights_d = [*self.D.parameters()]
+        d, _, g, _ = (item.optimizer for item in spec.stages[0].round)
+        self.adam_d = torch.optim.Adam(self.weights_d, lr=d.lr, betas=d.betas, fused=True)
+        self.adam_g = torch.optim.Adam(self.weights_g, lr=g.lr, betas=g.betas, fused=True)
+        self.averages = [weight.detach().clone() for weight in self.weights_g]
+        self.w_mean = torch.zeros(self.M.leaves[""][0])
+        self.length = torch.zeros(())
+        self.rounds = 0
+        self.order = torch.randperm(len(pixels))
+
+    def real(self) -> Tensor:
+        start = self.rounds * self.batch_size % (len(self.pixels) - self.batch_size)
+        index = self.order[start : start + self.batch_size]
+        return self.pixels[index].float().div_(127.5).sub_(1)
+
+    def styles(self, z: Tensor, u: Tensor) -> Tensor:
+        """Rows of one code up to a random row, of another from there on; nine times in ten."""
+        a, b = (self.M(code)[:, None].expand(-1, self.rows, -1) for code in (z, u))
+        first = 1 + (torch.rand(len(z)) * (self.rows - 1)).floor()
+        other = (torch.arange(self.rows) >= first[:, None]) & (torch.rand(len(z)) < 0.9)[:, None]
+        return torch.where(other[:, :, None], b, a)
+
+    def step(self) -> None:
+        size = self.spec.draws["z"].size
+        x = self.real()
+        z, u = (torch.randn(len(x), size) for _ in range(2))
+        noise = torch.randn(len(x), *self.S.shapes[1])
+
+        fake = self.S(self.styles(z, u), noise)
+        loss = F.softplus(self.D(fake.detach())).mean() + F.softplus(-self.D(x)).mean()
+        self.learn(self.weights_d, self.adam_d, loss)
+        if self.rounds % R1_EVERY == 0:
+            points = x.clone().requires_grad_()
+            penalty = gradient_norms(self.D(points), points).mean()
+            self.learn(self.weights_d, self.adam_d, self.r1() * penalty)
+
+        self.learn(self.weights_g, self.adam_g, F.softplus(-self.D(fake)).mean())
+        with torch.no_grad():
+            found = self.M(z)
+            self.w_mean.lerp_(found.mean(0), 0.005)
+        if self.rounds % PATHS_EVERY == 0:
+            w = self.styles(z, u)
+            y = torch.randn_like(fake)
+            [slope] = torch.autograd.grad(
+                (self.S(w, noise) * y).sum() / fake.shape[-1], w, create_graph=True
+            )
+            lengths = slope.flatten(1).square().sum(1).add(1e-12).sqrt() / self.rows**0.5
+            self.learn(self.weights_g, self.adam_g, 8 * (lengths - self.length).square().mean())
+            self.length = torch.lerp(self.length, lengths.detach().mean(), 0.01)
+        half_life = min(10_000, 0.05 * self.rounds * self.batch_size)
+        decay = 0.5 ** (self.batch_size / half_life) if half_life else 0.0
+        with torch.no_grad():
+            torch._foreach_lerp_(self.averages, self.weights_g, 1 - decay)
+        self.rounds += 1
+
+    def r1(self) -> float:
+        text = self.spec.stages[0].round[1].minimize["r1"]
+        return float(text.partition("*")[0])
+
+    @staticmethod
+    def learn(weights: list[nn.Parameter], optimizer: torch.optim.Adam, loss: Tensor) -> None:
+        Loop.learn(weights, optimizer, loss)
