@@ -77,6 +77,15 @@ def patches(values: Tensor, places: Tensor) -> Tensor:
     return values.flatten(2).gather(2, index)[..., None]
 
 
+def mirror(values: Tensor, chance: Tensor) -> Tensor:
+    if values.ndim != 4 or chance.ndim != 2 or chance.shape[1] != 1:
+        raise ValueError(
+            f"takes maps (batch, c, h, w) and noise (batch, 1), not {tuple(values.shape)} and "
+            f"{tuple(chance.shape)}"
+        )
+    return torch.where((chance < 0.5)[:, :, None, None], values.flip(3), values)
+
+
 def cutmix(a: Tensor, b: Tensor, box: Tensor) -> Tensor:
     if a.shape != b.shape or a.ndim != 4 or box.ndim != 2 or box.shape[1] != 3:
         raise ValueError(

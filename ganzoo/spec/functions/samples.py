@@ -88,6 +88,16 @@ SAMPLES: tuple[Function, ...] = (
         example="patches(F.features(x), u)",
     ),
     core(
+        "mirror",
+        "values chance",
+        "Maps mirrored left to right where the noise, uniform in [0, 1), (batch, 1), is below "
+        "1/2; equal noise mirrors equal samples.",
+        r"v_{c,\,i,\,w+1-j}\ \text{if}\ u<\tfrac12",
+        module="samples",
+        source="arXiv:2007.15651",
+        example="G(mirror(x, u))",
+    ),
+    core(
         "cutmix",
         "a b box",
         "a, with a random box of b: the box is uniform noise in [0, 1), (batch, 3), which "
