@@ -10,8 +10,8 @@ its shades, which are to be coloured (one of the paper's tasks); of grey images,
 
 CycleGAN (Zhu et al. 2017, arXiv:1703.10593). Kept: residual generators with reflected borders and
 instance norm; least squares, with the discriminators' losses halved; cycles of weight 10 and
-identity of half that, in L1; one Adam for both generators, which step first; discriminators that
-see a pool of 50 earlier translations.
+identity of half that, in L1; one Adam for both generators; discriminators that see a pool of 50
+earlier translations, and learn from those that were made before the generators' step.
 
 CUT (Park et al. 2020, arXiv:2007.15651). Kept: one generator, with filtered resampling; of each of
 five layers of it, 256 places of what it made against the same places of what it was given, told
@@ -48,6 +48,7 @@ from ganzoo.spec import (
     Skip,
     Tanh,
     Tap,
+    Together,
     Uniform,
     Update,
     Upsample,
@@ -257,17 +258,22 @@ class CycleGAN(Variant):
             },
             let={"ab": "AB(a)", "ba": "BA(b)"},
             state={"old_a": Pool("ba", self.pool), "old_b": Pool("ab", self.pool)},
+            # both judge and learn from the translations that were made before either stepped
             round=[
-                Update(["AB", "BA"], terms, adam(self.lr), name="G"),
-                Update(
-                    ["DA", "DB"],
-                    {
-                        "real": "0.5 * (mse(DA(a), 1) + mse(DB(b), 1))",
-                        "fake": "0.5 * (mse(DA(old_a), 0) + mse(DB(old_b), 0))",
-                    },
-                    adam(self.lr),
-                    name="D",
-                ),
+                Together(
+                    [
+                        Update(["AB", "BA"], terms, adam(self.lr), name="G"),
+                        Update(
+                            ["DA", "DB"],
+                            {
+                                "real": "0.5 * (mse(DA(a), 1) + mse(DB(b), 1))",
+                                "fake": "0.5 * (mse(DA(old_a), 0) + mse(DB(old_b), 0))",
+                            },
+                            adam(self.lr),
+                            name="D",
+                        ),
+                    ]
+                )
             ],
             steps=self.steps,
             tasks={

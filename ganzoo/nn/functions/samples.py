@@ -23,6 +23,10 @@ def norm(values: Tensor) -> Tensor:
     return (squared_norm(values) + SMALLEST).sqrt()
 
 
+def sample_mean(values: Tensor) -> Tensor:
+    return values.flatten(1).mean(1) if values.ndim > 1 else values
+
+
 def softmax(logits: Tensor) -> Tensor:
     return torch.softmax(logits, 1)
 

@@ -34,6 +34,15 @@ SAMPLES: tuple[Function, ...] = (
         example="norm(grad(D(x), x))",
     ),
     core(
+        "sample_mean",
+        "values",
+        "Mean of each sample: (batch, ...) to (batch,), for scores.",
+        r"\frac{1}{d}\sum_j v_j",
+        module="samples",
+        latex=r"\overline{{{0}}}",
+        example="sample_mean(abs(x - recon))",
+    ),
+    core(
         "softmax",
         "logits",
         "Softmax over the channels.",
