@@ -101,6 +101,7 @@ class Dice:
             L.Upsample(number(1, 3)),
             L.Downsample(number(1, 3)),
             L.MaxPool(number(1, 3)),
+            L.PixelShuffle(number(1, 2)),
         ]
         return one_of(one_of([sized, PLAIN]))
 

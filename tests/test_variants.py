@@ -46,6 +46,7 @@ from ganzoo.spec import (
 )
 from ganzoo.spec.frozen import fields_of
 from ganzoo.testing import CHECKS, conforms
+from tests.modern import MODERN, PRESETS
 from tests.reference import ROUNDS, Loop, Passes, divergence, sample
 from tests.test_plan import (
     RATE,
@@ -89,7 +90,8 @@ def test_every_variant_that_ships_is_here() -> None:
     host = default()
     ours = {plugin.distribution for plugin in host.plugins if plugin.distribution in SHIPPED}
     assert ours == SHIPPED
-    assert {v for v in host.variants if host.providers["variants", v] in SHIPPED} == set(SMALL)
+    shipped = {v for v in host.variants if host.providers["variants", v] in SHIPPED}
+    assert shipped == {*SMALL, *MODERN, *PRESETS}
 
 
 @pytest.mark.parametrize("check", CHECKS)

@@ -26,7 +26,9 @@ defaults are small, with batches of more than one image, and discriminators whos
 alike, and the first layer is the image without its reflected border.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ganzoo import Fields, GanzooError, Spec, Task, Variant, hookimpl
 from ganzoo.spec import (
@@ -290,7 +292,7 @@ class CUT(Variant):
     name = "cut"
 
     width: int = 32
-    blocks: int = 4
+    blocks: Annotated[int, Field(ge=2)] = 4
     layers: int = 2
     """Halvings of the discriminator."""
     places: int = 256
@@ -388,7 +390,7 @@ class CUT256(CUT):
     name = "cut-256"
 
     width: int = 64
-    blocks: int = 9
+    blocks: Annotated[int, Field(ge=2)] = 9
     layers: int = 3
     code: int = 256
     batch: int = 1

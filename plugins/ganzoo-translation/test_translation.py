@@ -13,7 +13,7 @@ from ganzoo.testing import noise
 from ganzoo_translation import CUT, CycleGAN, FastCUT, Pix2Pix, patches
 
 TINY = {"width": 4, "batch": 4}
-TINY_CUT = {**TINY, "blocks": 1, "layers": 1, "places": 8, "code": 4}
+TINY_CUT = {**TINY, "blocks": 2, "layers": 1, "places": 8, "code": 4}
 
 
 def fields(size: int = 16, channels: int = 3, paired: bool = False):
@@ -32,7 +32,7 @@ def run_of(variant, data=None):
 
 @pytest.mark.parametrize("size", [16, 28, 32, 64])
 def test_every_size_fits(size: int) -> None:
-    for variant in (Pix2Pix(width=4), CycleGAN(width=4, blocks=1), CUT(width=4, blocks=1)):
+    for variant in (Pix2Pix(width=4), CycleGAN(width=4, blocks=1), CUT(width=4, blocks=2)):
         nets = build(variant.spec(fields(size)))
         assert nets["AB" if "AB" in nets else "G"].leaves[""] == (3, size, size)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 SMALLEST = 1e-12
 """Under a root, which has no derivative at zero."""
@@ -88,6 +89,19 @@ def mirror(values: Tensor, chance: Tensor) -> Tensor:
             f"{tuple(chance.shape)}"
         )
     return torch.where((chance < 0.5)[:, :, None, None], values.flip(3), values)
+
+
+def between(a: Tensor, b: Tensor, *, mix: Tensor) -> Tensor:
+    """`mix` (batch,) in [0, 1)."""
+    if a.shape != b.shape:
+        raise ValueError(f"shapes differ: {tuple(a.shape)} and {tuple(b.shape)}")
+    return torch.lerp(b, a, mix.view(-1, *[1] * (a.ndim - 1)))
+
+
+def cosines(a: Tensor, b: Tensor) -> Tensor:
+    if a.shape[1:] != b.shape[1:]:
+        raise ValueError(f"samples differ in shape: {tuple(a.shape)} and {tuple(b.shape)}")
+    return F.normalize(a.flatten(1), dim=1) @ F.normalize(b.flatten(1), dim=1).T
 
 
 def cutmix(a: Tensor, b: Tensor, box: Tensor) -> Tensor:

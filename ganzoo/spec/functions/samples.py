@@ -107,6 +107,25 @@ SAMPLES: tuple[Function, ...] = (
         example="G(mirror(x, u))",
     ),
     core(
+        "between",
+        "a b",
+        "A random point between a and b, one for each sample, uniform from b to a.",
+        r"\alpha a+(1-\alpha)b",
+        module="samples",
+        source="arXiv:1704.00028",
+        example="mean(square(norm(grad(C(between(x, fake)), between(x, fake))) - 1))",
+        noise=("mix",),
+    ),
+    core(
+        "cosines",
+        "a b",
+        "The cosine of each sample of a with each of b: (n, ...) and (m, ...) to (n, m).",
+        r"\frac{a_i\cdot b_j}{\lVert a_i\rVert\,\lVert b_j\rVert}",
+        module="samples",
+        source="arXiv:1609.03126",
+        example="mean(square(cosines(D.code(fake), D.code(fake))))",
+    ),
+    core(
         "cutmix",
         "a b box",
         "a, with a random box of b: the box is uniform noise in [0, 1), (batch, 3), which "
