@@ -313,6 +313,18 @@ def test_first_weights_are_a_function_of_the_seed() -> None:
     assert torch.equal(torch.rand(3), weights_before)  # the caller's randomness is left alone
 
 
+def test_a_gain_of_xavier_scales_what_it_draws() -> None:
+    nets: list[Any] = []
+    for init in (Xavier(), Xavier(0.02)):
+        network = Network({"x": ()}, (Conv(4), Flatten(), Linear(2)), init=init)
+        net = build(spec_of(network, X))["N"]
+        initialize(net, network, 0)
+        nets.append(net.state_dict())
+    for key, value in nets[0].items():
+        assert torch.allclose(0.02 * value, nets[1][key]), key
+    assert nets[0]["layers.0.weight"].abs().max() > 0
+
+
 @pytest.mark.parametrize("init", [Gaussian(0.02), Gaussian(0.5), Xavier(), He(), Default()])
 def test_how_weights_begin(init: Any) -> None:
     net = image_net(Conv(64, 5), BatchNorm(), Linear(40), init=init)
