@@ -171,7 +171,8 @@ class Pix2Pix(Variant):
         a, b = (data.fields.get(field) for field in "ab")
         paired = isinstance(a, Image) and isinstance(b, Image) and not a.independent
         if self.given == "pairs" or (self.given == "auto" and paired):
-            return {"a": data["a"], "b": data["b"]}, {}, "b"
+            # drawn row by row, whatever the data say of them: those without partners are refused
+            return {field: data[field].replace(independent=False) for field in "ab"}, {}, "b"
         image = data.image
         if image.channels == 3 and self.given != "coarse":
             shades = "0.299 * part(b, 0, 1) + 0.587 * part(b, 1, 2) + 0.114 * part(b, 2, 3)"

@@ -59,9 +59,11 @@ def test_dropout_is_noise_at_use() -> None:
     run.round()
     model = run.model()
     images = torch.rand(3, 3, 16, 16)
-    first, again, other = (model.translate(images, seed=seed, output="pt") for seed in (0, 0, 1))
+    first, again, other = (
+        model.translate(images, to="colours", seed=seed, output="pt") for seed in (0, 0, 1)
+    )
     assert torch.equal(first, again) and not torch.allclose(first, other, atol=1e-3)
-    alone = model.translate(images[:1], seed=0, output="pt")
+    alone = model.translate(images[:1], to="colours", seed=0, output="pt")
     assert torch.allclose(alone, first[:1], atol=1e-5)
 
 
