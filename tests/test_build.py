@@ -45,6 +45,7 @@ from ganzoo.spec import (
     Normal,
     OneHot,
     PixelNorm,
+    PixelShuffle,
     ReLU,
     Reshape,
     Residual,
@@ -174,6 +175,7 @@ SHAPES = [
     (Upsample(2, "bilinear"), (2, 16, 16)),
     (Downsample(), (2, 4, 4)),
     (MaxPool(4), (2, 2, 2)),
+    (Residual((Conv(8), PixelShuffle()), (Upsample(),)), (2, 16, 16)),
     (GlobalPool(), (2,)),
     (BatchNorm(), (2, 8, 8)),
     (LayerNorm(), (2, 8, 8)),
@@ -311,6 +313,18 @@ def test_first_weights_are_a_function_of_the_seed() -> None:
     assert torch.equal(torch.rand(3), weights_before)  # the caller's randomness is left alone
 
 
+def test_a_gain_of_xavier_scales_what_it_draws() -> None:
+    nets: list[Any] = []
+    for init in (Xavier(), Xavier(0.02)):
+        network = Network({"x": ()}, (Conv(4), Flatten(), Linear(2)), init=init)
+        net = build(spec_of(network, X))["N"]
+        initialize(net, network, 0)
+        nets.append(net.state_dict())
+    for key, value in nets[0].items():
+        assert torch.allclose(0.02 * value, nets[1][key]), key
+    assert nets[0]["layers.0.weight"].abs().max() > 0
+
+
 @pytest.mark.parametrize("init", [Gaussian(0.02), Gaussian(0.5), Xavier(), He(), Default()])
 def test_how_weights_begin(init: Any) -> None:
     net = image_net(Conv(64, 5), BatchNorm(), Linear(40), init=init)
@@ -364,7 +378,8 @@ MAPS = [
     *(Conv(5, k, s, p) for k in (1, 3, 4, 5) for s in (1, 2, 3) for p in (None, 0, 2)),
     *(Deconv(5, k, s, p) for k in (3, 4, 5, 6) for s in (2, 3) for p in (None, 0, 1)),
     Maxout(3, 2), Linear(4), Flatten(), Reshape((49, 9)), Reshape((441,)), Crop(4), Upsample(3),
-    Upsample(2, "bilinear"), Downsample(2), MaxPool(2), GlobalPool(), GlobalPool("sum"),
+    Upsample(2, "bilinear"), Downsample(2), MaxPool(2), PixelShuffle(3),
+    GlobalPool(), GlobalPool("sum"),
     BatchNorm(), LayerNorm(), InstanceNorm(), PixelNorm(), MinibatchStd(), ReLU(), Tanh(),
     Dropout(), GaussianNoise(), Residual((Conv(9),)), Skip((Conv(4),)), Tap("middle"),
 ]  # fmt: skip
@@ -467,6 +482,7 @@ MISTAKES = [
     pytest.param((Linear(4), Conv(3)), "layers.1", "conv.*4.*map", id="body"),
     pytest.param((Reshape((3, 5)),), "layers.0", "2x8x8", id="reshape"),
     pytest.param((MaxPool(16),), "layers.0", "2x8x8", id="too small"),
+    pytest.param((PixelShuffle(),), "layers.0", "2 channels are no", id="no multiple"),
     pytest.param((Crop(9), Linear(1)), "layers.0", "8x8", id="crop"),
     pytest.param((Residual((Conv(3),)),), "layers.0", "2x8x8", id="residual"),
     pytest.param((Residual((ReLU(), *FLAT)),), "layers.0.layers.2", "128", id="in a residual"),

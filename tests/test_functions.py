@@ -37,6 +37,49 @@ def test_products_and_norms_are_of_each_sample() -> None:
         samples.dot(a, b[:, :1])
 
 
+def test_a_mean_of_each_sample_is_a_score() -> None:
+    values = torch.arange(24.0).view(2, 3, 4)
+    assert samples.sample_mean(values).tolist() == [5.5, 17.5]
+    assert torch.equal(samples.sample_mean(values[:, 0, :1]), values[:, 0, 0])
+
+
+def test_mirrored_is_who_is_told_to() -> None:
+    maps = torch.arange(12.0).view(2, 1, 2, 3)
+    found = samples.mirror(maps, torch.tensor([[0.2], [0.7]]))
+    assert found[0, 0].tolist() == [[2, 1, 0], [5, 4, 3]] and torch.equal(found[1], maps[1])
+    with pytest.raises(ValueError, match=r"noise \(batch, 1\)"):
+        samples.mirror(maps, torch.zeros(2))
+
+
+def test_a_point_between_is_one_for_all_of_a_sample() -> None:
+    a, b, mix = torch.zeros(3, 2, 2), torch.ones(3, 2, 2), torch.tensor([0.0, 0.25, 0.99])
+    found = samples.between(a, b, mix=mix)
+    assert torch.allclose(found, (1 - mix)[:, None, None].expand(3, 2, 2))
+
+
+def test_a_penalty_written_out_is_that_of_wgan_gp() -> None:
+    """`between` and `grad` say what gradient_penalty does, at the same points."""
+    point = "between(x, fake)"
+    written = f"10 * mean(square(norm(grad(D({point}), {point})) - 1))"
+    spec = gan(round=[Update("D", {"gp": written}), gan().stages[0].round[1]])
+    run = training(spec)
+    weights = {k: v.clone() for k, v in run.networks["D"].state_dict().items()}
+    x, z = run.draws(0, 0, ("x", "z"))
+    [name] = [name for _, name in run.plan.round(0, 0).draws if name.endswith(".mix")]
+    [mix] = run.draws(0, 0, (name,))
+    fake = run.networks["G"](z).detach()
+    run.round()
+    run.networks["D"].load_state_dict(weights)
+    wanted = 10 * penalties.gradient_penalty(run.networks["D"], x, fake, mix=mix)
+    assert run.losses()["D.gp"] == pytest.approx(wanted.item(), rel=1e-4)
+
+
+def test_cosines_are_of_all_pairs() -> None:
+    a, b = torch.randn(3, 4), torch.randn(5, 4)
+    wanted = torch.stack([torch.stack([F.cosine_similarity(x, y, 0) for y in b]) for x in a])
+    assert torch.allclose(samples.cosines(a, b), wanted, atol=1e-6)
+
+
 def test_a_projection_is_the_difference_of_embeddings() -> None:
     """D(x, y) - D(x, y') = <e_y - e_y', h(x)>."""
     h, embedding = torch.randn(4, 8), torch.randn(5, 8)

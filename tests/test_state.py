@@ -316,7 +316,7 @@ def test_a_spec_with_state_comes_back_from_json() -> None:
         ({"k": {"kind": "runing", "next": "k"}}, "state.k", "did you mean 'running'?"),
         ({"k": {"next": "k", "every": 2, "on": [2]}}, "state.k.on", "never round % every"),
         ({"x": {"next": "x"}}, "state.x", "the name is taken by draws.x"),
-        ({"k": {"next": "k + 1"}}, "state.k", "is never used"),
+        ({"k": {"size": 3, "next": "k + 1"}}, "state.k", "is never used"),
         ({"k": {"of": "fake", "size": 0}}, "state.k.size", "greater than or equal to 1"),
     ],
 )

@@ -37,6 +37,7 @@ from ganzoo.spec import (
     Together,
 )
 from ganzoo.testing import CHECKS, conforms
+from tests.modern import MODERN, PRESETS
 from tests.reference import ROUNDS, Loop, divergence, sample
 from tests.rounds import compare_round, draws, networks, tame
 from tests.shipped import (
@@ -57,7 +58,8 @@ def test_every_variant_that_ships_is_here() -> None:
     host = default()
     ours = {plugin.distribution for plugin in host.plugins if plugin.distribution in SHIPPED}
     assert ours == SHIPPED
-    assert {v for v in host.variants if host.providers["variants", v] in SHIPPED} == set(SMALL)
+    shipped = {v for v in host.variants if host.providers["variants", v] in SHIPPED}
+    assert shipped == {*SMALL, *MODERN, *PRESETS}
 
 
 @pytest.mark.parametrize("check", CHECKS)

@@ -102,6 +102,14 @@ class Memory:
         """The value of a state that a task reads."""
         return self.recall(name).detach().clone()
 
+    def numbers(self) -> dict[str, float]:
+        """The states that are one number each, as they stand; waits for the device."""
+        return {
+            name: float(self.held[name]["value"])
+            for name, state in self.spec.state.items()
+            if state.is_number
+        }
+
     def tensors(self) -> dict[str, Tensor]:
         """What a checkpoint holds, by `state/word`."""
         return {

@@ -320,11 +320,14 @@ class Training:
     # --------------------------------------------------------------- looking and saving
 
     def losses(self) -> dict[str, float]:
-        return {
+        """The latest value of each loss term of this stage, as `update.term`, and of each state
+        that is a number, as `state.k`; waits for the device."""
+        terms = {
             f"{name}.{term}": value
             for (name, term), value in self._losses.latest(self.checkpoint).items()
             if name in self._updates and term in self._updates[name].minimize
         }
+        return terms | {f"state.{name}": value for name, value in self.memory.numbers().items()}
 
     def model(self, batches: int = SETTLE_BATCHES, tasks: Iterable[str] | None = None) -> Model:
         """The model as it stands; a copy of its own.

@@ -318,8 +318,8 @@ def _initialize(module: nn.Module, init: Init) -> None:
             match init:
                 case Gaussian(std=std):
                     nn.init.normal_(weight, 0.0, std)
-                case Xavier():
-                    nn.init.xavier_uniform_(weight)
+                case Xavier(gain=gain):
+                    nn.init.xavier_uniform_(weight, gain)
                 case LeCun():
                     nn.init.normal_(weight, 0.0, matrix(module).shape[1] ** -0.5)
                 case Orthogonal():

@@ -30,9 +30,10 @@ class Gaussian(Frozen):
 
 
 class Xavier(Frozen):
-    """Weights uniform with the variance of Glorot and Bengio, biases zero."""
+    """Weights uniform with the variance of Glorot and Bengio, times `gain`; biases zero."""
 
     kind: Literal["xavier"] = Field("xavier", init=False)
+    gain: Annotated[float, Field(gt=0, le=100)] = 1.0
 
 
 class He(Frozen):

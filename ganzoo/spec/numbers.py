@@ -181,18 +181,22 @@ class Numeric:
 
         lr: Annotated[float | str, Numeric(gt=0, le=1e6)] = 2e-4
 
-    Both ends may be None. What an expression comes to is checked against them, too.
+    Both ends may be None. What an expression comes to is checked against them, too, but for a 0
+    where `vanishes`: a rate that is 0 as a plain number never learns, and one that falls to 0, or
+    rises from it, is a schedule.
     """
 
     ge: float | None = None
     gt: float | None = None
     le: float | None = None
     lt: float | None = None
+    vanishes: bool = False
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        limits = {word: limit for word, limit in vars(self).items() if limit is not None}
+        words = ("ge", "gt", "le", "lt")
+        limits = {word: limit for word in words if (limit := getattr(self, word)) is not None}
         return core_schema.tagged_union_schema(
             {
                 "number": handler.generate_schema(Annotated[float, Field(**limits)]),
@@ -202,9 +206,12 @@ class Numeric:
         )
 
     def problem(self, found: float) -> str:
-        """What is wrong with a value; empty where nothing is."""
+        """What is wrong with the value of an expression; empty where nothing is."""
+        if self.vanishes and found == 0:
+            return ""
         checks = (
-            (self.ge, "at least", lambda a, b: a >= b), (self.gt, "more than", lambda a, b: a > b),
+            (self.ge, "at least", lambda a, b: a >= b),
+            (self.gt, "at least" if self.vanishes else "more than", lambda a, b: a > b),
             (self.le, "at most", lambda a, b: a <= b), (self.lt, "less than", lambda a, b: a < b),
         )  # fmt: skip
         for limit, words, holds in checks:

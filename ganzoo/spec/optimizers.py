@@ -15,6 +15,7 @@ from ganzoo.spec.numbers import Numeric
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+Rate = Annotated[float | str, Numeric(gt=0, le=1e6, vanishes=True)]
 Positive = Annotated[float | str, Numeric(gt=0, le=1e6)]
 NonNegative = Annotated[float | str, Numeric(ge=0, le=1e6)]
 Beta = Annotated[float | str, Numeric(ge=0, lt=1)]
@@ -73,7 +74,7 @@ class Adam(Optimizer):
     """Adam (arXiv:1412.6980); weight_decay is added to the gradient (L2)."""
 
     kind: Literal["adam"] = Field("adam", init=False)
-    lr: Positive = 2e-4
+    lr: Rate = 2e-4
     betas: tuple[Beta, Beta] = (0.5, 0.999)
     eps: Positive = 1e-8
     weight_decay: NonNegative = 0.0
@@ -84,7 +85,7 @@ class AdamW(Optimizer):
     """Adam with weight decay that is apart from the gradient (arXiv:1711.05101)."""
 
     kind: Literal["adamw"] = Field("adamw", init=False)
-    lr: Positive = 2e-4
+    lr: Rate = 2e-4
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     eps: Positive = 1e-8
     weight_decay: NonNegative = 0.01
@@ -95,7 +96,7 @@ class RMSprop(Optimizer):
     """RMSprop; `alpha` is the memory of the squared gradients."""
 
     kind: Literal["rmsprop"] = Field("rmsprop", init=False)
-    lr: Positive = 5e-5
+    lr: Rate = 5e-5
     alpha: Beta = 0.99
     eps: Positive = 1e-8
     decay: Decay | None = None
@@ -105,7 +106,7 @@ class SGD(Optimizer):
     """Stochastic gradient descent, with momentum if wanted."""
 
     kind: Literal["sgd"] = Field("sgd", init=False)
-    lr: Positive = 0.1
+    lr: Rate = 0.1
     momentum: Beta = 0.0
     weight_decay: NonNegative = 0.0
     decay: Decay | None = None

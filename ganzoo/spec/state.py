@@ -55,6 +55,11 @@ class State(Frozen):
             raise SpecError([("on", f"{wrong[0]} is never round % every; every is {self.every}")])
         return self
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it is one number, which is logged beside the losses; nothing need read it."""
+        return False
+
     def expressions(self) -> Iterator[tuple[str, str]]:
         """Its expressions with their fields."""
         for name in self.texts:
@@ -84,7 +89,8 @@ class Running(State):
     """A number, or `size` numbers, that `next` gives anew after a round.
 
     `k: {next: "clip(k + 0.001 * (0.5 * real - made), 0, 1)"}` begins at `start`, as 0. In losses
-    it is a constant: no gradient flows into it.
+    it is a constant: no gradient flows into it. A number is logged beside the losses, so one that
+    nothing reads is a measure: `convergence: {next: "real + abs(0.5 * real - made)"}`.
     """
 
     texts: ClassVar[Mapping[str, Literal["read", "next"]]] = {"next": "next"}
@@ -93,6 +99,10 @@ class Running(State):
     next: ExpressionText
     start: float = 0.0
     size: Count | None = None
+
+    @property
+    def is_number(self) -> bool:
+        return self.size is None
 
     def tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, Tensor]:
         import torch

@@ -447,6 +447,7 @@ def _unused(spec: Spec) -> Problems:
         if not path.startswith(("let.", "state."))
         for name in spec.names_in(text)
     }
+    used |= {name for name, state in spec.state.items() if state.is_number}  # they are logged
     for texts in (spec.number_texts(), _texts_of_used_states(spec, used)):
         for text in texts:
             used |= spec.names_in(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 SMALLEST = 1e-12
 """Under a root, which has no derivative at zero."""
@@ -21,6 +22,10 @@ def squared_norm(values: Tensor) -> Tensor:
 
 def norm(values: Tensor) -> Tensor:
     return (squared_norm(values) + SMALLEST).sqrt()
+
+
+def sample_mean(values: Tensor) -> Tensor:
+    return values.flatten(1).mean(1) if values.ndim > 1 else values
 
 
 def softmax(logits: Tensor) -> Tensor:
@@ -75,6 +80,28 @@ def patches(values: Tensor, places: Tensor) -> Tensor:
     index = first + (places[:, :number] * width).long()
     index = index[:, None].expand(-1, values.shape[1], -1)
     return values.flatten(2).gather(2, index)[..., None]
+
+
+def mirror(values: Tensor, chance: Tensor) -> Tensor:
+    if values.ndim != 4 or chance.ndim != 2 or chance.shape[1] != 1:
+        raise ValueError(
+            f"takes maps (batch, c, h, w) and noise (batch, 1), not {tuple(values.shape)} and "
+            f"{tuple(chance.shape)}"
+        )
+    return torch.where((chance < 0.5)[:, :, None, None], values.flip(3), values)
+
+
+def between(a: Tensor, b: Tensor, *, mix: Tensor) -> Tensor:
+    """`mix` (batch,) in [0, 1)."""
+    if a.shape != b.shape:
+        raise ValueError(f"shapes differ: {tuple(a.shape)} and {tuple(b.shape)}")
+    return torch.lerp(b, a, mix.view(-1, *[1] * (a.ndim - 1)))
+
+
+def cosines(a: Tensor, b: Tensor) -> Tensor:
+    if a.shape[1:] != b.shape[1:]:
+        raise ValueError(f"samples differ in shape: {tuple(a.shape)} and {tuple(b.shape)}")
+    return F.normalize(a.flatten(1), dim=1) @ F.normalize(b.flatten(1), dim=1).T
 
 
 def cutmix(a: Tensor, b: Tensor, box: Tensor) -> Tensor:

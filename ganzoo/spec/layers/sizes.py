@@ -23,6 +23,7 @@ __all__ = [
     "Upsample",
     "Downsample",
     "Blur",
+    "PixelShuffle",
     "MaxPool",
     "GlobalPool",
 ]
@@ -171,6 +172,28 @@ class Blur(Layer):
 
     def forward(self, module: nn.Module, x: Tensor) -> Tensor:
         return fir.blurred(x, 2)
+
+
+class PixelShuffle(Layer):
+    """Channels become pixels: (c * f * f, h, w) to (c, h * f, w * f). arXiv:1609.05158."""
+
+    kind: Literal["pixel_shuffle"] = Field("pixel_shuffle", init=False)
+    formula: ClassVar[str] = (
+        r"v_{f^2c+f(i\bmod f)+(j\bmod f),\ \lfloor i/f\rfloor,\ \lfloor j/f\rfloor}"
+    )
+    example: ClassVar[str] = "PixelShuffle()  # (64, 8, 8) to (16, 16, 16)"
+    factor: Small = 2
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, height, width = of_map(shape)
+        if channels % self.factor**2:
+            raise ValueError(f"{channels} channels are no multiple of {self.factor**2}")
+        return channels // self.factor**2, height * self.factor, width * self.factor
+
+    def module(self, shape: Shape) -> nn.Module:
+        from torch import nn
+
+        return nn.PixelShuffle(self.factor)
 
 
 class MaxPool(Layer):
