@@ -189,7 +189,7 @@ def test_what_searches_is_left_out_and_said(model: Model, tmp_path: Path) -> Non
 
 
 def test_places_that_do_not_fit(model: Model, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="has 3 tasks .*a file each; give a folder, or --task"):
+    with pytest.raises(DataError, match=r"has 3 tasks .*a file each; give a folder, or --task"):
         files.places(model, "onnx", tmp_path / "x.onnx")
     with pytest.raises(TaskError, match=r"no task 'generat'; did you mean 'generate'\?"):
         files.places(model, "onnx", tmp_path, ["generat"])

@@ -75,17 +75,11 @@ def offered(model: Model) -> list[str]:
         needs = [draw for draw in needs if isinstance(draw, DATA)]
         if name in model.spec.lacking or task.solve:
             continue
-        if task.kind == "generate":
-            if name != next(iter(model.tasks("generate"))):
-                continue
-        elif (
-            task.kind in ("encode", "match")
-            or model.spec.estimated(task)
-            or len(needs) != 1
-            or not isinstance(needs[0], Image)
-        ):
-            continue
-        found.append(name)
+        one_picture = len(needs) == 1 and isinstance(needs[0], Image)
+        told = task.kind not in ("encode", "match") and not model.spec.estimated(task)
+        first = name == next(iter(model.tasks("generate")), None)
+        if first or (task.kind != "generate" and told and one_picture):
+            found.append(name)
     if not found:
         raise TaskError(
             f"{model.title} has no task that a page can offer; --task names some all the same"
