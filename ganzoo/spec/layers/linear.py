@@ -47,10 +47,14 @@ class Linear(Layer):
         begin(module, self.weight, self.gain)
 
     def forward(self, module: nn.Linear, x: Tensor) -> Tensor:
+        import torch
         from torch.nn import functional as F
 
         weight, bias = weight_of(module, self.weight, self.gain), bias_of(module, self.weight)
-        if x.ndim != 4 or x.is_contiguous() or weight.numel() > x.numel():
+        # what is exported is for batches of any size, and has no gradients
+        if torch.compiler.is_exporting() or x.ndim != 4 or x.is_contiguous():
+            return F.linear(x.flatten(1), weight, bias)
+        if weight.numel() > x.numel():
             return F.linear(x.flatten(1), weight, bias)
         # a map with channels last: its gradient has to be laid out alike, or the layers before it
         # crawl over two layouts at once; so the few weights are permuted and not the map
