@@ -168,7 +168,6 @@ ZOO = (
         "The GAN of the first paper, fully connected, drawing clothes; what others are "
         "compared with.",
         garments("all are speckled, and about one in six is no garment"),
-        "--steps 10000",
     ),
     Published(
         "cgan-mnist",
