@@ -1,6 +1,8 @@
 """What the README says: its snippets run, its commands exist, its files are there."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -23,7 +25,7 @@ def test_the_models_are_in_the_table_and_their_figures_are_theirs() -> None:
     from ganzoo.hub import installed
 
     rows = dict(
-        re.findall(r"^\| \[([\w-]+)\]\(model_cards/\1/README\.md\) \|(.*)\|$", README, re.M)
+        re.findall(r"^\|.*\| \[([\w-]+)\]\(model_cards/\1/README\.md\) \|(.*)\|$", README, re.M)
     )
     assert set(rows) == set(installed())
     for name, folder in installed().items():
@@ -143,3 +145,9 @@ def test_every_plugin_is_in_the_pip_line() -> None:
     projects = ROOT.glob("plugins/*/pyproject.toml")
     folders = sorted(f"plugins/{path.parent.name}" for path in projects)
     assert sorted(re.findall(r"-e (\S+)", line[1])) == ["model_cards", *folders]
+
+
+def test_the_gallery_and_the_table_are_what_the_folders_say() -> None:
+    command = [sys.executable, "scripts/gallery.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

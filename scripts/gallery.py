@@ -1,0 +1,172 @@
+"""Write docs/gallery.md and the table of README.md: the published models by their pictures.
+
+    python scripts/gallery.py            both, and the strips of pictures that they show
+    python scripts/gallery.py --check    nothing; exit status 1 where they would change
+
+All of it is made from the folders in `model_cards/`: run it after publishing or measuring.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from PIL import Image
+from published import ZOO, Published
+
+ROOT = Path(__file__).parent.parent
+CARDS = ROOT / "model_cards"
+PAGE = ROOT / "docs" / "gallery.md"
+STRIPS = ROOT / "docs" / "gallery"
+README = ROOT / "README.md"
+START, END = "<!-- table of models: scripts/gallery.py -->", "<!-- end of the table of models -->"
+
+SHOWN = {
+    "score_auroc": 3,
+    "reconstruction_ratio": 2,
+    "encode_nearest_neighbour": 3,
+    "fid": 2,
+    "class_accuracy": 3,
+    "log_likelihood": 0,
+    "r_precision_training": 3,
+    "r_precision": 3,
+    "accuracy": 3,
+    "hair_colour_accuracy": 3,
+    "to_b_retrieval_1": 3,
+    "to_b_taken": 3,
+}
+"""The figures of README's table, with their decimals; a model has the first two that it has."""
+
+ROWS = {"samples.png": 8, "translations.png": 2, "anomalies.png": 1, "reconstructions.png": 4}
+"""The pictures that can stand for a model, best first, and how many strips each is high."""
+
+
+def kind(model: Published) -> str:
+    """The heading that a model stands under."""
+    from ganzoo.models import store
+
+    spec = store.read_config(CARDS / model.name).spec
+    tasks = {task.kind for task in spec.tasks.values()}
+    if tasks & {"classify", "match"}:
+        return "Classifiers that measure the others"
+    if "translate" in tasks:
+        return "Translation"
+    if "score" in tasks and "generate" not in tasks:
+        return "Anomalies"
+    if "encode" in tasks:
+        return "Drawing and encoding"
+    conditions = {draw.kind for draw in spec.draws.values()} - {"image", "noise"}
+    if "text" in conditions:
+        return "Text to image"
+    return "Drawing what is asked for" if "label" in conditions else "Drawing"
+
+
+HEADINGS = (
+    "Drawing",
+    "Drawing what is asked for",
+    "Text to image",
+    "Translation",
+    "Anomalies",
+    "Drawing and encoding",
+    "Classifiers that measure the others",
+)
+
+
+def published() -> dict[str, list[Published]]:
+    """The models of which there is a folder with figures, by heading."""
+    found: dict[str, list[Published]] = {heading: [] for heading in HEADINGS}
+    for model in ZOO:
+        if (CARDS / model.name / "metrics.json").is_file():
+            found[kind(model)].append(model)
+    return {heading: models for heading, models in found.items() if models}
+
+
+def sheet(model: Published) -> str | None:
+    """The name of the picture that stands for a model."""
+    return next((name for name in ROWS if (CARDS / model.name / name).is_file()), None)
+
+
+def strip(model: Published, name: str) -> Image.Image:
+    """The first rows of its picture: the same for every model, so none is picked."""
+    picture = Image.open(CARDS / model.name / name)
+    return picture.crop((0, 0, picture.width, picture.height // ROWS[name]))
+
+
+def figures(model: Published) -> str:
+    from ganzoo import metrics
+
+    report = metrics.read(CARDS / model.name)
+    assert report is not None
+    names = [name for name in SHOWN if name in report.figures][:2]
+    return ", ".join(
+        f"{name.replace('_', ' ')} **{report.figures[name].value:.{SHOWN[name]}f}**"
+        for name in names
+    )
+
+
+def table() -> str:
+    """README's table of the published models."""
+    rows = ["| | model | trained on | figures | size |", "| --- | --- | --- | --- | ---: |"]
+    for models in published().values():
+        for model in models:
+            name = model.name
+            size = (CARDS / name / "model.safetensors").stat().st_size / 1e6
+            image = f'<img src="docs/gallery/{name}.png" width="260" alt="Pictures by {name}">'
+            rows.append(
+                f"| {image if sheet(model) else ''} | [{name}](model_cards/{name}/README.md) | "
+                f"{model.data} | {figures(model)} | {size:.1f} MB |"
+            )
+    return "\n".join(rows)
+
+
+def page() -> str:
+    """docs/gallery.md."""
+    parts = [
+        "# Gallery",
+        "The published models by what they make. Sheets hold the samples of one seed, or the "
+        "first test images, and none was picked; the card of each model says how good it is, "
+        "with what real pictures get beside each figure, and under which licence its data are.",
+    ]
+    for heading, models in published().items():
+        parts.append(f"## {heading}")
+        for model in models:
+            name, shown = model.name, sheet(model)
+            parts += [f"### {name}", model.summary]
+            if shown:
+                parts.append(f"![What {name} makes](../model_cards/{name}/{shown})")
+            parts.append(f"{figures(model)}. [Card](../model_cards/{name}/README.md). Made by:")
+            parts.append(f"    {model.command}")
+    return "\n\n".join(parts) + "\n"
+
+
+def readme() -> str:
+    """README.md with its table anew."""
+    text = README.read_text("utf-8")
+    before, _, rest = text.partition(START)
+    _, _, after = rest.partition(END)
+    return f"{before}{START}\n{table()}\n{END}{after}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write docs/gallery.md and README's table.")
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    changed = [
+        path
+        for path, text in ((PAGE, page()), (README, readme()))
+        if not path.is_file() or path.read_text("utf-8") != text
+    ]
+    if check:
+        sys.exit(f"run scripts/gallery.py: {', '.join(map(str, changed))}" if changed else 0)
+    PAGE.write_text(page(), "utf-8")
+    README.write_text(readme(), "utf-8")
+    STRIPS.mkdir(exist_ok=True)
+    for models in published().values():
+        for model in models:
+            if name := sheet(model):
+                strip(model, name).save(STRIPS / f"{model.name}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,343 @@
+"""What the zoo publishes: of each model the command that trains it, and what its card says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Published:
+    """One model of the zoo: the command that trains it, and what its card says of it."""
+
+    name: str
+    target: str
+    data: str
+    summary: str
+    limits: str
+    options: str = ""
+    dtype: Literal["float16", "float32"] = "float16"
+
+    @property
+    def command(self) -> str:
+        options = f" {self.options}" if self.options else ""
+        train = f"ganzoo train {self.target} --data {self.data}{options}"
+        return f"{train} --seed 0 --out runs/zoo/{self.name}"
+
+
+def digits(unclear: str, choice: str = ", without a say in which", more: str = "") -> str:
+    """The limits of a model that draws digits; `unclear` was counted on its sheet."""
+    text = (
+        f"It draws handwritten digits of 28x28 pixels and nothing else{choice}; {unclear}, as on "
+        "the sheet above. It is for learning and teaching, not for forging handwriting or for "
+        "adding to the training data of a system that matters."
+    )
+    return f"{text} {more}".rstrip()
+
+
+TOLD = ", the one that it is told"
+
+
+def garments(unclear: str, choice: str = ", without a say in which") -> str:
+    """As `digits`, of a model that draws clothes."""
+    return (
+        f"It draws clothes as 28x28 grey thumbnails and nothing else{choice}; {unclear}, as on the "
+        "sheet above, and prints and fine cuts are beyond it. It is for learning and teaching."
+    )
+
+
+EXTRACTOR_ONLY = (
+    "It is made to measure generated images of this one kind. Any image gets one of ten classes, "
+    "sense or nonsense, and its features know nothing of what such images do not have."
+)
+
+STRANGERS = (
+    "It knows {} and nothing else: any other picture gets a score, too, and most likely a high "
+    "one. One normal picture in twenty is called strange by design. It is for learning and "
+    "teaching; train one on pictures of your own for anything that matters."
+)
+
+CLASSIFIER = "scripts/classifier.yaml"
+
+ZOO = (
+    Published(
+        "classifier-mnist",
+        CLASSIFIER,
+        "mnist",
+        "No GAN: the small classifier whose features and verdicts stand behind every figure "
+        "for digits in this zoo.",
+        EXTRACTOR_ONLY,
+        "--steps 5000",
+    ),
+    Published(
+        "classifier-fashion-mnist",
+        CLASSIFIER,
+        "fashion-mnist",
+        "No GAN: the small classifier whose features and verdicts stand behind every figure "
+        "for clothes in this zoo.",
+        EXTRACTOR_ONLY,
+        "--steps 3500",
+    ),
+    Published(
+        "classifier-mnist-outlines",
+        "scripts/classifier-outlines.yaml",
+        "mnist-outlines",
+        "No GAN: the small classifier that tells digits from outlines, and which they are; the "
+        "feature extractor for translations between them.",
+        EXTRACTOR_ONLY.replace("of ten", "of twenty"),
+        "--steps 4000",
+    ),
+    Published(
+        "classifier-emoji",
+        "scripts/classifier-emoji.yaml",
+        "emoji",
+        "No GAN: the small classifier that tells who drew an emoji, Noto or Twemoji; the feature "
+        "extractor for translations between them.",
+        "It answers one question: which of two houses drew an emoji of 64x64 pixels on "
+        "white. Any image gets one of the two answers.",
+        "--steps 1500",
+    ),
+    Published(
+        "classifier-captions",
+        "scripts/classifier-captions.yaml",
+        "fashion-colours",
+        "No GAN: the small classifier of clothes in colour, which tells the garment, its colour "
+        "and the background; the feature extractor for pictures drawn from captions.",
+        "It is made to measure generated images of this one kind, 32x32 pixels. Any image gets one "
+        "of ten garments and two of twelve colours, sense or nonsense.",
+    ),
+    Published(
+        "matcher-emoji",
+        "scripts/matcher.yaml",
+        "emoji-captions",
+        "No GAN: two small nets that find out which caption goes with which emoji; the feature "
+        "extractor for emoji drawn from captions.",
+        "It is made to measure emoji of 64x64 pixels and their captions in English. Of other "
+        "pictures and sentences it knows nothing, and says something all the same.",
+    ),
+    Published(
+        "classifier-avatars",
+        "scripts/classifier-avatars.yaml",
+        "avatars",
+        "No GAN: the small classifier of portraits, which tells eleven attributes; the feature "
+        "extractor for portraits of every kind.",
+        "It is made to measure portraits of this one style, 64x64 pixels, composited or generated. "
+        "Any image gets a value of each attribute, sense or nonsense.",
+        "--steps 1200",
+    ),
+    Published(
+        "gan-mnist",
+        "gan",
+        "mnist",
+        "The GAN of the first paper, fully connected, drawing handwritten digits.",
+        digits("about one in eight is no clear digit, and some are speckled"),
+    ),
+    Published(
+        "gan-fashion-mnist",
+        "gan",
+        "fashion-mnist",
+        "The GAN of the first paper, fully connected, drawing clothes; what others are "
+        "compared with.",
+        garments("all are speckled, and about one in six is no garment"),
+    ),
+    Published(
+        "cgan-mnist",
+        "cgan",
+        "mnist",
+        "The conditional GAN, fully connected: say which digit, and it draws one.",
+        digits("about one in ten is unclear, and some are speckled", TOLD),
+        "--steps 20000",
+    ),
+    Published(
+        "dcgan-mnist",
+        "dcgan",
+        "mnist",
+        "A deep convolutional GAN that draws handwritten digits.",
+        digits("about one in twelve is no clear digit"),
+        "--set width=32 --steps 25000",
+    ),
+    Published(
+        "dcgan-fashion-mnist",
+        "dcgan",
+        "fashion-mnist",
+        "A deep convolutional GAN that draws clothes.",
+        garments("about one in ten is no garment"),
+        "--set width=32 --steps 10000",
+    ),
+    Published(
+        "cdcgan-mnist",
+        "cdcgan",
+        "mnist",
+        "The conditional DCGAN: say which digit, and it draws a clean one.",
+        digits(
+            "nearly all are clear, and their styles vary less than people's",
+            TOLD,
+            "A nearest-neighbour classifier that learns from its samples alone errs on 3.9 % of "
+            "the test images, where 3.5 % was aimed at; after half of the training it was 4.3 %.",
+        ),
+        "--set width=32 --set hidden=256 --steps 16000",
+    ),
+    Published(
+        "dcgan-avatars",
+        "dcgan",
+        "avatars",
+        "A deep convolutional GAN that draws portraits of 64x64 pixels in colour.",
+        "It draws cartoon portraits of 64x64 pixels and nothing else, without a say in which. Most "
+        "could be drawings of the set; about one in five has a blurred beard, hair that merges "
+        "into the clothes, or two eyes that differ, and backgrounds are faintly textured where "
+        "the drawings' are flat. It is for learning and teaching. It learnt from ToonHead by Johan "
+        "Melin (CC BY 4.0, changed): name him, too.",
+        "--set width=48 --steps 14000",
+    ),
+    Published(
+        "cdcgan-fashion-mnist",
+        "cdcgan",
+        "fashion-mnist",
+        "The conditional DCGAN: say which garment, and it draws one.",
+        garments("nearly all are what was asked for", TOLD),
+        "--set width=32 --set hidden=256 --steps 8000",
+    ),
+    Published(
+        "wgan-mnist",
+        "wgan",
+        "mnist",
+        "The Wasserstein GAN with clipped weights, drawing handwritten digits; its critic is "
+        "published, too.",
+        digits("about four in ten are no clear digits"),
+        "--steps 5000 --snapshots",
+        "float32",  # half precision rounds the weights at the clip up
+    ),
+    Published(
+        "wgan-gp-mnist",
+        "wgan-gp",
+        "mnist",
+        "The Wasserstein GAN with a gradient penalty, drawing handwritten digits; its critic "
+        "is published, too.",
+        digits("about one in eight is no clear digit"),
+        "--set width=64 --set lr=0.0002 --set lr_generator=0.0001 --set decay_start=0.5 "
+        "--steps 16000",
+    ),
+    Published(
+        "bigan-mnist",
+        "bigan",
+        "mnist",
+        "The bidirectional GAN: it draws digits, and finds the code of a digit it is shown.",
+        digits(
+            "about one in three is no clear digit",
+            more="It encodes better: the nearest neighbour of a code is of the same digit for "
+            "95.7 % of the test images. That of the layer before is for 95.9 %, where 97.0 % was "
+            "aimed at, which raw pixels nearly reach; a falling rate, 30,000 rounds or a wider "
+            "layer made it no better.",
+        ),
+        "--set width=640 --steps 16000",
+    ),
+    Published(
+        "ali-mnist",
+        "ali",
+        "mnist",
+        "Adversarially learned inference: it draws digits, and tells which codes a digit may "
+        "have come from.",
+        digits(
+            "about one in eight is no clear digit",
+            more="Its codes lie closer together than those that it draws from: a variance of 0.68 "
+            "in place of 1 (0.8 was aimed at), and 0.78 after two thirds of the training.",
+        ),
+        "--steps 15000",
+    ),
+    Published(
+        "wbigan-mnist",
+        "wbigan",
+        "mnist",
+        "The Wasserstein BiGAN: it draws digits and encodes them, taught by a critic with a "
+        "gradient penalty.",
+        digits(
+            "about four in ten are no clear digits",
+            more="The nearest neighbour of a code is of the same digit for 94.8 % of the test "
+            "images, where 95 % was aimed at, and some digits come back as others. One step of the "
+            "critic in each round, in place of five, was chosen on held-out training images.",
+        ),
+        "--set critic_steps=1 --steps 3200 --snapshots",
+    ),
+    Published(
+        "ganomaly-mnist",
+        "ganomaly",
+        "mnist,without=2",
+        "GANomaly, taught with all digits but the 2: it says how strange a digit is, where, and "
+        "whether that is too strange.",
+        STRANGERS.format("handwritten digits, of which the 2 is strange"),
+        "--steps 1500",
+    ),
+    Published(
+        "ganomaly-fashion-mnist",
+        "ganomaly",
+        "fashion-mnist,without=8",
+        "GANomaly, taught with clothes and shoes and no bag: it says how strange a picture is, "
+        "where, and whether that is too strange.",
+        STRANGERS.format("clothes as 28x28 grey thumbnails, of which the bag is strange"),
+        "--steps 1500",
+    ),
+    Published(
+        "discogan-emoji",
+        "discogan",
+        "emoji",
+        "DiscoGAN between two styles of emoji: Noto to Twemoji and back, learnt from halves that "
+        "share no emoji.",
+        "It redraws emoji of 64x64 pixels on white, as strokes and shades go: flags wave or lie "
+        "flat, shading comes or goes. Shapes stay, lines fray, and signs with much of one colour "
+        "come out blotched. The classifier takes 85 % of the held-out emoji brought to Twemoji's "
+        "style for Twemoji, where 90 % was aimed at (94 % of the true ones), and 91 % of those "
+        "brought to Noto's; the true partner is found little more often than for the emoji as it "
+        "was. What it makes of other pictures means nothing. What it draws is derived from "
+        "Twemoji (CC BY 4.0) and Noto Emoji (Apache-2.0): name them. It is for learning and "
+        "teaching.",
+        "--set skip=true --set patches=true --set discriminator_width=32 --set noise=0.03 "
+        "--set features=0 --set start=0.85 --set rate=0.85 --set lr=0.0005 --set width=16 "
+        "--set decay=true --set steps=4200 --batch 32",
+    ),
+    Published(
+        "discogan-mnist-outlines",
+        "discogan",
+        "mnist-outlines",
+        "DiscoGAN between digits and their outlines: filled to hollow and back, learnt from halves "
+        "that share no digit.",
+        "It fills outlines of handwritten digits of 28x28 pixels, and draws them; what it makes of "
+        "other pictures means nothing. It is for learning and teaching.",
+        "--set start=0.5 --set steps=3000",
+    ),
+    Published(
+        "stackgan-fashion",
+        "stackgan",
+        "fashion-captions",
+        "StackGAN for clothes: say which garment, in which colour, before which, and it draws one; "
+        "combinations, too, that it has never seen.",
+        "It draws ten garments in twelve colours before twelve others, as thumbnails of 32x32 "
+        "pixels. Any sentence gives a picture, and of one that speaks of something else it makes "
+        "the nearest that it knows. In combinations that it has not seen the garment is right in "
+        "93 % by the classifier, which finds it in 89 % of the test images: the model was taught "
+        "to draw what can be told, and draws few of the doubtful ones that people wear. Cloth is "
+        "flat, edges have stray pixels, some sneakers are mere patches, and samples of one "
+        "sentence differ in shape, less than real ones do, and in nothing else. While its "
+        "settings were sought, three short trials and one finished model, which drew one picture "
+        "for each sentence, were measured on the captions of the test split. It is for learning "
+        "and teaching.",
+        "--set linear=true --set classify=1 --set diversity=0.1 --set kl=0.1 --set lr=0.0005 "
+        "--set steps_small=12000 --set steps_large=6000",
+    ),
+    Published(
+        "stackgan-emoji",
+        "stackgan",
+        "emoji-captions",
+        "StackGAN for emoji: a sentence in, a picture of 64x64 pixels out.",
+        "It draws rough emoji of 64x64 pixels that it has by heart: each of its captions has one "
+        "picture, to which it was held pixel by pixel, so samples of one sentence are nearly the "
+        "same. For forty captions of the training set, drawn by a seed, one can tell the subject "
+        "in about twenty-five, best flags, faces, people, buttons and hearts; small figures, "
+        "animals and vehicles are blots. Sentences that it has not seen get a mixture of what is "
+        "near. The discriminator, published for scores, hardly knows which captions of new "
+        "pictures fit (55 %). Distances of features say little, as the extractor, too, knows its "
+        "training images by heart. What it draws is derived from Twemoji (CC BY 4.0) and Noto "
+        "Emoji (Apache-2.0): name them. It is for learning and teaching.",
+        "--set condition=128 --set reading=384 --set kl=0.005 --set pixels=30 --set lr=0.0005 "
+        "--set steps_small=9000 --set steps_large=4000",
+    ),
+)
