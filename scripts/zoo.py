@@ -85,8 +85,11 @@ def publish(model: Published) -> None:
     from ganzoo.metrics import evaluate, history
     from ganzoo.models import store
     from ganzoo.plugins.host import default
+    from ganzoo.publish import card
 
     run, folder = RUNS / model.name, CARDS / model.name
+    for name in (*card.CAPTIONS, "history.json"):  # what is not made anew would be of other weights
+        (folder / name).unlink(missing_ok=True)
     trained = store.load(run / "model")
     data = trained.config.data.model_copy(
         update={"licence": find(model.data, default().data).licence}
