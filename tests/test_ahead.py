@@ -19,7 +19,7 @@ from ganzoo.data.mapped import forget, taken
 from ganzoo.data.source import Source
 from ganzoo.engine.training import Training
 from ganzoo.spec import Spec
-from tests.test_engine import same, weights
+from tests.builders import same, weights
 
 
 @pytest.fixture

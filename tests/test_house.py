@@ -283,7 +283,9 @@ ELSEWHERE = {
 WHOLE = {
     "cuda": "what differs on a GPU",
     "house": "this file",
+    "modern_variants": "plugins of this repository, of papers since 2016",
     "packaging": "wheels",
+    "papers": "docs/papers.md",
     "preprocessing": "one declaration, from data through training to use",
     "readme": "README.md",
     "strangers": "folders built to do harm, from loading to every task",
