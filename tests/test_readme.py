@@ -102,7 +102,7 @@ def test_the_test_shown_passes(monkeypatch, tmp_path) -> None:
     exec((folder / "my_gan.py").read_text(), vars(module))
     host = Host()
     host.register(module, "my-gan")
-    monkeypatch.setattr(testing, "default", lambda: host)
+    monkeypatch.setattr(testing.subject, "default", lambda: host)
     space: dict = {}
     exec(block("python", "conforms("), space)
     [mark] = space["test_conforms"].pytestmark
