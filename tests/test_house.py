@@ -19,7 +19,7 @@ ORDER = [
     "errors", "version", "layout", "lock", "atomic", "reading", "seed", "extension", "spec",
     "data.catalog", "metrics.metric", "plugins", "nn", "data", "pictures",
     "models", "export", "engine", "hub", "metrics", "publish", "runs", "compare", "testing",
-    "demo", "cli", "__main__",
+    "lab", "demo", "cli", "__main__",
 ]  # fmt: skip
 """Downwards. `data.catalog` and `metrics.metric` declare data sets and metrics without torch, so
 they stand above the host.

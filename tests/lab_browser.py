@@ -1,0 +1,32 @@
+"""A real Chromium for tests of the laboratory: its scripts alone, or its whole page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+needs_browser = pytest.mark.skipif(
+    find_spec("playwright") is None or CHROMIUM is None,
+    reason="no browser here: the package playwright and the program chromium",
+)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield opened
+        opened.close()
