@@ -42,8 +42,8 @@ def test_the_figures_snippet(monkeypatch, capsys) -> None:
     """With the bundled digits in place of MNIST, which may not be at hand."""
     from ganzoo.metrics import evaluation
 
-    load = evaluation.load
-    monkeypatch.setattr(evaluation, "load", lambda name, split="train": load("digits"))
+    divided = evaluation.train_and_test
+    monkeypatch.setattr(evaluation, "train_and_test", lambda name, most: divided("digits", most))
     exec(block("python", "from ganzoo.metrics"), {})
     assert "training images" in capsys.readouterr().out
 

@@ -44,7 +44,6 @@ def measured(
         "image": images, "label": label, "colour": torch.zeros(len(images), dtype=torch.int64),
         "a": a, "b": b,
     }  # fmt: skip
-    arrays = {k: v * 2 - 1 if v.is_floating_point() else v for k, v in arrays.items()}
     source = ganzoo.Source("sides", fields, arrays)
     declared = DataSet(
         "sides", fields, "", len(images), "", "", lambda *_: source,

@@ -231,9 +231,9 @@ def test_the_domains_are_drawn_apart() -> None:
     numbers = torch.arange(100, dtype=torch.uint8).view(100, 1, 1, 1).expand(100, 1, 16, 16)
     source = ganzoo.Source("numbers", fields(), {"a": numbers, "b": numbers[:60]})
     seen: list[torch.Tensor] = []
-    batch = source.batch
-    source.batch = lambda field, index, flip=None: (  # type: ignore[method-assign]
-        seen.append(index) or batch(field, index, flip)
+    rows = source.rows
+    source.rows = lambda field, index: (  # type: ignore[method-assign]
+        seen.append(index) or rows(field, index)
     )
     next(iter(ganzoo.train(spec(width=4, batch=50), source, steps=2)))
     assert len(seen) == 2 and not torch.equal(*seen)
