@@ -146,9 +146,10 @@ def test_a_stopped_run_goes_on_and_its_log_is_whole(monkeypatch, tiny, photos, t
     assert run(monkeypatch, "train", "--resume", halves) == 0
     one, two = (folder / "model" / "model.safetensors" for folder in (whole, halves))
     assert one.read_bytes() == two.read_bytes()
-    lines = [json.loads(line) for line in (halves / "log.jsonl").read_text().splitlines()]
+    read, *lines = [json.loads(line) for line in (halves / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, 41))
-    again = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
+    first, *again = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
+    assert read == first and set(read) == {"data"}
     assert [line["losses"] for line in lines] == [line["losses"] for line in again]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -105,6 +106,34 @@ def test_a_run_goes_on_from_everywhere(monkeypatch, tiny, photos, tmp_path, caps
     assert run(monkeypatch, "train", "--resume", "../run") == 0
     assert run(monkeypatch, "train", "--resume", "nowhere") == 2
     assert "no run in nowhere: there is no run.json" in capsys.readouterr().err
+
+
+def test_the_log_keeps_what_was_read_and_left_out(monkeypatch, tiny, photos, tmp_path) -> None:
+    """In its first line, also after a resume and after the log was lost."""
+    (photos / "bad.png").write_bytes(b"no picture")
+    (photos / "notes.heic").touch()
+    (photos / ".thumbnails").mkdir()
+    Picture.new("RGB", (9, 9)).save(photos / ".thumbnails" / "0.png")
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        asked_to_stop(patch, signal.SIGTERM, 2)
+        assert trained(patch, tiny, photos, out) == 143
+
+    def kept() -> list[str]:
+        first = json.loads((out / "log.jsonl").read_text().splitlines()[0])
+        assert set(first) == {"data"}
+        return first["data"]
+
+    said = ganzoo.data.load(runs.Settings.read(out).data).report.splitlines()
+    assert kept() == said
+    text = "\n".join(said)
+    assert f"pictures in '{photos.name}' as " in text and "fit=crop" in text
+    assert "skipped 1: bad.png (" in text
+    assert "left out: 1 file of other kinds (.heic 1); hidden folders .thumbnails" in text
+    (out / "log.jsonl").unlink()
+    assert run(monkeypatch, "train", "--resume", out) == 0
+    assert kept() == said
+    assert [record["step"] for record in runs.log(out)] == [2, 3, 4, 5, 6]
 
 
 def test_changed_pictures_are_not_gone_on_with(monkeypatch, stopped, photos, capsys) -> None:

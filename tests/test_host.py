@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
@@ -21,12 +22,24 @@ from torch import nn
 
 from ganzoo import DataSet, Fields, Function, Layer, Loss, Source, Spec, Variant, cli, hookimpl
 from ganzoo.engine import train
-from ganzoo.errors import PluginError, SpecError, UnknownNameError
+from ganzoo.errors import GanzooError, PluginError, SpecError, UnknownNameError
 from ganzoo.models import store
 from ganzoo.nn.build import build, initialize
 from ganzoo.plugins import hookspecs
 from ganzoo.plugins.host import FIRST_PARTY, Host, default, discover, forget
-from ganzoo.spec import Flatten, Image, Linear, Network, Normal, Reshape, Tanh, Update, vocabulary
+from ganzoo.spec import (
+    Flatten,
+    Image,
+    Label,
+    Linear,
+    Network,
+    Normal,
+    Reshape,
+    Tanh,
+    Text,
+    Update,
+    vocabulary,
+)
 from tests.plugin_parts import Gain, Tiny, between, lsgan, plugin
 
 # ---------------------------------------------------------------------- what they bring
@@ -517,6 +530,29 @@ def test_threads_that_ask_while_plugins_load_get_one_host(installed: Any) -> Non
         forget()
     assert len(set(found_)) == 1, found_
     assert found_[0][1] == "lsgan(D(x), 1)"
+
+
+def test_many_threads_build_the_specs_that_one_would() -> None:
+    """All variants that are installed, at once, with their shapes checked."""
+    fields = {"image": Image((1, 16, 16)), "label": Label(3), "text": Text(7, "none")}
+    fields |= {name: Image((1, 16, 16), name, independent=True) for name in "ab"}
+
+    def built(name: str) -> str:
+        try:
+            spec = default().variant(name)().spec(Fields(fields=fields))
+            return spec.to_json()
+        except GanzooError as error:
+            return str(error)
+
+    names = sorted(default().variants)
+    one = [built(name) for name in names]
+    assert sum(said.startswith("{") for said in one) >= 10
+    forget()
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            assert [*threads.map(built, names * 3)] == one * 3
+    finally:
+        forget()
 
 
 def gained_by_core() -> Spec:

@@ -254,7 +254,7 @@ def test_a_damaged_log_or_picture_stops_nothing(tmp_path: Path) -> None:
     log = folder / "log.jsonl"
     lines = log.read_bytes().splitlines()
     junk = [b"\xff\x00", b"[" * 5000, b'{"step": "4"}', b'{"step": 2, "losses": {"a": "b"}}', b"3"]
-    log.write_bytes(b"\n".join([lines[0], *junk, *lines[3:]]))
+    log.write_bytes(b"\n".join([*lines[:2], *junk, *lines[4:]]))
     for picture in (folder / "progress").iterdir():
         picture.write_bytes(b"no picture")
     for _ in runs.carry_out(folder, data_of("gan")):

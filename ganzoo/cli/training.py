@@ -262,7 +262,7 @@ def report(folder: Path, spec: Spec) -> None:
         ("samples.png", "a sheet of samples"),
         ("losses.png", "the losses"),
         ("animation.gif", "the same latents while it learnt"),
-        ("log.jsonl", "losses by step"),
+        ("log.jsonl", "what was read, losses by step"),
         ("metrics.json", "speed and last losses"),
     ):
         if (folder / name).exists():

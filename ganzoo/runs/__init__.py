@@ -2,7 +2,7 @@
 
     run.json                what is trained, on what, from which seed
     checkpoint.safetensors  the last good state; `ganzoo train --resume FOLDER` goes on from it
-    log.jsonl               one line now and then: step, seconds, losses
+    log.jsonl               the data read and left out; then now and then step, seconds, losses
     progress/0000500.png    the same latents, as training goes on
     snapshots/0000500/      the model as it was then, where the run keeps them
     metrics.json            speed and last losses

@@ -33,16 +33,17 @@ class Recorder:
 
     Args:
         folder: of the run. training: as it stands, at the first round or at a checkpoint.
+        read: what it reads, and what of that was left out (`Source.report`).
     """
 
-    def __init__(self, folder: Path, settings: Settings, training: Training) -> None:
+    def __init__(self, folder: Path, settings: Settings, training: Training, read: str) -> None:
         self.folder, self.settings, self.training = folder, settings, training
         self.every = max(1, settings.steps // logs.RECORDS)
         self.snapshot_every = max(1, settings.steps // FRAMES) if settings.snapshots else 0
         self.frames = Frames(folder, training) if shown(settings.spec) else None
-        self._take_up()
+        self._take_up(read)
 
-    def _take_up(self) -> None:
+    def _take_up(self, read: str) -> None:
         """Take up the log where the checkpoint stands; what came after it is done again."""
         done, last = self.training.step, self.training.said.get("record")
         records = [record for record in logs.log(self.folder) if record["step"] <= done]
@@ -54,7 +55,7 @@ class Recorder:
             # the log was damaged, and the checkpoint has its last line
             records.append(last)
         self.records: list[dict[str, Any]] = records
-        logs.rewrite(self.folder, records)
+        logs.rewrite(self.folder, read, records)
         before = float(self.training.said.get("seconds") or 0.0)
         self.started = time.monotonic() - before
 

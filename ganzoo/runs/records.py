@@ -1,4 +1,4 @@
-"""The log of a run: a line of JSON now and then."""
+"""The log of a run: what data it read, then a line of JSON now and then."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ def log(folder: str | Path) -> list[dict[str, Any]]:
     return [record for record in map(_record, lines) if record]
 
 
-def rewrite(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Let the log be these lines."""
-    write_text(folder / LOG, "".join(json.dumps(record) + "\n" for record in records))
+def rewrite(folder: Path, data: str, records: Iterable[Mapping[str, Any]]) -> None:
+    """Let the log be what was read (`Source.report`), and these lines."""
+    lines = [{"data": data.splitlines()}, *records]
+    write_text(folder / LOG, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def append(folder: Path, record: Mapping[str, Any]) -> None:

@@ -89,8 +89,8 @@ def carry_out(
                     _undo(folder, made)
                 raise
         yield from _rounds(
-            folder, settings, training, (used, held_out), main, checkpoint_seconds, facts or {},
-            made,
+            folder, settings, training, (used, held_out), data.report, main, checkpoint_seconds,
+            facts or {}, made,
         )  # fmt: skip
 
 
@@ -150,6 +150,7 @@ def _rounds(
     settings: Settings,
     training: Training,
     data: tuple[Source, Source | None],
+    read: str,
     main: bool,
     checkpoint_seconds: float,
     facts: Mapping[str, Any],
@@ -158,6 +159,7 @@ def _rounds(
     """The rounds that are left, with all that is written on the way and at the end.
 
     Args:
+        read: what the data are, and what of them was left out.
         made: folders that a run which begins here has made; they go again where its first round
             fails.
     """
@@ -167,7 +169,7 @@ def _rounds(
     try:
         if main:
             with writing(folder):
-                recorder = Recorder(folder, settings, training)
+                recorder = Recorder(folder, settings, training, read)
         if training.step == training.spec.steps:  # it was killed while it finished
             step = Step(training.step, training.step, training.spec.stages[-1].name, training)
             if recorder:
