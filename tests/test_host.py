@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from ganzoo import DataSet, Fields, Function, Layer, Loss, Source, Spec, Variant, cli, hookimpl
+from ganzoo.demo.live_training import LiveTraining
 from ganzoo.engine import train
 from ganzoo.errors import GanzooError, PluginError, SpecError, UnknownNameError
 from ganzoo.models import store
@@ -204,6 +205,27 @@ def test_broken_plugins_are_listed_and_disturb_nothing_else(host: Host) -> None:
     assert "variant 'tiny', and so does clashed; so it is neither's" in problems["clashes"]
     assert "variant 'tiny', and so does clashes; so it is neither's" in problems["clashed"]
     assert problems["nowhere"].startswith("ModuleNotFoundError: ")
+
+
+def test_a_mistake_in_the_spec_of_a_variant_costs_that_variant_alone(monkeypatch) -> None:
+    """A raw error of a plugin is one of ganzoo's, and the demo offers the others."""
+
+    class Odd(Tiny):
+        """It takes no images of 28x28."""
+
+        name = "odd"
+
+        def spec(self, data: Fields) -> Spec:
+            assert data.image.shape[1] % 8 == 0, "sizes are multiples of 8"
+            return super().spec(data)
+
+    assert Odd().spec(Fields(fields={"image": Image((1, 8, 8))})).networks
+    with pytest.raises(SpecError, match=r"variant 'odd' makes no Spec .*multiples of 8") as caught:
+        Odd().spec(Fields(fields={"image": Image((1, 28, 28))}))
+    assert isinstance(caught.value.__cause__, AssertionError)
+    monkeypatch.setitem(default().variants, "odd", Odd)
+    live = LiveTraining(["digits"])
+    assert "odd" not in live.variants("digits") and "dcgan" in live.variants("digits")
 
 
 def test_an_unknown_variant_names_what_could_not_be_loaded(host: Host) -> None:

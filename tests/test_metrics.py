@@ -305,7 +305,7 @@ def test_a_model_with_an_encoder() -> None:
 
 
 def test_a_model_with_a_critic() -> None:
-    def figures(model: Model) -> Mapping[str, report.Figure]:
+    def figures(model: ganzoo.Model) -> Mapping[str, report.Figure]:
         return evaluate(model, count=200, metrics=[critics.METRIC]).figures
 
     # a penalty of 10 lets a young critic be steeper: where the means of real and generated images

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from ganzoo.engine.plan import Plan
 from ganzoo.engine.training import Training
-from ganzoo.errors import SpecError
+from ganzoo.errors import GanzooError, SpecError
 from ganzoo.nn.build import build
 from ganzoo.plugins.host import default
 from ganzoo.spec import (
@@ -27,8 +27,11 @@ from ganzoo.spec import (
     Conv,
     Deconv,
     Embedding,
+    Fields,
     Flatten,
+    Image,
     Inject,
+    Label,
     Linear,
     Network,
     OneHot,
@@ -60,6 +63,24 @@ def test_every_variant_that_ships_is_here() -> None:
     assert ours == SHIPPED
     shipped = {v for v in host.variants if host.providers["variants", v] in SHIPPED}
     assert shipped == {*SMALL, *MODERN, *PRESETS}
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (1, 17, 16), (3, 48, 64), (3, 512, 16)])
+def test_images_of_a_size_that_a_variant_does_not_take_are_refused(
+    shape: tuple[int, int, int],
+) -> None:
+    """In words about the images, and not as a mistake in the variant."""
+    fields = {"image": Image(shape), "label": Label(CLASSES), "text": Text(7, "none")}
+    fields |= {name: Image(shape, name, independent=True) for name in "ab"}
+    host, refused = default(), dict[str, str]()
+    for name in host.variants:
+        if host.providers["variants", name] in SHIPPED:
+            try:
+                host.variant(name)().spec(Fields(fields=fields))
+            except GanzooError as error:
+                refused[name] = str(error)
+    assert not [text for text in refused.values() if "has a mistake" in text]
+    assert "stylegan2" in refused
 
 
 @pytest.mark.parametrize("check", CHECKS)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
-from ganzoo.errors import DataError, SpecError, choices
+from ganzoo.errors import DataError, GanzooError, SpecError, choices
 from ganzoo.spec.draws import DataDraw, Image, Label, Text
 from ganzoo.spec.frozen import Frozen, Named, spec_error
 from ganzoo.spec.spec import Spec
@@ -62,6 +64,28 @@ class Fields(Frozen):
         return self.fields[field]
 
 
+def _foreseen(spec: Callable[[Any, Fields], Spec]) -> Callable[[Any, Fields], Spec]:
+    """`spec` of a variant, of which every error is a SpecError that names the variant.
+
+    So a mistake there costs that variant alone, wherever variants are tried.
+    """
+
+    @wraps(spec)
+    def made(self: Any, data: Fields) -> Spec:
+        try:
+            return spec(self, data)
+        except GanzooError:
+            raise
+        except Exception as error:
+            raise SpecError(
+                f"the variant {self.name!r} makes no Spec for data set {data.name!r} "
+                f"({type(error).__name__}: {error}): it does not take such data, or its "
+                "spec() has a mistake; GANZOO_TRACEBACK=1 shows where"
+            ) from error
+
+    return made
+
+
 class Variant(Frozen):
     """Base of all variants: pydantic fields are hyper-parameters, `spec` says the rest.
 
@@ -79,6 +103,11 @@ class Variant(Frozen):
     name: ClassVar[str]
     renamed: ClassVar[dict[str, str]] = {}
     """Former names of hyper-parameters, by what they are called now; `parse` takes both."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "spec" in cls.__dict__:
+            cls.spec = _foreseen(cls.__dict__["spec"])  # type: ignore[method-assign]
 
     def spec(self, data: Fields) -> Spec:
         """The whole model for data of these fields."""

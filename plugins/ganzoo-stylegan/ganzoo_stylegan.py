@@ -15,6 +15,7 @@ Changed: the default is small; ADA's pipe is ganzoo's (`ada`).
 from math import log2
 
 from ganzoo import Fields, Spec, Task, Variant, hookimpl
+from ganzoo.errors import DataError
 from ganzoo.spec import (
     Adam,
     AddNoise,
@@ -72,7 +73,12 @@ class StyleGAN2(Variant):
 
     def spec(self, data: Fields) -> Spec:
         image = data.image
-        channels, size = image.shape[:2]
+        channels, size, width = image.shape
+        if width != size or size & (size - 1) or size < 8:
+            raise DataError(
+                f"{self.name} makes squares of 8, 16, 32, 64, ... pixels, and images of "
+                f"{data.name!r} are {width}x{size}; of a folder, take folder:PATH,size=64"
+            )
         layers = 2 * int(log2(size)) - 3
         gamma = self.gamma or 0.0002 * size * size / self.batch
         let = {"w": f"rows(M(z), {layers + 1})", "fake": "S(w, n)"}
@@ -164,7 +170,7 @@ class StyleGAN2(Variant):
     def synthesis(self, channels: int, size: int) -> list:
         layers = [Constant((self.channels(4), 4, 4))]
         sizes = [4 * 2**i for i in range(20) if 4 * 2**i <= size]
-        row = 0
+        row, colours = 0, []
         for here in sizes:
             for up in [False] if here == 4 else [True, False]:
                 layers += [
@@ -178,10 +184,9 @@ class StyleGAN2(Variant):
             if here > 4:
                 before = Inject(f"rgb{here // 2}", [Upsample(mode="fir")], "add")
                 colours.append(before)
-            if here == size:
-                return [*layers, *colours]
-            layers.append(Tap(f"rgb{here}", colours))
-        raise AssertionError("sizes are powers of two")
+            if here < size:
+                layers.append(Tap(f"rgb{here}", colours))
+        return [*layers, *colours]
 
     def discriminator(self, size: int) -> list:
         act = LeakyReLU(0.2, ROOT2)
