@@ -37,6 +37,7 @@ from ganzoo.spec import (
     OneHot,
     RMSprop,
     Spec,
+    Text,
     Together,
 )
 from ganzoo.testing import CHECKS, conforms
