@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganzoo.data.arrays import plain_array
 from ganzoo.data.decoding import TOLERANCE, Preprocessing, values
 from ganzoo.data.layouts import several
 from ganzoo.data.mapped import forget, taken
@@ -120,7 +121,9 @@ class Source:
         fields: dict[str, Any] = {"image": Image(shape=tuple(images.shape[1:]))}
         arrays: dict[str, Any] = {"image": images}
         if labels is not None:
-            arrays["label"] = labels = _tensor(labels)
+            labels = _tensor(labels)
+            # torch hardly calculates with unsigned numbers
+            arrays["label"] = labels = labels if labels.is_floating_point() else labels.long()
             classes = classes or (int(labels.max()) + 1 if labels.numel() else 1)
             fields["label"] = Label(classes=max(1, classes))
         named = Fields(name=name, fields=fields)
@@ -294,8 +297,11 @@ def _part_digest(part: Tensor | np.ndarray) -> bytes:
 
 
 def _tensor(array: Any) -> Tensor:
+    if isinstance(array, Tensor):
+        plain_array(array[:0] if array.layout == torch.strided and array.ndim else array)
+        return array.detach()
     # a copy of what NumPy lends: its arrays may be read-only, which a tensor cannot be
-    return array.detach() if isinstance(array, Tensor) else torch.tensor(np.asarray(array))
+    return torch.tensor(np.ascontiguousarray(plain_array(array)))
 
 
 def _channels_first(name: str, images: Tensor) -> Tensor:
@@ -336,6 +342,7 @@ def _checked(
         return kept.contiguous()
     if isinstance(draw, Label) == kept.is_floating_point():
         raise DataError(f"{place}: a {draw.kind} cannot be {kept.dtype}; {_ALLOWED[draw.kind]}")
+    kept = kept.long() if isinstance(draw, Label) else kept
     low, high = (value.item() for value in kept.aminmax())
     if isinstance(draw, Label):
         if not 0 <= low <= high < draw.classes:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from io import IOBase
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ganzoo.data.arrays import TAKEN, is_array, plain_array
 from ganzoo.data.decoding import Preprocessing, values
 from ganzoo.data.layouts import channels_last, layout
 from ganzoo.errors import DataError, PictureError, TaskError
@@ -46,7 +50,7 @@ def image_tensor(images: Any, draw: Image, preprocessing: Preprocessing = DEFAUL
         raise TaskError(f"cannot read the image {error.file!r}: {error.reason}") from None
     except DataError as error:
         raise TaskError(str(error)) from None
-    tensor = torch.from_numpy(np.ascontiguousarray(found))
+    tensor = torch.from_numpy(np.require(found, requirements=["C", "W"]))
     tensor = tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor
     return tensor.mul(2).sub(1)
 
@@ -58,20 +62,26 @@ def _pixels(images: Any, shape: tuple[int, int, int], preprocessing: Preprocessi
     if isinstance(images, str | Path):
         return preprocessing.file(Path(images), shape)[None]
     if isinstance(images, pil.Image):
-        return preprocessing.pixels(images, shape)[None]
-    if isinstance(images, Tensor | np.ndarray):
-        array, first = images, isinstance(images, Tensor)
-        if isinstance(array, Tensor):
-            # NumPy has no bfloat16
-            array = (array.float() if array.is_floating_point() else array).numpy(force=True)
-        name = layout(array.shape, shape, channels_first=first)
+        try:
+            return preprocessing.pixels(images, shape)[None]
+        except (ValueError, OSError) as error:
+            # it was closed, or is of a mode that Pillow cannot turn into these
+            raise DataError(f"a PIL image of mode {images.mode!r}: {error}") from None
+    if is_array(images):
+        array = plain_array(images)
+        name = layout(array.shape, shape, channels_first=isinstance(images, Tensor))
         return preprocessing.arrays(values(channels_last(array, name)), shape)
     try:
-        items = list(images)
+        items = [] if isinstance(images, bytes | bytearray | Mapping | IOBase) else list(images)
     except TypeError:
         items = []
-    if not items:
-        raise DataError(f"no images in {type(images).__name__} {images!r}")
+    if not items or any(isinstance(item, int | float) for item in items):
+        encoded = isinstance(images, bytes | bytearray | IOBase)
+        hint = "; of an open file take PIL.Image.open(file)" if encoded else ""
+        raise DataError(
+            f"no images in {type(images).__name__} {shortened(images)}; give {TAKEN}, or a list of "
+            f"such{hint}"
+        )
     parts = [_pixels(item, shape, preprocessing) for item in items]
     if len({part.dtype for part in parts}) > 1:
         parts = [part / np.float32(255) if part.dtype == np.uint8 else part for part in parts]
