@@ -89,7 +89,7 @@ def serving(
                 except httpx.HTTPError:
                     pass
                 assert process.poll() is None, log.read_text()
-                assert time.monotonic() - started < 120, "it does not start"
+                assert time.monotonic() - started < 600, "it does not start"
                 time.sleep(0.05)
             yield Server(url, process, strangers, time.monotonic() - started, log)
         finally:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import zipfile
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -502,14 +503,26 @@ def test_offline_means_offline(monkeypatch, tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------- live
 
 
-def wait(call: Caller, word: str, seconds: float = 90) -> dict[str, Any]:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+PATIENCE = 600
+"""Seconds after which what is waited for will not come, on a machine that does ten other things."""
+
+
+def comes(happened: Callable[[], Any]) -> Any:
+    """What `happened` gives as soon as it is true."""
+    until = time.monotonic() + PATIENCE
+    while not (found := happened()):
+        assert time.monotonic() < until, "it does not come"
+        time.sleep(0.2)
+    return found
+
+
+def wait(call: Caller, word: str) -> dict[str, Any]:
+    def ended() -> dict[str, Any] | None:
         said, picture, table = call("train_status", word)
-        if said["state"] in ("done", "failed"):
-            return {**said, "picture": picture, "table": table}
-        time.sleep(0.4)
-    raise AssertionError("it does not end")
+        over = said["state"] in ("done", "failed")
+        return {**said, "picture": picture, "table": table} if over else None
+
+    return comes(ended)
 
 
 def test_training_live_from_start_to_the_other_pages(call: Caller, server: Server) -> None:
@@ -519,12 +532,9 @@ def test_training_live_from_start_to_the_other_pages(call: Caller, server: Serve
     assert "dcgan on digits is learning" in said and "one learns at a time" in said
     assert "it can be kept once it is done" in call.refused("train_keep", word)
     # the other pages go on while it learns
-    started = time.monotonic()
     call("generate", "dcgan-mnist", 0, 16, "", 1.0)
-    assert time.monotonic() - started < 5
-    until = time.monotonic() + 60
-    while time.monotonic() < until and call("train_status", word)[0].get("step", 0) < 3:
-        time.sleep(0.3)
+    assert call("train_status", word)[0]["state"] in ("starting", "running")
+    comes(lambda: call("train_status", word)[0].get("step", 0) >= 3)
     call("train_stop", word)
     said = wait(call, word)
     assert said["state"] == "done" and 3 <= said["step"] < 5000
@@ -558,9 +568,7 @@ def test_a_training_ends_when_its_time_is_over(tmp_path: Path) -> None:
     assert live.variants("digits")[0] == "dcgan", "the plainest that sees pictures"
     word = live.start("gan", "digits", 5000, {"width": "8", "batch": "8"}, 0)
     try:
-        until = time.monotonic() + 90
-        while live.run(word).learns and time.monotonic() < until:
-            time.sleep(0.2)
+        comes(lambda: not live.run(word).learns)
         state = live.run(word).state
         assert state["state"] == "done" and state["step"] < 5000, state
     finally:
@@ -582,10 +590,7 @@ def test_a_training_ends_with_its_app() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     pid, state = done.stdout.split()
     assert state == "running", done.stderr
-    until = time.monotonic() + 60
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
-        time.sleep(0.2)
-    assert not Path(f"/proc/{pid}").exists()
+    comes(lambda: not Path(f"/proc/{pid}").exists())
 
 
 # ---------------------------------------------------------------------------------- refusals
@@ -738,6 +743,7 @@ def test_what_the_queue_cannot_take_is_told_so(monkeypatch, tmp_path: Path) -> N
 
 def test_fifty_clients_get_right_answers(server: Server) -> None:
     command = [sys.executable, str(ROOT / "benchmarks/demo.py"), "--url", server.url]
+    before = server.processor_seconds()
     done = subprocess.run(
         [*command, "--clients", "50", "--seconds", "3"], capture_output=True, text=True
     )
@@ -745,7 +751,8 @@ def test_fifty_clients_get_right_answers(server: Server) -> None:
     found = json.loads(done.stdout)
     assert found["errors"] == found["wrong"] == 0, found
     assert found["right"] >= 50 or found["queue_full"], found
-    assert found["alone_median"] < 1.0, "0.3 s on two cores that do nothing else"
+    each = (server.processor_seconds() - before) / max(1, found["right"])
+    assert each < 1.0, "seconds of a processor for an answer"
 
 
 def test_no_other_host_was_asked(server: Server) -> None:

@@ -32,7 +32,7 @@ OPTIONS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-SECONDS = 120_000
+SECONDS = 300_000
 """Milliseconds that anything may take on a machine with other work."""
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,13 +16,15 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
+from PIL import Image as Picture
 
-from ganzoo import cli
+from ganzoo import cli, hub, runs
 from ganzoo.cli import terminal
 from ganzoo.cli.failures import failed
 from ganzoo.models import store
 from scripts import wrong_commands
-from tests.builders import model_of
+from tests.builders import data_of, model_of
+from tests.table import TABLE
 
 READING = [
     "variants", "losses", "models", "data", "functions", "layers", "layers conv", "plugins",
@@ -123,18 +126,74 @@ def test_places_where_nothing_can_be_written(
     assert said.count("error: ") == 1 and "not foreseen" not in said and place in said
 
 
+FILLING = {
+    **WRITING,
+    "train, at a checkpoint": WRITING["train"],
+    "score": ("score", "ganomaly-mnist", "{}/0.png", "--csv", "{}/x.csv"),
+    "score with maps": ("score", "ganomaly-mnist", "{}/0.png", "--maps", "{}/maps"),
+    "reconstruct": ("reconstruct", "bigan-mnist", "{}/0.png", "-o", "{}/x.png"),
+    "translate": (
+        "translate",
+        "discogan-mnist-outlines",
+        "{}/0.png",
+        "--to",
+        "b",
+        "-o",
+        "{}/x.png",
+    ),
+    "save": ("save", "{}/stopped", "{}/model"),
+    "export": ("export", "gan-mnist", "--to", "onnx", "-o", "{}/out"),
+    "eval": ("eval", "{}/model-of-own", "--data", "digits", "-n", "100"),
+}
+LARGEST = {"train, at a checkpoint": 20_000, "save": 2_000}
+"""Bytes that a file can have; 100 by default."""
+ELSEWHERE = {
+    "demo": "test_demo.py", "lab": "of the demo", "hub pull": "test_hub.py",
+    "hub push": "test_hub.py", "hub verify": "writes nothing", "check-plugin": "writes nothing",
+}  # fmt: skip
+
+
+def test_every_command_is_driven() -> None:
+    driven = {*READING, *(" ".join(words) for words in FILLING.values()), *ELSEWHERE}
+    for words in wrong_commands.commands():
+        name = " ".join(words)
+        assert any(line == name or line.startswith(f"{name} ") for line in driven), name
+
+
+@pytest.mark.parametrize("name", FILLING)
 def test_a_disk_that_fills_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "full.png").symlink_to("/dev/full")
+    """No file can be longer than some bytes; the message says so, and no half is left as whole."""
+    monkeypatch.chdir(tmp_path)
+    Picture.new("L", (28, 28)).save(tmp_path / "0.png")
+    if name == "save":
+        stopped_run(tmp_path / "stopped")
+    if name == "eval":
+        shutil.copytree(hub.installed()["gan-mnist"], tmp_path / "model-of-own")
+        before = (tmp_path / "model-of-own" / "metrics.json").read_bytes()
+    words = [word.format(tmp_path) for word in FILLING[name]]
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST.get(name, 100), limits[1]))
     try:
-        assert called(monkeypatch, "sample", "gan-mnist", "-o", tmp_path / "x.png") == 2
+        assert called(monkeypatch, *words) == 2
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     said = capsys.readouterr().err
-    assert "File too large; no file may be so large here" in said
+    assert said.count("error: ") == 1 and "not foreseen" not in said, said
+    assert "File too large" in said.replace("\n", " "), said
+    if name == "eval":
+        assert (tmp_path / "model-of-own" / "metrics.json").read_bytes() == before
+    if name == "save":
+        assert not (tmp_path / "model").exists()
+
+
+def stopped_run(folder: Path) -> None:
+    spec = TABLE["gan"]()
+    settings = runs.Settings("gan", spec, "greys", 4, 8, precision="fp32")
+    steps = runs.carry_out(folder, data_of("gan"), settings=settings)
+    next(steps)
+    steps.close()
 
 
 @pytest.mark.parametrize("file", [store.CONFIG, store.WEIGHTS])
