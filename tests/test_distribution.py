@@ -90,7 +90,6 @@ def of_losses(judge: dict[str, str], fool: str, **more: Any) -> tuple[Spec, Sour
     spec = Spec(
         draws={"x": image, "z": Normal(4)} | ({"u": Uniform(1, 0, 1)} if "wild" in judge else {}),
         networks={"G": generator, "D": Network({"x": []}, layers)},
-        let={"fake": "G(z)"},
         stages=[
             Stage((
                 Update("D", judge, Adam(1e-3)),
@@ -98,7 +97,7 @@ def of_losses(judge: dict[str, str], fool: str, **more: Any) -> tuple[Spec, Sour
             ))
         ],
         tasks={},
-        **more,
+        **{"let": {"fake": "G(z)"}, **more},
     )  # fmt: skip
     return spec, Source("noise", Fields(fields={"image": image}), arrays(spec, 24))
 
@@ -114,6 +113,11 @@ OWN: dict[str, Callable[[], tuple[Spec, Source]]] = {
         {**PLAIN, "r1": "mean(squared_norm(grad(D(x), x)))"}, "bce(D(fake), 1)"
     ),
     "matching": lambda: of_losses(PLAIN, "feature_matching(D(x), D(fake)) + bce(D(fake), 1)"),
+    "cosines": lambda: of_losses(
+        {**PLAIN, "apart": "mean(square(cosines(D(fake), fake_code)))"},
+        "bce(D(fake), 1)",
+        let={"fake": "G(z)", "fake_code": "D(x)"},
+    ),
     "memory": lambda: of_losses(
         {"real": "bce(D(x), 1)", "fake": "k * bce(D(old), 0)"},
         "bce(D(fake), 1)",
