@@ -33,7 +33,8 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 GAMES = {
-    "gan": (1, 28, {}), "dcgan": (1, 28, {}), "wgan-gp": (1, 28, {}), "dcgan 32": (3, 32, {"batch": 32}),
+    "gan": (1, 28, {}), "dcgan": (1, 28, {}), "wgan-gp": (1, 28, {}),
+    "dcgan 32": (3, 32, {"batch": 32}),
 }  # fmt: skip
 ALONE = {
     "ganomaly": (1, 28, {}), "discogan": (1, 28, {"batch": 16}), "stackgan": (3, 32, {"batch": 16}),
