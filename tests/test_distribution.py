@@ -474,7 +474,7 @@ def test_no_network_sees_more_than_a_part(graph: bool) -> None:
     for _ in range(2):
         training.round()
     assert set(seen) == {2}
-    assert training.losses().keys() == {"D.real", "D.fake", "G.fool"}
+    assert {"D.real", "D.fake", "G.fool"} <= training.losses().keys()
 
 
 def test_parts_that_a_batch_does_not_have() -> None:
