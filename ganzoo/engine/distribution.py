@@ -51,7 +51,7 @@ def join_group() -> tuple[int, int]:
         store, number, world = next(iter(dist.rendezvous("env://")))
         # where torchrun starts anew, its store still has the addresses of those that are gone
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        store = dist.PrefixStore(f"ganzoo/{attempt}", store)
+        store = dist.PrefixStore(f"ganzoo/{attempt}/{world}", store)
         dist.init_process_group(backend, store=store, rank=number, world_size=world)
         atexit.register(_leave)
     return dist.get_rank(), dist.get_world_size()
