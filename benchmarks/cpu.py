@@ -75,7 +75,7 @@ def contestants(row: str) -> dict[str, Callable[[], Any]]:
     channels, size, settings = {**GAMES, **ALONE, **MODERN}[row]
     variant = row.partition(" ")[0]
     data, pixels = source(variant, channels, size)
-    spec = ganzoo.variant(variant, **settings).spec(data.fields)
+    spec: Any = ganzoo.variant(variant, **settings).spec(data.fields)
 
     def made(graph: bool) -> Training:
         return Training(
@@ -163,7 +163,7 @@ def one(row: str, threads: int, seconds: float) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=8.0, help="of a row, about")
     parser.add_argument("--only", default=",".join(ROWS))

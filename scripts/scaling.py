@@ -72,9 +72,9 @@ class Machine:
     device. disk: bytes a second of data that a machine reads.
     """
 
-    operations: float = 400e12
+    operations: float = 250e12
     memory: float = 3.3e12
-    kernel: float = 2e-6
+    kernel: float = 3.5e-6
     host: float = 50e-6
     near: float = 400e9
     far: float = 45e9
@@ -168,9 +168,10 @@ def seconds(cost: Cost, world: int, machine: Machine) -> dict[str, float]:
 
 
 def predict(spec: Spec, per_device: int, machine: Machine) -> None:
-    print(f"batch {per_device} a device; {machine}\n")
-    print("devices   ms/round   compute gradients  messages      data   images/s  efficiency")
+    print(f"batch {per_device} a device; {machine}")
     first, one = 0.0, cost(spec.replace(batch=per_device))
+    print(f"a round of one device: {one}\n")
+    print("devices   ms/round   compute gradients  messages      data   images/s  efficiency")
     for world in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024):
         parts = seconds(one.times(world), world, machine)
         rate = per_device * world / parts["total"]
@@ -280,14 +281,14 @@ def declared(name: str, data: str | None, shape: str) -> Spec:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("what", choices=["predict", "measure", "round", "messages"])
     parser.add_argument("variant", nargs="?", default="dcgan")
     parser.add_argument("--data", help="a data set; by default images of --fields")
     parser.add_argument("--fields", default="1x28x28", help="channels x height x width")
     parser.add_argument("--batch", type=int, help="of a device (predict), or in all")
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--operations", type=float, default=400, help="10^12 a second")
+    parser.add_argument("--operations", type=float, default=250, help="10^12 a second")
     parser.add_argument("--near", type=float, default=400, help="10^9 bytes a second in a machine")
     parser.add_argument("--link", type=float, default=45, help="10^9 bytes a second between")
     parser.add_argument("--disk", type=float, default=5, help="10^9 bytes a second of a machine")
