@@ -67,14 +67,16 @@ class Machine:
     """A device and what joins it to others.
 
     operations: a second, as it does them. memory: bytes a second. kernel: seconds that a kernel
-    takes at least. host: seconds of the host a round. near, far: bytes a second that a device sends
-    inside a machine of `devices`, and out of it. hop: seconds that a message takes from device to
-    device. disk: bytes a second of data that a machine reads.
+    takes at least, and call that the host needs to launch it where rounds are not recorded, as in
+    several processes. host: seconds of the host a round. near, far: bytes a second that a device
+    sends inside a machine of `devices`, and out of it. hop: seconds that a message takes from
+    device to device. disk: bytes a second of data that a machine reads.
     """
 
     operations: float = 250e12
     memory: float = 3.3e12
     kernel: float = 3.5e-6
+    call: float = 28e-6
     host: float = 50e-6
     near: float = 400e9
     far: float = 45e9
@@ -159,11 +161,12 @@ def seconds(cost: Cost, world: int, machine: Machine) -> dict[str, float]:
     traffic = 2 * (world - 1) / world * cost.sent / link
     exposed = traffic / 2 if cost.messages > 2 else traffic
     messages = (cost.messages + cost.statistics) * hops * machine.hop if world > 1 else 0.0
+    launches = cost.kernels * machine.call if world > 1 else 0.0
     read = cost.data / math.ceil(world / machine.devices) / machine.disk
-    work = machine.host + compute + exposed + messages
+    work = machine.host + max(compute, launches) + exposed + messages
     return {
-        "compute": compute, "gradients": exposed, "messages": messages, "host": machine.host,
-        "data": read, "total": max(work, read),
+        "compute": compute, "launches": launches, "gradients": exposed, "messages": messages,
+        "host": machine.host, "data": read, "total": max(work, read),
     }  # fmt: skip
 
 
@@ -171,16 +174,16 @@ def predict(spec: Spec, per_device: int, machine: Machine) -> None:
     print(f"batch {per_device} a device; {machine}")
     first, one = 0.0, cost(spec.replace(batch=per_device))
     print(f"a round of one device: {one}\n")
-    print("devices   ms/round   compute gradients  messages      data   images/s  efficiency")
+    print(
+        "devices  ms/round   compute  launches gradients  messages      data   images/s  efficiency"
+    )
     for world in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024):
         parts = seconds(one.times(world), world, machine)
         rate = per_device * world / parts["total"]
         first = first or rate
-        shown = [1e3 * parts[key] for key in ("total", "compute", "gradients", "messages", "data")]
-        print(
-            f"{world:7}   {shown[0]:8.2f}  {shown[1]:8.2f}  {shown[2]:8.2f}  {shown[3]:8.2f}  "
-            f"{shown[4]:8.2f} {rate:10,.0f}     {rate / world / first:7.0%}"
-        )
+        keys = ("total", "compute", "launches", "gradients", "messages", "data")
+        shown = "".join(f"{1e3 * parts[key]:10.2f}" for key in keys)
+        print(f"{world:7} {shown} {rate:10,.0f}     {rate / world / first:7.0%}")
 
 
 # ---------------------------------------------------------------------------- measured here
