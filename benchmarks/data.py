@@ -37,7 +37,7 @@ def resident(kind: str = "VmRSS") -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--pictures", type=int, default=20_000)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=12)

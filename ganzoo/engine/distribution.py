@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 from torch import distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 from ganzoo.errors import ElsewhereError, GanzooError
 
@@ -48,10 +49,10 @@ def join_group() -> tuple[int, int]:
             local = int(os.environ.get("LOCAL_RANK", "0"))
             torch.cuda.set_device(local % torch.cuda.device_count())
         backend = "cpu:gloo,cuda:nccl" if both else "gloo"
-        store, number, world = next(iter(dist.rendezvous("env://")))
+        store, number, world = next(iter(rendezvous("env://")))
         # where torchrun starts anew, its store still has the addresses of those that are gone
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        store = dist.PrefixStore(f"ganzoo/{attempt}", store)
+        store = dist.distributed_c10d.PrefixStore(f"ganzoo/{attempt}/{world}", store)
         dist.init_process_group(backend, store=store, rank=number, world_size=world)
         atexit.register(_leave)
     return dist.get_rank(), dist.get_world_size()

@@ -124,6 +124,7 @@ SAMPLES: tuple[Function, ...] = (
         module="samples",
         source="arXiv:1609.03126",
         example="mean(square(cosines(D.code(fake), D.code(fake))))",
+        mixes=True,
     ),
     core(
         "cutmix",
