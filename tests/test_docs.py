@@ -30,7 +30,7 @@ def blocks(page: Path, language: str) -> list[str]:
 def test_every_page_is_in_the_navigation() -> None:
     pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
     nav = CONFIG[CONFIG.index("nav:") : CONFIG.index("theme:")]
-    assert set(re.findall(r": ([\w/-]+\.md)$", nav, re.MULTILINE)) == pages
+    assert set(re.findall(r"[:-] ([\w/-]+\.md)$", nav, re.MULTILINE)) == pages
 
 
 def test_every_public_name_is_in_the_reference() -> None:
