@@ -1,5 +1,7 @@
 # make quickstart    set up, and see ganzoo at work in about a minute
 # make test          set up, and run all checks: ruff, pyright, pytest
+# make docs          the documentation as a site, in site/
+# make dist          wheels of every distribution in dist/, checked for the package index
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +9,7 @@ BIN := $(VENV)/bin
 PLUGINS := $(sort $(wildcard plugins/*))
 PROJECTS := pyproject.toml model_cards/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: help quickstart test lint types format zoo publish clean
+.PHONY: help quickstart test lint types format docs dist zoo publish clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -44,6 +46,18 @@ format: $(VENV)/.tested
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+$(VENV)/.documented: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --group docs
+	@touch $@
+
+docs: $(VENV)/.documented
+	$(BIN)/mkdocs build --strict --site-dir site
+
+dist: $(VENV)/.tested
+	rm -rf dist
+	for project in . model_cards $(PLUGINS); do $(BIN)/python -m build --no-isolation --outdir dist $$project || exit 1; done
+	$(BIN)/twine check --strict dist/*
+
 # trains every published model anew, one after the other; see scripts/zoo.py
 zoo: $(VENV)/.tested
 	$(BIN)/python scripts/zoo.py
@@ -55,4 +69,4 @@ publish: $(VENV)/.installed
 	$(BIN)/python scripts/publish.py $(HUB) $(if $(FOR_REAL),--for-real)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis site dist

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image as Picture
@@ -78,3 +79,35 @@ def squares_data(monkeypatch: pytest.MonkeyPatch) -> None:
 
     declared = DataSet("squares", FIELDS, "", 240, "", "", load)
     monkeypatch.setitem(default().data, "squares", declared)
+
+
+@pytest.fixture
+def hub_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of the hub's client without tokens or models."""
+    from huggingface_hub import constants
+
+    home = tmp_path / "home"
+    monkeypatch.setattr(constants, "HF_HOME", str(home))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
+    monkeypatch.setattr(constants, "HF_STORED_TOKENS_PATH", str(home / "stored_tokens"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    return home
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """A small hub over a real socket; a `tests.hub_server.HubServer`."""
+    from tests.hub_server import HubServer
+
+    with HubServer() as running:
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of a small model."""
+    from ganzoo.models import store
+    from tests.builders import model_of
+
+    return store.save(model_of("dcgan"), tmp_path / "made" / "tiny", name="tiny")

@@ -77,7 +77,7 @@ def of_row(row: str) -> tuple[Spec, Source]:
     return spec, Source(row, fields(row), arrays(spec, 24))
 
 
-def of_losses(judge: dict[str, str], fool: str, **more: Any) -> tuple[Spec, Source]:
+def of_losses(terms: dict[str, str], fool: str, **more: Any) -> tuple[Spec, Source]:
     """A small Spec with layers that mix samples, and these losses."""
     image = Image((1, 8, 8))
     generator = Network({"z": []}, [Linear(64), BatchNorm(), LeakyReLU(0.2), Reshape((1, 8, 8))])
@@ -85,14 +85,14 @@ def of_losses(judge: dict[str, str], fool: str, **more: Any) -> tuple[Spec, Sour
         Conv(4, 3, 2, 1), BatchNorm(), LeakyReLU(0.2), Dropout(0.3), MinibatchStd(group=4),
         Flatten(), Linear(1),
     ]  # fmt: skip
-    if any("grad(" in text for text in judge.values()):
+    if any("grad(" in text for text in terms.values()):
         layers = [Conv(4, 3, 2, 1), LeakyReLU(0.2), MinibatchStd(), Flatten(), Linear(1)]
     spec = Spec(
-        draws={"x": image, "z": Normal(4)} | ({"u": Uniform(1, 0, 1)} if "wild" in judge else {}),
+        draws={"x": image, "z": Normal(4)} | ({"u": Uniform(1, 0, 1)} if "wild" in terms else {}),
         networks={"G": generator, "D": Network({"x": []}, layers)},
         stages=[
             Stage((
-                Update("D", judge, Adam(1e-3)),
+                Update("D", terms, Adam(1e-3)),
                 Update("G", {"fool": fool}, SGD(0.05, 0.9), clip_norm=0.5),
             ))
         ],

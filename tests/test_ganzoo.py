@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import ganzoo
 from ganzoo.errors import SpecError, UnknownNameError
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_dir_shows_the_public_names_alone() -> None:
@@ -53,3 +58,14 @@ def test_models_by_task_and_data() -> None:
     assert {"dcgan-mnist", "ganomaly-fashion-mnist"} <= set(ganzoo.list_models())
     assert "dcgan-mnist" in ganzoo.list_models(task="generate")
     assert ganzoo.list_models(data="nothing") == []
+
+
+def test_types_of_the_public_names(tmp_path: Path) -> None:
+    """tests/typing/public.py says what a type checker sees; pyright, where it is installed."""
+    if not find_spec("pyright"):
+        pytest.skip("pyright is not installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "pyright", "tests/typing/public.py"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout

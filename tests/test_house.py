@@ -258,6 +258,25 @@ def test_every_public_name_is_there() -> None:
         ganzoo.nothing  # noqa: B018
 
 
+def test_all_public_names_are_checked_strictly() -> None:
+    """By pyright; and no file there is let off by a comment."""
+    import ganzoo
+
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
+    strict = tools["pyright"]["strict"]
+    reached = {getattr(ganzoo, name).__module__ for name in ganzoo.__all__ if name != "hookimpl"}
+    reached |= {entry.partition(":")[0] for entry in ganzoo._PUBLIC.values()}
+    for module in sorted(reached):
+        path = MODULES[module].relative_to(ROOT)
+        assert {str(path), *map(str, path.parents)} & set(strict), f"{path} is not strict"
+    lenient = [
+        str(path.relative_to(ROOT))
+        for path in HOUSE.rglob("*.py")
+        if re.search(r"^# pyright: (?!strict$)", path.read_text("utf-8"), re.M)
+    ]
+    assert lenient == []
+
+
 # ------------------------------------------------------------------ which test is whose
 
 TESTS = {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}
@@ -274,7 +293,7 @@ ELSEWHERE = {
     "nn.optimizers": "engine",
     "nn.moving_adam": "capture",
     "plugins": "host",
-    "publish": "hub",
+    "publish": "push",
     "seed": "engine",
     "version": "host",
 }
@@ -282,6 +301,7 @@ ELSEWHERE = {
 
 WHOLE = {
     "cuda": "what differs on a GPU",
+    "docs": "docs/ and .github/workflows",
     "house": "this file",
     "modern_variants": "plugins of this repository, of papers since 2016",
     "packaging": "wheels",

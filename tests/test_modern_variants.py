@@ -290,7 +290,7 @@ def test_f_anogan() -> None:
                 assert torch.allclose(value, state[key], atol=1e-8), (name, key)
 
 
-# ---------------------------------------------------------------------- autoencoders that judge
+# ------------------------------------------------------------ autoencoders as discriminators
 
 
 def began(k: list[float], loop: Loop) -> None:

@@ -45,15 +45,18 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def ganzoo(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and stop.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
     no_plugins: Annotated[
         bool,
-        typer.Option("--no-plugins", help="Load no plugin (GANZOO_PLUGINS=a,b loads these alone)."),
+        typer.Option("--no-plugins", help="Load no plugins (GANZOO_PLUGINS=a,b loads only these)."),
     ] = False,
     limit: Annotated[
         float | None,
-        typer.Option(help="How many times the usual work and memory a loaded model may take."),
+        typer.Option(help="Multiple of the usual compute and memory limit for loaded models."),
     ] = None,
 ) -> None:
     """A zoo of GANs in which a model is data: list, explain, train and sample."""

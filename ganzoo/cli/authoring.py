@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Of the variant and its package, such as my-gan.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of the variant and its package, such as my-gan.")
+    ],
     folder: Annotated[
-        Path | None, typer.Option(help="Where to; by default a folder of that name.")
+        Path | None, typer.Option(help="Target folder; by default, one of that name.")
     ] = None,
 ) -> None:
     """Write a plugin: a variant that trains, its test, and what pip needs."""
@@ -35,13 +37,11 @@ def new(
 
 @app.command(name="check-plugin")
 def check_plugin(
-    name: Annotated[
-        str, typer.Argument(help="A variant, a package, a plugin, or the folder of one.")
-    ],
+    name: Annotated[str, typer.Argument(help="A variant, a package, a plugin, or its folder.")],
     data: Annotated[str | None, typer.Option(help=f"{DATA_HELP} By default noise.")] = None,
     set: Setting = None,
 ) -> None:
-    """Check all that a plugin brings: sound, trainable, resumable, saved whole.
+    """Check everything a plugin provides: it is valid, trains, resumes and saves.
 
     The checks are those of ganzoo.testing. The exit code is 1 where one fails.
     """

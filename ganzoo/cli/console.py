@@ -62,7 +62,7 @@ app = App(
 Target = Annotated[str, typer.Argument(help="A variant, or a YAML or JSON file with a Spec.")]
 Setting = Annotated[
     list[str] | None,
-    typer.Option("--set", help="A hyper-parameter, such as width=32; may be given again."),
+    typer.Option("--set", help="A hyperparameter, such as width=32; can be repeated."),
 ]
 LossName = Annotated[
     str | None,

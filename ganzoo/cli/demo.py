@@ -14,19 +14,21 @@ from ganzoo.errors import GanzooError
 def demo(
     model: Annotated[
         list[str] | None,
-        typer.Option(help="A model to put first, by name or folder; may be given again."),
+        typer.Option(help="A model to list first, by name or folder; can be repeated."),
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(help="A data set to train on live, beside digits; may be given again."),
+        typer.Option(help="A data set for live training, besides digits; can be repeated."),
     ] = None,
-    host: Annotated[str, typer.Option(help="Who may come: 0.0.0.0 is everybody.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 accepts connections from any host.")
+    ] = "127.0.0.1",
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="By default the first free one from 7860 on."),
+        typer.Option(min=1, max=65535, help="By default, the first free port from 7860."),
     ] = None,
 ) -> None:
-    """Open the web demo: see, try and understand every model."""
+    """Start the web demo."""
     from ganzoo import demo as demo_
 
     _check_place(host, port)

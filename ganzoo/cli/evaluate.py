@@ -15,13 +15,13 @@ from ganzoo.errors import DataError, UnknownNameError
 @app.command()
 def compare(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL", help="Two or more, or their folders.")
+        list[str], typer.Argument(metavar="MODEL", help="Two or more models, by name or folder.")
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="A .html or .png.")] = Path(
         "compare.html"
     ),
 ) -> None:
-    """Put samples and figures of models side by side."""
+    """Compare samples and metrics of models side by side."""
     check_output(output, "the comparison", (".html", ".png"))
     if len(models) < 2:
         raise UnknownNameError(
@@ -41,19 +41,21 @@ def compare(
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
     data: Annotated[
-        str | None, typer.Option(help="A data set; by default the one it was trained on.")
+        str | None, typer.Option(help="A data set; by default, the one the model was trained on.")
     ] = None,
-    n: Annotated[int, typer.Option("-n", min=100, help="Real and generated images each.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Of the samples and all else random.")] = 0,
+    n: Annotated[
+        int, typer.Option("-n", min=100, help="Number of real and of generated images.")
+    ] = 10_000,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     fid: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also the distances of papers, by inception or dinov2: 50,000 samples, slow."
+            help="Also the distances used in papers: inception or dinov2; 50,000 samples, slow."
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="The report as JSON, no table.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Measure a model: a table, and metrics.json beside it.
+    """Evaluate a model: print a table and write metrics.json next to it.
 
     The figures of a model that was published are compared and never written over.
     """

@@ -28,7 +28,7 @@ def export(
         typer.Option("-o", "--output", help="A folder of files, the file of one task, or a page."),
     ] = None,
     task: Annotated[
-        list[str] | None, typer.Option(help="Of one task alone; may be given again.")
+        list[str] | None, typer.Option(help="Export only this task; can be repeated.")
     ] = None,
 ) -> None:
     """Write a model for other runtimes.

@@ -13,7 +13,7 @@ from ganzoo.layout import CONFIG
 
 hub = App(
     name="hub",
-    help="Models of the Hugging Face Hub: list, fetch, publish, check.",
+    help="Models on the Hugging Face Hub: list, download, publish, verify.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -21,23 +21,25 @@ app.add_typer(hub)
 
 Name = Annotated[
     str,
-    typer.Argument(help="org/name, org/name@revision; an installed model or a folder works, too."),
+    typer.Argument(help="org/name or org/name@revision; also an installed model or a folder."),
 ]
-Endpoint = Annotated[str | None, typer.Option(help="The address of another hub.")]
+Endpoint = Annotated[str | None, typer.Option(help="URL of another hub.")]
 Revision = Annotated[str | None, typer.Option(help="A branch, a tag or a commit.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Look at what is here alone.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Use only local files.")]
 
 
 @hub.command("list")
 def list_(
-    remote: Annotated[bool, typer.Option("--remote", help="Those on the hub.")] = False,
-    author: Annotated[str | None, typer.Option(help="Those of one author on the hub.")] = None,
+    remote: Annotated[bool, typer.Option("--remote", help="List models on the hub.")] = False,
+    author: Annotated[
+        str | None, typer.Option(help="Only models by this author on the hub.")
+    ] = None,
     search: Annotated[
-        str | None, typer.Option(help="Those on the hub with this in the name.")
+        str | None, typer.Option(help="Only models on the hub with this in their name.")
     ] = None,
     endpoint: Endpoint = None,
 ) -> None:
-    """List the models on this machine, installed and cached; or those on the hub."""
+    """List installed and cached models, or those on the hub."""
     from ganzoo.hub import local
 
     if remote or author or search:
@@ -65,7 +67,7 @@ def list_(
 def info(
     name: Name, revision: Revision = None, endpoint: Endpoint = None, offline: Offline = False
 ) -> None:
-    """Say what a model is: from here if it is here, else from the hub, fetching nothing."""
+    """Show what a model is, without downloading it."""
     from ganzoo.errors import UnreachableError
     from ganzoo.hub import local, resolve
     from ganzoo.hub import remote as remote_
@@ -98,7 +100,7 @@ def info(
 
 @hub.command()
 def pull(name: Name, revision: Revision = None, endpoint: Endpoint = None) -> None:
-    """Fetch a model into the cache, or what is new of it; every file is checked."""
+    """Download or update a model; every file is checked."""
     from ganzoo.hub import fetch, local
     from ganzoo.hub.names import FORMS, repository
 
@@ -112,22 +114,28 @@ def pull(name: Name, revision: Revision = None, endpoint: Endpoint = None) -> No
 
 @hub.command()
 def push(
-    folder: Annotated[str, typer.Argument(help="A model folder, or that of a run.")],
+    folder: Annotated[str, typer.Argument(help="A model folder or a run folder.")],
     repo: Annotated[str, typer.Argument(help="org/name.")],
-    private: Annotated[bool, typer.Option("--private", help="If it is made here.")] = False,
-    revision: Annotated[str | None, typer.Option(help="A branch in place of main.")] = None,
-    create_pr: Annotated[bool, typer.Option("--create-pr", help="Propose it.")] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="Create the repository as private.")
+    ] = False,
+    revision: Annotated[
+        str | None, typer.Option(help="Branch to push to; main by default.")
+    ] = None,
+    create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request.")] = False,
     parent: Annotated[
-        str | None, typer.Option(help="Refuse unless the repository stands at this commit.")
+        str | None, typer.Option(help="Push only if the repository is at this commit.")
     ] = None,
     licence: Annotated[
-        str, typer.Option(help="Of the weights, for a card that is made here: apache-2.0, ...")
+        str, typer.Option(help="License of the weights, for a new card: apache-2.0, ...")
     ] = "",
-    message: Annotated[str, typer.Option("-m", help="Of the commit.")] = "",
+    message: Annotated[str, typer.Option("-m", help="Commit message.")] = "",
     endpoint: Endpoint = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all, send nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, upload nothing.")
+    ] = False,
 ) -> None:
-    """Publish a model: loaded back and compared, then sent in one commit."""
+    """Publish a model: reload it, compare its outputs, then upload it in one commit."""
     from ganzoo.hub import resolve
     from ganzoo.publish import push
 
@@ -160,10 +168,10 @@ def verify(
     endpoint: Endpoint = None,
     offline: Offline = False,
     figures: Annotated[
-        bool, typer.Option("--figures/--no-figures", help="Measure them again; takes minutes.")
+        bool, typer.Option("--figures/--no-figures", help="Recompute the metrics; takes minutes.")
     ] = True,
 ) -> None:
-    """Take a model at its word: hashes first, then every figure of its card measured again."""
+    """Verify a model: check hashes, then recompute every metric on its card."""
     from ganzoo.publish.verify import verify as verify_
 
     with err.status(f"verifying {name}") as status:
@@ -199,7 +207,7 @@ def _figures(verdict: Any) -> None:
 def path(
     name: Name, revision: Revision = None, endpoint: Endpoint = None, offline: Offline = False
 ) -> None:
-    """Print the folder of a model, for scripts; it is fetched if it is not on this machine."""
+    """Print the folder of a model, for scripts; download it if needed."""
     from ganzoo.hub import resolve
 
     emit(str(resolve(name, revision=revision, endpoint=endpoint, local_files_only=offline)))

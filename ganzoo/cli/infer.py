@@ -10,34 +10,32 @@ import typer
 from ganzoo.cli.console import PICTURES, app, check_output, columns, err, escape, out
 from ganzoo.errors import DataError
 
-Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps, ...")]
+Device = Annotated[str, typer.Option(help="Device: cpu, cuda, cuda:1, mps, ...")]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="A picture that cannot be read is an error, not left out.")
+    bool, typer.Option("--strict", help="Fail on an unreadable image instead of skipping it.")
 ]
 
 
 @app.command()
 def sample(
     model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
-    n: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many.")] = 64,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The picture.")] = Path(
+    n: Annotated[int, typer.Option("-n", min=1, max=10_000, help="Number of samples.")] = 64,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Output image.")] = Path(
         "samples.png"
     ),
     label: Annotated[
         list[str] | None,
-        typer.Option(
-            help="The class, by number or name, for conditional models; may be given again."
-        ),
+        typer.Option(help="Class number or name, for conditional models; can be repeated."),
     ] = None,
     text: Annotated[
         list[str] | None,
-        typer.Option(help="What to draw, for models that take sentences; may be given again."),
+        typer.Option(help="Prompt, for text-to-image models; can be repeated."),
     ] = None,
-    task: Annotated[str | None, typer.Option(help="The task, where there are several.")] = None,
+    task: Annotated[str | None, typer.Option(help="Task to run, if the model has several.")] = None,
     device: Device = "cpu",
 ) -> None:
-    """Draw samples of a model as one sheet.
+    """Generate samples as one image grid.
 
     Of several classes or texts, each is drawn in turn.
     """
@@ -70,15 +68,15 @@ def _classes(model: Any, said: list[str]) -> list[str | int]:
 @app.command()
 def reconstruct(
     model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
-    files: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Picture files.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The sheet.")] = Path(
+    files: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Image files.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Output image.")] = Path(
         "reconstructions.png"
     ),
-    seed: Annotated[int, typer.Option(help="Of the noise, where the model draws some.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed, if the task uses noise.")] = 0,
     device: Device = "cpu",
     strict: Strict = False,
 ) -> None:
-    """Encode and decode pictures, as pairs on one sheet."""
+    """Reconstruct images; write originals and reconstructions side by side."""
     _check_pairs(output, files)
     from ganzoo.hub import from_pretrained
     from ganzoo.models.inference import reconstructions
@@ -93,16 +91,16 @@ def reconstruct(
 @app.command()
 def translate(
     model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
-    files: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Picture files.")],
-    to: Annotated[str, typer.Option(help="The domain, such as b.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The sheet.")] = Path(
+    files: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Image files.")],
+    to: Annotated[str, typer.Option(help="Target domain, such as b.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Output image.")] = Path(
         "translations.png"
     ),
-    seed: Annotated[int, typer.Option(help="Of the noise, where the model draws some.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed, if the task uses noise.")] = 0,
     device: Device = "cpu",
     strict: Strict = False,
 ) -> None:
-    """Bring pictures to another domain, as pairs on one sheet."""
+    """Translate images to another domain; write both side by side."""
     _check_pairs(output, files)
     from ganzoo.hub import from_pretrained
     from ganzoo.models.inference import translations
@@ -142,18 +140,14 @@ def _save_pairs(originals: Any, made: Any, output: Path, title: str, where: str 
 @app.command()
 def score(
     model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
-    files: Annotated[
-        list[Path], typer.Argument(metavar="PICTURE", help="Picture files, or folders of them.")
-    ],
-    csv: Annotated[Path | None, typer.Option(help="A table of all: file, score, verdict.")] = None,
-    maps: Annotated[
-        Path | None, typer.Option(help="A folder for heat maps: what is strange glows.")
-    ] = None,
-    task: Annotated[str | None, typer.Option(help="The task, where there are several.")] = None,
+    files: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Image files or folders.")],
+    csv: Annotated[Path | None, typer.Option(help="Write a table: file, score, verdict.")] = None,
+    maps: Annotated[Path | None, typer.Option(help="Folder for heat maps of anomalies.")] = None,
+    task: Annotated[str | None, typer.Option(help="Task to run, if the model has several.")] = None,
     device: Device = "cpu",
     strict: Strict = False,
 ) -> None:
-    """Say how strange pictures are; the strangest are listed first.
+    """Compute anomaly scores of images; the highest are listed first.
 
     A picture that cannot be read is named at the end, and stops no other.
     """

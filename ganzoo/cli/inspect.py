@@ -27,9 +27,11 @@ def show(
     data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
     set: Setting = None,
     loss: LossName = None,
-    json: Annotated[bool, typer.Option("--json", help="The Spec as JSON.")] = False,
-    latex: Annotated[bool, typer.Option("--latex", help="The losses as LaTeX.")] = False,
-    schema: Annotated[bool, typer.Option("--schema", help="The JSON Schema of all Specs.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the Spec as JSON.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Print the losses as LaTeX.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of Specs.")
+    ] = False,
 ) -> None:
     """Show a Spec: as mathematics, as data, or as LaTeX."""
     from ganzoo.spec import latex as formulas
@@ -91,7 +93,7 @@ def explain(
     data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
     set: Setting = None,
     loss: LossName = None,
-    code: Annotated[bool, typer.Option("--code", help="The Python that a round runs.")] = False,
+    code: Annotated[bool, typer.Option("--code", help="Print the Python code of a round.")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32, tf32 (CUDA) or bf16.")] = "auto",
 ) -> None:

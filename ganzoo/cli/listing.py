@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def variants() -> None:
-    """List the variants that the installed plugins bring."""
+    """List the variants of the installed plugins."""
     from ganzoo.plugins.host import default
 
     host = default()
@@ -29,7 +29,7 @@ def variants() -> None:
 
 @app.command()
 def losses() -> None:
-    """List the losses that `--loss` takes, for one generator and one discriminator."""
+    """List the losses for `--loss`."""
     from ganzoo.plugins.host import default
 
     host = default()
@@ -54,7 +54,7 @@ def losses() -> None:
 
 @app.command()
 def models() -> None:
-    """List the models that come with ganzoo, ready to use."""
+    """List the installed models."""
     from ganzoo.hub import entries
 
     table = columns("model", "what it is", "trained on", "it can", "size")
@@ -67,7 +67,7 @@ def models() -> None:
 
 @app.command()
 def data() -> None:
-    """List the data sets that can be trained on."""
+    """List the data sets."""
     from ganzoo.plugins.host import default
 
     table = columns("data set", "images", "fields", "what it is")
@@ -82,7 +82,7 @@ def data() -> None:
 
 @app.command()
 def functions(
-    name: Annotated[str | None, typer.Argument(help="One of them, to show it whole.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Show only this one, in full.")] = None,
 ) -> None:
     """List the functions that losses can call, with their formulas."""
     from ganzoo.plugins.host import default
@@ -94,7 +94,7 @@ def functions(
 
 @app.command()
 def layers(
-    name: Annotated[str | None, typer.Argument(help="One of them, to show it whole.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Show only this one, in full.")] = None,
 ) -> None:
     """List the layers that networks are made of, with their formulas."""
     from ganzoo.plugins.host import default
@@ -133,7 +133,7 @@ def _words(what: str, found: dict[str, Word], name: str | None) -> None:
 
 @app.command()
 def plugins() -> None:
-    """List the plugins: what each brings, what is broken or slow, and why."""
+    """List the plugins: what each provides, and why any is broken or slow."""
     from ganzoo.plugins.host import CHOICE, WAY_OUT, default
 
     host = default()

@@ -17,11 +17,11 @@ from ganzoo.plugins.host import default
 MODEL = "dcgan-mnist"
 VARIANT = "dcgan"
 SETTINGS = {"width": 32, "batch": 64, "lr": 1e-3}
-"""Small and hasty: with the paper's rate of 2e-4 a minute shows fewer digits."""
+"""Small and fast: with the paper's rate of 2e-4 a minute shows fewer digits."""
 
 
 def run(folder: Path, seconds: float) -> None:
-    """Draw with an installed model, then train, save, load and draw with a small one.
+    """Generate with an installed model, then train, save, load and use a small one.
 
     Args:
         folder: everything is written there; one that an earlier quickstart made is replaced.

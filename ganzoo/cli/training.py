@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 def train(
     target: Annotated[str | None, typer.Argument(help="A variant or a Spec file.")] = None,
     data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Rounds; the Spec's by default.")] = None,
-    batch: Annotated[
-        int | None, typer.Option(min=1, max=100_000, help="Samples in a batch.")
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Number of rounds; default: the Spec's.")
     ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, max=100_000, help="Batch size.")] = None,
     set: Setting = None,
     loss: LossName = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random; 0 by default.")] = None,
-    out_: Annotated[Path | None, typer.Option("--out", help="Folder of the run.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed; default 0.")] = None,
+    out_: Annotated[Path | None, typer.Option("--out", help="Folder for the run.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Resume the run in this folder.")] = None,
     precision: Annotated[
         str | None, typer.Option(help="auto, fp32, tf32 (CUDA) or bf16; auto by default.")
     ] = None,
@@ -48,17 +48,16 @@ def train(
         ),
     ] = True,
     accumulate: Annotated[
-        int, typer.Option(min=1, help="Parts in which a batch is taken, to need less memory.")
+        int, typer.Option(min=1, help="Gradient accumulation: number of parts of a batch.")
     ] = 1,
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Stop and save after so long, to go on later.")
+        float | None,
+        typer.Option(min=0, help="Stop and save after this many minutes, to resume later."),
     ] = None,
     snapshots: Annotated[
-        bool, typer.Option("--snapshots", help="Keep about 40 models on the way.")
+        bool, typer.Option("--snapshots", help="Keep about 40 intermediate models.")
     ] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="A picture that cannot be read is an error.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on an unreadable image.")] = False,
 ) -> None:
     """Train a variant or a Spec file."""
     from ganzoo import runs
@@ -293,13 +292,13 @@ def hint(folder: Path, spec: Spec) -> None:
 
 @app.command()
 def save(
-    run: Annotated[Path, typer.Argument(help="The folder of a run, done or stopped.")],
-    folder: Annotated[Path, typer.Argument(help="The folder of the model that is made.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, finished or stopped.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for the model.")],
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a model that is there.")
+        bool, typer.Option("--overwrite", help="Replace an existing model.")
     ] = False,
 ) -> None:
-    """Save what a run has learnt as a model folder.
+    """Save the model of a run to a folder.
 
     Of one that was stopped, that is what its checkpoint holds.
     """
@@ -315,12 +314,10 @@ def save(
 
 @app.command()
 def quickstart(
-    folder: Annotated[Path, typer.Option("--out", help="Where everything goes.")] = Path(
-        "quickstart"
-    ),
-    seconds: Annotated[float, typer.Option(min=1, help="About how long to train.")] = 60.0,
+    folder: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("quickstart"),
+    seconds: Annotated[float, typer.Option(min=1, help="Approximate training time.")] = 60.0,
 ) -> None:
-    """A trained model draws, then a small one learns."""
+    """Generate with a trained model, then train a small one."""
     from ganzoo.cli.quickstart import run
 
     run(folder, seconds)

@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false
 """Whether samples have each attribute as often as the data, where several are labelled."""
 
 from __future__ import annotations

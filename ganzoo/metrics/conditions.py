@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false
 """Whether the class that was asked for is the class that is seen."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: reportMissingImports=false
 """EfficientNet-Lite0 with ImageNet weights, as a feature extractor for images of any kind.
 
 Both code and weights are packages of the Python package index, so that nothing is downloaded at

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
-from typing import Any
+from typing import Any, SupportsFloat, TypedDict
 
 import numpy as np
 import torch
@@ -47,6 +47,13 @@ DENSE = 1024
 """Numbers in an image up to which distances of pixels are measured."""
 LITERATURE = {"inception": "inception-v3-compat", "dinov2": "dinov2-vit-l-14"}
 """Nets by whose features papers measure distances, with torch-fidelity's names of them."""
+
+
+class Counts(TypedDict):
+    """How many images a figure rests on; `**counts` for `Evaluation.figure`."""
+
+    real: int
+    generated: int
 
 
 def evaluate(
@@ -381,10 +388,10 @@ class Evaluation:
 
     def figure(
         self,
-        value: float,
+        value: SupportsFloat,
         better: Better,
         about: str,
-        references: Mapping[str, float] | None = None,
+        references: Mapping[str, SupportsFloat] | None = None,
         *,
         real: int | None = None,
         generated: int | None = None,
@@ -421,6 +428,6 @@ def untrained(model: Model, seed: int = 0) -> Model:
     return Model(model.spec, networks)
 
 
-def _short(value: float) -> float:
+def _short(value: SupportsFloat) -> float:
     """Six significant digits."""
     return float(f"{float(value):.6g}")

@@ -1,4 +1,3 @@
-# pyright: reportMissingImports=false
 """Distances as the literature gives them, of Inception or DINOv2 features, by torch-fidelity.
 
 Asked for by name, as weights are downloaded and it takes long: 50,000 samples against the whole

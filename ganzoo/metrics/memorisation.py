@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false
 """Whether samples are copies of training images.
 
 Held-out test images say how near to a training image one comes without having seen it.
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 
 from ganzoo.metrics import neighbours
-from ganzoo.metrics.evaluation import Evaluation
+from ganzoo.metrics.evaluation import Counts, Evaluation
 from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
 
@@ -46,7 +45,7 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     )
     by = f"among {len(rows):,}, by pixels of images no larger than {neighbours.SIDE}x"
     by += f"{neighbours.SIDE}"
-    counts = {"real": number, "generated": number}
+    counts: Counts = {"real": number, "generated": number}
     return {
         "nearest_training_image": evaluation.figure(
             np.median(samples) / max(float(np.median(images)), 1e-12),

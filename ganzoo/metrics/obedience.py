@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false
 """Whether samples obey sentences that are no captions of the data: paraphrases and omissions.
 
 The data set declares the sentences with what they say (`DataSet.sentences`); nothing is trained on
@@ -11,7 +10,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from ganzoo.metrics.evaluation import Evaluation
+from ganzoo.metrics.evaluation import Counts, Evaluation
 from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
 
@@ -48,7 +47,7 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
         return {}
     shares = {field: np.concatenate(some).mean() for field, some in right.items()}
     every = np.concatenate([part for some in right.values() for part in some]).mean()
-    counts = {"real": evaluation.count, "generated": len(told)}
+    counts: Counts = {"real": evaluation.count, "generated": len(told)}
     of = f"{len(sentences)} sentences outside of the captions, {EACH} samples each"
     return {
         "sentences_right": evaluation.figure(

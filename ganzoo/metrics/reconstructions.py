@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false
 """Whether a reconstruction is of its image."""
 
 from __future__ import annotations
@@ -52,7 +51,9 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     if evaluation.classes and evaluation.declared.feature_extractors:
         seen = [evaluation.extractor.classes(part) for part in (ours, evaluation.real, fresh)]
         if seen[0] is not None:
-            kept, itself, nothing = (accuracy(part, evaluation.labels) for part in seen)
+            kept, itself, nothing = (
+                accuracy(part, evaluation.labels) for part in seen if part is not None
+            )
             found["class_kept"] = evaluation.figure(
                 kept,
                 "higher",

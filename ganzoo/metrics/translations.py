@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false
 """Whether held-out images find their partners in the other domain, and belong there."""
 
 from __future__ import annotations
@@ -8,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.metrics import pairs
-from ganzoo.metrics.evaluation import Evaluation
+from ganzoo.metrics.evaluation import Counts, Evaluation
 from ganzoo.metrics.feature_extractors import rounded
 from ganzoo.metrics.flatness import Reader
 from ganzoo.metrics.metric import Metric
@@ -56,7 +55,7 @@ def _direction(evaluation: Evaluation, name: str, field: str, to: str) -> dict[s
     model, seed = evaluation.model, evaluation.seed
     task = model.tasks("translate")[name]
     number = min(evaluation.count, pairs.CANDIDATES, evaluation.test.length(to))
-    count = {"real": number, "generated": number}
+    count: Counts = {"real": number, "generated": number}
     rows = torch.arange(number)
     originals, partners = (evaluation.images(evaluation.test, rows, word) for word in (field, to))
     made = rounded(model.translate(originals, to=to, seed=seed, output="pt"))
@@ -145,7 +144,7 @@ def _paired(evaluation: Evaluation, name: str, to: str) -> bool:
 
 def _content(
     evaluation: Evaluation, name: str, made: Tensor, originals: Tensor, partners: Tensor,
-    count: dict[str, int],
+    count: Counts,
 ) -> dict[str, Figure]:  # fmt: skip
     """Whether the partner is found by features that were trained on other pictures."""
     net = evaluation.general
@@ -166,7 +165,7 @@ def _content(
 
 def _flat(
     evaluation: Evaluation, name: str, field: str, to: str,
-    images: tuple[Tensor, Tensor, Tensor], count: dict[str, int],
+    images: tuple[Tensor, Tensor, Tensor], count: Counts,
 ) -> dict[str, Figure]:  # fmt: skip
     """What a reader of flat colours takes them for, which was fitted on training images."""
     train = evaluation.train
@@ -192,7 +191,7 @@ def _flat(
 
 def _others_kept(
     evaluation: Evaluation, name: str, asked: str, images: tuple[Tensor, Tensor, Tensor],
-    count: dict[str, int],
+    count: Counts,
 ) -> dict[str, Figure]:  # fmt: skip
     """Whether all attributes are seen as in the partner, but for the one that was to change."""
     kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}

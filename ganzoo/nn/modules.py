@@ -25,7 +25,7 @@ from ganzoo.spec import layers as L
 from ganzoo.spec.latex import layer_text
 from ganzoo.spec.layers.join import Join, join, joined_shape
 from ganzoo.spec.layers.layer import Layer, Shape
-from ganzoo.spec.layers.weights import Plain
+from ganzoo.spec.layers.weights import Weight
 from ganzoo.spec.network import Network
 
 Named = TypeVar("Named")
@@ -275,7 +275,7 @@ class _Value:
 class _Assembler:
     """Makes the modules of layers for what arrives; `dry` runs each on the meta device, too."""
 
-    def __init__(self, dry: bool, weight: Plain | None = None) -> None:
+    def __init__(self, dry: bool, weight: Weight | None = None) -> None:
         self.dry, self.weight = dry, weight
         self.taps: dict[str, _Value] = {}
         self.work, self.held, self.count = Work(), 0, 0

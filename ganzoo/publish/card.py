@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
 CAPTIONS = {
-    "samples.png": "Samples of {name}: 64 of one seed, none picked",
-    "reconstructions.png": "Test images above, their reconstructions below; the first ones",
-    "anomalies.png": "Test images above, what is strange in them below: normal ones, then others",
-    "translations.png": "Test images above, their translations below them, and below these what "
-    "comes back of them; the first ones",
+    "samples.png": "64 samples of {name} from one seed, not cherry-picked",
+    "reconstructions.png": "The first test images (top) and their reconstructions (bottom)",
+    "anomalies.png": "Test images (top) and anomaly maps (bottom): normal images, then anomalies",
+    "translations.png": "The first test images, their translations, and the translations back, in "
+    "rows",
     "losses.png": "Losses during training",
     "history.png": "The Fréchet distance during training",
 }
@@ -80,7 +80,7 @@ def card(
         *(["## How good it is", _figures(report, name)] if report else []),
         more,
         "## What it learnt",
-        f"{spec.title} ({_source(spec.source)}), as the Spec in `config.json` says it:",
+        f"{spec.title} ({_source(spec.source)}), as defined by the Spec in `config.json`:",
         f"$$\n{latex.latex(spec)}\n$$",
         _definitions(spec),
         "## Networks",
@@ -236,8 +236,8 @@ def _example(model: Model) -> str:
                 lines.append(f"codes = model.encode(images{chosen})    # {name}: an array (n, d)")
             case "score" if spec.estimated(task):
                 lines.append(
-                    f"scores = model.score(images{chosen})    # {name}: what the critic says, "
-                    "no anomaly score"
+                    f"scores = model.score(images{chosen})    # {name}: the critic's score, "
+                    "not an anomaly score"
                 )
             case "score":
                 what = ".values, .threshold, .is_anomaly" if task.quantile else ".values"
@@ -261,13 +261,13 @@ def _sentences(spec: Spec) -> str:
     for draw in spec.draws.values():
         if isinstance(draw, Text) and draw.examples:
             listed = "; ".join(f"*{sentence}*" for sentence in draw.examples)
-            return f"Their sentences, in turn from the left: {listed}."
+            return f"Prompts, repeated from left to right: {listed}."
     return ""
 
 
 def _figures(report: Report, name: str) -> str:
     """The table of figures, and the protocol that they mean nothing without."""
-    rows = ["| figure | value | beside it | what it is |", "| --- | ---: | --- | --- |"]
+    rows = ["| metric | value | reference | definition |", "| --- | ---: | --- | --- |"]
     for key, figure in report.figures.items():
         beside = ", ".join(f"{word} {value:.4g}" for word, value in figure.references.items())
         rows.append(
@@ -278,9 +278,9 @@ def _figures(report: Report, name: str) -> str:
     generated = max(figure.generated for figure in report.figures.values())
     extractor = report.feature_extractor
     by = (
-        f" Features and classes are those of `{extractor['name']}` "
-        f"(sha256 `{extractor['sha256'][:16]}`): distances of its features do not compare with "
-        "those of an Inception net."
+        f" Features and classes come from `{extractor['name']}` "
+        f"(sha256 `{extractor['sha256'][:16]}`); its distances are not comparable with "
+        "Inception distances."
         if extractor
         else ""
     )
@@ -289,9 +289,9 @@ def _figures(report: Report, name: str) -> str:
         "\n".join(rows)
         + remarks
         + f"\n\nMeasured on the {report.split} split of {report.data}: {real:,} real images"
-        + (f", up to {generated:,} generated ones" if generated else "")
-        + f", rounded to 8 bits, seed {report.seed}.{by} The measuring chooses "
-        f"nothing by test images. `ganzoo eval {name}` measures all of it again."
+        + (f", up to {generated:,} generated images" if generated else "")
+        + f", rounded to 8 bits, seed {report.seed}.{by} Nothing was "
+        f"selected on test images. `ganzoo eval {name}` recomputes all metrics."
     )
 
 
@@ -321,7 +321,7 @@ def _definitions(spec: Spec) -> str:
 def _network(model: Model, name: str) -> str:
     network = model.spec.networks[name]
     here = model.networks.get(name)
-    size = f"{parameter_count(here):,} parameters" if here else "trained with it, not published"
+    size = f"{parameter_count(here):,} parameters" if here else "used in training, not published"
     rows = [f"**{name}** ({size})", "| layer | |\n| --- | --- |"]
     for path, layer in network.walk():
         kind, _, rest = latex.layer_text(layer).partition(layer.kind.replace("_", " "))
@@ -338,7 +338,7 @@ def _training(config: ModelConfig, spec: Spec) -> str:
         "precision": facts.precision,
         "time": f"{facts.seconds / 60:.0f} minutes",
         "made by": f"{made.plugin} {made.plugin_version}".strip(),
-        "checkpoint": "the last one; none was chosen by looking",
+        "checkpoint": "the last one; none was selected by its results",
     }
     table = "| | |\n| --- | --- |\n" + "\n".join(
         f"| {key} | {value} |" for key, value in rows.items()
@@ -351,7 +351,7 @@ def _training(config: ModelConfig, spec: Spec) -> str:
         for update in updates_of(item)
     )
     average = "".join(
-        f"\n\nPublished is the moving average of `{name}` ({_averaged(average)})"
+        f"\n\nThe published weights are the moving average of `{name}` ({_averaged(average)})"
         + (
             ", with its batch statistics estimated anew."
             if _in_batches(spec.networks[name])
@@ -367,7 +367,7 @@ def _training(config: ModelConfig, spec: Spec) -> str:
         else ""
     )
     command = config.command
-    again = f"\n\nTo make it again:\n\n```\n{command}\n```" if command else ""
+    again = f"\n\nTo reproduce it:\n\n```\n{command}\n```" if command else ""
     return f"{table}\n\n{optimizers}{average}{exchanged}{again}"
 
 
@@ -401,4 +401,4 @@ def _licence(config: ModelConfig, weights: str) -> str:
     known = {"apache-2.0": "Apache-2.0", "mit": "MIT"}
     said = f"The weights are {known.get(weights, weights)}." if weights else ""
     of_data = f"The training data: {data}." if data else ""
-    return f"{said} {of_data}".strip() or "Not said; ask whoever published it."
+    return f"{said} {of_data}".strip() or "Not stated; ask the publisher."

@@ -1,4 +1,3 @@
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """A Spec as a file: JSON or YAML, a variant without any Python."""
 
 from __future__ import annotations
@@ -48,10 +47,13 @@ def _yaml(text: str) -> Any:
     from ruamel.yaml.error import YAMLError
 
     try:
-        return YAML(typ="safe", pure=True).load(text)
+        # ruamel.yaml has no types of its own for these
+        reader: Any = YAML(typ="safe", pure=True)
+        return reader.load(text)
     except DuplicateKeyError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise SpecError(f"a key stands twice (line {line}): {error.problem}") from None
+        said: Any = error
+        line = said.problem_mark.line + 1 if said.problem_mark else "?"
+        raise SpecError(f"duplicate key (line {line}): {said.problem}") from None
     except (YAMLError, ValueError) as error:
         raise SpecError(f"not valid YAML: {error}") from None
     except RecursionError:

@@ -1,5 +1,3 @@
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownLambdaType=false, reportReturnType=false, reportAssignmentType=false, reportUnknownParameterType=false
 """Numbers that follow the run: expressions that the host computes before each round.
 
     lr: cosine(images / 20e6, 2e-4, 5e-5)
@@ -55,22 +53,50 @@ def _sign(value: float) -> float:
     return float((value > 0) - (value < 0))
 
 
+def _clip(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
+
+
+def _where(condition: float, a: float, b: float) -> float:
+    return a if condition > 0 else b
+
+
+def _square(value: float) -> float:
+    return value * value
+
+
+def _relu(value: float) -> float:
+    return max(value, 0.0)
+
+
+def _lerp(a: float, b: float, t: float) -> float:
+    return a + t * (b - a)
+
+
+def _minimum(a: float, b: float) -> float:
+    return min(a, b)
+
+
+def _maximum(a: float, b: float) -> float:
+    return max(a, b)
+
+
 HOST: Mapping[str, Callable[..., float]] = {
     "ramp": ramp,
     "cosine": cosine,
-    "minimum": min,
-    "maximum": max,
-    "clip": lambda value, low, high: min(max(value, low), high),
-    "where": lambda condition, a, b: a if condition > 0 else b,
+    "minimum": _minimum,
+    "maximum": _maximum,
+    "clip": _clip,
+    "where": _where,
     "power": math.pow,
     "exp": math.exp,
     "log": math.log,
     "sqrt": math.sqrt,
-    "square": lambda value: value * value,
-    "abs": abs,
+    "square": _square,
+    "abs": math.fabs,
     "sign": _sign,
-    "relu": lambda value: max(value, 0.0),
-    "lerp": lambda a, b, t: a + t * (b - a),
+    "relu": _relu,
+    "lerp": _lerp,
 }
 """The functions that numbers of the run may use; they mean what they mean in losses."""
 
@@ -209,14 +235,14 @@ class Numeric:
         """What is wrong with the value of an expression; empty where nothing is."""
         if self.vanishes and found == 0:
             return ""
-        checks = (
-            (self.ge, "at least", lambda a, b: a >= b),
-            (self.gt, "at least" if self.vanishes else "more than", lambda a, b: a > b),
-            (self.le, "at most", lambda a, b: a <= b), (self.lt, "less than", lambda a, b: a < b),
-        )  # fmt: skip
-        for limit, words, holds in checks:
-            if limit is not None and not holds(found, limit):
-                return f"{words} {limit:g}"
+        if self.ge is not None and not found >= self.ge:
+            return f"at least {self.ge:g}"
+        if self.gt is not None and not found > self.gt:
+            return f"{'at least' if self.vanishes else 'more than'} {self.gt:g}"
+        if self.le is not None and not found <= self.le:
+            return f"at most {self.le:g}"
+        if self.lt is not None and not found < self.lt:
+            return f"less than {self.lt:g}"
         return ""
 
 

@@ -1,4 +1,3 @@
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """Specs that an earlier ganzoo wrote, in the words of today.
 
 Before tasks had the kinds `classify` and `match`, and updates a `distance`, the spelling of names
@@ -15,26 +14,34 @@ from typing import Any, cast
 
 def updated(data: Any) -> Any:
     """A Spec as plain data, of any version; what is malformed is left for validation to refuse."""
-    if not isinstance(data, dict):
+    spec = _mapping(data)
+    if spec is None:
         return data
-    spec = dict(cast("dict[str, Any]", data))
-    if isinstance(spec.get("tasks"), dict):
-        spec["tasks"] = _tasks(spec["tasks"], spec.get("draws"))
+    spec = dict(spec)
+    if (tasks := _mapping(spec.get("tasks"))) is not None:
+        spec["tasks"] = _tasks(tasks, spec.get("draws"))
     if isinstance(spec.get("stages"), list | tuple) and spec["stages"]:
         spec["stages"] = [_stage(spec["stages"][0]), *spec["stages"][1:]]
     return spec
 
 
+def _mapping(data: Any) -> dict[str, Any] | None:
+    """`data` where it is a mapping: nothing has been validated yet."""
+    return cast("dict[str, Any]", data) if isinstance(data, dict) else None
+
+
 def _tasks(tasks: Mapping[str, Any], draws: Any) -> dict[str, Any]:
+    given = {name: _mapping(task) for name, task in tasks.items()}
     old = {
         name
-        for name, task in tasks.items()
-        if isinstance(task, dict) and task.get("kind") == "encode" and "of" not in task
+        for name, task in given.items()
+        if task is not None and task.get("kind") == "encode" and "of" not in task
     }
-    fields = [  # of any type: nothing has been validated
+    labels = [_mapping(draw) for draw in (_mapping(draws) or {}).values()]
+    fields: list[Any] = [
         draw.get("field", "label")
-        for draw in (draws.values() if isinstance(draws, dict) else ())
-        if isinstance(draw, dict) and draw.get("kind") == "label"
+        for draw in labels
+        if draw is not None and draw.get("kind") == "label"
     ]
     classifies = "classes" in old
     matches = {"pictures", "words"} <= old
@@ -51,12 +58,14 @@ def _tasks(tasks: Mapping[str, Any], draws: Any) -> dict[str, Any]:
 
 def _stage(stage: Any) -> Any:
     """The first stage, with the distance of its first update."""
-    if not (isinstance(stage, dict) and isinstance(stage.get("round"), list) and stage["round"]):
+    known = _mapping(stage) or {}
+    updates: Any = known.get("round")
+    if not isinstance(updates, list) or not updates:
         return stage
-    first, *others = stage["round"]
-    if not isinstance(first, dict) or "distance" in first:
+    head, *others = cast("list[Any]", updates)
+    first = _mapping(head)
+    if first is None or "distance" in first:
         return stage
-    terms = first.get("minimize")
-    if not (isinstance(terms, dict) and next(iter(terms), "") == "critic"):
+    if next(iter(_mapping(first.get("minimize")) or {}), "") != "critic":
         return stage
-    return {**stage, "round": [{**first, "distance": "critic"}, *others]}
+    return {**known, "round": [{**first, "distance": "critic"}, *others]}

@@ -1,4 +1,3 @@
-# pyright: reportIncompatibleVariableOverride=false
 """Optimizers: how gradients become steps. Each of their numbers may follow the run."""
 
 from __future__ import annotations

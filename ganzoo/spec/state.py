@@ -1,4 +1,3 @@
-# pyright: reportIncompatibleVariableOverride=false
 """State: named values that last from round to round.
 
     state:
@@ -44,9 +43,9 @@ class State(Frozen):
     """Words for uniform numbers in [0, 1), one a sample, that `read` and `next` get by keyword."""
 
     kind: str = Field(init=False)
-    every: Count = Field(1, kw_only=True)
+    every: Count = Field(default=1, kw_only=True)
     on: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = Field(
-        (0,), kw_only=True
+        default=(0,), kw_only=True
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,3 @@
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 """What is wrong with a Spec as a whole: names, expressions, updates, what is never used.
 
 One problem for a mistake, at its path. The checks of a later kind run where the earlier ones
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec import expression as ex
 from ganzoo.spec import numbers, vocabulary
+from ganzoo.spec.averages import HalfLife
 from ganzoo.spec.layers import UnknownLayer
 from ganzoo.spec.numbers import Numeric
 from ganzoo.spec.optimizers import Shared
@@ -415,15 +415,14 @@ def _averages(spec: Spec) -> Problems:
     for name, average in spec.ema.items():
         if isinstance(average, float):
             continue
-        if isinstance(average, str):
-            found = [("", average, Numeric(ge=0, le=1))]
+        if isinstance(average, HalfLife):
+            path, text, limits = f"ema.{name}.half_life", average.half_life, Numeric(ge=0)
         else:
-            found = [("half_life", average.half_life, Numeric(ge=0))]
-        for sub, text, limits in found:
-            if isinstance(text, str) and (
-                wrong := numbers.problem(text, limits, spec.let, spec.taken, spec.steps, spec.batch)
-            ):
-                yield ".".join(filter(None, ("ema", name, sub))), wrong
+            path, text, limits = f"ema.{name}", average, Numeric(ge=0, le=1)
+        if isinstance(text, str) and (
+            wrong := numbers.problem(text, limits, spec.let, spec.taken, spec.steps, spec.batch)
+        ):
+            yield path, wrong
 
 
 # ---------------------------------------------------------------------------- what is unused

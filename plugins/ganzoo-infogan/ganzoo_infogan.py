@@ -88,7 +88,7 @@ class InfoGAN(Variant):
             },
             networks={
                 "G": Network({"z": (), "c": [OneHot(self.classes)], "v": ()}, self.paint(image)),
-                "D": Network({"x": ()}, self.judge(image, end)),
+                "D": Network({"x": ()}, self.discriminator(image, end)),
             },
             let={"fake": "G(z, c, v)", "q": "D.Q(fake)", "information": f"{told} - {near}"},
             round=[
@@ -127,7 +127,7 @@ class InfoGAN(Variant):
             channels.pop()
         return layers
 
-    def judge(self, image: Image, codes: int) -> list:
+    def discriminator(self, image: Image, codes: int) -> list:
         layers = []
         for level, side in enumerate(self.sides(image)[:-1]):
             layers += [Conv(self.width * 2**level, 4, 2, padding=1 + side % 2)]
@@ -162,7 +162,11 @@ class ACGAN(Variant):
     def spec(self, data: Fields) -> Spec:
         image, label = data.image, data.label
         adam = Adam(self.lr, (0.5, 0.999))
-        judge = [*self.convolutions(image), Flatten(), Tap("classes", [Linear(label.classes)])]
+        discriminator = [
+            *self.convolutions(image),
+            Flatten(),
+            Tap("classes", [Linear(label.classes)]),
+        ]
         paint = deconv_stack(image, 6 * self.width)
         init = Gaussian(0.02)
         return Spec(
@@ -171,7 +175,7 @@ class ACGAN(Variant):
             draws={"x": image, "y": label, "z": Normal(self.latent)},
             networks={
                 "G": Network({"z": (), "y": [OneHot(label.classes)]}, paint, init=init),
-                "D": Network({"x": ()}, [*judge, Linear(1)], init=init),
+                "D": Network({"x": ()}, [*discriminator, Linear(1)], init=init),
             },
             let={"fake": "G(z, y)"},
             round=[

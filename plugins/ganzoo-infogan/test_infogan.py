@@ -94,9 +94,9 @@ def test_a_code_is_chosen_by_people(model) -> None:
 
 def test_the_discriminator_of_acgan_is_told_the_class_of_fakes_too() -> None:
     spec = ACGAN().spec(fields(32, 3))
-    judge, paint = spec.stages[0].updates
-    assert judge.minimize["class_of_fake"] == paint.minimize["class_of_fake"]
-    assert "cross_entropy" in judge.minimize["class_of_real"]
+    discriminator, paint = spec.stages[0].updates
+    assert discriminator.minimize["class_of_fake"] == paint.minimize["class_of_fake"]
+    assert "cross_entropy" in discriminator.minimize["class_of_real"]
 
 
 def test_acgan_draws_what_is_asked() -> None:

@@ -139,14 +139,14 @@ class Pix2Pix(Variant):
             draws["u"] = noise
         made = "G(a, u)" if noise is not None else "G(a)"
         inputs = {"a": (), "u": ()} if noise is not None else {"a": ()}
-        judge = patches(source, self.width, self.layers, InstanceNorm(affine=True))
+        discriminator = patches(source, self.width, self.layers, InstanceNorm(affine=True))
         return Spec(
             title="pix2pix",
             source="arXiv:1611.07004",
             draws=draws,
             networks={
                 "G": Network(inputs, layers, init=GAUSSIAN),
-                "D": Network({"a": (), "b": ()}, judge, init=GAUSSIAN),
+                "D": Network({"a": (), "b": ()}, discriminator, init=GAUSSIAN),
             },
             let={**let, "fake": made},
             round=[
@@ -241,7 +241,7 @@ class CycleGAN(Variant):
             layers = residuals(image, channels, self.width, self.blocks, False, False)
             return Network({"image": ()}, layers, init=GAUSSIAN)
 
-        def judge(image: Image) -> Network:
+        def discriminator(image: Image) -> Network:
             layers = patches(image, self.width, self.layers, NORM)
             return Network({"image": ()}, layers, init=GAUSSIAN)
 
@@ -257,11 +257,11 @@ class CycleGAN(Variant):
             draws={"a": a, "b": b},
             networks={
                 "AB": generator(a, b.channels), "BA": generator(b, a.channels),
-                "DA": judge(a), "DB": judge(b),
+                "DA": discriminator(a), "DB": discriminator(b),
             },
             let={"ab": "AB(a)", "ba": "BA(b)"},
             state={"old_a": Pool("ba", self.pool), "old_b": Pool("ab", self.pool)},
-            # both judge and learn from the translations that were made before either stepped
+            # both score and learn from the translations that were made before either stepped
             round=[
                 Together(
                     [
@@ -336,7 +336,7 @@ class CUT(Variant):
         if self.identity:
             terms["identity"] = f"{share:g} * ({contrast('G(b)', 'b')})"
         generator = residuals(a, b.channels, self.width, self.blocks, True, True)
-        judge = patches(b, self.width, self.layers, NORM, smooth=True)
+        discriminator = patches(b, self.width, self.layers, NORM, smooth=True)
         return Spec(
             title="FastCUT" if self.mirror else "CUT",
             source="arXiv:2007.15651",
@@ -344,7 +344,7 @@ class CUT(Variant):
             | ({"m": Uniform(1, 0, 1)} if self.mirror else {}),
             networks={
                 "G": Network({"image": ()}, generator, init=init),
-                "D": Network({"image": ()}, judge, init=init),
+                "D": Network({"image": ()}, discriminator, init=init),
                 **{name: Network({"place": ()}, head, init=init) for name in heads},
             },
             let={"fake": f"G({source})"},

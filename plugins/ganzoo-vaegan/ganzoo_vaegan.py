@@ -57,7 +57,15 @@ class VAEGAN(Variant):
         down = conv_stack(image, self.width, norm=BatchNorm(), activation=ReLU())
         tail = [Linear(self.hidden, bias=False), BatchNorm(), ReLU()]
         encoder = [*down, Flatten(), *tail, Linear(2 * self.latent)]
-        judge = [*self.judge(image), Tap("l"), BatchNorm(), ReLU(), Flatten(), *tail, Linear(1)]
+        discriminator = [
+            *self.discriminator(image),
+            Tap("l"),
+            BatchNorm(),
+            ReLU(),
+            Flatten(),
+            *tail,
+            Linear(1),
+        ]
         likelihood = f"{FEATURES / 2:g} * mse(Dis.l(x), Dis.l(recon))"
         if self.minimax:
             fool = "-(bce(Dis(fake), 0) + bce(Dis(recon), 0))"
@@ -70,7 +78,7 @@ class VAEGAN(Variant):
             networks={
                 "Enc": Network({"x": ()}, encoder),
                 "Dec": Network({"z": ()}, deconv_stack(image, self.width)),
-                "Dis": Network({"x": ()}, judge),
+                "Dis": Network({"x": ()}, discriminator),
             },
             let={
                 "h": "Enc(x)",
@@ -112,7 +120,7 @@ class VAEGAN(Variant):
             batch=self.batch,
         )
 
-    def judge(self, image: Image) -> list:
+    def discriminator(self, image: Image) -> list:
         """Convolutions down to 4 pixels or 8; the last one's norm and ReLU come after `l`."""
         layers = [Conv(self.width // 2, 5), ReLU()]
         levels = max(1, min(3, halvings(min(image.shape[1:]))))

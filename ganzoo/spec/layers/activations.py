@@ -1,4 +1,3 @@
-# pyright: reportIncompatibleVariableOverride=false
 """Activations: a function of each number by itself."""
 
 from __future__ import annotations

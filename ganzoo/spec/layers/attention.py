@@ -1,5 +1,3 @@
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportIncompatibleVariableOverride=false
 """Attention over the places of a map, and softmax."""
 
 from __future__ import annotations
@@ -66,6 +64,7 @@ class Attention(Layer):
         begin(module.out, self.weight, self.gain)
 
     def forward(self, module: Any, x: Tensor) -> Tensor:
+        import torch
         from torch.nn import functional as F
 
         def conv(part: Any, value: Tensor, gain: float = 1.0) -> Tensor:
@@ -77,7 +76,7 @@ class Attention(Layer):
             key, value = F.max_pool2d(key, self.pool), F.max_pool2d(value, self.pool)
         # plain softmax: the fused kernels have no second derivative, which penalties need
         shares = (query.transpose(1, 2) @ key.flatten(2)).softmax(2)
-        mixed = (value.flatten(2) @ shares.transpose(1, 2)).unflatten(2, x.shape[2:])
+        mixed = torch.unflatten(value.flatten(2) @ shares.transpose(1, 2), 2, x.shape[2:])
         return conv(module.out, mixed, self.gain)
 
 

@@ -1,4 +1,3 @@
-# pyright: reportIncompatibleVariableOverride=false
 """Layers that hold rows of layers, or tie a network together: taps, injections, blocks."""
 
 from __future__ import annotations

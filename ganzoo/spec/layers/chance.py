@@ -1,4 +1,3 @@
-# pyright: reportIncompatibleVariableOverride=false
 """Layers that draw while a network trains, and do nothing once it has."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: reportIncompatibleVariableOverride=false
 """Convolutions: weights that are the same at every place of a map."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: reportIncompatibleVariableOverride=false
 """Layers that make numbers of class labels."""
 
 from __future__ import annotations

@@ -1,5 +1,3 @@
-# pyright: reportIncompatibleVariableOverride=false
-# (a frozen literal narrows the kind of its base; pydantic wants it declared this way)
 """What a layer declares, and how one is read: the base of the closed, typed vocabulary.
 
 Only outputs have sizes here; what comes in is inferred. The shapes in the docstrings are of one

@@ -1,4 +1,3 @@
-# pyright: reportIncompatibleVariableOverride=false
 """Layers that are little but something learned: constants, biases, scales."""
 
 from __future__ import annotations

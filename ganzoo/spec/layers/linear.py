@@ -1,4 +1,3 @@
-# pyright: reportIncompatibleVariableOverride=false
 """Layers of weights over all that arrives, without a place for each."""
 
 from __future__ import annotations

@@ -1,5 +1,3 @@
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportIncompatibleVariableOverride=false
 """Layers that set the mean and the spread of what arrives, or tell of it."""
 
 from __future__ import annotations
@@ -128,7 +126,8 @@ class MinibatchStd(Layer):
 
         # in float32, whatever x is in: deviations within a batch are small differences
         if self.group is not None:
-            groups = x.float().unflatten(0, (math.gcd(self.group, len(x)), -1))
+            # torch does not type unflatten
+            groups: Tensor = torch.unflatten(x.float(), 0, (math.gcd(self.group, len(x)), -1))
             std = (groups.var(0, unbiased=False) + 1e-8).sqrt().flatten(1).mean(1).to(x.dtype)
             std = std.repeat(len(groups)).view(-1, *[1] * (x.ndim - 1))
             return torch.cat((x, std.expand(-1, 1, *x.shape[2:])), 1)

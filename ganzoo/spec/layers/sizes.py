@@ -1,4 +1,3 @@
-# pyright: reportIncompatibleVariableOverride=false
 """Layers without weights that change the shape of what arrives."""
 
 from __future__ import annotations

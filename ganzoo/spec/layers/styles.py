@@ -1,4 +1,3 @@
-# pyright: reportIncompatibleVariableOverride=false
 """Layers that read other inputs of their network, or taps: styles, noise, conditions."""
 
 from __future__ import annotations

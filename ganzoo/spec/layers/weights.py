@@ -1,5 +1,3 @@
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportIncompatibleVariableOverride=false
 """Weights that are wrapped: what a layer multiplies by is computed of what it learns.
 
 A layer with weights has the fields `weight` (one of the kinds here; None: what its network says)
@@ -23,10 +21,10 @@ POWER_STEPS = 15
 """Steps of the power iteration with which a spectral norm begins."""
 
 
-class Plain(Frozen):
-    """The weights as they are learned."""
+class Weight(Frozen):
+    """Base of the kinds of weights; by itself the weights count as they are learned."""
 
-    kind: Literal["plain"] = Field("plain", init=False)
+    kind: str = Field(init=False)
 
     def prepare(self, module: nn.Module) -> None:
         """Give `module`, which has a `weight`, what else it keeps."""
@@ -45,7 +43,13 @@ class Plain(Frozen):
         return module.bias
 
 
-class Spectral(Plain):
+class Plain(Weight):
+    """The weights as they are learned."""
+
+    kind: Literal["plain"] = Field("plain", init=False)
+
+
+class Spectral(Weight):
     """Weights by their largest singular value (arXiv:1802.05957).
 
     It is found by power iteration, one step in each forward pass of training, none at use. The
@@ -92,7 +96,7 @@ class Spectral(Plain):
                 v.copy_(F.normalize(torch.mv(weight.T, u), dim=0, eps=self.eps))
 
 
-class Equalized(Plain):
+class Equalized(Weight):
     """Standard normal weights, scaled by gain / sqrt(inputs) at every use (arXiv:1710.10196).
 
     With `lr` they learn at that multiple of the rate: they begin 1 / lr times as large and count
@@ -114,7 +118,7 @@ class Equalized(Plain):
         return module.bias if module.bias is None or self.lr == 1 else module.bias * self.lr
 
 
-class WeightNorm(Plain):
+class WeightNorm(Weight):
     """A length for each output, and a direction (arXiv:1602.07868)."""
 
     kind: Literal["weight_norm"] = Field("weight_norm", init=False)
@@ -127,12 +131,12 @@ class WeightNorm(Plain):
 
     def begin(self, module: Any, gain: float) -> None:
         super().begin(module, gain)
-        module.weight_length.copy_(matrix(module).norm(dim=1))
+        module.weight_length.copy_(_lengths(module))
 
     def weight(self, module: Any, gain: float) -> Tensor:
         # a row of zeros has no direction, and stays zero
-        lengths = matrix(module).norm(dim=1).clamp_min(1e-12)
-        factor = module.weight_length / lengths
+        lengths = _lengths(module).clamp_min(1e-12)
+        factor: Tensor = module.weight_length / lengths
         shape = [1] * module.weight.ndim
         shape[_outputs(module)] = -1
         return module.weight * factor.view(shape)
@@ -154,6 +158,13 @@ def _outputs(module: Any) -> int:
     return 1 if getattr(module, "transposed", False) else 0
 
 
+def _lengths(module: Any) -> Tensor:
+    """The length of the weights of each output."""
+    from torch.linalg import vector_norm
+
+    return vector_norm(matrix(module), dim=1)
+
+
 def matrix(module: Any) -> Tensor:
     """Its weights as learned, (outputs, inputs)."""
     return outputs_first(module).flatten(1)
@@ -164,22 +175,22 @@ def outputs_first(module: Any) -> Tensor:
     return module.weight.transpose(0, _outputs(module))
 
 
-def prepare(module: nn.Module, kind: Plain | None) -> nn.Module:
+def prepare(module: nn.Module, kind: Weight | None) -> nn.Module:
     """`module` with what its kind of weights keeps beside them."""
     (kind or PLAIN).prepare(module)
     return module
 
 
-def begin(module: nn.Module, kind: Plain | None, gain: float = 1.0) -> None:
+def begin(module: nn.Module, kind: Weight | None, gain: float = 1.0) -> None:
     """Its weights, as they begin."""
     (kind or PLAIN).begin(module, gain)
 
 
-def weight_of(module: Any, kind: Plain | None, gain: float = 1.0) -> Tensor:
+def weight_of(module: Any, kind: Weight | None, gain: float = 1.0) -> Tensor:
     """The weights of `module` that count."""
     return (kind or PLAIN).weight(module, gain)
 
 
-def bias_of(module: Any, kind: Plain | None) -> Tensor | None:
+def bias_of(module: Any, kind: Weight | None) -> Tensor | None:
     """The biases of `module` that count."""
     return (kind or PLAIN).bias(module)
