@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.cli.console import DATA_HELP, LossName, Setting, app, declared, err, out
+from ganzoo.cli.console import DataName, LossName, Setting, app, declared, err, out
 from ganzoo.errors import SpecError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @app.command()
 def train(
     target: Annotated[str | None, typer.Argument(help="A variant or a Spec file.")] = None,
-    data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
+    data: DataName = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Rounds; the Spec's by default.")] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, max=100_000, help="Samples in a batch.")
