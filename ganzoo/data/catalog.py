@@ -92,6 +92,8 @@ class DataSet:
         feature_extractors: the nets that look at its images for the metrics; distances are of
             the features of the first.
         domains: where it has unpaired fields of images, which classes they are of.
+        partners: whether row i of unpaired fields is the same thing in the test split, where they
+            have one length.
         unsaid: the name of the class by which a label says that a caption leaves it open.
         sentences: where it has captions, gives sentences of other kinds, paraphrases and ones
             that leave something out, by which metrics ask whether a model obeys.
@@ -109,6 +111,7 @@ class DataSet:
     hub: str = ""
     feature_extractors: tuple[FeatureExtractor, ...] = ()
     domains: Domains | None = None
+    partners: bool = True
     unsaid: str = ""
     sentences: Callable[[], Sequence[Sentence]] | None = field(default=None, repr=False)
 
@@ -293,4 +296,5 @@ def _folder(name: str) -> DataSet:
         load=load,
         splits=folder.splits,
         flips=folder.flip,
+        partners=folder.domains is None or folder.domains.paired,
     )
