@@ -14,6 +14,7 @@ from PIL import Image as Picture
 
 import ganzoo
 from ganzoo import cli
+from ganzoo.data import load
 from ganzoo.errors import TaskError
 from ganzoo.metrics.evaluation import untrained
 from ganzoo.models import drawing, latents, store
@@ -189,7 +190,7 @@ def test_a_folder_in_and_a_folder_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = Path(__file__).parents[1] / "model_cards" / "bigan-mnist"
-    source = ganzoo.load("digits").batch("image", torch.arange(3)).add(1).mul(127.5).byte()
+    source = load("digits").batch("image", torch.arange(3)).add(1).mul(127.5).byte()
     (tmp_path / "in" / "deep").mkdir(parents=True)
     for number, image in enumerate(source[:, 0].numpy()):
         Picture.fromarray(image).save(

@@ -331,6 +331,10 @@ def _folder_for(spec: Spec, data: str, strict: bool) -> str:
     from ganzoo.data.folder import PREFIX, completed, split_name
     from ganzoo.spec.draws import Image
 
+    if data.startswith("hf:"):
+        images = [draw for draw in spec.draws.values() if isinstance(draw, Image)]
+        data = completed(data, images[0].shape) if images else data
+        return f"{data},strict" if strict and "strict" not in data.split(",") else data
     if not data.startswith(PREFIX):
         return data
     images = [draw for draw in spec.draws.values() if isinstance(draw, Image)]
@@ -342,4 +346,6 @@ def _plain(data: str) -> str:
     """The name of a data set as part of a run's name."""
     if data.startswith("folder:"):
         return Path(data.removeprefix("folder:").split(",")[0]).name or "data"
+    if data.startswith("hf:"):
+        return Path(data.removeprefix("hf:").split(",")[0]).name or "data"
     return re.sub(r"[,=+]", "-", data)

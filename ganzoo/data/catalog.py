@@ -196,7 +196,8 @@ DATASETS: dict[str, DataSet] = {
 def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
     """The declaration behind a name: one of `DATASETS`, of `extra` (the plugins'), or a folder.
 
-    A folder is named `folder:PATH`, with options as `ganzoo.data.folder` lists them. Size and
+    A folder is named `folder:PATH`, with options as `ganzoo.data.folder` lists them, a data set
+    of the Hugging Face Hub `hf:org/name` (`ganzoo.data.hugging_face`). Size and
     channels are guessed from some of its pictures where they are left out.
     `mnist,without=2` (or `without=2+7`; by number or name) leaves classes out of the training
     split, so that they are strange to what learns from it; the test split keeps them.
@@ -207,6 +208,8 @@ def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
     """
     if name.startswith("folder:"):
         return _folder(name)
+    if name.startswith("hf:"):
+        return _hugging_face(name)
     known = {**DATASETS, **(extra or {})}
     base, comma, option = name.partition(",")
     if comma and base in known:
@@ -217,8 +220,8 @@ def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
                 f"no data set {name!r}, but a folder; pictures of your own are named folder:{name}"
             )
         raise UnknownNameError(
-            f"no data set {name!r}{nearest(name, known)} known: {choices(known)}, and folder:PATH "
-            "for pictures of your own"
+            f"no data set {name!r}{nearest(name, known)} known: {choices(known)}, folder:PATH "
+            "for pictures of your own, and hf:org/name for the Hugging Face Hub"
         )
     return known[name]
 
@@ -297,4 +300,25 @@ def _folder(name: str) -> DataSet:
         splits=folder.splits,
         flips=folder.flip,
         partners=folder.domains is None or folder.domains.paired,
+    )
+
+
+def _hugging_face(name: str) -> DataSet:
+    from ganzoo.data.hugging_face import HubData
+
+    found = HubData(name)
+
+    def load(declared: DataSet, split: str, roots: Any) -> Source:
+        return found.source(declared.name, split)
+
+    return DataSet(
+        name=name,
+        fields=found.fields,
+        summary=f"{found.expected():,} pictures of {found.named.path}.",
+        size=found.expected(),
+        licence="",
+        source="" if found.named.local else f"https://huggingface.co/datasets/{found.named.path}",
+        load=load,
+        splits=found.splits,
+        flips="flip" in found.named.flags,
     )

@@ -407,6 +407,10 @@ def preprocessing_of(name: str) -> Preprocessing:
     Raises:
         DataError: an option is not allowed.
     """
+    if name.startswith("hf:"):
+        from ganzoo.data.hugging_face import parse
+
+        return parse(name).preprocessing
     options = split_name(name)[1] if name.startswith(PREFIX) else {}
     return Preprocessing(**{key: options[key] for key in decoding.OPTIONS if key in options})
 
@@ -414,8 +418,13 @@ def preprocessing_of(name: str) -> Preprocessing:
 def absolute(name: str) -> str:
     """The name of a data set, which means the same from every working directory.
 
-    `folder:photos,size=64` becomes `folder:/home/me/photos,size=64`; all others stay.
+    `folder:photos,size=64` becomes `folder:/home/me/photos,size=64`, and a repository of the hub
+    is pinned to a commit; all others stay.
     """
+    if name.startswith("hf:"):
+        from ganzoo.data.hugging_face import pinned
+
+        return pinned(name)
     if not name.startswith(PREFIX):
         return name
     given = name.removeprefix(PREFIX)
@@ -427,6 +436,10 @@ def absolute(name: str) -> str:
 
 def completed(name: str, shape: Sequence[int]) -> str:
     """The name of a folder with the size and channels of `shape` where it leaves them open."""
+    if name.startswith("hf:"):
+        from ganzoo.data import hugging_face
+
+        return hugging_face.completed(name, shape)
     _, options = split_name(name)
     channels, height, width = shape
     size = str(width) if width == height else f"{width}x{height}"
@@ -445,6 +458,15 @@ def _option(name: str, key: str, value: str) -> Any:
         if value:
             raise DataError(f"{name!r}: {key} takes no value; leave it out for the contrary")
         return True
+    return option_value(name, key, value)
+
+
+def option_value(name: str, key: str, value: str) -> Any:
+    """What an option that has a value says, of a data set of that name.
+
+    Raises:
+        DataError: it may not say that.
+    """
     found = _value(key, value)
     if found is None:
         words = {
