@@ -21,7 +21,8 @@ from ganzoo.export.contract import contract
 from ganzoo.export.function import TaskFunction, example
 from ganzoo.metrics.evaluation import untrained
 from ganzoo.models.config import Threshold
-from ganzoo.models.model import Model, sample_noise
+from ganzoo.models.model import Model
+from ganzoo.models.task_inputs import sample_noise
 from ganzoo.spec import (
     Flatten,
     Image,

@@ -89,15 +89,18 @@ class DomainFolders:
                 "give more of them, or another test="
             )
 
-        def read() -> dict[str, tuple[np.ndarray, dict[int, str]]]:
+        def read(which: str) -> dict[str, tuple[np.ndarray, dict[int, str]]]:
             shape, how = folder.shape, folder.preprocessing
             made = {
-                domain: decoded(folder.path, some, shape, how, strict=folder.strict)
+                domain: decoded(
+                    folder.path, some, shape, how, strict=folder.strict, part=f"{which} of {domain}"
+                )
                 for domain, some in files.items()
             }
             return {domain: (one.pixels, one.skipped) for domain, one in made.items()}
 
-        made = read()
+        which = f"{split} {folder.test or ''} {'paired' if self.paired else ''}"
+        made = read(which)
         skipped = {
             files[domain][place]: reason
             for domain, (_, ones) in made.items() for place, reason in ones.items()
@@ -108,7 +111,7 @@ class DomainFolders:
                 domain: tuple(f for n, f in enumerate(some) if n not in gone)
                 for domain, some in files.items()
             }
-            made = read()
+            made = read(f"whole {which}")
         return Source(
             name,
             fields,

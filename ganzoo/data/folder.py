@@ -227,7 +227,12 @@ class Folder:
         from ganzoo.data.decoded import decoded
         from ganzoo.data.source import Source
 
-        all_ = decoded(self.path, self.files, self.shape, self.preprocessing, strict=self.strict)
+        part = " ".join(
+            (*sorted(self.classes.names if self.only else ()), "told" * bool(self.told))
+        )
+        all_ = decoded(
+            self.path, self.files, self.shape, self.preprocessing, strict=self.strict, part=part.strip()
+        )  # fmt: skip
         rows = self.rows(all_)
         if not len(rows[split]):
             raise DataError(

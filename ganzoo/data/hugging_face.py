@@ -11,9 +11,7 @@ code of a repository runs. Tables are mapped from their files, and decoded pictu
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -414,26 +412,14 @@ class HubData:
         return found
 
     def _write(self, out: IO[bytes], table: Any) -> None:
-        from ganzoo.data import decoded
+        from ganzoo.data.decoded import write_pixels
 
-        sizes, skipped = Counter[tuple[int, int]](), dict[int, str]()
-        start = decoded.header(out, len(table), self.shape)
-        for row, one in enumerate(self._each(table)):
-            if isinstance(one, PictureError):
-                skipped[row] = one.reason
-                continue
-            size, pixels = one
-            sizes[size] += 1
-            out.write(pixels.tobytes())
+        skipped = write_pixels(out, len(table), self.shape, self._each(table))
         if len(skipped) == len(table):
             raise DataError(
                 f"none of the {len(table):,} pictures of {self.name!r} can be read; the first: "
                 f"{skipped.get(0, 'no rows')}"
             )
-        common = [(*size, number) for size, number in sizes.most_common(20)]
-        out.write(json.dumps({"skipped": skipped, "sizes": common}).encode())
-        out.seek(0)
-        assert decoded.header(out, len(table) - len(skipped), self.shape) == start
 
     def _each(self, table: Any) -> Iterator[Any]:
         """Size and pixels of each row, or why it cannot be read."""

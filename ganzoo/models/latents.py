@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ganzoo.models.model import Model, sample_noise
+from ganzoo.models.model import Model
+from ganzoo.models.task_inputs import sample_noise
 from ganzoo.spec.draws import Normal, Uniform
 from ganzoo.spec.tasks import Task
 
