@@ -227,12 +227,11 @@ class Folder:
         from ganzoo.data.decoded import decoded
         from ganzoo.data.source import Source
 
-        part = " ".join(
-            (*sorted(self.classes.names if self.only else ()), "told" * bool(self.told))
-        )
+        some = self.classes.names if self.only else ()
+        part = " ".join((*some, "with captions")) if self.told else " ".join(some)
         all_ = decoded(
-            self.path, self.files, self.shape, self.preprocessing, strict=self.strict, part=part.strip()
-        )  # fmt: skip
+            self.path, self.files, self.shape, self.preprocessing, strict=self.strict, part=part
+        )
         rows = self.rows(all_)
         if not len(rows[split]):
             raise DataError(
