@@ -12,7 +12,7 @@ from PIL import Image as Picture
 import ganzoo
 from ganzoo.data import load
 from ganzoo.data.catalog import find
-from ganzoo.data.folder import absolute, completed
+from ganzoo.data.names import absolute, completed
 from ganzoo.errors import DataError
 from ganzoo.plugins.host import default
 from ganzoo.spec import Label

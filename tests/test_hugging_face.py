@@ -13,7 +13,7 @@ from PIL import Image as Picture
 
 from ganzoo.data import load
 from ganzoo.data.catalog import find
-from ganzoo.data.folder import absolute, completed, preprocessing_of
+from ganzoo.data.names import absolute, completed, preprocessing_of
 from ganzoo.errors import DataError, PictureError
 
 if not find_spec("datasets"):

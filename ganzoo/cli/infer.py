@@ -180,7 +180,7 @@ def score(
 
 def pictures_of(given: list[Path]) -> list[Path]:
     """The files, and those below the folders; `folder:PATH` is understood as PATH."""
-    from ganzoo.data.folder import PREFIX, split_name
+    from ganzoo.data.names import PREFIX, split_name
     from ganzoo.data.picture_files import pictures_in
 
     found: list[Path] = []

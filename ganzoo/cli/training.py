@@ -328,7 +328,7 @@ def quickstart(
 
 def _folder_for(spec: Spec, data: str, strict: bool) -> str:
     """`folder:photos` with the size and channels that the Spec draws, where left open."""
-    from ganzoo.data.folder import PREFIX, completed, split_name
+    from ganzoo.data.names import PREFIX, completed, split_name
     from ganzoo.spec.draws import Image
 
     if data.startswith("hf:"):

@@ -23,8 +23,8 @@ from typing import IO, TYPE_CHECKING, Any
 from ganzoo.data import decoding
 from ganzoo.data.cache import appearing_whole, cache_dir
 from ganzoo.data.decoding import Preprocessing, content, opened, turned_size
-from ganzoo.data.folder import SPLITS, option_value
 from ganzoo.data.guessing import GUESSES
+from ganzoo.data.names import SPLITS, option_value
 from ganzoo.errors import DataError, GanzooError, PictureError, choices, nearest, plain
 from ganzoo.spec.draws import DataDraw, Image, Label, Text
 from ganzoo.spec.variant import Fields
