@@ -134,8 +134,8 @@ def test_the_way_between_two_seeds_as_an_animation(
     words = ["interpolate", folder, 1, 2, "--frames", 12, "--label", "cat", "-o", path]
     assert run(monkeypatch, *words) == 0
     if ending == ".gif":
-        animation = Picture.open(path)
-        assert getattr(animation, "n_frames", 1) > 5 and animation.size == (256, 256)
+        with Picture.open(path) as animation:
+            assert getattr(animation, "n_frames", 1) > 5 and animation.size == (256, 256)
     else:
         import av
 
@@ -165,7 +165,7 @@ def test_a_picture_that_the_model_draws_is_found_again(model: Model) -> None:
     wanted = model.generate(2, seed=5, label=[2, 0], output="pt")
     found = project(model, wanted, steps=150, starts=6, seed=1)
     assert found.labels is not None and found.labels.tolist() == [2, 0]
-    assert (found.errors < 0.1 * found.starting).all() and (found.errors < 2e-3).all()
+    assert (found.errors < 0.1 * found.starting).all() and found.errors.max() < 0.02
     again = model.generate(2, noise=found.noise, label=found.labels, output="pt").numpy()
     assert np.abs(again - found.images).max() < 1e-5
     # uniform noise stays in its range, or nearly so
@@ -217,6 +217,6 @@ def test_shells_complete_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "runs" / "one").mkdir(parents=True)
     assert "dcgan-mnist" in completion.models("dcg")
     assert completion.models("runs/o") == ["runs/one"] and completion.models("ru") == ["runs"]
-    assert completion.data("fash")[0] == "fashion-mnist"
+    assert "fashion-mnist" in completion.data("fash")
     assert completion.data("folder:ru") == ["folder:runs"]
     assert "wgan-gp" in completion.variants("wgan")

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.data import torchvision_names
 from ganzoo.errors import DataError, TaskError, UnknownNameError, choices, nearest
 from ganzoo.spec.draws import Image, Label
 from ganzoo.spec.variant import Fields
@@ -148,6 +149,32 @@ _DIGITS_EXTRACTOR = FeatureExtractor(
 _MNIST_LICENCE = "CC BY-SA 3.0, Yann LeCun and Corinna Cortes"
 _MNIST_SOURCE = "http://yann.lecun.com/exdb/mnist/"
 
+
+def _torchvision() -> tuple[DataSet, ...]:
+    """Data sets that torchvision reads, in the size that papers on GANs use."""
+
+    def declared(
+        name: str, shape: tuple[int, int, int], summary: str, size: int, licence: str, source: str,
+        names: tuple[str, ...] = (), classes: int = 0, hub: str = "", flips: bool = True,
+    ) -> DataSet:  # fmt: skip
+        found: dict[str, Any] = {"image": Image(shape=shape)}
+        if names or classes:
+            found["label"] = Label(classes=classes or len(names), names=names)
+        return DataSet(
+            name=name,
+            fields=Fields(name=name, fields=found),
+            summary=summary,
+            size=size,
+            licence=licence,
+            source=source,
+            load="ganzoo.data.torchvision_sets:load",
+            flips=flips,
+            hub=hub,
+        )
+
+    return tuple(declared(**row) for row in torchvision_names.ROWS)
+
+
 DATASETS: dict[str, DataSet] = {
     declared.name: declared
     for declared in (
@@ -189,6 +216,7 @@ DATASETS: dict[str, DataSet] = {
                 ),
             ),
         ),
+        *_torchvision(),
     )
 }
 
