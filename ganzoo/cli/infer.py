@@ -138,6 +138,13 @@ def score(
     maps: Annotated[
         Path | None, typer.Option(help="A folder for heat maps: what is strange glows.")
     ] = None,
+    normal: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a folder with a subfolder for each class: those of normal pictures (good, or "
+            "good+ok). Gives the AUROC, false alarms, and what was found of each other class."
+        ),
+    ] = None,
     task: Annotated[str | None, typer.Option(help="The task, where there are several.")] = None,
     device: Device = "cpu",
     strict: Strict = False,
@@ -152,6 +159,7 @@ def score(
     from ganzoo.models import inference as files_
 
     found = pictures_of(files)
+    kinds = _kinds(files, found, normal) if normal is not None else []
     if csv is not None:
         check_output(csv, "the table", (".csv",), "--csv")
     if maps is not None and maps.exists() and not maps.is_dir():
@@ -168,6 +176,8 @@ def score(
     if csv is not None:
         files_.write_csv(rows, csv)
     _scores(rows, loaded.thresholds.get(task or next(iter(loaded.tasks("score")))))
+    if normal is not None:
+        _agreement(rows, kinds, set(normal.split("+")))
     for place, what in ((csv, "scores"), (maps, "heat maps")):
         if place is not None:
             out.print(f"{what}: {place}", markup=False)
@@ -176,6 +186,43 @@ def score(
         err.print(f"not scored: {row.error}", style="red", markup=False)
     if unread:
         raise typer.Exit(1)
+
+
+def _kinds(given: list[Path], found: list[Path], normal: str) -> list[str]:
+    """The subfolder that each picture of the one given folder is in.
+
+    Raises:
+        DataError: these are no classes, or the normal ones are not among them.
+    """
+    from ganzoo.data.class_folders import ClassFolders
+
+    if len(given) != 1 or not given[0].is_dir():
+        raise DataError("--normal is for one folder with a subfolder for each class; give that")
+    parts = [file.relative_to(given[0]).parts for file in found]
+    ClassFolders(parts, normal=normal.split("+")).check(f"{given[0]},normal={normal}")
+    return [one[0] for one in parts]
+
+
+def _agreement(rows: list[Any], kinds: list[str], normal: set[str]) -> None:
+    """How well the scores tell normal pictures from all others."""
+    from ganzoo.models.scores import auroc
+
+    known = [(row, kind) for row, kind in zip(rows, kinds, strict=True) if row.score is not None]
+    scores = {
+        its: [row.score for row, kind in known if (kind in normal) is its] for its in (True, False)
+    }
+    if not all(scores.values()):
+        return
+    out.print(f"AUROC {auroc(scores[True], scores[False]):.3f}", markup=False)
+    table = columns("class", "pictures", "strange", "share")
+    for name in sorted({kind for _, kind in known}, key=lambda name: (name not in normal, name)):
+        verdicts = [row.is_anomaly for row, kind in known if kind == name]
+        if None in verdicts:
+            return
+        count = sum(map(bool, verdicts))
+        about = f"{escape(name)} (normal)" if name in normal else escape(name)
+        table.add_row(about, f"{len(verdicts):,}", f"{count:,}", f"{count / len(verdicts):.1%}")
+    out.print(table)
 
 
 def pictures_of(given: list[Path]) -> list[Path]:
