@@ -17,6 +17,7 @@ from ganzoo.errors import GanzooError
 if TYPE_CHECKING:
     from ganzoo.data import load as load_data
     from ganzoo.data.catalog import DataSet, Domains, FeatureExtractor, Sentence
+    from ganzoo.data.given import source as as_source
     from ganzoo.data.source import Source
     from ganzoo.data.text_encoder import embed
     from ganzoo.engine import Step, train
@@ -51,6 +52,7 @@ _PUBLIC = {
     "Step": "ganzoo.engine",
     "Task": "ganzoo.spec.spec",
     "Variant": "ganzoo.spec.variant",
+    "as_source": "ganzoo.data.given:source",
     "embed": "ganzoo.data.text_encoder",
     "from_pretrained": "ganzoo.hub",
     "hookimpl": "ganzoo.plugins.hookspecs",
@@ -82,6 +84,7 @@ __all__ = [
     "Step",
     "Task",
     "Variant",
+    "as_source",
     "embed",
     "from_pretrained",
     "hookimpl",

@@ -12,7 +12,7 @@ from PIL import Image as Picture
 import ganzoo
 from ganzoo.data import load
 from ganzoo.data.catalog import find
-from ganzoo.data.folder import absolute, completed
+from ganzoo.data.names import absolute, completed
 from ganzoo.errors import DataError
 from ganzoo.plugins.host import default
 from ganzoo.spec import Label
@@ -184,3 +184,43 @@ def test_a_conditional_model_learns_the_classes(photos: Path) -> None:
     fox, other = (model.generate(2, label=name, output="np") for name in ("red fox", "cat"))
     assert fox.shape == (2, 16, 16, 1) and not np.array_equal(fox, other)
     assert np.array_equal(fox, model.generate(2, label=2, output="np"))
+
+
+def test_scores_of_a_labelled_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """AUROC, false alarms, and what was found of each class."""
+    from ganzoo.cli import main
+
+    folder = tmp_path / "parts"
+    for name, make in (("good", np.zeros), ("noise", np.random.default_rng(0).random)):
+        (folder / name).mkdir(parents=True)
+        for number in range(3):
+            pixels = (make((28, 28)) * 255).astype(np.uint8)
+            pixels[number] = 0
+            Picture.fromarray(pixels).save(folder / name / f"{number}.png")
+    model = Path(__file__).parents[1] / "model_cards" / "ganomaly-mnist"
+    words = ["ganzoo", "score", str(model), str(folder), "--normal"]
+    monkeypatch.setattr("sys.argv", [*words, "good"])
+    main_ends = pytest.raises(SystemExit)
+    with main_ends as ended:
+        main()
+    said = capsys.readouterr().out
+    assert ended.value.code in (0, None) and "AUROC 1.000" in said
+    assert "good (normal)" in said and "100.0%" in said
+    monkeypatch.setattr("sys.argv", [*words, "god"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2 and "did you mean 'good'" in capsys.readouterr().err
+
+
+def test_the_area_under_the_curve() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    from ganzoo.models.scores import auroc
+
+    random = np.random.default_rng(0)
+    normal, strange = random.integers(0, 9, 40) / 9, random.integers(3, 12, 30) / 9
+    truth = np.repeat([0, 1], [40, 30])
+    wanted = roc_auc_score(truth, np.concatenate([normal, strange]))
+    assert auroc(normal, strange) == pytest.approx(wanted)  # with ties

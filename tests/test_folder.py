@@ -13,7 +13,8 @@ from ganzoo.data import load
 from ganzoo.data.catalog import find
 from ganzoo.data.decoded import decoded
 from ganzoo.data.decoding import Preprocessing
-from ganzoo.data.folder import Folder, absolute, completed, preprocessing_of
+from ganzoo.data.folder import Folder
+from ganzoo.data.names import absolute, completed, preprocessing_of
 from ganzoo.errors import DataError, PictureError, UnknownNameError
 
 

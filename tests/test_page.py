@@ -16,6 +16,7 @@ import torch
 from PIL import Image as Picture
 
 import ganzoo
+from ganzoo.data import load
 from ganzoo.data.decoding import Preprocessing
 from ganzoo.errors import TaskError
 from ganzoo.export import page
@@ -145,7 +146,7 @@ def test_between_two_seeds(digits: Opened) -> None:
 
 def test_pictures_get_the_same_verdicts(strange: Opened, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
-    source = ganzoo.load("digits")
+    source = load("digits")
     digit = source.batch("image", torch.tensor([12])).add(1).mul(127.5).round().byte().numpy()
     pictures = {
         "digit": Picture.fromarray(digit[0, 0]),

@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 from typer.core import TyperCommand
 
+from ganzoo.cli import completion
 from ganzoo.cli.terminal import answers_alone, err, out
 from ganzoo.errors import DataError, SpecError
 
@@ -55,11 +56,21 @@ app = App(
     name="ganzoo",
     help="A zoo of GANs in which a model is data: list, explain, train and sample.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-Target = Annotated[str, typer.Argument(help="A variant, or a YAML or JSON file with a Spec.")]
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        help="A model (`ganzoo models`), or a folder.", autocompletion=completion.models
+    ),
+]
+Target = Annotated[
+    str,
+    typer.Argument(
+        help="A variant, or a YAML or JSON file with a Spec.", autocompletion=completion.variants
+    ),
+]
 Setting = Annotated[
     list[str] | None,
     typer.Option("--set", help="A hyperparameter, such as width=32; can be repeated."),
@@ -72,12 +83,15 @@ LossName = Annotated[
         "JSON file; for one generator and one discriminator.",
     ),
 ]
+Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps, ...")]
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 """Endings of the pictures that can be written."""
 DATA_HELP = (
     "A data set (`ganzoo data`), mnist,without=2 to leave classes out of training, or "
-    "folder:PATH[,size=64][,channels=3][,fit=crop][,test=0.1][,flip]."
+    "folder:PATH[,size=64][,channels=3][,fit=crop][,test=0.1][,flip], whose subfolders are classes."
 )
+
+DataName = Annotated[str | None, typer.Option(help=DATA_HELP, autocompletion=completion.data)]
 
 
 def declared(
@@ -161,6 +175,22 @@ def check_output(output: Path, what: str, endings: tuple[str, ...], option: str 
             f"{option} {output}: nothing can be written there ({error.strerror}); choose another "
             "place"
         ) from None
+
+
+def is_folder(output: str) -> bool:
+    """Whether a place for output is meant as a folder: `DIR/`, or one that is there."""
+    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+
+
+def check_folder(output: Path, option: str = "-o") -> None:
+    """DataError unless files can be written in that folder, which may not be there yet."""
+    there = output
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise DataError(f"{option} {output}: {there} is a file; name another folder")
+    if not os.access(there, os.W_OK):
+        raise DataError(f"{option} {output}: {there} cannot be written; name another place")
 
 
 def columns(*names: str) -> Table:

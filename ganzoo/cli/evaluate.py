@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ganzoo.cli.console import app, check_output, columns, err, out
+from ganzoo.cli.console import ModelName, app, check_output, columns, err, out
 from ganzoo.cli.terminal import emit_json
 from ganzoo.errors import DataError, UnknownNameError
 
@@ -39,7 +39,7 @@ def compare(
 
 @app.command("eval")
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
+    model: ModelName,
     data: Annotated[
         str | None, typer.Option(help="A data set; by default, the one the model was trained on.")
     ] = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganzoo.cli.console import app, check_output, err, out
+from ganzoo.cli.console import ModelName, app, check_output, err, out
 from ganzoo.errors import DataError, TaskError, choices, nearest
 
 FORMATS = ("onnx", "torch", "html")
@@ -15,7 +15,7 @@ FORMATS = ("onnx", "torch", "html")
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
+    model: ModelName,
     to: Annotated[
         str,
         typer.Option(

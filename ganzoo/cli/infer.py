@@ -1,4 +1,4 @@
-"""Commands that use a trained model."""
+"""Commands that ask a trained model about pictures."""
 
 from __future__ import annotations
 
@@ -7,108 +7,82 @@ from typing import Annotated, Any
 
 import typer
 
-from ganzoo.cli.console import PICTURES, app, check_output, columns, err, escape, out
+from ganzoo.cli.console import (
+    PICTURES,
+    Device,
+    ModelName,
+    app,
+    check_folder,
+    check_output,
+    columns,
+    err,
+    escape,
+    is_folder,
+    out,
+)
 from ganzoo.errors import DataError
 
-Device = Annotated[str, typer.Option(help="Device: cpu, cuda, cuda:1, mps, ...")]
+MOST_PAIRS = 256
+"""Pairs on a sheet."""
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail on an unreadable image instead of skipping it.")
 ]
 
 
 @app.command()
-def sample(
-    model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
-    n: Annotated[int, typer.Option("-n", min=1, max=10_000, help="Number of samples.")] = 64,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Output image.")] = Path(
-        "samples.png"
-    ),
-    label: Annotated[
-        list[str] | None,
-        typer.Option(help="Class number or name, for conditional models; can be repeated."),
-    ] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(help="Prompt, for text-to-image models; can be repeated."),
-    ] = None,
-    task: Annotated[str | None, typer.Option(help="Task to run, if the model has several.")] = None,
-    device: Device = "cpu",
-) -> None:
-    """Generate samples as one image grid.
-
-    Of several classes or texts, each is drawn in turn.
-    """
-    from ganzoo import pictures
-    from ganzoo.hub import from_pretrained
-    from ganzoo.runs import samples
-
-    check_output(output, "the sheet", PICTURES)
-    loaded = from_pretrained(model, device=device)
-    given: dict[str, Any] = {
-        word: [said[index % len(said)] for index in range(n)]
-        for word, said in (("label", _classes(loaded, label or [])), ("text", text))
-        if said
-    }
-    if given:
-        images = loaded.generate(n, seed=seed, output="pt", task=task, **given)
-    else:
-        images = samples(loaded, n, seed, task=task)
-    pictures.save_sheet(images, output)
-    out.print(f"{n} samples of {loaded.title}, seed {seed}: {output}", markup=False)
-
-
-def _classes(model: Any, said: list[str]) -> list[str | int]:
-    """Classes as they were typed: names, or numbers where no class is called so."""
-    names = {name for draw in model.spec.draws.values() for name in getattr(draw, "names", ())}
-    numbers = {word for word in said if word.isascii() and word.isdigit() and len(word) < 10}
-    return [int(word) if word in numbers - names else word for word in said]
-
-
-@app.command()
 def reconstruct(
-    model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
-    files: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Image files.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Output image.")] = Path(
-        "reconstructions.png"
-    ),
-    seed: Annotated[int, typer.Option(help="Random seed, if the task uses noise.")] = 0,
+    model: ModelName,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="PICTURE", help="Picture files, or folders of them.")
+    ],
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="A sheet of pairs, or DIR/ for a file each.")
+    ] = "reconstructions.png",
+    seed: Annotated[int, typer.Option(help="Of the noise, where the model draws some.")] = 0,
     device: Device = "cpu",
     strict: Strict = False,
 ) -> None:
-    """Reconstruct images; write originals and reconstructions side by side."""
-    _check_pairs(output, files)
+    """Encode and decode pictures, as pairs on one sheet."""
+    found = pictures_of(files)
+    _check_pairs(output, found)
     from ganzoo.hub import from_pretrained
     from ganzoo.models.inference import reconstructions
 
     loaded = from_pretrained(model, device=device)
-    unread: list[DataError] = []
-    pairs = reconstructions(loaded, files, seed, strict=strict, note=unread.append)
-    _save_pairs(*pairs, output, loaded.title)
+    unread, read = list[DataError](), list[Path]()
+    pairs = reconstructions(
+        loaded, found, seed, strict=strict, note=unread.append, read=read.append
+    )
+    _save_pairs(*pairs, read, output, loaded.title)
     _left_out(unread)
 
 
 @app.command()
 def translate(
-    model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
-    files: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Image files.")],
-    to: Annotated[str, typer.Option(help="Target domain, such as b.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Output image.")] = Path(
-        "translations.png"
-    ),
-    seed: Annotated[int, typer.Option(help="Random seed, if the task uses noise.")] = 0,
+    model: ModelName,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="PICTURE", help="Picture files, or folders of them.")
+    ],
+    to: Annotated[str, typer.Option(help="The domain, such as b.")],
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="A sheet of pairs, or DIR/ for a file each.")
+    ] = "translations.png",
+    seed: Annotated[int, typer.Option(help="Of the noise, where the model draws some.")] = 0,
     device: Device = "cpu",
     strict: Strict = False,
 ) -> None:
-    """Translate images to another domain; write both side by side."""
-    _check_pairs(output, files)
+    """Bring pictures to another domain, as pairs on one sheet."""
+    found = pictures_of(files)
+    _check_pairs(output, found)
     from ganzoo.hub import from_pretrained
     from ganzoo.models.inference import translations
 
     loaded = from_pretrained(model, device=device)
-    unread: list[DataError] = []
-    pairs = translations(loaded, files, to, seed, strict=strict, note=unread.append)
-    _save_pairs(*pairs, output, loaded.title, f" in {to}")
+    unread, read = list[DataError](), list[Path]()
+    pairs = translations(
+        loaded, found, to, seed, strict=strict, note=unread.append, read=read.append
+    )
+    _save_pairs(*pairs, read, output, loaded.title, f" in {to}")
     _left_out(unread)
 
 
@@ -120,30 +94,58 @@ def _left_out(unread: list[DataError]) -> None:
         raise typer.Exit(1)
 
 
-def _check_pairs(output: Path, files: list[Path]) -> None:
-    """Raise where the sheet cannot be written, or would be written over a picture."""
-    check_output(output, "the sheet", PICTURES)
-    if output.exists() and any(file.exists() and output.samefile(file) for file in files):
+def _check_pairs(output: str, files: list[Path]) -> None:
+    """Raise where the sheet cannot be written, would be written over a picture, or is too large."""
+    if is_folder(output):
+        check_folder(Path(output))
+        return
+    place = Path(output)
+    check_output(place, "the sheet", PICTURES)
+    if place.exists() and any(file.exists() and place.samefile(file) for file in files):
         raise DataError(f"-o {output}: this is one of the pictures; give the sheet another name")
+    if len(files) > MOST_PAIRS:
+        raise DataError(
+            f"-o {output}: {len(files):,} pictures are too many for one sheet; -o {place.stem}/ "
+            "writes a file each"
+        )
 
 
-def _save_pairs(originals: Any, made: Any, output: Path, title: str, where: str = "") -> None:
-    """Write the sheet, and say what is on it."""
+def _save_pairs(
+    originals: Any, made: Any, files: list[Path], output: str, title: str, where: str = ""
+) -> None:
+    """Write the sheet, or a file for each picture, and say what is there."""
+    number = len(originals)
+    what, it = ("1 picture", "it") if number == 1 else (f"{number:,} pictures", "them")
+    if is_folder(output):
+        from ganzoo.models.inference import save_made
+
+        save_made(made, files, Path(output))
+        out.print(f"what {title} makes of {what}{where}: {output}", markup=False)
+        return
     from ganzoo import pictures
 
-    pictures.save_pairs(originals, made, output)
-    number = len(originals)
-    what, it = ("1 picture", "it") if number == 1 else (f"{number} pictures", "them")
+    pictures.save_pairs(originals, made, Path(output))
     out.print(f"{what} above what {title} makes of {it}{where}: {output}", markup=False)
 
 
 @app.command()
 def score(
-    model: Annotated[str, typer.Argument(help="A model (`ganzoo models`), or a folder.")],
-    files: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Image files or folders.")],
-    csv: Annotated[Path | None, typer.Option(help="Write a table: file, score, verdict.")] = None,
-    maps: Annotated[Path | None, typer.Option(help="Folder for heat maps of anomalies.")] = None,
-    task: Annotated[str | None, typer.Option(help="Task to run, if the model has several.")] = None,
+    model: ModelName,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="PICTURE", help="Picture files, or folders of them.")
+    ],
+    csv: Annotated[Path | None, typer.Option(help="A table of all: file, score, verdict.")] = None,
+    maps: Annotated[
+        Path | None, typer.Option(help="A folder for heat maps: what is strange glows.")
+    ] = None,
+    normal: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a folder with a subfolder for each class: those of normal pictures (good, or "
+            "good+ok). Gives the AUROC, false alarms, and what was found of each other class."
+        ),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="The task, where there are several.")] = None,
     device: Device = "cpu",
     strict: Strict = False,
 ) -> None:
@@ -156,7 +158,8 @@ def score(
     from ganzoo.hub import from_pretrained
     from ganzoo.models import inference as files_
 
-    found = _pictures(files)
+    found = pictures_of(files)
+    kinds = _kinds(files, found, normal) if normal is not None else []
     if csv is not None:
         check_output(csv, "the table", (".csv",), "--csv")
     if maps is not None and maps.exists() and not maps.is_dir():
@@ -173,6 +176,8 @@ def score(
     if csv is not None:
         files_.write_csv(rows, csv)
     _scores(rows, loaded.thresholds.get(task or next(iter(loaded.tasks("score")))))
+    if normal is not None:
+        _agreement(rows, kinds, set(normal.split("+")))
     for place, what in ((csv, "scores"), (maps, "heat maps")):
         if place is not None:
             out.print(f"{what}: {place}", markup=False)
@@ -183,9 +188,46 @@ def score(
         raise typer.Exit(1)
 
 
-def _pictures(given: list[Path]) -> list[Path]:
+def _kinds(given: list[Path], found: list[Path], normal: str) -> list[str]:
+    """The subfolder that each picture of the one given folder is in.
+
+    Raises:
+        DataError: these are no classes, or the normal ones are not among them.
+    """
+    from ganzoo.data.class_folders import ClassFolders
+
+    if len(given) != 1 or not given[0].is_dir():
+        raise DataError("--normal is for one folder with a subfolder for each class; give that")
+    parts = [file.relative_to(given[0]).parts for file in found]
+    ClassFolders(parts, normal=normal.split("+")).check(f"{given[0]},normal={normal}")
+    return [one[0] for one in parts]
+
+
+def _agreement(rows: list[Any], kinds: list[str], normal: set[str]) -> None:
+    """How well the scores tell normal pictures from all others."""
+    from ganzoo.models.scores import auroc
+
+    known = [(row, kind) for row, kind in zip(rows, kinds, strict=True) if row.score is not None]
+    scores = {
+        its: [row.score for row, kind in known if (kind in normal) is its] for its in (True, False)
+    }
+    if not all(scores.values()):
+        return
+    out.print(f"AUROC {auroc(scores[True], scores[False]):.3f}", markup=False)
+    table = columns("class", "pictures", "strange", "share")
+    for name in sorted({kind for _, kind in known}, key=lambda name: (name not in normal, name)):
+        verdicts = [row.is_anomaly for row, kind in known if kind == name]
+        if None in verdicts:
+            return
+        count = sum(map(bool, verdicts))
+        about = f"{escape(name)} (normal)" if name in normal else escape(name)
+        table.add_row(about, f"{len(verdicts):,}", f"{count:,}", f"{count / len(verdicts):.1%}")
+    out.print(table)
+
+
+def pictures_of(given: list[Path]) -> list[Path]:
     """The files, and those below the folders; `folder:PATH` is understood as PATH."""
-    from ganzoo.data.folder import PREFIX, split_name
+    from ganzoo.data.names import PREFIX, split_name
     from ganzoo.data.picture_files import pictures_in
 
     found: list[Path] = []

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ganzoo.cli.console import (
-    DATA_HELP,
+    DataName,
     LossName,
     Setting,
     Target,
@@ -24,7 +24,7 @@ from ganzoo.errors import UnknownNameError
 @app.command()
 def show(
     target: Annotated[str | None, typer.Argument(help="A variant or a Spec file.")] = None,
-    data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
+    data: DataName = None,
     set: Setting = None,
     loss: LossName = None,
     json: Annotated[bool, typer.Option("--json", help="Print the Spec as JSON.")] = False,
@@ -54,7 +54,7 @@ def show(
 @app.command()
 def check(
     target: Target,
-    data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
+    data: DataName = None,
     set: Setting = None,
     loss: LossName = None,
 ) -> None:
@@ -90,7 +90,7 @@ def check(
 @app.command()
 def explain(
     target: Target,
-    data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
+    data: DataName = None,
     set: Setting = None,
     loss: LossName = None,
     code: Annotated[bool, typer.Option("--code", help="Print the Python code of a round.")] = False,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.cli.console import DATA_HELP, LossName, Setting, app, declared, err, out
+from ganzoo.cli.console import DataName, LossName, Setting, app, declared, err, out
 from ganzoo.errors import SpecError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @app.command()
 def train(
     target: Annotated[str | None, typer.Argument(help="A variant or a Spec file.")] = None,
-    data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
+    data: DataName = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Number of rounds; default: the Spec's.")
     ] = None,
@@ -325,9 +325,13 @@ def quickstart(
 
 def _folder_for(spec: Spec, data: str, strict: bool) -> str:
     """`folder:photos` with the size and channels that the Spec draws, where left open."""
-    from ganzoo.data.folder import PREFIX, completed, split_name
+    from ganzoo.data.names import PREFIX, completed, split_name
     from ganzoo.spec.draws import Image
 
+    if data.startswith("hf:"):
+        images = [draw for draw in spec.draws.values() if isinstance(draw, Image)]
+        data = completed(data, images[0].shape) if images else data
+        return f"{data},strict" if strict and "strict" not in data.split(",") else data
     if not data.startswith(PREFIX):
         return data
     images = [draw for draw in spec.draws.values() if isinstance(draw, Image)]
@@ -339,4 +343,6 @@ def _plain(data: str) -> str:
     """The name of a data set as part of a run's name."""
     if data.startswith("folder:"):
         return Path(data.removeprefix("folder:").split(",")[0]).name or "data"
+    if data.startswith("hf:"):
+        return Path(data.removeprefix("hf:").split(",")[0]).name or "data"
     return re.sub(r"[,=+]", "-", data)

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.data import torchvision_names
 from ganzoo.errors import DataError, TaskError, UnknownNameError, choices, nearest
 from ganzoo.spec.draws import Image, Label
 from ganzoo.spec.variant import Fields
@@ -92,6 +93,8 @@ class DataSet:
         feature_extractors: the nets that look at its images for the metrics; distances are of
             the features of the first.
         domains: where it has unpaired fields of images, which classes they are of.
+        partners: whether row i of unpaired fields is the same thing in the test split, where they
+            have one length.
         unsaid: the name of the class by which a label says that a caption leaves it open.
         sentences: where it has captions, gives sentences of other kinds, paraphrases and ones
             that leave something out, by which metrics ask whether a model obeys.
@@ -109,6 +112,7 @@ class DataSet:
     hub: str = ""
     feature_extractors: tuple[FeatureExtractor, ...] = ()
     domains: Domains | None = None
+    partners: bool = True
     unsaid: str = ""
     sentences: Callable[[], Sequence[Sentence]] | None = field(default=None, repr=False)
 
@@ -144,6 +148,32 @@ _DIGITS_EXTRACTOR = FeatureExtractor(
 )
 _MNIST_LICENCE = "CC BY-SA 3.0, Yann LeCun and Corinna Cortes"
 _MNIST_SOURCE = "http://yann.lecun.com/exdb/mnist/"
+
+
+def _torchvision() -> tuple[DataSet, ...]:
+    """Data sets that torchvision reads, in the size that papers on GANs use."""
+
+    def declared(
+        name: str, shape: tuple[int, int, int], summary: str, size: int, licence: str, source: str,
+        names: tuple[str, ...] = (), classes: int = 0, hub: str = "", flips: bool = True,
+    ) -> DataSet:  # fmt: skip
+        found: dict[str, Any] = {"image": Image(shape=shape)}
+        if names or classes:
+            found["label"] = Label(classes=classes or len(names), names=names)
+        return DataSet(
+            name=name,
+            fields=Fields(name=name, fields=found),
+            summary=summary,
+            size=size,
+            licence=licence,
+            source=source,
+            load="ganzoo.data.torchvision_sets:load",
+            flips=flips,
+            hub=hub,
+        )
+
+    return tuple(declared(**row) for row in torchvision_names.ROWS)
+
 
 DATASETS: dict[str, DataSet] = {
     declared.name: declared
@@ -186,6 +216,7 @@ DATASETS: dict[str, DataSet] = {
                 ),
             ),
         ),
+        *_torchvision(),
     )
 }
 
@@ -193,7 +224,8 @@ DATASETS: dict[str, DataSet] = {
 def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
     """The declaration behind a name: one of `DATASETS`, of `extra` (the plugins'), or a folder.
 
-    A folder is named `folder:PATH`, with options as `ganzoo.data.folder` lists them. Size and
+    A folder is named `folder:PATH`, with options as `ganzoo.data.folder` lists them, a data set
+    of the Hugging Face Hub `hf:org/name` (`ganzoo.data.hugging_face`). Size and
     channels are guessed from some of its pictures where they are left out.
     `mnist,without=2` (or `without=2+7`; by number or name) leaves classes out of the training
     split, so that they are strange to what learns from it; the test split keeps them.
@@ -204,6 +236,8 @@ def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
     """
     if name.startswith("folder:"):
         return _folder(name)
+    if name.startswith("hf:"):
+        return _hugging_face(name)
     known = {**DATASETS, **(extra or {})}
     base, comma, option = name.partition(",")
     if comma and base in known:
@@ -214,8 +248,8 @@ def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
                 f"no data set {name!r}, but a folder; pictures of your own are named folder:{name}"
             )
         raise UnknownNameError(
-            f"no data set {name!r}{nearest(name, known)} known: {choices(known)}, and folder:PATH "
-            "for pictures of your own"
+            f"no data set {name!r}{nearest(name, known)} known: {choices(known)}, folder:PATH "
+            "for pictures of your own, and hf:org/name for the Hugging Face Hub"
         )
     return known[name]
 
@@ -293,4 +327,26 @@ def _folder(name: str) -> DataSet:
         load=load,
         splits=folder.splits,
         flips=folder.flip,
+        partners=folder.domains is None or folder.domains.paired,
+    )
+
+
+def _hugging_face(name: str) -> DataSet:
+    from ganzoo.data.hugging_face import HubData
+
+    found = HubData(name)
+
+    def load(declared: DataSet, split: str, roots: Any) -> Source:
+        return found.source(declared.name, split)
+
+    return DataSet(
+        name=name,
+        fields=found.fields,
+        summary=f"{found.expected():,} pictures of {found.named.path}.",
+        size=found.expected(),
+        licence="",
+        source="" if found.named.local else f"https://huggingface.co/datasets/{found.named.path}",
+        load=load,
+        splits=found.splits,
+        flips="flip" in found.named.flags,
     )

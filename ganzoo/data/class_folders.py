@@ -64,15 +64,6 @@ class ClassFolders:
         return [not names or parts[0] in names for parts in self._parts]
 
     @cached_property
-    def numbers(self) -> np.ndarray:
-        """The class of each picture that is kept, int64; zeros where there are no classes."""
-        import numpy as np
-
-        number = {name: index for index, name in enumerate(self.names)}
-        kept = zip(self._parts, self.kept, strict=True)
-        return np.array([number.get(parts[0], 0) for parts, its in kept if its], np.int64)
-
-    @cached_property
     def untrained(self) -> tuple[str, ...]:
         """The classes that are not trained on."""
         without = {self._named(word) for word in self._without}
@@ -80,14 +71,6 @@ class ClassFolders:
         return tuple(
             name for name in self.names if name in without or (normal and name not in normal)
         )
-
-    @property
-    def left_out(self) -> np.ndarray:
-        """Which of the kept pictures are of these: bool."""
-        import numpy as np
-
-        chosen = [self.names.index(name) for name in self.untrained]
-        return np.isin(self.numbers, chosen)
 
     def check(self, name: str) -> None:
         """Raise where the options of a data set of that name do not fit its subfolders.
@@ -113,22 +96,23 @@ class ClassFolders:
         if len(self.untrained) == len(self.names):
             raise DataError(f"{name!r}: of {choices(self.names)}, one has to be trained on")
 
-    def report(self, labelled: bool) -> list[str]:
+    def report(self, numbers: np.ndarray, labelled: bool) -> list[str]:
         """What the classes are, in words; why there are none, where that may surprise.
 
         Args:
+            numbers: the class of each picture, int (n,).
             labelled: whether they are a field of labels.
         """
         if not self.names:
             several = len({parts[0] for parts in self._parts if len(parts) > 1}) > 1
             return [f"no labels: {self._why()}"] if several and labelled else []
-        counts = Counter(self.names[number] for number in self.numbers)
+        counts = Counter(self.names[number] for number in numbers)
         said = [f"{plain(name, 40)} {counts[name]:,}" for name in self.names[:NAMED]]
         more = ", ..." if len(self.names) > NAMED else ""
         what = "classes" if labelled else "subfolders, not used as labels"
         lines = [f"{len(self.names):,} {what}: {', '.join(said)}{more}"]
         if self.untrained:
-            number = int(self.left_out.sum())
+            number = sum(counts[name] for name in self.untrained)
             lines.append(f"not trained on: {choices(self.untrained, NAMED)}, {number:,} pictures")
         usual = [name for name in self.names if name.casefold() in USUALLY_NORMAL]
         if len(usual) == 1 and not self.untrained:

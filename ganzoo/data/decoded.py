@@ -56,6 +56,7 @@ def decoded(
     preprocessing: Preprocessing,
     *,
     strict: bool = False,
+    part: str = "",
 ) -> Decoded:
     """All pictures of `files`, which lie below `folder`, as `shape`.
 
@@ -65,15 +66,18 @@ def decoded(
     Args:
         shape: (channels, height, width).
         strict: a picture that cannot be read is an error.
+        part: which of the folder's pictures these are, where they are not all: what was decoded
+            of other parts stays.
 
     Raises:
         PictureError: `strict`, and one cannot be read.
         DataError: none can be read, or the decoded file cannot be written.
     """
-    made = (DECODER, shape, sorted(preprocessing.to_dict().items()))
+    made: tuple[Any, ...] = (DECODER, shape, sorted(preprocessing.to_dict().items()))
+    made += (part,) if part else ()
     place = f"{folder.name}-{fingerprint(folder, (), *made)[:8]}-"
     kept = cache_dir() / "decoded" / f"{place}{fingerprint(folder, files, *made)}.npy"
-    found = _read(kept) if kept.exists() else None
+    found = read(kept) if kept.exists() else None
     if found is None:
         try:
             with appearing_whole(kept) as out:
@@ -86,7 +90,7 @@ def decoded(
                 f"({error.strerror or error}); point XDG_CACHE_HOME at a folder with {size:,.0f} "
                 "MiB to spare"
             ) from None
-        found = _read(kept)
+        found = read(kept)
         if found is None:
             raise DataError(f"{str(kept)!r} was damaged as soon as it was written; try again")
     for place, reason in found.skipped.items():
@@ -95,7 +99,7 @@ def decoded(
     return found
 
 
-def _read(path: Path) -> Decoded | None:
+def read(path: Path) -> Decoded | None:
     """What a decoded file holds; None where it is not whole."""
     try:
         pixels = np.load(path, mmap_mode="r")
@@ -136,10 +140,37 @@ def _write(
     preprocessing: Preprocessing,
     strict: bool,
 ) -> None:
+    each = _each(folder, files, shape, preprocessing)
+    skipped = write_pixels(out, len(files), shape, each, strict=strict)
+    if len(skipped) == len(files):
+        raise DataError(
+            f"none of the {len(files):,} pictures in {str(folder)!r} can be read; the first, "
+            f"{files[0].name!r}: {skipped[0]}"
+        )
+
+
+Outcome = tuple[tuple[int, int], np.ndarray] | PictureError
+"""Of a picture: its size (width, height) and its pixels, or why it cannot be read."""
+
+
+def write_pixels(
+    out: IO[bytes],
+    number: int,
+    shape: tuple[int, int, int],
+    each: Iterable[Outcome],
+    *,
+    strict: bool = False,
+) -> dict[int, str]:
+    """Write a decoded file, which `read` reads; the places of what was left out, and why.
+
+    Args:
+        number: of pictures. shape: (channels, height, width). each: they, in order.
+        strict: one that cannot be read is raised.
+    """
     sizes, skipped = Counter[tuple[int, int]](), dict[int, str]()
-    start = _header(out, len(files), shape)
+    start = _header(out, number, shape)
     digest, piece, held = hashlib.sha256(), hashlib.sha256(), 0
-    for place, one in enumerate(_each(folder, files, shape, preprocessing)):
+    for place, one in enumerate(each):
         if isinstance(one, PictureError):
             if strict:
                 raise one
@@ -153,19 +184,15 @@ def _write(
             if held == PIECE:
                 digest.update(piece.digest())
                 piece, held = hashlib.sha256(), 0
-    if len(skipped) == len(files):
-        raise DataError(
-            f"none of the {len(files):,} pictures in {str(folder)!r} can be read; the first, "
-            f"{files[0].name!r}: {skipped[0]}"
-        )
-    common = [(*size, number) for size, number in sizes.most_common(20)]
+    common = [(*size, count) for size, count in sizes.most_common(20)]
     if held:
         digest.update(piece.digest())
     facts = {"skipped": skipped, "sizes": common, "sha256": digest.hexdigest()}
     out.write(json.dumps(facts).encode())
     out.seek(0)
     # NumPy leaves room in a header for the number to change
-    assert _header(out, len(files) - len(skipped), shape) == start
+    assert _header(out, number - len(skipped), shape) == start
+    return skipped
 
 
 def _header(out: IO[bytes], number: int, shape: tuple[int, int, int]) -> int:
@@ -177,12 +204,12 @@ def _header(out: IO[bytes], number: int, shape: tuple[int, int, int]) -> int:
 
 def _each(
     folder: Path, files: Sequence[Path], shape: tuple[int, int, int], preprocessing: Preprocessing
-) -> Iterator[tuple[tuple[int, int], np.ndarray] | PictureError]:
+) -> Iterator[Outcome]:
     """Size and pixels of each file in order, by as many threads as there are processors."""
     from rich.console import Console
     from rich.progress import track
 
-    def one(file: Path) -> tuple[tuple[int, int], np.ndarray] | PictureError:
+    def one(file: Path) -> Outcome:
         try:
             with opened(file) as image:
                 return turned_size(image), preprocessing.decoded(image, shape)

@@ -2,59 +2,54 @@
 
     folder:PATH[,size=64][,channels=3][,fit=crop][,filter=lanczos][,background=white]
                [,test=0.1][,flip][,strict][,labels=no][,only=A+B][,without=C][,normal=A]
+               [,captions=no][,pairs=no]
 
 Pictures are found in all subfolders, turned upright and made to fit (`ganzoo.data.decoding`). One
 that cannot be read is left out and named; with `strict` it is an error. With `test=0.1` a tenth
 is for testing, by the hashes of the files. Subfolders `train` and `test` are splits. Subfolders
 that hold all the pictures of the folder, or of its splits, are classes
-(`ganzoo.data.class_folders`).
+(`ganzoo.data.class_folders`); `a` and `b` are two domains (`ganzoo.data.domain_folders`). Captions
+come from a file beside the pictures (`ganzoo.data.caption_files`).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.data import decoding
+from ganzoo.data import caption_files
 from ganzoo.data.class_folders import ClassFolders
-from ganzoo.data.decoding import Preprocessing, central, opened, turned_size, upright
+from ganzoo.data.decoding import Preprocessing, central
+from ganzoo.data.domain_folders import DOMAINS, DomainFolders
+from ganzoo.data.guessing import guess
+from ganzoo.data.names import (
+    CHANNELS,
+    CLASSES,
+    LARGEST,
+    NO,
+    PREFIX,
+    SPLITS,
+    preprocessing_of,
+    split_name,
+)
 from ganzoo.data.picture_files import Found, counted, search
-from ganzoo.errors import DataError, PictureError, choices, nearest
-from ganzoo.spec.draws import DataDraw, Label
+from ganzoo.errors import DataError, TaskError
+from ganzoo.spec.draws import DataDraw, Label, Text
 from ganzoo.spec.draws import Image as ImageDraw
 from ganzoo.spec.variant import Fields
 
 if TYPE_CHECKING:
     import numpy as np
-    from PIL.Image import Image
 
     from ganzoo.data.decoded import Decoded
     from ganzoo.data.source import Source
 
-PREFIX = "folder:"
-FORM = "folder:PATH[,size=64][,channels=3][,fit=crop][,test=0.1][,flip][,strict]"
-SMALLEST, LARGEST = 16, 512
-"""Sides in pixels that may be asked for."""
-GUESSES = (16, 28, 32, 48, 64)
-"""Sides that are taken where none is asked for; larger ones cost much time to train."""
-CHANNELS = {1: "grey", 3: "colour", 4: "colour with transparency"}
-LOOKED_AT = 48
-"""Pictures that are opened to guess what a folder holds."""
-SPLITS = ("train", "test")
 NAMED = 5
 """Skipped pictures that are named."""
-CLASSES = ("only", "without", "normal")
-"""Options whose value is names of classes, with + between them; they may hold any other letter."""
 NORMAL_TEST = 0.2
 """The share of normal pictures that is for testing where `normal=` is given and `test=` is not."""
-_WITH_OPTION = re.compile(
-    rf"(.*),(flip|strict|(?:{'|'.join(CLASSES)})=[^,=]*|[a-z]+=[\w.+-]*)", re.DOTALL
-)
 
 
 @dataclass(frozen=True)
@@ -73,6 +68,8 @@ class Folder:
         without: classes that are not trained on; where there is a test split, all of their
             pictures are in it.
         normal: the only classes that are trained on; the same as all others in `without`.
+        captions: whether captions beside the pictures are read.
+        pairs: whether pictures of `a` and `b` may be pairs.
     """
 
     path: Path
@@ -86,6 +83,8 @@ class Folder:
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     normal: tuple[str, ...] = ()
+    captions: bool = True
+    pairs: bool = True
 
     @classmethod
     def parse(cls, name: str) -> Folder:
@@ -96,7 +95,7 @@ class Folder:
                 or none of those looked at can be read.
         """
         path, options = split_name(name)
-        own = ("test", "flip", "strict", "labels", *CLASSES)
+        own = ("test", "flip", "strict", *NO, *CLASSES)
         folder = cls(
             path,
             search(path),
@@ -147,20 +146,59 @@ class Folder:
         files = self.found.files
         if self.divided:
             files = tuple(f for f in files if self._top(f) in SPLITS)
-        return tuple(f for f, kept in zip(files, self.classes.kept, strict=True) if kept)
+        files = tuple(f for f, kept in zip(files, self.classes.kept, strict=True) if kept)
+        if self.told is None:
+            return files
+        texts = self.told.texts
+        return tuple(file for file in files if self._named(file) in texts)
+
+    @cached_property
+    def told(self) -> caption_files.Captions | None:
+        """The captions beside its pictures.
+
+        Raises:
+            DataError: their file is not what it should be, or names none of its pictures.
+        """
+        if not self.captions:
+            return None
+        found = caption_files.search(self.path, SPLITS if self.divided else ())
+        if found and not any(self._named(file) in found.texts for file in self.found.files):
+            first = next(iter(found.texts), "nothing")
+            raise DataError(
+                f"{str(found.file)!r} names none of the pictures in {str(self.path)!r}: it has "
+                f"{first!r}, and there is {self._named(self.found.files[0])!r}; captions=no leaves "
+                "it out"
+            )
+        return found
+
+    def _named(self, file: Path) -> str:
+        return file.relative_to(self.path).as_posix()
+
+    @cached_property
+    def domains(self) -> DomainFolders | None:
+        """Its pictures in two domains, where its subfolders are `a` and `b`."""
+        plain = not (self.only or self.without or self.normal)
+        two = plain and self.classes.names == DOMAINS and self.told is None
+        return DomainFolders(self, pairs=self.pairs) if two else None
 
     @property
     def fields(self) -> Fields:
-        """Its images, and its labels where it has some."""
+        """Its images, and its labels and texts where it has some."""
+        if self.domains:
+            return self.domains.fields
         found: dict[str, DataDraw] = {"image": ImageDraw(shape=self.shape)}
         if self.labels and (names := self.classes.names):
             found["label"] = Label(classes=len(names), names=names)
+        if self.told:
+            found["text"] = Text(examples=self.told.examples())
         # the folder's own name alone, as the path to it is nobody else's business
         return Fields(name=self.path.resolve().name, fields=found)
 
     def expected(self) -> int:
         """About how many pictures there are to train on: exactly, once all have been read."""
-        left_out = self.classes.left_out
+        if self.domains:
+            return self.domains.expected()
+        left_out = self._left_out
         trained = [f for f, strange in zip(self.files, left_out, strict=True) if not strange]
         if self.divided:
             return sum(self._top(file) == "train" for file in trained)
@@ -176,13 +214,19 @@ class Folder:
             DataError: a picture cannot be read and `strict` is asked for, none of the split can,
                 or there is no room for the decoded ones.
         """
+        if self.domains:
+            return self.domains.source(name, fields, split)
         import numpy as np
         import torch
 
         from ganzoo.data.decoded import decoded
         from ganzoo.data.source import Source
 
-        all_ = decoded(self.path, self.files, self.shape, self.preprocessing, strict=self.strict)
+        some = self.classes.names if self.only else ()
+        part = " ".join((*some, "with captions")) if self.told else " ".join(some)
+        all_ = decoded(
+            self.path, self.files, self.shape, self.preprocessing, strict=self.strict, part=part
+        )
         rows = self.rows(all_)
         if not len(rows[split]):
             raise DataError(
@@ -191,7 +235,9 @@ class Folder:
             )
         arrays: dict[str, Any] = {"image": all_.pixels}
         if "label" in fields.fields:
-            arrays["label"] = torch.from_numpy(np.delete(self.classes.numbers, [*all_.skipped]))
+            arrays["label"] = torch.from_numpy(np.delete(self._numbers, [*all_.skipped]))
+        if self.told and "text" in fields.fields:
+            arrays["text"] = self._embedded(all_)
         source = Source(
             name,
             fields,
@@ -203,6 +249,37 @@ class Folder:
         )
         whole = len(rows[split]) == len(all_.pixels)
         return source if whole else source.select(torch.from_numpy(rows[split]))
+
+    @cached_property
+    def _numbers(self) -> np.ndarray:
+        """The class of each of its files, int64."""
+        import numpy as np
+
+        number = {name: index for index, name in enumerate(self.classes.names)}
+        place = 1 if self.divided else 0
+        tops = (file.relative_to(self.path).parts[place] for file in self.files)
+        return np.array([number.get(top, 0) for top in tops], np.int64)
+
+    @property
+    def _left_out(self) -> np.ndarray:
+        """Which of its files are of classes that are not trained on: bool."""
+        import numpy as np
+
+        names = self.classes.names
+        return np.isin(self._numbers, [names.index(name) for name in self.classes.untrained])
+
+    def _embedded(self, all_: Decoded) -> np.ndarray:
+        """The captions of the decoded pictures, as their encoder sees them."""
+        from ganzoo.data.text_encoder import embed
+
+        assert self.told is not None
+        kept = (file for place, file in enumerate(self.files) if place not in all_.skipped)
+        try:
+            return embed([self.told.texts[self._named(file)] for file in kept], keep=True)
+        except TaskError as error:
+            raise DataError(
+                f"{self.told.file.name}: {error}. captions=no leaves the captions out"
+            ) from None
 
     def keys(self, all_: Decoded) -> np.ndarray:
         """A hash of the file of each decoded picture, uint64."""
@@ -218,7 +295,7 @@ class Folder:
 
         from ganzoo.data.splits import held_out
 
-        left_out = np.delete(self.classes.left_out, [*all_.skipped])
+        left_out = np.delete(self._left_out, [*all_.skipped])
         if self.divided:
             keys = self.keys(all_)
             tops = [self._top(f) for n, f in enumerate(self.files) if n not in all_.skipped]
@@ -245,7 +322,14 @@ class Folder:
         number = counted(len(all_.pixels), "picture")
         lines = [f"{number} in {self.path.resolve().name!r} as {made}"]
         lines += self._fitting(all_)
-        lines += self.classes.report(self.labels)
+        lines += self.classes.report(self._numbers, self.labels)
+        if self.told:
+            missing = sum(self.classes.kept) - len(self.files)
+            lines.append(
+                f"captions from {self.told.file.name}"
+                + (f"; {counted(missing, 'picture')} without one left out" if missing else "")
+                + (f"; of several, the first ({self.told.several:,})" if self.told.several else "")
+            )
         if len(self.splits) > 1:
             by = "by its subfolders" if self.divided else f"by hash (test={self.test:g})"
             train, test = (len(rows[split]) for split in SPLITS)
@@ -253,7 +337,7 @@ class Folder:
             copies = len(all_.pixels) - train - test
             if self.divided:
                 tops = np.array([self._top(file) for file in self.files]) == "train"
-                copies -= int(np.delete(tops & self.classes.left_out, [*all_.skipped]).sum())
+                copies -= int(np.delete(tops & self._left_out, [*all_.skipped]).sum())
             if copies:
                 lines.append(f"left out of training: {copies:,} copies of test pictures")
         if all_.skipped:
@@ -264,7 +348,8 @@ class Folder:
             more = len(all_.skipped) - len(named)
             tail = f"; and {more:,} more" if more else ""
             lines.append(f"skipped {len(all_.skipped):,}: {'; '.join(named)}{tail}")
-        outside = len(self.found.files) - len(self.files)
+        in_splits = sum(self._top(file) in SPLITS for file in self.found.files)
+        outside = len(self.found.files) - in_splits if self.divided else 0
         left_out = [f"{counted(outside, 'picture')} outside of train and test"] if outside else []
         left_out += [text] if (text := self.found.left_out()) else []
         return lines + ([f"left out: {'; '.join(left_out)}"] if left_out else [])
@@ -292,141 +377,3 @@ class Folder:
         if max(size) < min(width, height):
             lines.append(f"{most}, and are enlarged")
         return lines
-
-
-# -------------------------------------------------------------------------------- names
-
-
-def split_name(name: str) -> tuple[Path, dict[str, Any]]:
-    """Path and options. Commas are fine in a path: only what looks like an option is one.
-
-    Raises:
-        DataError: no path, or an option that is not allowed.
-    """
-    path, options = name.removeprefix(PREFIX), dict[str, Any]()
-    while match := _WITH_OPTION.fullmatch(path):
-        path, option = match.groups()
-        key, _, value = option.partition("=")
-        if key in options:
-            raise DataError(f"{name!r} says {key!r} twice")
-        options[key] = _option(name, key, value)
-    if not path:
-        raise DataError(f"{name!r} names no folder; a folder is named {FORM}")
-    return Path(path).expanduser(), options
-
-
-def preprocessing_of(name: str) -> Preprocessing:
-    """How the data set of that name makes pictures fit, without looking at its pictures.
-
-    Raises:
-        DataError: an option is not allowed.
-    """
-    options = split_name(name)[1] if name.startswith(PREFIX) else {}
-    return Preprocessing(**{key: options[key] for key in decoding.OPTIONS if key in options})
-
-
-def absolute(name: str) -> str:
-    """The name of a data set, which means the same from every working directory.
-
-    `folder:photos,size=64` becomes `folder:/home/me/photos,size=64`; all others stay.
-    """
-    if not name.startswith(PREFIX):
-        return name
-    given = name.removeprefix(PREFIX)
-    while match := _WITH_OPTION.fullmatch(given):
-        given = match[1]
-    options = name.removeprefix(f"{PREFIX}{given}")
-    return f"{PREFIX}{Path(given).expanduser().absolute()}{options}" if given else name
-
-
-def completed(name: str, shape: Sequence[int]) -> str:
-    """The name of a folder with the size and channels of `shape` where it leaves them open."""
-    _, options = split_name(name)
-    channels, height, width = shape
-    size = str(width) if width == height else f"{width}x{height}"
-    for key, value in (("size", size), ("channels", channels)):
-        name += "" if key in options else f",{key}={value}"
-    return name
-
-
-def _option(name: str, key: str, value: str) -> Any:
-    known = ("size", "channels", *decoding.OPTIONS, "test", "flip", "strict", "labels", *CLASSES)
-    if key not in known:
-        raise DataError(
-            f"{name!r}: no option {key!r}{nearest(key, known)} allowed: {choices(known)}"
-        )
-    if key in ("flip", "strict"):
-        if value:
-            raise DataError(f"{name!r}: {key} takes no value; leave it out for the contrary")
-        return True
-    found = _value(key, value)
-    if found is None:
-        words = {
-            "size": f"{SMALLEST} to {LARGEST}, or WIDTHxHEIGHT such as 96x64",
-            "channels": "1, 3 or 4",
-            "test": "more than 0 and at most 0.9",
-            "labels": "no; leave it out for the contrary",
-            **dict.fromkeys(CLASSES, "names of classes, such as cat or cat+dog"),
-        }
-        allowed = words.get(key) or choices(decoding.OPTIONS[key])
-        close = nearest(value, decoding.OPTIONS.get(key, ()))
-        raise DataError(f"{name!r}: {key} must be {allowed}, not {value!r}{close.rstrip(';')}")
-    return found
-
-
-def _value(key: str, value: str) -> Any:
-    """What an option says; None where that is not allowed."""
-    match key:
-        case "size":
-            sides = [int(side) for side in value.split("x") if re.fullmatch("[0-9]{1,4}", side)]
-            if len(sides) != value.count("x") + 1 or len(sides) > 2:
-                return None
-            inside = all(SMALLEST <= side <= LARGEST for side in sides)
-            return (sides[0], sides[-1]) if inside else None
-        case "channels":
-            return int(value) if value in map(str, CHANNELS) else None
-        case "test":
-            share = float(value) if re.fullmatch(r"0?\.[0-9]{1,9}", value) else 0.0
-            return share if 0 < share <= 0.9 else None
-        case "labels":
-            return False if value == "no" else None
-        case _ if key in CLASSES:
-            names = tuple(value.split("+"))
-            return names if all(names) else None
-        case _:
-            return value if value in decoding.OPTIONS[key] else None
-
-
-# ----------------------------------------------------------------------------- guessing
-
-
-def guess(files: Sequence[Path]) -> dict[str, Any]:
-    """Size and channels that suit pictures like these, from a few dozen of them.
-
-    One channel where all are grey, else three; the largest of `GUESSES` that enlarges less
-    than half of them.
-
-    Raises:
-        PictureError: none of those can be read.
-    """
-    looked_at = files[:: -(-len(files) // LOOKED_AT)]
-    grey, sides, unread = True, list[int](), list[PictureError]()
-    for file in looked_at:
-        try:
-            with opened(file) as image:
-                side = min(turned_size(image))
-                image.draft(None, (256, 256))
-                grey = grey and _is_grey(image)
-                sides.append(side)
-        except PictureError as error:
-            unread.append(error)
-    if not sides:
-        raise unread[0]
-    side = max((size for size in GUESSES if size <= median(sides)), default=GUESSES[0])
-    return {"size": (side, side), "channels": 1 if grey else 3}
-
-
-def _is_grey(image: Image) -> bool:
-    """Whether red, green and blue are the same everywhere, in whatever mode it was saved."""
-    red, green, blue = upright(image, 3).split()
-    return red.tobytes() == green.tobytes() == blue.tobytes()

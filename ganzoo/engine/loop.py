@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ganzoo.data.loading import load
+from ganzoo.data.given import source
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint
 from ganzoo.engine.precision import Precision
@@ -51,7 +51,7 @@ class Step:
 
 def train(
     spec: Spec | Variant | str,
-    data: Source | str,
+    data: Any,
     *,
     steps: int | None = None,
     batch: int | None = None,
@@ -72,7 +72,8 @@ def train(
     Args:
         spec: a Spec, a variant (`ganzoo.variant("dcgan", width=32)`), the name of a variant, or
             a YAML or JSON file with a Spec.
-        data: a `Source`, or the name of a data set.
+        data: a `Source`, the name of a data set, an array of images, paths of pictures, or a
+            `torch.utils.data.Dataset` (`ganzoo.as_source` says more).
         steps: rounds in all, shared among the stages in proportion; the Spec's by default.
         batch: samples of the global batch; the Spec's by default.
         seed: of everything random; torch's global generator is seeded at each step, too.
@@ -97,7 +98,7 @@ def train(
         TrainingError: no such device, or `resume` is of another run, or damaged.
         NonFiniteError: a loss is NaN or infinite.
     """
-    data = load(data) if isinstance(data, str) else data
+    data = source(data)
     spec = spec_of(spec, data.fields)
     if resume is not None and precision == "auto":  # that was decided when the run began
         precision = checkpoint.facts(Path(resume)).get("precision", precision)

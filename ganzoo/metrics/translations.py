@@ -35,6 +35,7 @@ def _directions(evaluation: Evaluation) -> list[tuple[str, str, str]]:
         images = [test.fields.fields.get(word) for word in (field, task.to or "")]
         if (
             evaluation.split == "test"
+            and evaluation.declared.partners
             and task.to
             and all(isinstance(image, Image) for image in images)
             and test.length(field) == test.length(task.to)

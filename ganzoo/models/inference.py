@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +17,9 @@ import torch
 from PIL import Image as Pictures
 
 from ganzoo import pictures
-from ganzoo.atomic import write_text
+from ganzoo.atomic import write_bytes, write_text
 from ganzoo.errors import DataError, TaskError
+from ganzoo.models.images import pil_images
 from ganzoo.models.model import Model
 from ganzoo.spec.draws import Image
 from ganzoo.spec.tasks import Task
@@ -35,19 +37,20 @@ def reconstructions(
     *,
     strict: bool = False,
     note: Callable[[DataError], None] = lambda error: None,
+    read: Callable[[Path], None] = lambda file: None,
 ) -> tuple[Any, Any]:
     """Pictures as the model sees them, and what it makes of them: (n, c, h, w) in [0, 1].
 
     Args:
         strict: a picture that cannot be read is an error, and not left out.
-        note: told of each one that is left out.
+        note: told of each one that is left out. read: of each other one, in order.
 
     Raises:
         TaskError: the model has no task of kind reconstruct.
         DataError: no picture can be read, or `strict` and one cannot.
     """
     draw = _image(model, model.task("reconstruct"))
-    originals = _all(model, files, draw, strict, note)
+    originals = _all(model, files, draw, strict, note, read)
     return originals, model.reconstruct(torch.from_numpy(originals), seed=seed, output="pt")
 
 
@@ -59,19 +62,20 @@ def translations(
     *,
     strict: bool = False,
     note: Callable[[DataError], None] = lambda error: None,
+    read: Callable[[Path], None] = lambda file: None,
 ) -> tuple[Any, Any]:
     """Pictures as the model sees them, and in the domain `to`: (n, c, h, w) in [0, 1].
 
     Args:
         strict: a picture that cannot be read is an error, and not left out.
-        note: told of each one that is left out.
+        note: told of each one that is left out. read: of each other one, in order.
 
     Raises:
         TaskError: the model does not translate to that domain.
         DataError: no picture can be read, or `strict` and one cannot.
     """
     draw = _image(model, model.translation(to))
-    originals = _all(model, files, draw, strict, note)
+    originals = _all(model, files, draw, strict, note, read)
     return originals, model.translate(torch.from_numpy(originals), to=to, seed=seed, output="pt")
 
 
@@ -154,6 +158,24 @@ def save_heat_map(row: Scored, folder: Path, number: int) -> Path | None:
     return path
 
 
+def save_made(made: Any, files: Sequence[Path], folder: Path) -> None:
+    """One PNG for each picture, and manifest.jsonl with the file that it was made of.
+
+    Args:
+        made: (n, c, h, w) in [0, 1]. files: what they were made of, n.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lines: list[str] = []
+    for number, (image, file) in enumerate(zip(np.asarray(made), files, strict=True), 1):
+        name = f"{number:05d}-{file.stem}.png"
+        (picture,) = pil_images(image.transpose(1, 2, 0)[None])
+        content = io.BytesIO()
+        picture.save(content, "PNG")
+        write_bytes(folder / name, content.getvalue())
+        lines.append(json.dumps({"file": name, "of": str(file)}, ensure_ascii=False))
+    write_text(folder / "manifest.jsonl", "\n".join(lines) + "\n")
+
+
 def write_csv(rows: Sequence[Scored], path: Path) -> Path:
     """One line a file: `file,score,is_anomaly,error`; the file appears whole or not at all."""
     text = io.StringIO()
@@ -179,21 +201,23 @@ def _all(
     draw: Image,
     strict: bool,
     note: Callable[[DataError], None],
+    read: Callable[[Path], None],
 ) -> np.ndarray:
     """The pictures that can be read, as the model sees them: (n, c, h, w) in [0, 1]."""
-    read, unread = list[np.ndarray](), list[DataError]()
-    for one in _each(model, files, draw):
+    images, unread = list[np.ndarray](), list[DataError]()
+    for file, one in zip(files, _each(model, files, draw), strict=True):
         if isinstance(one, np.ndarray):
-            read.append(one)
+            images.append(one)
+            read(file)
         elif strict:
             raise one
         else:
             unread.append(one)
-    if unread and not read:
+    if unread and not images:
         raise unread[0]
     for error in unread:
         note(error)
-    return np.concatenate(read)
+    return np.concatenate(images)
 
 
 def _each(model: Model, files: Sequence[Path], draw: Image) -> Iterator[np.ndarray | DataError]:

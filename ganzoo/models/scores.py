@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,3 +31,10 @@ class Scores:
 
     def __len__(self) -> int:
         return len(self.values)
+
+
+def auroc(normal: Sequence[float], strange: Sequence[float]) -> float:
+    """The chance that a strange image scores above a normal one; half where they are equal."""
+    ordered = np.sort(np.asarray(normal, np.float64))
+    below, up_to = (np.searchsorted(ordered, strange, side) for side in ("left", "right"))
+    return float((below + up_to).mean() / (2 * len(ordered)))

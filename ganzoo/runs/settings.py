@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ganzoo.atomic import write_text
-from ganzoo.data.folder import absolute
+from ganzoo.data.names import absolute
 from ganzoo.engine.precision import resolved
 from ganzoo.errors import SpecError, StoreError, TrainingError
 from ganzoo.layout import MAX_CONFIG, RUN

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ganzoo.data import load
-from ganzoo.data.folder import preprocessing_of
+from ganzoo.data.names import preprocessing_of
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint, prepare
 from ganzoo.engine.training import Training

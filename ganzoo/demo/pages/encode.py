@@ -11,8 +11,8 @@ from ganzoo.demo import inputs, outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import Examples
 from ganzoo.demo.model_registry import ModelRegistry
-from ganzoo.demo.pages.generate import between
 from ganzoo.errors import TaskError
+from ganzoo.models.latents import between
 from ganzoo.models.model import Model
 from ganzoo.spec.draws import NOISE, Image
 from ganzoo.spec.spec import Spec

@@ -10,8 +10,8 @@ import numpy as np
 from ganzoo.demo import inputs, outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, then
 from ganzoo.demo.model_registry import ModelRegistry
+from ganzoo.models.latents import between, of_seed
 from ganzoo.models.model import Model
-from ganzoo.models.task_inputs import sample_noise
 from ganzoo.spec.draws import NOISE, Label, Normal, Uniform
 from ganzoo.spec.spec import Spec
 
@@ -127,29 +127,9 @@ def animate(
 def noise_of(model: Model, count: int, seed: int, truncation: Any) -> dict[str, np.ndarray]:
     """The noise of a seed for the page's task, scaled by the truncation."""
     scale = inputs.number("truncation", truncation, 0.05, 1.5)
-    found: dict[str, np.ndarray] = {}
-    for name, draw in _noises(model.spec).items():
-        rows = sample_noise(draw, count, seed, name).numpy()
-        if isinstance(draw, Normal):
-            found[name] = rows * np.float32(scale)
-        else:
-            middle = np.float32((draw.low + draw.high) / 2)
-            # nothing outside of what it was trained on
-            found[name] = middle + (rows - middle) * np.float32(min(scale, 1.0))
-    return found
-
-
-def between(first: np.ndarray, second: np.ndarray, place: float) -> np.ndarray:
-    """Noise on the way from `first` (0) to `second` (1), row by row, (n, size).
-
-    Along the great circle (arXiv:1609.04468), with lengths in between too: the straight line
-    passes through noise of lengths that hardly ever occur.
-    """
-    lengths = [np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9 for rows in (first, second)]
-    a, b = first / lengths[0], second / lengths[1]
-    angle = np.arccos(np.clip((a * b).sum(1, keepdims=True), -1 + 1e-6, 1 - 1e-6))
-    way = (np.sin((1 - place) * angle) * a + np.sin(place * angle) * b) / np.sin(angle)
-    return (way * ((1 - place) * lengths[0] + place * lengths[1])).astype(np.float32)
+    name = _task(model.spec)
+    assert name is not None  # the registry listed what fits
+    return of_seed(model, model.spec.tasks[name], count, seed, scale)
 
 
 def _noises(spec: Spec) -> dict[str, Normal | Uniform]:

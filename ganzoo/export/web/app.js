@@ -203,18 +203,19 @@ function generating(name, task) {
   return parts;
 }
 
-// The way from a seed to another: along the sphere for normal noise, straight for uniform noise.
+// The way from a seed to another, as ganzoo.models.latents: along the sphere for normal noise, with
+// lengths in between too, and straight for uniform noise.
 function onTheWay(input, a, b, share) {
   const [start, end] = [drawn(input, 1, a), drawn(input, 1, b)];
   const dot = (x, y) => x.reduce((sum, value, index) => sum + value * y[index], 0);
   let [from, to] = [1 - share, share];
   if (input.kind === "normal") {
-    const cosine = dot(start, end) / Math.sqrt(dot(start, start) * dot(end, end));
-    const angle = Math.acos(Math.min(1, Math.max(-1, cosine)));
-    if (Math.sin(angle) > 1e-6) {
-      from = Math.sin((1 - share) * angle) / Math.sin(angle);
-      to = Math.sin(share * angle) / Math.sin(angle);
-    }
+    const [first, second] = [Math.sqrt(dot(start, start)) + 1e-9, Math.sqrt(dot(end, end)) + 1e-9];
+    const cosine = dot(start, end) / first / second;
+    const angle = Math.acos(Math.min(1 - 1e-6, Math.max(1e-6 - 1, cosine)));
+    const length = ((1 - share) * first + share * second) / Math.sin(angle);
+    from = (Math.sin((1 - share) * angle) * length) / first;
+    to = (Math.sin(share * angle) * length) / second;
   }
   return start.map((value, index) => from * value + to * end[index]);
 }

@@ -1,0 +1,238 @@
+"""Commands that draw with a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ganzoo.cli.console import (
+    PICTURES,
+    Device,
+    ModelName,
+    app,
+    check_folder,
+    check_output,
+    err,
+    is_folder,
+    out,
+)
+from ganzoo.errors import DataError, TaskError
+
+EACH = "each"
+"""In place of a class: all of them in turn."""
+MOST_ON_A_SHEET = 10_000
+RATE = 20
+"""Frames a second."""
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label", "--labels",
+        help="The class, by number or name, or each; may be given again.",
+    ),
+]  # fmt: skip
+Truncation = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=2.0, help="Less than 1: more typical samples, and less variety."),
+]
+TaskName = Annotated[str | None, typer.Option(help="The task, where there are several.")]
+
+
+@app.command()
+def sample(
+    model: ModelName,
+    n: Annotated[int, typer.Option("-n", min=1, max=100_000, help="How many.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o",
+            "--output",
+            help="A sheet (.png), DIR/ for a file each with a manifest, or arrays (.npz).",
+        ),
+    ] = "samples.png",
+    label: Labels = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="What to draw, for models that take sentences; may be given again."),
+    ] = None,
+    truncation: Truncation = None,
+    task: TaskName = None,
+    device: Device = "cpu",
+) -> None:
+    """Draw samples of a model: a sheet, a folder of pictures, or arrays.
+
+    Of several classes or texts, each is drawn in turn.
+    """
+    folder, place = is_folder(output), Path(output)
+    if folder:
+        check_folder(place)
+    else:
+        check_output(place, "a sheet or archive", (*PICTURES, ".npz"))
+        if place.suffix.lower() != ".npz" and n > MOST_ON_A_SHEET:
+            raise DataError(
+                f"-n {n}: a sheet holds at most {MOST_ON_A_SHEET:,}; -o {place.stem}/ writes a "
+                f"file each, -o {place.stem}.npz arrays"
+            )
+    from ganzoo import pictures
+    from ganzoo.hub import from_pretrained
+    from ganzoo.models import drawing
+    from ganzoo.runs.samples import inputs
+
+    loaded = from_pretrained(model, device=device)
+    given: dict[str, Any] = {
+        word: [said[index % len(said)] for index in range(n)]
+        for word, said in (("label", classes(loaded, label or [])), ("text", text))
+        if said
+    }
+    if not given:
+        given = inputs(loaded.spec, loaded.task("generate", task), n)
+    found = drawing.drawn(loaded, n, seed, task=task, truncation=truncation, **given)
+    if folder:
+        drawing.save_folder(found, place)
+    elif place.suffix.lower() == ".npz":
+        drawing.save_arrays(found, place)
+    else:
+        pictures.save_sheet(found.images, place)
+    out.print(f"{n} samples of {loaded.title}, seed {seed}: {output}", markup=False)
+
+
+def classes(model: Any, said: list[str]) -> list[str | int]:
+    """Classes as they were typed: names, or numbers where no class is called so; each: all."""
+    from ganzoo.spec.draws import Label
+
+    draws = [draw for draw in model.spec.draws.values() if isinstance(draw, Label)]
+    names = {name for draw in draws for name in draw.names}
+    if EACH in said and EACH not in names:
+        if said != [EACH]:
+            raise TaskError(f"--label {EACH} means all classes; give no other beside it")
+        if not draws:
+            raise TaskError(f"{model.title} has no classes; leave --label out")
+        return [*range(draws[0].classes)]
+    numbers = {word for word in said if word.isascii() and word.isdigit() and len(word) < 10}
+    return [int(word) if word in numbers - names else word for word in said]
+
+
+@app.command()
+def interpolate(
+    model: ModelName,
+    stops: Annotated[
+        list[str],
+        typer.Argument(metavar="A B", help="Seeds, or pictures for models that encode; or more."),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .gif, or .mp4.")] = Path(
+        "walk.gif"
+    ),
+    frames: Annotated[int, typer.Option(min=2, max=2_000, help="How many pictures.")] = 60,
+    label: Annotated[str | None, typer.Option(help="The class, by number or name.")] = None,
+    text: Annotated[str | None, typer.Option(help="A sentence, for models that take one.")] = None,
+    truncation: Truncation = None,
+    task: TaskName = None,
+    device: Device = "cpu",
+) -> None:
+    """Draw the way from one seed to another, or from one picture to another."""
+    check_output(output, "the animation", (".gif", ".mp4"))
+    if len(stops) < 2:
+        raise TaskError(f"from {stops[0]} to where? Give two seeds or pictures, or more")
+    seeds = [int(stop) for stop in stops if stop.removeprefix("-").isdigit()]
+    if seeds and len(seeds) < len(stops):
+        raise TaskError(f"stops are all seeds or all pictures, not both: {' '.join(stops)}")
+    from PIL import Image
+
+    from ganzoo import pictures
+    from ganzoo.hub import from_pretrained
+    from ganzoo.models import drawing
+
+    loaded = from_pretrained(model, device=device)
+    given: dict[str, Any] = {}
+    if label is not None:
+        given["label"] = classes(loaded, [label])[0]
+    if text is not None:
+        given["text"] = text
+    if seeds:
+        way: Any = seeds
+    else:
+        if loaded.latent is None:
+            raise TaskError(
+                f"{loaded.title} makes no images of codes, so its stops are seeds: whole numbers"
+            )
+        if given:
+            raise TaskError(
+                "between pictures, nothing else is chosen; leave --label and --text out"
+            )
+        way = loaded.encode([Path(stop) for stop in stops], task=loaded.latent)
+    made = drawing.walk(loaded, way, frames, task=task, truncation=truncation, **given)
+    shown = drawing.enlarged(made)
+    if output.suffix.lower() == ".mp4":
+        drawing.save_video(shown, output, RATE)
+    else:
+        pictures.animation(
+            [Image.fromarray(one) for one in shown], output, seconds=len(shown) / RATE, hold=1
+        )
+    out.print(f"{len(shown)} pictures from {' to '.join(stops)}: {output}", markup=False)
+
+
+@app.command()
+def project(
+    model: ModelName,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="PICTURE", help="Picture files, or folders of them.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The sheet of pairs.")] = Path(
+        "projections.png"
+    ),
+    noise: Annotated[
+        Path | None, typer.Option(help="Keep what was found: an .npz of noise, class and error.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, max=10_000, help="Of the search.")] = 200,
+    starts: Annotated[int, typer.Option(min=1, max=64, help="Tried for each picture.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of the starts.")] = 0,
+    label: Annotated[
+        str | None, typer.Option(help="The class; by default several are tried.")
+    ] = None,
+    task: TaskName = None,
+    device: Device = "cpu",
+) -> None:
+    """Look for pictures among those that a model can draw, and show what comes nearest."""
+    from ganzoo.cli.infer import pictures_of
+
+    check_output(output, "the sheet", PICTURES)
+    if noise is not None:
+        check_output(noise, "the archive", (".npz",), "--noise")
+    found = pictures_of(files)
+    if len(found) > MOST_PROJECTED:
+        raise DataError(f"{len(found):,} pictures; at most {MOST_PROJECTED} are sought at once")
+    import numpy as np
+    from rich.progress import Progress
+
+    from ganzoo import pictures
+    from ganzoo.atomic import write_bytes
+    from ganzoo.hub import from_pretrained
+    from ganzoo.models.projection import drawn_image
+    from ganzoo.models.projection import project as project_
+
+    loaded = from_pretrained(model, device=device)
+    with Progress(console=err, transient=True) as progress:
+        bar = progress.add_task("searching", total=steps)
+        made = project_(
+            loaded, found, steps=steps, starts=starts, seed=seed, task=task,
+            label=None if label is None else classes(loaded, [label])[0],
+            note=lambda step: progress.advance(bar),
+        )  # fmt: skip
+    wanted = loaded.seen(found, drawn_image(loaded, loaded.task("generate", task)))
+    pictures.save_pairs(wanted, made.images, output)
+    if noise is not None:
+        import io
+
+        content = io.BytesIO()
+        labels = {} if made.labels is None else {"label": made.labels}
+        np.savez_compressed(content, errors=made.errors, **labels, **made.noise)
+        write_bytes(noise, content.getvalue())
+    for file, error, before in zip(found, made.errors, made.starting, strict=True):
+        out.print(f"{file}: mean squared error {error:.4f}, from {before:.4f}", markup=False)
+    out.print(f"pictures above what {loaded.title} can draw of them: {output}", markup=False)
+
+
+MOST_PROJECTED = 64
+"""Pictures that are sought at once."""
