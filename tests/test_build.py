@@ -247,12 +247,14 @@ def test_an_embedding_is_a_table() -> None:
     assert torch.equal(net(y), table[y].tanh())
 
 
-def test_join_adds_and_concatenates() -> None:
+def test_join_adds_multiplies_and_concatenates() -> None:
     vector, maps = torch.rand(2, 3), torch.rand(2, 3, 4, 4)
     tiled = vector[:, :, None, None]
     assert torch.equal(join([maps, vector], "add"), maps + tiled)
     assert join([vector, maps], "concatenate").shape == (2, 6, 4, 4)
     assert torch.equal(join([vector, vector, vector], "add"), vector + vector + vector)
+    assert torch.equal(join([maps, vector], "multiply"), maps * tiled)
+    assert torch.equal(join([vector, vector, vector], "multiply"), vector * vector * vector)
 
 
 def test_reading_a_tap_alone_stops_there() -> None:
@@ -393,7 +395,7 @@ def test_closed_form_of_each_layer(layer: Layer) -> None:
     assert quick.leaves == dry.leaves
 
 
-@pytest.mark.parametrize("join", ["concatenate", "add"])
+@pytest.mark.parametrize("join", ["concatenate", "add", "multiply"])
 def test_closed_form_of_joins(join: str) -> None:
     """A label's one-hot beside a map, at the start and in the middle."""
     network = Network(

@@ -128,7 +128,10 @@ class Dice:
             elif kind == 2:
                 layers.append(L.Skip(self.row(inputs, shape, self.one_of([0, depth - 1]))))
             elif kind == 3 and inputs:
-                through, how = self.row(inputs, None, 0), self.one_of(["concatenate", "add"])
+                through, how = (
+                    self.row(inputs, None, 0),
+                    self.one_of(["concatenate", "add", "multiply"]),
+                )
                 layers.append(L.Inject(self.one_of(inputs), through, how))
             elif kind == 5 and inputs:
                 name = self.one_of(inputs)
@@ -164,7 +167,7 @@ class Dice:
             for name, shape, label in zip(names, shapes, labels, strict=True)
         }
         start = shapes[0] if len(names) == 1 and not branches["u"] else None
-        body, how = self.row(names[1:], start), self.one_of(["concatenate", "add"])
+        body, how = self.row(names[1:], start), self.one_of(["concatenate", "add", "multiply"])
         return Network(branches, body, how), shapes, labels
 
 

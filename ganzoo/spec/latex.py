@@ -166,7 +166,7 @@ def layer_text(layer: Layer) -> str:
         case Inject():
             through = " > ".join([layer.input, *(layer_text(part) for part in layer.through)])
             through = f"({through})" if layer.through else through
-            return f"inject {through}" + (" (add)" if layer.join == "add" else "")
+            return f"inject {through}" + ("" if layer.join == "concatenate" else f" ({layer.join})")
         case _:
             shown: list[str] = []
             for key, value in values.items():

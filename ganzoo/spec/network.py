@@ -71,7 +71,7 @@ class Network(Frozen):
         inputs: name of each input in order of the call, with the layers of its own branch.
         layers: the body. It starts from the inputs that no Inject names, joined.
         join: how they are joined: side by side along the channels (a vector beside a map
-            is tiled over space), or added.
+            is tiled over space), added or multiplied.
         init: how the weights begin.
         weight: how the weights of its layers are wrapped (spectral, equalized, weight_norm),
             where a layer itself says nothing.
@@ -82,7 +82,7 @@ class Network(Frozen):
 
     inputs: Annotated[Named[Layers], Field(min_length=1, max_length=16)]
     layers: Layers
-    join: Literal["concatenate", "add"] = "concatenate"
+    join: Literal["concatenate", "add", "multiply"] = "concatenate"
     init: Init = Default()
     weight: AnyWeight | None = None
     frozen: bool = False
@@ -93,7 +93,7 @@ class Network(Frozen):
             self,
             inputs: Mapping[str, Sequence[Layer]],
             layers: Sequence[Layer],
-            join: Literal["concatenate", "add"] = "concatenate",
+            join: Literal["concatenate", "add", "multiply"] = "concatenate",
             init: Init = ...,
             weight: AnyWeight | None = None,
             frozen: bool = False,

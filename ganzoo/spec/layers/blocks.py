@@ -51,7 +51,9 @@ class Tap(Layer):
 class Inject(Layer):
     """Brings a named input in at this depth, after `through`; or what a tap before it named.
 
-    A vector joins a map tiled over space. `join` concatenates along the channels or adds.
+    A vector joins a map tiled over space. `join` concatenates along the channels, adds, or
+    multiplies: gates, and with Residual gains of 1 + f(y) (FiLM, arXiv:1709.07871; of maps SPADE,
+    arXiv:1903.07291).
     """
 
     kind: Literal["inject"] = Field("inject", init=False)

@@ -1,7 +1,11 @@
-"""Values side by side along the channels, or added; a vector beside maps is tiled over space."""
+"""Values side by side along the channels, added, or multiplied.
+
+A vector beside maps is tiled over space.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +14,7 @@ from ganzoo.spec.layers.layer import Shape, features
 if TYPE_CHECKING:
     from torch import Tensor
 
-Join = Literal["concatenate", "add"]
+Join = Literal["concatenate", "add", "multiply"]
 
 
 def joined_shape(shapes: Sequence[Shape], how: Join, *, tile: bool = True) -> Shape:
@@ -24,9 +28,10 @@ def joined_shape(shapes: Sequence[Shape], how: Join, *, tile: bool = True) -> Sh
             shape if len(shape) == 3 else (features(shape), *space)  # each number is a channel
             for shape in shapes
         ]
-    if how == "add":
+    if how != "concatenate":
         if len(set(shapes)) > 1:
-            raise ValueError(f"{_listed(shapes)} differ, and are added")
+            done = "added" if how == "add" else "multiplied"
+            raise ValueError(f"{_listed(shapes)} differ, and are {done}")
         return shapes[0]
     channels = sum(shape[0] for shape in shapes if features(shape))
     if len({shape[1:] for shape in shapes}) > 1:
@@ -48,6 +53,8 @@ def join(values: Sequence[Tensor], how: Join) -> Tensor:
         ]
     if how == "concatenate":
         return torch.cat(tuple(values), 1)
+    if how == "multiply":
+        return math.prod(values[1:], start=values[0])
     return torch.stack(tuple(values)).sum(0)
 
 
