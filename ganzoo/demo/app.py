@@ -23,7 +23,16 @@ from ganzoo.demo.endpoints import WAITING, guard
 from ganzoo.demo.examples import Examples
 from ganzoo.demo.live_training import MOST_SECONDS, LiveTraining
 from ganzoo.demo.model_registry import ModelRegistry
-from ganzoo.demo.pages import anomalies, encode, generate, inspect, text, train, translate
+from ganzoo.demo.pages import (
+    anomalies,
+    encode,
+    generate,
+    inspect,
+    laboratory,
+    text,
+    train,
+    translate,
+)
 
 PAGES: tuple[ModuleType, ...] = (generate, text, anomalies, encode, translate, inspect)
 """The pages of models. A page that fits no model is left out."""
@@ -73,6 +82,8 @@ def build(
                     # the first page is open when somebody comes, the others are filled on demand
                     made = module.page(registry, tab.select if menus else app.load, *more)
                 menus += [(menu, module.fits) for menu in made]
+            with gr.Tab(laboratory.TITLE, id=laboratory.TITLE) as tab:
+                laboratory.page(tab.select, app)
             if live.offered:
                 with gr.Tab(train.TITLE, id=train.TITLE):
                     train.page(registry, app, live, menus)

@@ -84,6 +84,7 @@ input[type="range"] { --neutral-200: #cbd5e1; }
 .verdict .line { position: absolute; top: -3px; left: 50%; height: 20px;
   border-left: 2px dashed currentColor; opacity: 0.55; }
 .verdict .under { text-align: center; font-size: 0.85rem; margin-top: 0.5rem; opacity: 0.8; }
+.laboratory { width: 100%; height: 1400px; border: 0; display: block; }
 footer { opacity: 0.7; }
 footer .divider { display: none; }
 @media (max-width: 640px) {

@@ -7,8 +7,9 @@ const REMEDIES = {
     why: "each fake is judged against a real point, and penalties keep the slopes at both calm" },
   r1r2: { label: "Add R1 + R2", change: { add: "r1r2" },
     why: "slopes at data and fakes cost, so the discriminator stops swinging past them" },
-  "wgan-gp": { label: "WGAN-GP", change: { loss: "wgan-gp", add: "none", repeat: 5, clip: 0, numbers: {} },
-    why: "a critic with slopes near 1 points the way from everywhere" },
+  "wgan-gp": { label: "WGAN-GP, gently", change: { loss: "wgan-gp", add: "none", repeat: 5, clip: 0, unroll: 0,
+    opt: "own", lrd: 0.001, lrg: 0.001, numbers: { penalty: 1 } },
+    why: "a critic with slopes near 1 points the way from everywhere, at rates that it bears" },
   nonsaturating: { label: "Non-saturating loss", change: { loss: "nonsaturating" },
     why: "its gradient is strongest where the discriminator is surest" },
 };
