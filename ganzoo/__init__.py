@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ganzoo.spec.spec import Spec, Task
     from ganzoo.spec.variant import Fields, Variant
     from ganzoo.spec.vocabulary import Function
+    from ganzoo.trackers.tracker import Tracker
 
 _PUBLIC = {
     "DataSet": "ganzoo.data.catalog",
@@ -50,6 +51,7 @@ _PUBLIC = {
     "Spec": "ganzoo.spec.spec",
     "Step": "ganzoo.engine",
     "Task": "ganzoo.spec.spec",
+    "Tracker": "ganzoo.trackers.tracker",
     "Variant": "ganzoo.spec.variant",
     "embed": "ganzoo.data.text_encoder",
     "from_pretrained": "ganzoo.hub",
@@ -81,6 +83,7 @@ __all__ = [
     "Spec",
     "Step",
     "Task",
+    "Tracker",
     "Variant",
     "embed",
     "from_pretrained",

@@ -14,7 +14,8 @@ from ganzoo.cli.terminal import prepare
 from ganzoo.layout import LIMIT
 
 # the commands, in the order of `ganzoo --help`
-from ganzoo.cli import listing, inspect, training, infer, export, evaluate, hub, authoring, demo  # noqa: F401 # isort: skip
+from ganzoo.cli import listing, inspect, training, differing  # noqa: F401 # isort: skip
+from ganzoo.cli import infer, export, evaluate, hub, authoring, demo  # noqa: F401 # isort: skip
 
 
 def main() -> None:
