@@ -284,6 +284,7 @@ WHOLE = {
     "cuda": "what differs on a GPU",
     "house": "this file",
     "modern_variants": "plugins of this repository, of papers since 2016",
+    "notebooks": "docs/notebooks",
     "packaging": "wheels",
     "papers": "docs/papers.md",
     "preprocessing": "one declaration, from data through training to use",
