@@ -86,6 +86,17 @@ def gan(
     return Spec(**{**parts, **changes})
 
 
+def of_digits(**changes: Any) -> Spec:
+    """A small GAN of the bundled digits, 28x28, whose classes a classifier knows."""
+    networks = {
+        "G": Network({"z": ()}, [Linear(784), Tanh(), Reshape((1, 28, 28))]),
+        "D": Network({"x": ()}, [Flatten(), Linear(8), LeakyReLU(), Linear(1)]),
+    }
+    draws = {"x": Image((1, 28, 28)), "z": Normal(4)}
+    parts = {"networks": networks, "draws": draws, "ema": {"G": 0.9}, "steps": 8, "batch": 8}
+    return gan(**{**parts, **changes})
+
+
 def circling() -> Spec:
     """A linear discriminator and a generator of one picture, which circle it (arXiv:1801.04406)."""
     made = gan((5e-3, 0.0), (5e-3, 0.0), latent=1)

@@ -5,9 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ganzoo import runs
 from ganzoo.spec.difference import Difference, differences
-from tests.test_cli import TINY, run
-from tests.test_runs import carried_out
+from tests.builders import TINY, data_of, run
+from tests.table import TABLE
+
+
+def carried_out(folder: Path, steps: int = 6) -> Path:
+    made = runs.Settings("tiny-gan", TABLE["gan"](), "gan", steps, 4, precision="fp32")
+    for _ in runs.carry_out(folder, data_of("gan"), settings=made):
+        pass
+    return folder
 
 
 def test_paths_and_values() -> None:

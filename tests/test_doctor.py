@@ -19,9 +19,9 @@ from ganzoo.runs import doctor
 from ganzoo.runs.doctor import About, diagnose
 from ganzoo.runs.looks import spread_of, twins
 from ganzoo.spec import Spec
-from tests.sick_runs import STEPS, circling, gan, one_picture, trained
+from tests.builders import run
+from tests.sick_runs import STEPS, circling, gan, of_digits, one_picture, trained
 from tests.table import TABLE
-from tests.test_cli import run
 
 FAST = (1e-3, 0.5)
 WASSERSTEIN = {"critic": "mean(D(fake)) - mean(D(x))"}
@@ -216,11 +216,10 @@ def test_the_page_shows_what_it_says(capsys) -> None:
 def test_classes_are_counted_where_a_classifier_is_installed() -> None:
     from ganzoo.data import load
     from ganzoo.runs.looks import Looks
-    from tests.test_selection import spec_of
 
     source = load("digits")
     made = Training(
-        spec_of(), source, batch=8, seed=0, device=torch.device("cpu"), precision="fp32"
+        of_digits(), source, batch=8, seed=0, device=torch.device("cpu"), precision="fp32"
     )
     looks = Looks(made, source, "digits")
     for rows, share in ((torch.arange(64), 1.0), (torch.arange(64) * 10 + 3, 0.1)):

@@ -14,9 +14,7 @@ from ganzoo.errors import SpecError
 from ganzoo.plugins.host import default
 from ganzoo.runs.run_file import RunFile, is_run, template
 from ganzoo.spec import files
-from tests.test_cli import photos, run, tiny
-
-__all__ = ["photos", "tiny"]
+from tests.builders import run
 
 
 def written(folder: Path, text: str, name: str = "run.yaml") -> Path:

@@ -18,23 +18,13 @@ from ganzoo.publish.card import card
 from ganzoo.runs import selection
 from ganzoo.runs.recorder import Recorder
 from ganzoo.runs.selection import Selection
-from ganzoo.spec import Flatten, Image, LeakyReLU, Linear, Network, Reshape, Tanh
+from tests.sick_runs import of_digits
 from tests.table import TABLE
-from tests.tiny_specs import gan
 
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch) -> None:
     monkeypatch.setattr(selection, "COUNT", 40)
-
-
-def spec_of() -> Any:
-    networks = {
-        "G": Network({"z": ()}, [Linear(784), Tanh(), Reshape((1, 28, 28))]),
-        "D": Network({"x": ()}, [Flatten(), Linear(8), LeakyReLU(), Linear(1)]),
-    }
-    draws = {**gan().draws, "x": Image((1, 28, 28))}
-    return gan(networks=networks, draws=draws, ema={"G": 0.9})
 
 
 def digits() -> Source:
@@ -45,7 +35,7 @@ def digits() -> Source:
 
 def settings_of(steps: int = 9, **more: Any) -> runs.Settings:
     chosen: dict[str, Any] = {"figure": "fid", "eval_every": 2, **more}
-    return runs.Settings("tiny", spec_of(), "digits", steps, 8, precision="fp32", **chosen)
+    return runs.Settings("tiny", of_digits(), "digits", steps, 8, precision="fp32", **chosen)
 
 
 def valued(monkeypatch, values: dict[int, float]) -> list[int]:
@@ -208,7 +198,7 @@ def test_measuring_changes_no_bit(tmp_path: Path) -> None:
         bits.append(weights(last if last.is_dir() else folder / "model"))
     import ganzoo
 
-    steps = ganzoo.train(spec_of(), digits(), steps=6, batch=8, precision="fp32")
+    steps = ganzoo.train(of_digits(), digits(), steps=6, batch=8, precision="fp32")
     *_, step = steps
     path = store.save(step.model(), tmp_path / "bare")
     assert bits[0] == bits[1] == weights(path)
@@ -223,13 +213,13 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_written(tmp_path:
     ):
         with pytest.raises(error, match=text):
             options: dict[str, Any] = {"every": 2, "patience": 0, **_renamed(more)}
-            selection.check(spec_of(), **options)
+            selection.check(of_digits(), **options)
     made = runs.Settings(
         "x", TABLE["discogan"](), "digits", 6, 4, precision="fp32", figure="fid", eval_every=2
     )
     with pytest.raises(SpecError, match="has no task that generates"):
         selection.check(made.spec, "fid", 2, 0)
-    unknown = runs.Settings("x", spec_of(), "nowhere", 6, 4, figure="fid", eval_every=2)
+    unknown = runs.Settings("x", of_digits(), "nowhere", 6, 4, figure="fid", eval_every=2)
     with pytest.raises(UnknownNameError, match="nowhere"):
         carried_out(folder, unknown)
     assert not folder.exists()

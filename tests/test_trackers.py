@@ -16,8 +16,8 @@ from ganzoo.errors import TrainingError, UnknownNameError
 from ganzoo.plugins import host
 from ganzoo.plugins.host import Host
 from ganzoo.trackers import TRACKERS, Tracked, Tracker
+from tests.builders import data_of
 from tests.table import TABLE
-from tests.test_runs import data_of
 
 TERMS = {"losses/D.real", "losses/D.fake", "losses/G.adversarial"}
 

@@ -15,7 +15,7 @@ from ganzoo.publish.card import card
 from ganzoo.runs import transfer
 from ganzoo.spec import Flatten, LeakyReLU, Linear, Network, Reshape, Spec, Tanh
 from ganzoo.testing import noise
-from tests.tiny_specs import SIDE, critic, gan, training
+from tests.builders import SIDE, critic, gan, training
 
 
 def spec_of(units: int = 16) -> Spec:
