@@ -25,7 +25,7 @@ from statistics import fmean, median
 from typing import Any
 
 from ganzoo.errors import SpecError
-from ganzoo.spec.losses.roles import Game
+from ganzoo.spec.losses.roles import Roles
 from ganzoo.spec.spec import Spec
 
 Lines = Sequence[Mapping[str, Any]]
@@ -94,7 +94,7 @@ class About:
     def of(cls, spec: Spec) -> About:
         """What a Spec says; only its length where it has not one generator and discriminator."""
         try:
-            game = Game.of(spec)
+            game = Roles.of(spec)
         except SpecError:
             return cls(spec.steps)
         by = {update.train[0]: update for update in spec.stages[0].updates}

@@ -26,7 +26,7 @@ from ganzoo.plugins.host import default
 from ganzoo.runs.samples import SHEET
 from ganzoo.seed import key
 from ganzoo.spec.draws import Image
-from ganzoo.spec.losses.roles import Game
+from ganzoo.spec.losses.roles import Roles
 
 SIDE = 16
 """Pixels a side to which pictures are averaged before they are compared."""
@@ -53,7 +53,7 @@ class Looks:
         self._extractor: Extractor | None = None
         self._known: frozenset[int] | None = None
         try:
-            self.game: Game | None = Game.of(training.spec)
+            self.game: Roles | None = Roles.of(training.spec)
         except SpecError:
             self.game = None
 
