@@ -31,21 +31,21 @@ class RunFile(Frozen):
     settings: dict[str, Any] = Field(default_factory=dict)
     loss: Text = None
     lr: float | str | None = None
-    steps: int | None = Field(None, ge=1)
-    epochs: float | None = Field(None, gt=0)
-    batch: int | None = Field(None, ge=1, le=100_000)
+    steps: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0)
+    batch: int | None = Field(default=None, ge=1, le=100_000)
     seed: int | None = None
     precision: Text = None
     device: Text = None
     out: Text = None
     start: Text = None
     figure: Text = None
-    eval_every: int | None = Field(None, ge=1)
-    patience: int | None = Field(None, ge=1)
+    eval_every: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
     track: tuple[str, ...] = ()
     snapshots: bool = False
     strict: bool = False
-    minutes: float | None = Field(None, ge=0)
+    minutes: float | None = Field(default=None, ge=0)
 
     @classmethod
     def read(cls, path: str | Path) -> RunFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 MISSING = None
 """What stands for a side that has nothing at a path; JSON's null counts as nothing."""
@@ -32,8 +32,8 @@ def differences(first: Any, second: Any, path: str = "") -> Iterator[Difference]
         one, other = cast("Mapping[str, Any]", first), cast("Mapping[str, Any]", second)
         for key in dict.fromkeys((*one, *other)):
             yield from differences(one.get(key), other.get(key), f"{path}.{key}".lstrip("."))
-    elif _is_list(first) and _is_list(second):
-        yield from _lists(first, second, path)
+    elif _is_list(cast("object", first)) and _is_list(cast("object", second)):
+        yield from _lists(cast("Sequence[Any]", first), cast("Sequence[Any]", second), path)
     elif first != second:
         yield Difference(path, first, second)
 
@@ -62,5 +62,5 @@ def _word(item: Any) -> str:
     return repr(item)
 
 
-def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
+def _is_list(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
