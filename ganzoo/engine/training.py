@@ -78,7 +78,7 @@ class Training:
         self.plan = Plan(spec)
         self.networks = build(spec)
         check_trained(spec, self.networks)
-        self.precision = resolved(precision, device)
+        self.precision: Precision = resolved(precision, device)
         if device.type == "cpu":
             heap.keep()
         bf16 = self.precision == "bf16"
