@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ganzoo.spec.spec import Spec, Task
     from ganzoo.spec.variant import Fields, Variant
     from ganzoo.spec.vocabulary import Function
+    from ganzoo.trackers.tracker import Tracker
 
 _PUBLIC = {
     "DataSet": "ganzoo.data.catalog",
@@ -51,6 +52,7 @@ _PUBLIC = {
     "Spec": "ganzoo.spec.spec",
     "Step": "ganzoo.engine",
     "Task": "ganzoo.spec.spec",
+    "Tracker": "ganzoo.trackers.tracker",
     "Variant": "ganzoo.spec.variant",
     "as_source": "ganzoo.data.given:source",
     "embed": "ganzoo.data.text_encoder",
@@ -83,6 +85,7 @@ __all__ = [
     "Spec",
     "Step",
     "Task",
+    "Tracker",
     "Variant",
     "as_source",
     "embed",

@@ -192,6 +192,7 @@ def loss_plot(
     Args:
         records: `{"step": 100, "losses": {"D.real": 0.6, "D.fake": 0.5, "G.fool": 1.1}}`, in
             order; a term need not stand in each. What comes before the last dot is the update.
+            `"figures": {"fid": 23.1}` are drawn in a panel of their own.
         path: a PNG of 1800 pixels width, made to be shown at 900; another ending, such as
             `.svg`, gives that format.
         title: stands above. word: stands before the name of each panel.
@@ -212,13 +213,16 @@ def loss_plot(
     panels = figure.subplots(down, across, squeeze=False, sharex=True).ravel()
     last = max(record["step"] for record in records)
     for panel, (update, lines) in zip(panels, terms.items(), strict=False):
-        _panel(panel, f"{word} {update}".strip(), lines, last)
+        named = update if update == MEASURED else f"{word} {update}".strip()
+        _panel(panel, named, lines, last)
     for panel in panels[len(terms) :]:
         panel.remove()
     figure.savefig(path)
     return Path(path)
 
 
+MEASURED = "measured on the way"
+"""The panel of figures, beside those of updates."""
 Line = tuple[np.ndarray, np.ndarray]
 """The steps at which a term was logged, and its values."""
 
@@ -231,7 +235,8 @@ def _lines(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Line]]:
     """The logged lines by update and term, in the order of their first appearance."""
     logged: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for record in records:
-        for name, value in record["losses"].items():
+        figures = {f"{MEASURED}.{name}": value for name, value in record.get("figures", {}).items()}
+        for name, value in (*record["losses"].items(), *figures.items()):
             update, _, term = name.rpartition(".")
             points = logged.setdefault(update, {}).setdefault(term, [])
             if math.isfinite(value):

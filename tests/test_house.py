@@ -17,7 +17,7 @@ HOUSE = ROOT / "ganzoo"
 
 ORDER = [
     "errors", "version", "layout", "lock", "atomic", "reading", "seed", "extension", "spec",
-    "data.catalog", "metrics.metric", "plugins", "nn", "data", "pictures",
+    "data.catalog", "metrics.metric", "trackers", "plugins", "nn", "data", "pictures",
     "models", "export", "engine", "hub", "metrics", "publish", "runs", "compare", "testing",
     "lab", "demo", "cli", "__main__",
 ]  # fmt: skip
@@ -210,7 +210,7 @@ def test_the_modules_above_the_line_come_without_torch() -> None:
         *(name for name in MODULES if name.startswith("ganzoo.spec")),
         "ganzoo.errors", "ganzoo.atomic", "ganzoo.reading", "ganzoo.models.config", "ganzoo.data",
         "ganzoo.data.catalog", "ganzoo.hub",
-        "ganzoo.metrics", "ganzoo.metrics.metric",
+        "ganzoo.metrics", "ganzoo.metrics.metric", "ganzoo.trackers",
         "ganzoo.plugins.hookspecs", "ganzoo.plugins.host", "ganzoo.plugins.named",
         "ganzoo.hub.remote", "ganzoo.hub.fetch", "ganzoo.cli",
     ]  # fmt: skip
@@ -304,6 +304,7 @@ WHOLE = {
     "docs": "docs/ and .github/workflows",
     "house": "this file",
     "modern_variants": "plugins of this repository, of papers since 2016",
+    "notebooks": "docs/notebooks",
     "packaging": "wheels",
     "papers": "docs/papers.md",
     "preprocessing": "one declaration, from data through training to use",

@@ -210,6 +210,17 @@ def test_a_loss_plot_has_a_panel_an_update_and_a_line_a_term(tmp_path):
         assert f"<!-- {word} -->" in text
 
 
+def test_a_figure_has_a_panel_beside_the_losses(tmp_path):
+    some = [record(k, D_real=1 / k) for k in range(1, 60)]
+    for one in some[9::10]:
+        one["figures"] = {"fid": 100.0 / one["step"]}
+    text = pictures.loss_plot(some, tmp_path / "p.svg").read_text()
+    for word in ("update D", "measured on the way", "fid"):
+        assert f"<!-- {word} -->" in text
+    assert "update measured" not in text
+    assert [*pictures._lines(some)[pictures.MEASURED]["fid"][0]] == [10, 20, 30, 40, 50]
+
+
 def test_spikes_do_not_set_the_limits(tmp_path):
     rng = np.random.default_rng(0)
     values = 1 + 0.1 * rng.random(500)

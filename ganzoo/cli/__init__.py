@@ -14,8 +14,8 @@ from ganzoo.cli.terminal import prepare
 from ganzoo.layout import LIMIT
 
 # the commands, in the order of `ganzoo --help`
-from ganzoo.cli import listing, inspect, training, draw, infer, export, evaluate, hub  # noqa: F401 # isort: skip
-from ganzoo.cli import authoring, demo, lab  # noqa: F401 # isort: skip
+from ganzoo.cli import listing, inspect, training, differing, draw  # noqa: F401 # isort: skip
+from ganzoo.cli import infer, export, evaluate, hub, authoring, demo, lab  # noqa: F401 # isort: skip
 
 
 def main() -> None:

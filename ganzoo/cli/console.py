@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,9 +96,14 @@ DataName = Annotated[str | None, typer.Option(help=DATA_HELP, autocompletion=com
 
 
 def declared(
-    target: str, data: str | None, settings: list[str] | None, loss: str | None = None
+    target: str,
+    data: str | None,
+    settings: list[str] | Mapping[str, Any] | None,
+    loss: str | None = None,
 ) -> tuple[Spec, dict[str, Any]]:
     """The Spec of a variant or of a file, and what config.json says of its making.
+
+    Settings are those of `--set`, or values by name.
 
     With a loss of another name, what it changes is said on the error stream.
     """
@@ -111,7 +117,9 @@ def declared(
     return spec, {**made_by, "loss": facts}
 
 
-def _own(target: str, data: str | None, settings: list[str] | None) -> tuple[Spec, dict[str, Any]]:
+def _own(
+    target: str, data: str | None, settings: list[str] | Mapping[str, Any] | None
+) -> tuple[Spec, dict[str, Any]]:
     from ganzoo.plugins.host import default
     from ganzoo.spec import files
 
@@ -121,7 +129,7 @@ def _own(target: str, data: str | None, settings: list[str] | None) -> tuple[Spe
         return files.read(target), {"variant": "", "file": Path(target).name}
     host = default()
     variant = host.variant(target)
-    made = variant.parse(given(settings))
+    made = variant.parse(dict(settings) if isinstance(settings, Mapping) else given(settings))
     plugin = host.providers["variants", target]
     version = next((p.version for p in host.plugins if p.distribution == plugin), "")
     spec = made.spec(fields("mnist" if data is None else data))

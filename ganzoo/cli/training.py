@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import time
 import warnings
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.cli.console import DataName, LossName, Setting, app, declared, err, out
-from ganzoo.errors import SpecError, UnknownNameError
+from ganzoo.cli.console import DATA_HELP, DataName, LossName, Setting, app, err, fields, out
+from ganzoo.errors import SpecError
 
 if TYPE_CHECKING:
     from ganzoo.spec.spec import Spec
@@ -22,17 +21,47 @@ if TYPE_CHECKING:
 
 @app.command()
 def train(
-    target: Annotated[str | None, typer.Argument(help="A variant or a Spec file.")] = None,
+    target: Annotated[
+        str | None, typer.Argument(help="A variant, a Spec file, or a run file (`ganzoo init`).")
+    ] = None,
     data: DataName = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Number of rounds; default: the Spec's.")
     ] = None,
+    epochs: Annotated[
+        float | None, typer.Option(min=0, help="Passes over the data, instead of --steps.")
+    ] = None,
     batch: Annotated[int | None, typer.Option(min=1, max=100_000, help="Batch size.")] = None,
+    lr: Annotated[
+        str | None,
+        typer.Option(help="Learning rate, if the variant has one setting for it."),
+    ] = None,
     set: Setting = None,
     loss: LossName = None,
     seed: Annotated[int | None, typer.Option(help="Random seed; default 0.")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="Start from the weights of another model, or of a run."),
+    ] = None,
     out_: Annotated[Path | None, typer.Option("--out", help="Folder for the run.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Resume the run in this folder.")] = None,
+    figure: Annotated[
+        str | None,
+        typer.Option(help="Measure it during training and keep the best model: fid, kid, ..."),
+    ] = None,
+    eval_every: Annotated[
+        int | None, typer.Option(min=1, help="Rounds between measurements; default: a 20th of all.")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="Stop after so many measurements without improvement."),
+    ] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also log to tensorboard, wandb or trackio: wandb,project=digits,mode=offline."
+        ),
+    ] = None,
     precision: Annotated[
         str | None, typer.Option(help="auto, fp32, tf32 (CUDA) or bf16; auto by default.")
     ] = None,
@@ -59,8 +88,9 @@ def train(
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Fail on an unreadable image.")] = False,
 ) -> None:
-    """Train a variant or a Spec file."""
+    """Train a variant, a Spec file or a run file."""
     from ganzoo import runs
+    from ganzoo.cli.planning import planned, wanted_of
     from ganzoo.data import load
     from ganzoo.engine import distribution
     from ganzoo.engine.precision import how
@@ -71,13 +101,14 @@ def train(
     begun = time.monotonic()
     if precision not in (None, "auto", "fp32", "tf32", "bf16"):
         raise SpecError(f"--precision is auto, fp32, tf32 or bf16, not {precision!r}")
-    find(device)
     if resume is not None:
-        if target or data or batch or set or loss or out_ or snapshots or strict:
+        taken = (target, data, epochs, batch, lr, set, loss, start, out_, figure, eval_every)
+        if any(taken) or patience or track or snapshots or strict:
             raise SpecError(
                 "--resume takes everything from the run; give only --resume FOLDER, --steps to "
                 "make it longer, and where and how long to run: --device, --no-graph, --minutes"
             )
+        find(device)
         folder, settings = resume, runs.Settings.read(resume)
         _agree(settings, seed, precision)
         settings = runs.extended(settings, steps) if steps else settings
@@ -87,28 +118,22 @@ def train(
             hint(folder, settings.spec)
             return
         runs.check_place(folder)
+        source = distribution.first_here(lambda: load(settings.data))
     else:
-        if target is None:
-            raise UnknownNameError("train what? Give a variant (`ganzoo variants`) or a Spec file")
-        data = "mnist" if data is None else data
-        spec, made_by = declared(target, data, set, loss)
-        data = _folder_for(spec, data, strict)
-        name = Path(target).stem if made_by["variant"] == "" else made_by["variant"]
-        name += f"-{made_by['loss']['name']}" if loss else ""
-        settings = runs.Settings(
-            name=f"{name}-{_plain(data)}", spec=spec, data=data,
-            steps=steps or spec.steps, batch=batch or spec.batch, seed=seed or 0,
-            precision=precision or "auto", snapshots=snapshots, made_by=made_by,
-        ).settled(device)  # fmt: skip
-        folder = out_ or Path("runs") / settings.name
-        # processes that torchrun starts anew go on with what they began
-        if not (distribution.may_be_restarted() and runs.state(folder) != "none"):
-            distribution.told(lambda: runs.check_vacant(folder))
-        runs.check_place(folder)
-    source = distribution.first_here(lambda: load(settings.data))
+        wanted = wanted_of(
+            target, data=data, steps=steps, epochs=epochs, batch=batch, lr=lr, loss=loss,
+            seed=seed, start=start, out=out_, figure=figure, eval_every=eval_every,
+            patience=patience, track=track, precision=precision, device=device, minutes=minutes,
+            snapshots=snapshots, strict=strict, settings=set,
+        )  # fmt: skip
+        device, minutes = wanted.device, wanted.minutes
+        find(device)
+        settings, source, folder = planned(wanted)
     err.print(source.report, style="dim", markup=False)
     way = how(device, settings.precision, graph=graph, accumulate=accumulate)  # type: ignore[arg-type]
     err.print(f"on {way}", style="dim", markup=False)
+    for name, said in dict(settings.start.get("networks", {})).items():
+        err.print(f"{name} from {settings.start['model']}: {said}", style="dim", markup=False)
     deadline = None if minutes is None else begun + 60 * minutes
     if train_with_progress(
         folder, source, settings.name,
@@ -116,6 +141,34 @@ def train(
         accumulate=accumulate, deadline=deadline,
     ):  # fmt: skip
         report(folder, settings.spec)
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("run.yaml"),
+    variant: Annotated[str, typer.Option(help="A variant (`ganzoo variants`).")] = "dcgan",
+    data: Annotated[str, typer.Option(help=DATA_HELP)] = "digits",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
+) -> None:
+    """Write a run file with comments, for `ganzoo train`."""
+    from ganzoo.plugins.host import default
+    from ganzoo.runs.run_file import template
+
+    if file.suffix not in (".yaml", ".yml"):
+        raise SpecError(f"{file}: a run file ends in .yaml")
+    made = default().variant(variant).parse({})
+    spec = made.spec(fields(data))
+    text = template(variant, data, made.model_dump(mode="json"), spec.steps, spec.batch)
+    try:
+        with file.open("w" if overwrite else "x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise SpecError(f"{file} is there already; name another file, or --overwrite") from None
+    except OSError as error:
+        raise SpecError(f"{file} cannot be written ({error.strerror})") from None
+    out.print(f"{file}: edit it, then ganzoo train {file}", markup=False)
 
 
 def _agree(settings: Any, seed: int | None, precision: str | None) -> None:
@@ -163,7 +216,11 @@ def train_with_progress(
         TextColumn("{task.description}"), BarColumn(16), MofNCompleteColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[losses]}"),
     )  # fmt: skip
-    steps = runs.carry_out(folder, source, **options)
+
+    def said(text: str) -> None:
+        err.print(text, style="dim", markup=False)
+
+    steps = runs.carry_out(folder, source, note=said, **options)
     with (
         _warnings_said(),
         Progress(*columns, console=err, transient=False, refresh_per_second=4) as progress,
@@ -255,9 +312,18 @@ def _warnings_said() -> Iterator[None]:
 
 def report(folder: Path, spec: Spec) -> None:
     """Say where everything lies, and what to do with it."""
+    from ganzoo.models import store
+
     out.print(f"\nin {folder}:", markup=False)
+    chosen = store.read_config(folder / "model").training.selection
+    which = (
+        f", as it was at round {chosen.step:,} of {chosen.rounds:,}, the best by {chosen.figure}"
+        if chosen
+        else ""
+    )
     for name, words in (
-        ("model/", "the trained model, for from_pretrained"),
+        ("model/", f"the trained model, for from_pretrained{which}"),
+        ("last/", "the model of the last round"),
         ("samples.png", "a sheet of samples"),
         ("losses.png", "the losses"),
         ("animation.gif", "the same latents while it learnt"),
@@ -321,28 +387,3 @@ def quickstart(
     from ganzoo.cli.quickstart import run
 
     run(folder, seconds)
-
-
-def _folder_for(spec: Spec, data: str, strict: bool) -> str:
-    """`folder:photos` with the size and channels that the Spec draws, where left open."""
-    from ganzoo.data.names import PREFIX, completed, split_name
-    from ganzoo.spec.draws import Image
-
-    if data.startswith("hf:"):
-        images = [draw for draw in spec.draws.values() if isinstance(draw, Image)]
-        data = completed(data, images[0].shape) if images else data
-        return f"{data},strict" if strict and "strict" not in data.split(",") else data
-    if not data.startswith(PREFIX):
-        return data
-    images = [draw for draw in spec.draws.values() if isinstance(draw, Image)]
-    data = completed(data, images[0].shape) if images else data
-    return f"{data},strict" if strict and "strict" not in split_name(data)[1] else data
-
-
-def _plain(data: str) -> str:
-    """The name of a data set as part of a run's name."""
-    if data.startswith("folder:"):
-        return Path(data.removeprefix("folder:").split(",")[0]).name or "data"
-    if data.startswith("hf:"):
-        return Path(data.removeprefix("hf:").split(",")[0]).name or "data"
-    return re.sub(r"[,=+]", "-", data)

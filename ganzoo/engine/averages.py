@@ -61,6 +61,16 @@ class Averages:
                     torch._foreach_lerp_(averages, live, weight.item())  # type: ignore[reportPrivateImportUsage]
 
     @torch.no_grad()
+    def begin_anew(self) -> None:
+        """Let each average be what its network is now."""
+        for name, averages in self._kept.items():
+            for average, parameter in zip(averages, self.live[name].parameters(), strict=True):
+                average.copy_(parameter)
+        for name, net in self.called.items():
+            for average, live in zip(net.buffers(), self.live[name].buffers(), strict=True):
+                average.copy_(live)
+
+    @torch.no_grad()
     def _statistics(self, name: str, weight: Tensor) -> None:
         pairs = zip(self.called[name].buffers(), self.live[name].buffers(), strict=True)
         for average, live in pairs:

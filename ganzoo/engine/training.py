@@ -54,6 +54,8 @@ class Training:
             means, are those of the whole; what looks at a batch (batch norm, minibatch
             deviation, means inside of other things) looks at a part.
         plugins: distributions whose versions a checkpoint names, beside those of the Spec's words.
+        watched: which rounds (from 1) keep the norms of their gradients, for `gradient_norms`;
+            rounds that are recorded as graphs keep none.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class Training:
         self.plan = Plan(spec)
         self.networks = build(spec)
         check_trained(spec, self.networks)
-        self.precision = resolved(precision, device)
+        self.precision: Precision = resolved(precision, device)
         if device.type == "cpu":
             heap.keep()
         bf16 = self.precision == "bf16"
@@ -135,6 +137,9 @@ class Training:
         self.checkpoint: Path | None = None
         self.said: dict[str, Any] = {}
         self.plugins: tuple[str, ...] = ()
+        self.watched: Callable[[int], bool] | None = None
+        self._watching = False
+        self._norms: dict[str, float] = {}
         self._data_digest = ""
         texts = {
             f"{stage.name}.{update.name}.{term}": spec.with_lets(text)
@@ -168,6 +173,9 @@ class Training:
         round = self.plan.round(index, number)
         self._read_ahead()
         self.within_round = True
+        self._watching = (
+            self.watched is not None and not self.runner.static and self.watched(self.step + 1)
+        )
         # numbers near zero (the moments of weights that no longer learn) cost a hundred times
         # the usual on most processors; the caller's own arithmetic is left as it is
         torch.set_flush_denormal(True)
@@ -315,6 +323,10 @@ class Training:
             check(self.step, stage, names, values, self.checkpoint, self._losses.texts)
 
     def _apply(self, name: str) -> None:
+        if self._watching:
+            gradients = [p.grad for p in self.updaters[name].parameters if p.grad is not None]
+            norms = torch._foreach_norm(gradients)  # type: ignore[reportPrivateImportUsage]
+            self._norms[name] = torch.stack([*norms]).norm().item() if norms else 0.0
         self.updaters[name].step(self._updates[name])
 
     # --------------------------------------------------------------- looking and saving
@@ -328,6 +340,32 @@ class Training:
             if name in self._updates and term in self._updates[name].minimize
         }
         return terms | {f"state.{name}": value for name, value in self.memory.numbers().items()}
+
+    def gradient_norms(self) -> dict[str, float]:
+        """The norm of the gradient of each update of this stage, in the last round watched."""
+        return {
+            name: norm
+            for name, norm in self._norms.items()
+            if name in self._updates and math.isfinite(norm)
+        }
+
+    def begin_from(self, weights: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Begin with these tensors of networks, in place of new ones; so do their averages.
+
+        Args:
+            weights: by network, by name in it; of the shapes that the networks have.
+
+        Raises:
+            TrainingError: it has begun.
+        """
+        if self.step:
+            raise TrainingError(f"the run stands at round {self.step:,}; weights are given before")
+        with torch.no_grad():
+            for name, tensors in weights.items():
+                own = self.networks[name].state_dict()
+                for word, value in tensors.items():
+                    own[word].copy_(value)
+        self.averages.begin_anew()
 
     def model(self, batches: int = SETTLE_BATCHES, tasks: Iterable[str] | None = None) -> Model:
         """The model as it stands; a copy of its own.

@@ -98,6 +98,34 @@ class TrainingFacts(_Facts):
     seed: int | None = None
     precision: str = ""
     seconds: float = 0.0
+    selection: SelectionFacts | None = None
+    start: StartFacts | None = None
+
+
+class SelectionFacts(_Facts):
+    """By which figure the model was chosen among those of its run.
+
+    `step` is its round, `rounds` how many were trained, `of` how many the run was to have;
+    `measured` how often `figure` was measured, of so many `samples`.
+    """
+
+    figure: str
+    value: float
+    step: Whole
+    rounds: Whole
+    of: Whole
+    measured: Whole = 0
+    samples: Whole = 0
+    feature_extractor: str = ""
+    split: str = ""
+
+
+class StartFacts(_Facts):
+    """The model whose weights it began with, and what of them fitted, network by network."""
+
+    model: str
+    sha256: str = ""
+    networks: FrozenFacts[str] = FrozenDict()
 
 
 class Threshold(_Facts):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ganzoo.spec.state import State
     from ganzoo.spec.variant import Variant
     from ganzoo.spec.vocabulary import Function
+    from ganzoo.trackers.tracker import Tracker
 
 hookspec = pluggy.HookspecMarker("ganzoo")
 hookimpl = pluggy.HookimplMarker("ganzoo")
@@ -66,3 +67,8 @@ def ganzoo_data() -> Iterable[DataSet]:  # type: ignore[empty-body]
 @hookspec
 def ganzoo_metrics() -> Iterable[Metric]:  # type: ignore[empty-body]
     """Metrics for `ganzoo eval`: `ganzoo.Metric("sharpness", applies, find)`."""
+
+
+@hookspec
+def ganzoo_trackers() -> Iterable[Tracker]:  # type: ignore[empty-body]
+    """Trackers for `ganzoo train --track`: `ganzoo.Tracker("mine", "summary", open)`."""

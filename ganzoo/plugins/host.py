@@ -46,6 +46,7 @@ from ganzoo.spec.optimizers import OPTIMIZERS, Optimizer
 from ganzoo.spec.state import STATES, State
 from ganzoo.spec.variant import Variant
 from ganzoo.spec.vocabulary import Function, Vocabulary
+from ganzoo.trackers import TRACKERS, Tracker
 from ganzoo.version import DISTRIBUTION, version
 
 GROUP = "ganzoo"
@@ -68,6 +69,7 @@ _SINGULAR = {
     "optimizers": "optimizer",
     "states": "state",
     "metrics": "metric",
+    "trackers": "tracker",
 }
 _BY_KIND = {"layers", "optimizers", "states"}
 """What is brought as a class with a `kind`."""
@@ -133,6 +135,7 @@ class Host:
         self.data: dict[str, DataSet] = dict(DATASETS)
         self.models: dict[str, Path] = {}
         self.metrics: dict[str, Metric] = {}
+        self.trackers: dict[str, Tracker] = dict(TRACKERS)
         self.providers: dict[tuple[str, str], str] = {}
         chosen = None if chosen is None else {_plain(name): name for name in chosen}
         known: set[str] = set()
@@ -242,6 +245,7 @@ class Host:
             ("states", self.states, State, doors.ganzoo_states),
             ("data", self.data, DataSet, doors.ganzoo_data),
             ("metrics", self.metrics, Metric, doors.ganzoo_metrics),
+            ("trackers", self.trackers, Tracker, doors.ganzoo_trackers),
         ]
         found: list[_Item] = []
         for word, room, kind, hook in rooms:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.metrics.report import Report, title_of
-from ganzoo.models.config import ModelConfig
+from ganzoo.models.config import ModelConfig, SelectionFacts, StartFacts
 from ganzoo.models.model import Model
 from ganzoo.nn.build import parameter_count
 from ganzoo.spec import latex
@@ -338,10 +338,11 @@ def _training(config: ModelConfig, spec: Spec) -> str:
         "precision": facts.precision,
         "time": f"{facts.seconds / 60:.0f} minutes",
         "made by": f"{made.plugin} {made.plugin_version}".strip(),
-        "checkpoint": "the last one; none was selected by its results",
+        "begun from": _begun(facts.start),
+        "checkpoint": _chosen(facts.selection),
     }
     table = "| | |\n| --- | --- |\n" + "\n".join(
-        f"| {key} | {value} |" for key, value in rows.items()
+        f"| {key} | {value} |" for key, value in rows.items() if key != "begun from" or value
     )
     optimizers = "\n".join(
         f"- {f'{stage.name}, ' if len(spec.stages) > 1 else ''}`{update.name}`: "
@@ -369,6 +370,27 @@ def _training(config: ModelConfig, spec: Spec) -> str:
     command = config.command
     again = f"\n\nTo reproduce it:\n\n```\n{command}\n```" if command else ""
     return f"{table}\n\n{optimizers}{average}{exchanged}{again}"
+
+
+def _begun(start: StartFacts | None) -> str:
+    """Whose weights it began with, and what of them fitted."""
+    if start is None:
+        return ""
+    fitted = ". ".join(f"{name}: {said}" for name, said in start.networks.items())
+    # a path of this machine says nothing to others
+    name = start.model.replace("\\", "/").rpartition("/")[2] if "/" in start.model else start.model
+    return f"the weights of {name} (sha256 `{start.sha256[:16]}`). {fitted}"
+
+
+def _chosen(chosen: SelectionFacts | None) -> str:
+    """Which round's weights these are, and who chose them."""
+    if chosen is None:
+        return "the last one; none was chosen by looking"
+    return (
+        f"the one of round {chosen.step:,} of {chosen.rounds:,}, chosen by {chosen.figure} "
+        f"({chosen.value:.4g}, {chosen.feature_extractor} features, {chosen.samples:,} samples "
+        f"against training images) among {chosen.measured}"
+    )
 
 
 def _in_batches(network: Network) -> bool:

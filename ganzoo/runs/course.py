@@ -1,15 +1,18 @@
-"""How a run's figures went over time."""
+"""How a run went over time: its figures, and what the doctor finds in its log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ganzoo.metrics import history
+from ganzoo.runs import doctor
+from ganzoo.runs.doctor import About, Finding
 from ganzoo.runs.folder import SNAPSHOTS
 from ganzoo.runs.records import log
-from ganzoo.runs.settings import MODEL
+from ganzoo.runs.settings import MODEL, Settings
 
 
 def course(
@@ -27,3 +30,15 @@ def course(
         found = history.follow(snapshots, log(folder), data, note=note)
         history.write(found, folder / MODEL)
     return found
+
+
+def examine(folder: str | Path) -> list[tuple[Finding, bool]]:
+    """What the training doctor finds in a run: each finding, and whether it is so at the end.
+
+    Raises:
+        TrainingError: there is no run.
+    """
+    folder = Path(folder)
+    settings = Settings.read(folder)
+    about = replace(About.of(settings.spec), steps=settings.steps)
+    return doctor.course(log(folder), about)

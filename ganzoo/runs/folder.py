@@ -20,7 +20,9 @@ from ganzoo.runs.settings import CHECKPOINT, LOG, MODEL, Settings
 
 State = Literal["none", "begun", "resumable", "done"]
 METRICS, LOSSES, SAMPLES, ANIMATION = "metrics.json", "losses.png", "samples.png", "animation.gif"
-PROGRESS, SNAPSHOTS = "progress", "snapshots"
+PROGRESS, SNAPSHOTS, BEST, LAST = "progress", "snapshots", "best", "last"
+TRACKERS = "trackers"
+"""The folder where trackers may keep files."""
 
 
 def state(folder: str | Path, settings: Settings | None = None) -> State:
@@ -42,11 +44,15 @@ def state(folder: str | Path, settings: Settings | None = None) -> State:
 
 
 def trained_steps(folder: Path) -> int | None:
-    """How many rounds the model of a run has learnt; None where it has no whole one."""
+    """The rounds of the run whose model is there; None where it has no whole one.
+
+    One that was chosen by a figure has learnt fewer.
+    """
     try:
         config = json.loads((folder / MODEL / CONFIG).read_text("utf-8"))
-        steps = config["training"]["steps"]
-    except (OSError, ValueError, RecursionError, TypeError, KeyError):
+        chosen = config["training"].get("selection")
+        steps = chosen["of"] if chosen else config["training"]["steps"]
+    except (OSError, ValueError, RecursionError, TypeError, KeyError, AttributeError):
         return None
     return steps if type(steps) is int and (folder / MODEL / WEIGHTS).is_file() else None
 
@@ -149,6 +155,7 @@ def clear_start(folder: Path) -> None:
     with suppress(OSError):
         for name in (RUN, LOG, LOCK):
             (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / TRACKERS, ignore_errors=True)
 
 
 # --------------------------------------------------------------------------- while it runs
@@ -203,12 +210,12 @@ def tidy(folder: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove what a killed process left half written in the folder of a run; its owner may."""
-    for name in (RUN, CHECKPOINT, LOG, METRICS, LOSSES, SAMPLES, ANIMATION, MODEL):
+    for name in (RUN, CHECKPOINT, LOG, METRICS, LOSSES, SAMPLES, ANIMATION, MODEL, LAST):
         remove_leftovers(folder / name)
         for stale in folder.glob(f".{name}.*"):  # as earlier versions named them
             if stale.is_file() and not is_leftover(stale):
                 stale.unlink(missing_ok=True)
-    for inner in (PROGRESS, SNAPSHOTS):
+    for inner in (PROGRESS, SNAPSHOTS, BEST):
         for half in (folder / inner).glob(".*"):
             if is_leftover(half):
                 shutil.rmtree(half, ignore_errors=True) if half.is_dir() else half.unlink()

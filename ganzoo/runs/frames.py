@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from ganzoo import pictures
@@ -56,17 +57,20 @@ class Frames:
         total = self.training.spec.steps
         return number < total and (number == 1 or number % self.every == 0)
 
-    def draw(self) -> None:
-        model = self.training.model(BATCHES, [self.task])
-        self.keep(self._samples(model), self.training.step)
+    def draw(self) -> tuple[Tensor, Image.Image]:
+        """Take the picture of this round; its samples, (n, c, h, w) in [0, 1], and itself."""
+        samples = self._samples(self.training.model(BATCHES, [self.task]))
+        return samples, self.keep(samples, self.training.step)
 
-    def keep(self, images: Any, number: int) -> None:
+    def keep(self, images: Any, number: int) -> Image.Image:
         """Write the picture of round `number`."""
         scale = max(1, pictures.scale_of(SHEET, images.shape[-1]) // 2)
         content = io.BytesIO()
         # the fastest of compressions: it takes a tenth of the best one's time
-        pictures.sheet(images, scale=scale).save(content, "PNG", compress_level=1)
+        sheet = pictures.sheet(images, scale=scale)
+        sheet.save(content, "PNG", compress_level=1)
         write_bytes(self.folder / f"{number:07d}.png", content.getvalue(), sync=False)
+        return sheet
 
     def _samples(self, model: Model) -> Any:
         return model.generate(SHEET, output="pt", **self.given)

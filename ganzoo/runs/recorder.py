@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,32 +17,54 @@ from ganzoo.atomic import replaced, write_text
 from ganzoo.data.source import Source
 from ganzoo.engine import Step
 from ganzoo.engine.training import Training
+from ganzoo.errors import StoreError
 from ganzoo.layout import CONFIG
 from ganzoo.models import store
 from ganzoo.models.model import Model
 from ganzoo.runs import records as logs
-from ganzoo.runs.folder import ANIMATION, LOSSES, METRICS, PROGRESS, SAMPLES, SNAPSHOTS
+from ganzoo.runs.doctor import MOMENTS, About, diagnose
+from ganzoo.runs.folder import ANIMATION, LAST, LOSSES, METRICS, PROGRESS, SAMPLES, SNAPSHOTS
 from ganzoo.runs.frames import FRAMES, Frames
 from ganzoo.runs.held_out import fit_thresholds
+from ganzoo.runs.looks import Looks
 from ganzoo.runs.samples import SHEET, samples, shown
+from ganzoo.runs.selection import Measured, Selection
 from ganzoo.runs.settings import MODEL, Settings
+from ganzoo.runs.tracking import Tracking
 from ganzoo.spec.spec import pretty_json
 
 
 class Recorder:
-    """Writes the log and the pictures of a run.
+    """Writes the log and the pictures of a run, and says what is seen in them.
 
     Args:
         folder: of the run. training: as it stands, at the first round or at a checkpoint.
-        read: what it reads, and what of that was left out (`Source.report`).
+        data: what it trains on. read: what that is, and what was left out (`Source.report`).
+        selection: what measures its figure, where it has one.
+        note: told in a line what is seen on the way.
     """
 
-    def __init__(self, folder: Path, settings: Settings, training: Training, read: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        training: Training,
+        data: Source,
+        read: str,
+        selection: Selection | None = None,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.folder, self.settings, self.training = folder, settings, training
+        self.selection, self.note = selection, note
         self.every = max(1, settings.steps // logs.RECORDS)
         self.snapshot_every = max(1, settings.steps // FRAMES) if settings.snapshots else 0
         self.frames = Frames(folder, training) if shown(settings.spec) else None
+        self.looks = Looks(training, data, settings.data)
+        self.about = About.of(training.spec)
+        self._asked = max(1, settings.steps // MOMENTS)
         self._take_up(read)
+        self.tracking = Tracking(folder, settings, training.step, note)
+        training.watched = self._logs
 
     def _take_up(self, read: str) -> None:
         """Take up the log where the checkpoint stands; what came after it is done again."""
@@ -56,6 +79,9 @@ class Recorder:
             records.append(last)
         self.records: list[dict[str, Any]] = records
         logs.rewrite(self.folder, read, records)
+        if self.selection:
+            self.selection.take_up(self.training.said.get("figures"))
+        self._found = {finding.rule for finding in diagnose(records, self.about)}
         before = float(self.training.said.get("seconds") or 0.0)
         self.started = time.monotonic() - before
 
@@ -64,47 +90,140 @@ class Recorder:
         """Of the whole run so far, its earlier sessions included."""
         return round(time.monotonic() - self.started, 3)
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether the run ends here, since its figure does not improve."""
+        return self.selection is not None and self.selection.exhausted
+
     def save(self, step: Step, path: Path) -> None:
         """Write a checkpoint that keeps what the log cannot lose."""
-        step.save(path, seconds=self.seconds, record=self.records[-1] if self.records else None)
+        figures = {"figures": self.selection.said()} if self.selection else {}
+        step.save(
+            path, seconds=self.seconds, record=self.records[-1] if self.records else None, **figures
+        )
+        if self.selection:
+            # those before the best one are needed no more
+            self.selection.sweep()
 
-    def see(self, step: Step) -> None:
-        """Log the round, and take its pictures, where they are due."""
-        number, last = step.number, step.number == step.total
-        if number == 1 or last or number % self.every == 0:
+    def _logs(self, number: int) -> bool:
+        """Whether round `number` gets a line of the log."""
+        measured = self.selection is not None and self.selection.due(number)
+        last = number == self.training.spec.steps
+        return number == 1 or last or measured or number % self.every == 0 or self._draws(number)
+
+    def _draws(self, number: int) -> bool:
+        return self.frames is not None and self.frames.due(number)
+
+    def see(self, step: Step) -> bool:
+        """Log the round, measure it and take its pictures, where they are due.
+
+        Returns:
+            Whether it is the best so far, so that a checkpoint should be kept.
+        """
+        number, last, improved = step.number, step.number == step.total, False
+        if self._logs(number):
             losses = {term: round(value, 6) for term, value in step.losses().items()}
-            record = {"step": number, "seconds": self.seconds, "losses": losses}
+            record: dict[str, Any] = {"step": number, "seconds": self.seconds, "losses": losses}
+            if norms := self.training.gradient_norms():
+                record["gradients"] = {name: float(f"{v:.4g}") for name, v in norms.items()}
+            if self._draws(number) and self.frames:
+                samples, picture = self.frames.draw()
+                record |= self.looks.see(samples)
+                self.tracking.picture(number, picture)
+            if self.selection and self.selection.due(number):
+                value, improved = self.selection.see(number)
+                record |= _figures(self.selection, value)
             self.records.append(record)
             logs.append(self.folder, record)
-        if self.frames and self.frames.due(number):
-            self.frames.draw()
+            self.tracking.record(record)
+            if record.keys() & {"samples", "figures"} or number % self._asked == 0:
+                self._ask()
         if self.snapshot_every and (number == 1 or last or number % self.snapshot_every == 0):
             facts = {"name": self.settings.name, "training": {"steps": number}}
             folder = self.folder / SNAPSHOTS / f"{number:07d}"
             store.save(step.model(), folder, dtype="float16", overwrite=True, **facts)
+        return improved
+
+    def _ask(self) -> None:
+        """Ask the doctor; each finding is said once."""
+        for finding in diagnose(self.records, self.about):
+            if finding.rule not in self._found:
+                self._found.add(finding.rule)
+                self.note(f"round {finding.step:,}: {finding}")
 
     def finish(
         self, step: Step, data: Source, held_out: Source | None, facts: Mapping[str, Any]
     ) -> None:
-        """The figures and pictures of a run that is done, and at last its model."""
+        """The figures and pictures of a run that is done, and at last its model.
+
+        Where a figure was measured the model is the best by it; the last one is beside it.
+        """
         seconds = self.records[-1]["seconds"] if self.records else self.seconds
-        metrics = training_facts(self.settings, step, seconds)
-        metrics["steps_per_second"] = step.total / max(seconds, 1e-9)
-        metrics |= self.records[-1] if self.records else {"step": step.total}
+        about = training_facts(self.settings, step, seconds)
+        last = step.model()
+        model, chosen = self._chosen(step, last)
+        drawn = samples(model, SHEET) if self.frames else None
+        if drawn is not None and self.records:
+            # what the sheet of samples shows, the doctor can see, too
+            self.records[-1] |= self.looks.see(drawn)
+        logs.rewrite(self.folder, self.records)
+        self._ask()
+        metrics: dict[str, Any] = {**about, **({"selection": chosen} if chosen else {})}
+        metrics["steps_per_second"] = step.number / max(seconds, 1e-9)
+        metrics |= self.records[-1] if self.records else {"step": step.number}
         write_text(self.folder / METRICS, pretty_json(metrics) + "\n")
         if self.records:
             pictures.loss_plot(self.records, self.folder / LOSSES, self.settings.name)
-        with _saved(step, self.folder / MODEL, self.settings, data, held_out, seconds, facts) as (
-            model,
-            new,
-        ):
-            if not self.frames:
+        if self.frames and drawn is not None:
+            self.frames.keep(drawn if model is last else samples(last, SHEET), step.number)
+        if model is last:
+            shutil.rmtree(self.folder / LAST, ignore_errors=True)
+        else:
+            with _saved(last, self.folder / LAST, self.settings, data, held_out, about, facts):
+                pass
+        if chosen:
+            about = {**about, "steps": chosen["step"], "selection": chosen}
+        with _saved(model, self.folder / MODEL, self.settings, data, held_out, about, facts) as new:
+            if drawn is None:
                 return
-            drawn = samples(model, SHEET)
-            self.frames.keep(drawn, step.number)
-            shutil.copy(pictures.save_sheet(drawn, self.folder / SAMPLES), new / SAMPLES)
+            picture = pictures.save_sheet(drawn, self.folder / SAMPLES)
+            shutil.copy(picture, new / SAMPLES)
+            with Image.open(picture) as sheet:
+                self.tracking.picture(step.number, sheet)
             frames = [*map(_opened, sorted((self.folder / PROGRESS).glob("[0-9]*.png")))]
             pictures.animation([f for f in frames if f is not None], self.folder / ANIMATION)
+
+    def _chosen(self, step: Step, last: Model) -> tuple[Model, dict[str, Any]]:
+        """The model that is published, and what config.json says of how it was chosen.
+
+        The last one is measured, too. That is not kept in a checkpoint, since a run that is made
+        longer goes on as if it had not ended here.
+        """
+        selection = self.selection
+        if selection is None:
+            return last, {}
+        measured = [*selection.measured]
+        if not measured or measured[-1].step != step.number:
+            value = selection.value(last)
+            measured.append(Measured(step.number, value))
+            if self.records:
+                self.records[-1] |= _figures(selection, value)
+        best = selection.better_of(measured) or measured[-1]
+        model = last
+        if best.step != step.number:
+            try:
+                model = selection.load(best)
+            except StoreError as error:
+                self.note(f"the best model is lost, so that the last one is published ({error})")
+                best = measured[-1]
+        return model, selection.facts(best, measured, step.number)
+
+    def close(self) -> None:
+        self.tracking.close()
+
+
+def _figures(selection: Selection, value: float) -> dict[str, Any]:
+    return {"figures": {selection.figure: value}} if math.isfinite(value) else {}
 
 
 def save_model(
@@ -122,33 +241,37 @@ def save_model(
         folder: of the model; an older one there stays until this one is whole.
         data, held_out: what `hold_out` made of the data. seconds: that it has learnt.
     """
-    with _saved(step, folder, settings, data, held_out, seconds, {}) as (model, _):
+    model, about = step.model(), training_facts(settings, step, seconds)
+    with _saved(model, folder, settings, data, held_out, about, {}):
         return model
 
 
 @contextmanager
 def _saved(
-    step: Step,
+    model: Model,
     folder: Path,
     settings: Settings,
     data: Source,
     held_out: Source | None,
-    seconds: float,
+    about: Mapping[str, Any],
     facts: Mapping[str, Any],
-) -> Iterator[tuple[Model, Path]]:
-    """The model of a step, and its new folder, which takes its place when the block ends."""
-    model = step.model()
+) -> Iterator[Path]:
+    """The new folder of a model, which takes its place when the block ends.
+
+    Args:
+        about: how it was trained. facts: what else config.json says.
+    """
     if held_out:
         fit_thresholds(model, held_out)
     with replaced(folder, last=CONFIG) as new:
-        yield model, new
+        yield new
         store.write(
             model,
             new,
             name=settings.name,
             made_by=dict(settings.made_by),
             data={"name": settings.data, "size": len(data)},
-            training=training_facts(settings, step, seconds),
+            training=about,
             **facts,
         )
 
@@ -161,6 +284,7 @@ def training_facts(settings: Settings, step: Step, seconds: float) -> dict[str, 
         "seed": settings.seed,
         "precision": step.training.precision,
         "seconds": seconds,
+        **({"start": dict(settings.start)} if settings.start else {}),
     }
 
 

@@ -18,6 +18,8 @@ RECORDS = 1000
 def log(folder: str | Path) -> list[dict[str, Any]]:
     """The lines of a run's log: step, seconds, losses; none where it has not begun.
 
+    Some say more: `ganzoo.runs.doctor` reads it.
+
     What is no such line, since a kill cut it short or something damaged it, is left out.
     """
     try:

@@ -20,6 +20,10 @@ from ganzoo.spec import older
 from ganzoo.spec.spec import Spec, pretty_json, strict_json
 
 CHECKPOINT, LOG, MODEL = "checkpoint.safetensors", "log.jsonl", "model"
+_TYPES: Mapping[str, type] = {
+    "steps": int, "batch": int, "seed": int, "data": str, "eval_every": int, "figure": str,
+    "patience": int, "start": dict, "command": str,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,10 @@ class Settings:
 
     `data` is the name of a data set, `made_by` the variant, its settings and the plugin;
     `snapshots` keeps the model at some forty moments, so that figures can be followed over time.
+    Every `eval_every` rounds `figure` is measured, and the best model is published; after
+    `patience` measurements without a better one the run ends (0: it does not). `trackers` show it
+    elsewhere, as `--track` names them. `start` says whose weights it begins with, `command` how it
+    was started.
     """
 
     name: str
@@ -39,6 +47,12 @@ class Settings:
     precision: str = "auto"
     snapshots: bool = False
     made_by: Mapping[str, Any] = field(default_factory=lambda: dict[str, Any]())
+    eval_every: int = 0
+    figure: str = ""
+    patience: int = 0
+    trackers: tuple[str, ...] = ()
+    start: Mapping[str, Any] = field(default_factory=lambda: dict[str, Any]())
+    command: str = ""
 
     def settled(self, device: str | torch.device | None = None) -> Settings:
         """The same with nothing left to where and on what it is read: precision, path of data."""
@@ -46,7 +60,9 @@ class Settings:
         return replace(self, precision=precision, data=absolute(self.data))
 
     def write(self, folder: Path) -> None:
-        facts = asdict(self) | {"spec": self.spec.to_dict(), "made_by": dict(self.made_by)}
+        facts = asdict(self) | {
+            "spec": self.spec.to_dict(), "made_by": dict(self.made_by), "start": dict(self.start),
+        }  # fmt: skip
         write_text(folder / RUN, pretty_json(facts) + "\n")
 
     @classmethod
@@ -61,6 +77,7 @@ class Settings:
             path.lstat()  # a FileNotFoundError is another matter than a file that cannot be read
             facts = strict_json(content(path, MAX_CONFIG, anywhere=True).decode("utf-8"))
             facts.pop("compile", None)  # runs of 0.1 said whether they used torch.compile
+            facts["trackers"] = tuple(facts.get("trackers", ()))
             found = cls(**{**facts, "spec": Spec.from_dict(older.updated(facts["spec"]))})
         except FileNotFoundError:
             raise TrainingError(
@@ -71,7 +88,7 @@ class Settings:
             raise TrainingError(f"no run in {folder}: {RUN} cannot be read ({error})") from None
         except (SpecError, TypeError, KeyError, AttributeError) as error:
             raise TrainingError(f"{path} is damaged, or another ganzoo's ({error})") from None
-        for word, kind in (("steps", int), ("batch", int), ("seed", int), ("data", str)):
+        for word, kind in _TYPES.items():
             if type(getattr(found, word)) is not kind:
                 raise TrainingError(f"{path} is damaged: {word} is {getattr(found, word)!r}")
         return found

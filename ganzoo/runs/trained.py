@@ -14,7 +14,7 @@ from ganzoo.engine.training import Training
 from ganzoo.errors import GanzooError, StoreError
 from ganzoo.models import store
 from ganzoo.models.model import Model
-from ganzoo.runs.folder import trained_steps
+from ganzoo.runs.folder import BEST, trained_steps
 from ganzoo.runs.held_out import fit_thresholds, hold_out
 from ganzoo.runs.settings import CHECKPOINT, MODEL, Settings
 from ganzoo.spec.draws import DATA
@@ -35,7 +35,8 @@ def trained(folder: str | Path, *, device: str | torch.device = "cpu") -> tuple[
     settings = Settings.read(folder)
     steps = trained_steps(folder)
     if steps is not None:
-        return store.load(folder / MODEL, device=device), f"its model, of {steps:,} rounds"
+        model = store.load(folder / MODEL, device=device)
+        return model, f"its model, of {model.config.training.steps or steps:,} rounds"
     path = folder / CHECKPOINT
     if not path.is_file():
         raise StoreError(
@@ -67,9 +68,12 @@ def trained(folder: str | Path, *, device: str | torch.device = "cpu") -> tuple[
             "batch": settings.batch,
             "seed": settings.seed,
             "precision": facts.get("precision", settings.precision),
+            **({"start": dict(settings.start)} if settings.start else {}),
         },
     )
-    return model, f"its checkpoint, of round {step:,} of {settings.steps:,}{missing}"
+    kept = sorted((folder / BEST).glob("[0-9]*"))
+    best = f"; the best so far by {settings.figure} is in {kept[-1]}" if kept else ""
+    return model, f"its checkpoint, of round {step:,} of {settings.steps:,}{missing}{best}"
 
 
 def _looked_at(

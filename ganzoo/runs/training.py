@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ganzoo import trackers
 from ganzoo.data.source import Source
 from ganzoo.engine import Step, distribution, prepare, rounds
 from ganzoo.engine.training import Training
 from ganzoo.layout import RUN
+from ganzoo.plugins.host import default
 from ganzoo.runs import folder as folders
+from ganzoo.runs import transfer
 from ganzoo.runs.folder import check_place, check_room, check_vacant, owner, sweep, writing
 from ganzoo.runs.held_out import hold_out
 from ganzoo.runs.recorder import Recorder
+from ganzoo.runs.selection import Selection
 from ganzoo.runs.settings import CHECKPOINT, Settings
 
 
@@ -31,6 +35,7 @@ def carry_out(
     accumulate: int = 1,
     checkpoint_seconds: float = 60.0,
     facts: Mapping[str, Any] | None = None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Generator[Step]:
     """Train the run in `folder` to its end, from its checkpoint where it has one.
 
@@ -52,9 +57,12 @@ def carry_out(
         shared_norm, accumulate: as `ganzoo.train` takes them.
         checkpoint_seconds: seconds between checkpoints.
         facts: what the model's config.json says beside what the run knows.
+        note: told in a line what is seen on the way: figures, and what the doctor finds.
 
     Raises:
-        TrainingError: another process trains there; the checkpoint is damaged or of another run.
+        TrainingError: another process trains there; the checkpoint is damaged or of another run;
+            a tracker is not installed, or cannot start.
+        MetricError: the figure of the run cannot be measured here.
         StoreError: the folder is not free, or cannot be written.
     """
     folder = Path(folder)
@@ -66,10 +74,19 @@ def carry_out(
             return
         stored, settings, resumable = found
         new = stored is None
+        trackers.check(settings.trackers, default().trackers)
         used, held_out = hold_out(settings.spec, data)
         training = _prepared(settings, used, device, graph, shared_norm, accumulate)
         if resumable:
             training.load(folder / CHECKPOINT)
+        elif settings.start:
+            transfer.begin(training, settings.start)
+        selection = None
+        if settings.figure:
+            made_here: list[Selection] = []
+            wanted = (folder, settings, training, used, note)
+            distribution.told(lambda: made_here.append(Selection(*wanted)))
+            selection = next(iter(made_here), None)
         made: list[Path] | None = None
         if main:
             if new:
@@ -90,7 +107,7 @@ def carry_out(
                 raise
         yield from _rounds(
             folder, settings, training, (used, held_out), data.report, main, checkpoint_seconds,
-            facts or {}, made,
+            facts or {}, made, selection, note,
         )  # fmt: skip
 
 
@@ -155,6 +172,8 @@ def _rounds(
     checkpoint_seconds: float,
     facts: Mapping[str, Any],
     made: list[Path] | None,
+    selection: Selection | None,
+    note: Callable[[str], None],
 ) -> Generator[Step]:
     """The rounds that are left, with all that is written on the way and at the end.
 
@@ -169,8 +188,9 @@ def _rounds(
     try:
         if main:
             with writing(folder):
-                recorder = Recorder(folder, settings, training, read)
-        if training.step == training.spec.steps:  # it was killed while it finished
+                recorder = Recorder(folder, settings, training, data[0], read, selection, note)
+        if training.step == training.spec.steps or _ended(recorder, settings, training):
+            # it was killed while it finished
             step = Step(training.step, training.step, training.spec.stages[-1].name, training)
             if recorder:
                 with writing(folder):
@@ -178,11 +198,14 @@ def _rounds(
             yield step
             return
         for step in rounds(training):
-            last = step.number == step.total
+            improved = False
             if recorder:
                 with writing(folder):
-                    recorder.see(step)
-            if main and (last or time.monotonic() - saved > checkpoint_seconds):
+                    improved = recorder.see(step)
+            if _ended(recorder, settings, training):
+                step = replace(step, total=step.number)
+            last = step.number == step.total
+            if main and (last or improved or time.monotonic() - saved > checkpoint_seconds):
                 _save(step, recorder, checkpoint)
                 saved = time.monotonic()
             if last and recorder:
@@ -190,6 +213,8 @@ def _rounds(
                 with writing(folder):
                     recorder.finish(step, *data, facts)
             yield step
+            if last:
+                return
     except (KeyboardInterrupt, GeneratorExit):
         # a second Ctrl-C can break off a round, and half a round is not a state to resume
         if main and step and step.number < step.total and not step.training.within_round:
@@ -199,6 +224,17 @@ def _rounds(
         if step is None and made is not None and training.step == 0:
             _undo(folder, made)
         raise
+    finally:
+        if recorder:
+            recorder.close()
+
+
+def _ended(recorder: Recorder | None, settings: Settings, training: Training) -> bool:
+    """Whether the run ends before its last round; the same in all processes."""
+    number = training.step
+    if not settings.patience or number % settings.eval_every or number == training.spec.steps:
+        return False
+    return distribution.told(lambda: recorder is not None and recorder.exhausted)
 
 
 def _save(step: Step, recorder: Recorder | None, checkpoint: Path) -> None:

@@ -1,0 +1,196 @@
+"""`ganzoo diff` and `ganzoo doctor`: two things side by side, and one run's health."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ganzoo.cli.console import DATA_HELP, app, columns, declared, err, escape, out
+from ganzoo.cli.terminal import emit_json
+from ganzoo.errors import GanzooError, UnknownNameError
+from ganzoo.layout import RUN
+
+if TYPE_CHECKING:
+    from ganzoo.models.model import Model
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(help="A variant, Spec file, run, or model.")],
+    second: Annotated[str, typer.Argument(help="Another.")],
+    data: Annotated[
+        str | None, typer.Option(help=f"For variants: {DATA_HELP} By default the other's.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="The differences as JSON.")] = False,
+) -> None:
+    """Show how two Specs, runs or models differ: mathematics, settings, weights."""
+    from ganzoo.spec.difference import differences
+    from ganzoo.spec.spec import pretty_json
+
+    # a variant without --data is made for what the other side was trained on
+    one, other = _facts(first, data), _facts(second, data)
+    if one is None or other is None:
+        known = (one or other or {}).get("data") if data is None else data
+        one = one or _of_variant(first, _data_name(known))
+        other = other or _of_variant(second, _data_name(known))
+    both = one.pop("model", None), other.pop("model", None)
+    found = list(differences(one, other))
+    weights = _weights(*both) if all(both) else {}
+    if json:
+        rows = [{"path": d.path, "first": d.first, "second": d.second} for d in found]
+        emit_json(pretty_json({"differences": rows, "weights": weights}) + "\n")
+        return
+    if found:
+        table = columns("what", first, second)
+        for one_ in found:
+            table.add_row(
+                escape(one_.path), *(escape(_shown(v)) for v in (one_.first, one_.second))
+            )
+        out.print(table)
+    for name, said in weights.items():
+        out.print(f"weights of {name}: {said}", markup=False)
+    if not found and all(said == SAME for said in weights.values()):
+        out.print(f"{first} and {second} do not differ", style="green", markup=False)
+
+
+SAME = "the same to the last bit"
+BRIEF = 60
+
+
+def _shown(value: Any) -> str:
+    import json
+
+    if value is None:
+        return "-"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= BRIEF else text[: BRIEF - 3] + "..."
+
+
+def _facts(name: str, data: str | None) -> dict[str, Any] | None:
+    """What there is to compare of a run, a model or a Spec file; None for a variant."""
+    from ganzoo.spec import files
+
+    folder = Path(name)
+    if (folder / RUN).is_file():
+        return _of_run(folder)
+    if files.is_file_name(name) and not folder.is_dir():
+        spec, _ = declared(name, data, None)
+        return {"spec": _compact(spec)}
+    from ganzoo.plugins.host import default
+
+    if not folder.is_dir() and name in default().variants:
+        return None
+    from ganzoo import hub
+    from ganzoo.models import store
+
+    try:
+        model = store.load(hub.resolve(name))
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{error}\nIt is no variant either (`ganzoo variants`)") from None
+    return _of_model(model)
+
+
+def _data_name(known: Any) -> str | None:
+    return known.get("name") if isinstance(known, dict) else known
+
+
+def _of_variant(name: str, data: str | None) -> dict[str, Any]:
+    spec, made_by = declared(name, data, None)
+    return {"made_by": made_by, "spec": _compact(spec)}
+
+
+def _of_run(folder: Path) -> dict[str, Any]:
+    from ganzoo import runs
+
+    settings = runs.Settings.read(folder)
+    found: dict[str, Any] = {
+        "data": {"name": settings.data},
+        "steps": settings.steps, "batch": settings.batch, "seed": settings.seed,
+        "precision": settings.precision, "made_by": dict(settings.made_by),
+        "figure": settings.figure, "eval_every": settings.eval_every,
+        "patience": settings.patience, "start": dict(settings.start),
+        "spec": _compact(settings.spec),
+    }  # fmt: skip
+    if log := runs.log(folder):
+        found["last"] = {
+            "step": log[-1]["step"], "losses": log[-1]["losses"], **log[-1].get("figures", {}),
+        }  # fmt: skip
+    try:
+        found["model"], _ = runs.trained(folder)
+    except GanzooError as error:
+        err.print(f"{folder}: only its settings ({error})", style="dim", markup=False)
+    return found
+
+
+def _of_model(model: Model) -> dict[str, Any]:
+    facts = model.config.to_dict()
+    kept = {k: facts[k] for k in ("data", "made_by", "training", "thresholds") if k in facts}
+    return {**kept, "spec": _compact(model.spec), "model": model}
+
+
+def _compact(spec: Any) -> dict[str, Any]:
+    """A Spec as data, with an update's terms and numbers at paths that people know."""
+    return spec.to_dict()
+
+
+def _weights(one: Model, other: Model) -> dict[str, str]:
+    """How the weights of two models differ, network by network."""
+    import torch
+
+    said: dict[str, str] = {}
+    for name in dict.fromkeys((*one.networks, *other.networks)):
+        if name not in one.networks or name not in other.networks:
+            said[name] = "only the first has them" if name in one.networks else "only the second"
+            continue
+        a, b = (dict(m.networks[name].state_dict()) for m in (one, other))
+        shared = [k for k in a if k in b and a[k].shape == b[k].shape]
+        if len(shared) < max(len(a), len(b)):
+            said[name] = f"{len(shared)} tensors of one shape, of {len(a)} and {len(b)}"
+            continue
+        if all(torch.equal(a[k], b[k]) for k in shared):
+            said[name] = SAME
+            continue
+        gap = sum(float((a[k].double() - b[k].double()).square().sum()) for k in shared) ** 0.5
+        size = sum(float(a[k].double().square().sum()) for k in shared) ** 0.5
+        said[name] = f"they are {gap / max(size, 1e-12):.1%} of their length apart"
+    return said
+
+
+@app.command()
+def doctor(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, done or not.")],
+    json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
+) -> None:
+    """Say what the log of a run shows: who wins, what vanishes, collapses or swings."""
+    from dataclasses import asdict
+
+    from ganzoo import runs
+    from ganzoo.spec.spec import pretty_json
+
+    lines = runs.log(run)
+    found = runs.examine(run)
+    if json:
+        rows = [{**asdict(finding), "at_end": at_end} for finding, at_end in found]
+        emit_json(pretty_json({"lines": len(lines), "findings": rows}) + "\n")
+        return
+    if not lines:
+        out.print(f"{run} has logged nothing yet", markup=False)
+        return
+    for finding, at_end in found:
+        when = "at the end" if at_end else "on the way, and no more"
+        out.print(f"[bold]{escape(finding.says)}[/] (round {finding.step:,}, {when})")
+        out.print(f"  seen:  {finding.evidence}", markup=False)
+        out.print(f"  try:   {finding.suggestion}", markup=False)
+    seen = {word: sum(word in line for line in lines) for word in runs.EVIDENCE}
+    beside = ", ".join(f"{count} with {word}" for word, count in seen.items() if count)
+    lacking = [word for word, count in seen.items() if not count]
+    if not found:
+        out.print("nothing is wrong that its log shows", style="green")
+    out.print(
+        f"{len(lines):,} lines to round {lines[-1]['step']:,}"
+        + (f", {beside}" if beside else "")
+        + (f"; nothing is known of {', '.join(lacking)}" if lacking else ""),
+        style="dim", markup=False,
+    )  # fmt: skip

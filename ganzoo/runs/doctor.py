@@ -1,0 +1,417 @@
+"""The training doctor: reads the log of a run, and says in plain words what it sees.
+
+Pure: lines of a log go in (`ganzoo.runs.log`, or any mappings like them), findings come out. A
+line has `step` and `losses` ({"D.real": 0.6}); it may have
+
+    gradients   {"D": 0.4, "G": 0.1}       the norm of the gradient of each update
+    verdicts    {"separation": 0.93}       how often D ranks an image of the data above a sample
+    samples     {"spread": 0.9, "duplicates": 0.0, "classes": 1.0, "distinct": 64}
+                                           spread: mean distance of samples over that of images;
+                                           duplicates: share of samples with a twin among them;
+                                           classes: share of the data's classes among samples
+    figures     {"fid": 23.1}              what is measured on the way
+
+A rule without its evidence in the log is silent. A healthy run is noisy: each rule waits for
+EARLY rounds and asks that what it sees lasts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, median
+from typing import Any
+
+from ganzoo.errors import SpecError
+from ganzoo.spec.losses.roles import Roles
+from ganzoo.spec.spec import Spec
+
+Lines = Sequence[Mapping[str, Any]]
+
+EVIDENCE = ("gradients", "verdicts", "samples", "figures")
+"""What lines may say beside losses."""
+MOMENTS = 40
+"""How often a run is looked at on its way, about."""
+EARLY = 200
+"""Rounds before which only numbers that run away are worth a word."""
+LARGEST = 3e38
+"""The largest number of float32 and of bfloat16, about."""
+RUNAWAY, TIMES = 1e4, 100.0
+"""A loss of this size, and so many times its usual one, runs away where it still grows."""
+WON = 0.02
+"""The share of its first loss below which a discriminator has won."""
+SEPARATED = 0.99
+GONE = 3e-3
+"""The share of its first gradient below which an update learns nothing."""
+NARROW, TWINS, CLASSES = 0.1, 0.5, 0.5
+"""Spread below which, duplicates above which, classes below which samples have collapsed."""
+CHANCE = 0.1
+"""How far the separation may be from a half for the discriminator to be guessing."""
+FLAT = 0.02
+"""How much the losses of a run that has nothing left to learn still move, as a share."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the doctor sees.
+
+    Args:
+        rule: its name. step: the round at which it was seen. says: the diagnosis.
+        evidence: the numbers that it rests on. suggestion: what to try.
+    """
+
+    rule: str
+    step: int
+    says: str
+    evidence: str
+    suggestion: str
+
+    def __str__(self) -> str:
+        return f"{self.says} ({self.evidence}). {self.suggestion}"
+
+
+@dataclass(frozen=True)
+class About:
+    """What the rules need to know of a run beside its log.
+
+    Args:
+        steps: rounds in all.
+        generator, discriminator: the names of their updates; empty where a Spec does not have
+            one of each.
+        critic: the discriminator's loss is the negative of a distance and has no best value.
+        lower: figures that are better when they are lower.
+    """
+
+    steps: int
+    generator: str = ""
+    discriminator: str = ""
+    critic: bool = False
+    lower: frozenset[str] = field(default_factory=lambda: frozenset({"fid", "kid"}))
+
+    @classmethod
+    def of(cls, spec: Spec) -> About:
+        """What a Spec says; only its length where it has not one generator and discriminator."""
+        try:
+            game = Roles.of(spec)
+        except SpecError:
+            return cls(spec.steps)
+        by = {update.train[0]: update for update in spec.stages[0].updates}
+        judging = by[game.discriminator]
+        return cls(spec.steps, by[game.generator].name, judging.name, bool(judging.distance))
+
+
+def diagnose(lines: Lines, about: About) -> list[Finding]:
+    """What can be seen at the last of these lines; nothing where all is well."""
+    if not lines:
+        return []
+    early = lines[-1]["step"] < EARLY
+    rules = RULES[:1] if early else RULES
+    found = [finding for rule in rules if (finding := rule(lines, about))]
+    if found and found[0].rule == "not finite soon":  # all else follows from that
+        return found[:1]
+    # who has collapsed or won has also stopped moving
+    return [f for f in found if f.rule != "nothing left to learn" or len(found) == 1]
+
+
+def course(lines: Lines, about: About, moments: int = MOMENTS) -> list[tuple[Finding, bool]]:
+    """What could be seen on the way, each rule once, and whether it is still so at the end."""
+    if not lines:
+        return []
+    at_end = {finding.rule: finding for finding in diagnose(lines, about)}
+    first: dict[str, Finding] = {}
+    for end in sorted({max(1, round(len(lines) * (i + 1) / moments)) for i in range(moments)}):
+        for finding in diagnose(lines[:end], about):
+            first.setdefault(finding.rule, finding)
+    return [(at_end.get(rule, finding), rule in at_end) for rule, finding in first.items()]
+
+
+# ---------------------------------------------------------------------------------- the rules
+
+
+def runs_away(lines: Lines, about: About) -> Finding | None:
+    """A loss that grows without end: it will not be finite soon."""
+    for term in _terms(lines):
+        points = _series(lines, "losses", term)
+        if len(points) < 6:
+            continue
+        values = [abs(value) for _, value in points]
+        usual = max(median(values[: max(3, len(values) // 2)]), 1e-3)
+        recent = points[-max(3, len(points) // 10) :]
+        (begin, low), (end, high) = recent[0], recent[-1]
+        low, high = abs(low), abs(high)
+        if high < RUNAWAY or high < TIMES * usual or high < 2 * low:
+            continue
+        tenfold = (end - begin) / max(math.log10(high / max(low, 1e-30)), 1e-9)
+        left = math.log10(LARGEST / high) * tenfold
+        return Finding(
+            "not finite soon", end,
+            f"the loss {term} runs away and will not be finite soon",
+            f"{high:.2g} at round {end:,}, where {usual:.2g} was usual; ten times as much every "
+            f"{tenfold:,.0f} rounds, past all numbers at about round {end + left:,.0f}",
+            "Lower the learning rate, limit gradients (clip_norm on the update), or add a penalty "
+            "such as --loss rpgan's",
+        )  # fmt: skip
+    return None
+
+
+def discriminator_wins(lines: Lines, about: About) -> Finding | None:
+    """A discriminator whose loss has come to nothing: it tells all samples from data."""
+    if not about.discriminator or about.critic:
+        return None
+    loss = _totals(lines, about.discriminator)
+    if len(loss) < 10 or min(value for _, value in loss) < 0:  # it has no best value
+        return None
+    first = median(value for _, value in loss[:5])
+    tail = [value for _, value in loss[-max(5, len(loss) // 5) :]]
+    now = median(tail)
+    lost = sum(value < WON * first for value in tail) / len(tail)
+    if first <= 0 or lost < 0.8:
+        return None
+    looks = [value for _, value in _series(lines, "verdicts", "separation")][-2:]
+    if looks and min(looks) < SEPARATED:
+        return None
+    against, risen = _totals(lines, about.generator), ""
+    if against:
+        before = median(value for _, value in against[:5])
+        after = median(value for _, value in against[-max(5, len(against) // 5) :])
+        risen = f"; the generator's went from {before:.3g} to {after:.3g}"
+    seen = f"; it ranks {looks[-1]:.1%} of images above samples" if looks else ""
+    return Finding(
+        "discriminator wins", lines[-1]["step"],
+        "the discriminator wins: it tells every sample from the data",
+        f"its loss is {now:.2g}, of {first:.2g} at first{risen}{seen}",
+        "Give the generator a chance: a lower learning rate or a penalty for the discriminator "
+        "(--loss rpgan, wgan-gp), augmentation where the data are few, or a larger generator",
+    )  # fmt: skip
+
+
+def gradient_vanishes(lines: Lines, about: About) -> Finding | None:
+    """An update that gets next to no gradient any more, while another one does."""
+    updates = list(dict.fromkeys(name for line in lines for name in line.get("gradients", {})))
+    shares: dict[str, tuple[float, float]] = {}
+    for name in updates:
+        norms = [value for _, value in _series(lines, "gradients", name)]
+        if len(norms) < 10:
+            continue
+        first = max(norms[: max(3, len(norms) // 5)])
+        shares[name] = (median(norms[-max(5, len(norms) // 5) :]), first)
+    wanted = [about.generator] if about.generator else list(shares)
+    for name in wanted:
+        if name not in shares:
+            continue
+        now, first = shares[name]
+        if first > 0 and now >= GONE * first:
+            continue
+        who = "the generator's gradient" if about.generator else f"the gradient of update {name}"
+        return Finding(
+            "gradient vanishes", lines[-1]["step"],
+            f"{who} vanishes: it learns next to nothing",
+            f"its norm is {now:.2g}, and was {first:.2g} early on",
+            "Use the non-saturating loss (bce(D(fake), 1) for the generator), or one whose "
+            "gradient does not saturate: --loss wgan-gp, --loss hinge, --loss rpgan",
+        )  # fmt: skip
+    return None
+
+
+def mode_collapse(lines: Lines, about: About) -> Finding | None:
+    """Samples that are all alike, in twins, or of a few classes."""
+    looks = [
+        (line["step"], line["samples"])
+        for line in lines
+        if isinstance(line.get("samples"), Mapping) and line["step"] >= max(EARLY, about.steps // 4)
+    ]
+    if not looks or (len(looks) < 2 and lines[-1]["step"] < about.steps):
+        return None
+    recent = [seen for _, seen in looks[-2:]]
+    said: list[str] = []
+    if max(seen.get("duplicates", 0.0) for seen in recent) > 0 and all(
+        seen.get("duplicates", 0.0) >= TWINS for seen in recent
+    ):
+        said.append(f"{recent[-1]['duplicates']:.0%} of the samples have a twin among them")
+    if all(seen.get("spread", 1.0) < NARROW for seen in recent):
+        said.append(f"they lie within {recent[-1]['spread']:.0%} of the distances of the data")
+    if all(seen.get("classes", 1.0) <= CLASSES for seen in recent):
+        said.append(f"they show {recent[-1]['classes']:.0%} of the data's classes")
+    if not said:
+        return None
+    return Finding(
+        "mode collapse", looks[-1][0],
+        "the generator has collapsed: it draws a few pictures again and again",
+        "; ".join(said),
+        "Take an earlier checkpoint, a lower learning rate for the generator, minibatch_std at the "
+        "end of the discriminator, or a loss that asks for diversity (--loss rpgan, wgan-gp)",
+    )  # fmt: skip
+
+
+BLOCKS = 32
+
+
+def oscillates(lines: Lines, about: About) -> Finding | None:
+    """Two players that chase each other: their losses swing slowly, widely and in turn."""
+    if not about.discriminator:
+        return None
+    one, other = (dict(_totals(lines, name)) for name in (about.discriminator, about.generator))
+    if not one or min(one.values()) < 0:  # a share of what passes zero means nothing
+        return None
+    steps = sorted(one.keys() & other.keys())
+    steps = steps[len(steps) * 2 // 5 :]
+    size = len(steps) // BLOCKS
+    if size < 3:
+        return None
+    steps = steps[-size * BLOCKS :]
+    swings = [_swing([values[step] for step in steps], size) for values in (one, other)]
+    first, second = swings
+    if min(first.over_noise, second.over_noise) < 3 or max(first.share, second.share) < 0.6:
+        return None
+    turns = min(first.turns, second.turns)
+    if not 8 <= turns <= 24 or min(first.rhythm, second.rhythm) < 0.4:
+        return None
+    together = _correlation(first.blocks, second.blocks)
+    if abs(together) < 0.5:
+        return None
+    return Finding(
+        "oscillation", lines[-1]["step"],
+        "the two networks chase each other in circles: their losses swing and do not settle",
+        f"{turns // 2} swings in the last {steps[-1] - steps[0]:,} rounds, of "
+        f"{max(first.share, second.share):.0%} of the loss; generator and discriminator swing "
+        f"together (correlation {together:.2f})",
+        "Lower the learning rates or the momentum (betas: [0, 0.99]), add a penalty "
+        "(--loss rpgan, wgan-gp), and publish a moving average (ema)",
+    )  # fmt: skip
+
+
+def nothing_left(lines: Lines, about: About) -> Finding | None:
+    """Nothing moves any more: by the figure, or since the discriminator guesses."""
+    done = lines[-1]["step"]
+    for name in dict.fromkeys(name for line in lines for name in line.get("figures", {})):
+        points = _series(lines, "figures", name)
+        sign = 1 if name in about.lower else -1
+        best, at = min((sign * value, step) for step, value in points)
+        later = [value for step, value in points if step > at]
+        if len(later) >= 8 and at < 0.5 * done:
+            return Finding(
+                "nothing left to learn", done,
+                f"nothing has become better for {done - at:,} rounds",
+                f"{name} was best at round {at:,} ({sign * best:.4g}), and is "
+                f"{later[-1]:.4g} now; {len(later)} measurements since",
+                "Stop here and keep the best (--figure does, --patience stops by itself), or lower "
+                "the learning rate",
+            )  # fmt: skip
+    points = _series(lines, "verdicts", "separation")
+    looks = [value for step, value in points if step >= EARLY][-3:]
+    enough = len(looks) == 3 or (looks and done >= about.steps)
+    if about.critic or not enough or any(abs(value - 0.5) > CHANCE for value in looks):
+        return None
+    still = [name for name in _terms(lines) if _moves(_series(lines, "losses", name)) > FLAT]
+    if still:
+        return None
+    return Finding(
+        "nothing left to learn", done,
+        "the discriminator guesses, so that the generator has nothing left to learn from it",
+        f"it ranks {looks[-1]:.0%} of images above samples, as a coin would, and no loss has "
+        f"moved by more than {FLAT:.0%} in the last third",
+        "If the samples are good, stop here. If they are poor, the discriminator is too weak: a "
+        "larger one, or a higher learning rate for it",
+    )  # fmt: skip
+
+
+RULES: tuple[Callable[[Lines, About], Finding | None], ...] = (
+    runs_away, discriminator_wins, gradient_vanishes, mode_collapse, oscillates, nothing_left,
+)  # fmt: skip
+
+
+# ---------------------------------------------------------------------------- reading the log
+
+
+def _terms(lines: Lines) -> list[str]:
+    """The terms of updates; numbers of states may go where they like."""
+    terms = dict.fromkeys(term for line in lines for term in line["losses"])
+    return [term for term in terms if not term.startswith("state.")]
+
+
+def _series(lines: Lines, word: str, name: str) -> list[tuple[int, float]]:
+    """Step and value of each line that has one."""
+    return [
+        (line["step"], value)
+        for line in lines
+        if isinstance(part := line.get(word), Mapping)
+        and isinstance(value := part.get(name), int | float)
+        and math.isfinite(value)
+    ]
+
+
+def _totals(lines: Lines, update: str) -> list[tuple[int, float]]:
+    """The sum of an update's terms at each line that has all of them."""
+    terms = [term for term in _terms(lines) if term.rpartition(".")[0] == update]
+    found: list[tuple[int, float]] = []
+    for line in lines:
+        values = [line["losses"][term] for term in terms if term in line["losses"]]
+        if terms and len(values) == len(terms) and all(map(math.isfinite, values)):
+            found.append((line["step"], sum(values)))
+    return found
+
+
+def _moves(points: Sequence[tuple[int, float]]) -> float:
+    """How far a series goes in its last third, as a share of its size; spikes do not count."""
+    tail = sorted(value for _, value in points[-max(5, len(points) // 3) :])
+    if not tail:
+        return 0.0
+    low, high = tail[len(tail) // 10], tail[-1 - len(tail) // 10]
+    return (high - low) / max(abs(median(tail)), 0.05)
+
+
+@dataclass(frozen=True)
+class _Swing:
+    """Means of blocks without their trend; turns: how often they cross it; share: how wide, of
+    the loss; over_noise: how wide, of what chance alone leaves; rhythm: how regular, 0 to 1."""
+
+    blocks: list[float]
+    turns: int
+    share: float
+    over_noise: float
+    rhythm: float
+
+
+def _swing(values: Sequence[float], size: int) -> _Swing:
+    parts = list(_parts(values, size))
+    means = [fmean(part) for part in parts]
+    noise = fmean(_deviation(part) for part in parts) / math.sqrt(size)
+    trend = _line(means)
+    rest = [mean - line for mean, line in zip(means, trend, strict=True)]
+    turns = sum((a < 0) != (b < 0) for a, b in itertools.pairwise(rest))
+    ordered = sorted(rest)
+    width = ordered[-1 - len(rest) // 10] - ordered[len(rest) // 10]
+    level = max(abs(fmean(means)), 1e-9)
+    # the best agreement with itself, a turn later
+    lags = range(2, len(rest) // 2)
+    rhythm = max((_correlation(rest[lag:], rest[:-lag]) for lag in lags), default=0.0)
+    return _Swing(rest, turns, width / level, _deviation(rest) / max(noise, 1e-12), rhythm)
+
+
+def _parts(values: Sequence[float], size: int) -> Iterator[Sequence[float]]:
+    for begin in range(0, len(values) - size + 1, size):
+        yield values[begin : begin + size]
+
+
+def _line(values: Sequence[float]) -> list[float]:
+    """The straight line through values, by least squares."""
+    n = len(values)
+    middle, mean = (n - 1) / 2, fmean(values)
+    slope = sum((i - middle) * (v - mean) for i, v in enumerate(values)) / max(
+        sum((i - middle) ** 2 for i in range(n)), 1e-12
+    )
+    return [mean + slope * (i - middle) for i in range(n)]
+
+
+def _deviation(values: Sequence[float]) -> float:
+    mean = fmean(values)
+    return math.sqrt(fmean((value - mean) ** 2 for value in values))
+
+
+def _correlation(one: Sequence[float], other: Sequence[float]) -> float:
+    a, b = fmean(one), fmean(other)
+    scale = _deviation(one) * _deviation(other)
+    shared = fmean((x - a) * (y - b) for x, y in zip(one, other, strict=True))
+    return shared / scale if scale > 1e-24 else 0.0

@@ -1,0 +1,185 @@
+"""What the doctor looks at beside the losses: samples, and how the discriminator ranks them.
+
+Only looks: copies of networks compute, and all chance is drawn apart, so that a run ends with the
+bits that it would have without.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganzoo.data.catalog import find
+from ganzoo.data.source import Source
+from ganzoo.engine.draws import Draws
+from ganzoo.engine.training import Training
+from ganzoo.errors import GanzooError, SpecError
+from ganzoo.hub import local
+from ganzoo.metrics.feature_extractors import Extractor, pinned
+from ganzoo.nn.interpreter import Evaluator
+from ganzoo.plugins.host import default
+from ganzoo.runs.samples import SHEET
+from ganzoo.seed import key
+from ganzoo.spec.draws import Image
+from ganzoo.spec.losses.roles import Roles
+
+SIDE = 16
+"""Pixels a side to which pictures are averaged before they are compared."""
+TWIN = 0.1
+"""A sample with another one nearer than this share of the usual distance has a twin."""
+
+
+class Looks:
+    """Looks at a training now and then.
+
+    Args:
+        data: what it trains on. name: of the data set, for what tells its classes.
+    """
+
+    def __init__(self, training: Training, data: Source, name: str) -> None:
+        self.training, self.data, self.name = training, data, name
+        self.field = next(
+            (d.field for d in training.spec.draws.values() if isinstance(d, Image)), ""
+        )
+        generator = torch.Generator().manual_seed(key(0, "looks"))
+        length = data.length(self.field) if self.field else 0
+        self.rows = torch.randperm(length, generator=generator)[:SHEET]
+        self._real: Tensor | None = None
+        self._extractor: Extractor | None = None
+        self._known: frozenset[int] | None = None
+        try:
+            self.game: Roles | None = Roles.of(training.spec)
+        except SpecError:
+            self.game = None
+
+    def see(self, images: Tensor) -> dict[str, Any]:
+        """What a line of the log says of samples (n, c, h, w) in [0, 1], and of the verdicts."""
+        found: dict[str, Any] = {}
+        if samples := self.samples(images.detach().float().cpu()):
+            found["samples"] = samples
+        if (separation := self.separation()) is not None:
+            found["verdicts"] = {"separation": round(separation, 4)}
+        return found
+
+    # ---------------------------------------------------------------------------- samples
+
+    def samples(self, images: Tensor) -> dict[str, float]:
+        real = self._images()
+        if real is None or len(real) < 16 or real.shape[1:] != images.shape[1:]:
+            return {}
+        between, usual = spread_of(real)
+        if usual < 1e-3:  # the data themselves are alike
+            return {}
+        ours, _ = spread_of(images)
+        found = {
+            "spread": round(ours / between, 4),
+            "duplicates": round(twins(images, TWIN * usual), 4),
+        }
+        if (share := self._classes(real, images)) is not None:
+            found["classes"] = round(share, 4)
+        return found
+
+    def _images(self) -> Tensor | None:
+        if self._real is None and self.field:
+            self._real = self.data.batch(self.field, self.rows).float().cpu().add(1).div(2)
+        return self._real
+
+    def _classes(self, real: Tensor, images: Tensor) -> float | None:
+        """The share of the classes of real images that samples show; None where nothing tells."""
+        if self._known is None:
+            self._known = frozenset()
+            self._extractor = _classifier(self.name)
+            if self._extractor is not None:
+                classes = self._extractor.classes(real)
+                if classes is not None:
+                    self._known = frozenset(classes.tolist())
+        if self._extractor is None or len(self._known) < 4:
+            return None
+        seen = self._extractor.classes(images)
+        return None if seen is None else len(self._known & set(seen.tolist())) / len(self._known)
+
+    # --------------------------------------------------------------------------- verdicts
+
+    def separation(self) -> float | None:
+        """How often the discriminator ranks an image above a sample; 0.5 where it guesses.
+
+        None where a Spec has no such pair of networks, or more than this is needed to ask.
+        """
+        spec, game = self.training.spec, self.game
+        if game is None or spec.state or self.training.world > 1:
+            return None
+        device = self.training.device
+        networks = {  # in training mode, as they judge each other while they train
+            name: copy.deepcopy(self.training.networks[name])
+            for name in (game.generator, game.discriminator)
+        }
+        batch = max(2, min(SHEET, len(self.data)))
+        draws = Draws(
+            spec, self.training.data, batch=batch, seed=key(self.training.seed, "looks"),
+            device=device,
+        )  # fmt: skip
+        generator = torch.Generator(device).manual_seed(key(self.training.seed, "looks"))
+
+        def call(name: str, inputs: Sequence[Tensor], output: str | None) -> Tensor:
+            return networks[name](*inputs, outputs=(output or "",))
+
+        def noise(*shape: int) -> Tensor:
+            return torch.rand(*shape, generator=generator, device=device)
+
+        try:
+            verdicts: list[Tensor] = []
+            with torch.no_grad():
+                for expression in (game.real, game.fake):
+                    text = str(expression)
+                    names = tuple(spec.draws_in(text))
+                    values = dict(zip(names, draws(0, 0, names), strict=True))
+                    made = Evaluator(spec, call, values, noise, whole=networks.__getitem__)(text)
+                    verdicts.append(made.float().reshape(len(made), -1).mean(1).cpu())
+        except GanzooError:  # a word that asks for more than a look has
+            return None
+        real, fake = verdicts
+        above = (real[:, None] > fake[None]).float() + 0.5 * (real[:, None] == fake[None]).float()
+        return float(above.mean())
+
+
+def small(images: Tensor) -> Tensor:
+    """Pictures as rows of few numbers, (n, d)."""
+    height, width = (min(SIDE, side) for side in images.shape[2:])
+    return F.adaptive_avg_pool2d(images, (height, width)).flatten(1)
+
+
+def _distances(images: Tensor) -> Tensor:
+    rows = small(images)
+    # products of matrices would find equal pictures a little apart
+    return torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def spread_of(images: Tensor) -> tuple[float, float]:
+    """The mean distance of pictures to each other, and the median one to the nearest."""
+    distances = _distances(images)
+    n = len(images)
+    nearest = distances.clone().fill_diagonal_(float("inf")).min(1).values
+    return float(distances.sum() / (n * (n - 1))), float(nearest.median())
+
+
+def twins(images: Tensor, near: float) -> float:
+    """The share of pictures with another one nearer than `near`."""
+    distances = _distances(images).fill_diagonal_(float("inf"))
+    return float((distances.min(1).values < near).float().mean())
+
+
+def _classifier(name: str) -> Extractor | None:
+    """What tells the classes of a data set, where it is installed; nothing is downloaded."""
+    try:
+        declared = find(name, default().data).feature_extractors
+        if not declared or local.find(declared[0].name) is None:
+            return None
+        found = pinned(declared[0])
+    except GanzooError:
+        return None
+    return found if "label" in found.fields else None

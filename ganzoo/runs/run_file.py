@@ -1,0 +1,143 @@
+"""A run as a file: `ganzoo train run.yaml`, and what `ganzoo init` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from ganzoo.errors import SpecError
+from ganzoo.spec import files
+from ganzoo.spec.frozen import Frozen, spec_error
+
+Text = str | None
+
+
+class RunFile(Frozen):
+    """What a run file may say; each key is an option of `ganzoo train` without its dashes.
+
+    Attributes:
+        variant: a variant; or `spec`, a YAML or JSON file with a Spec beside this file.
+        data: as `--data` takes it. settings: of the variant, as `--set`.
+        out: the folder of the run, beside this file. start: another model's weights (`from`).
+        track: trackers, with their options behind commas.
+    """
+
+    variant: Text = None
+    spec: Text = None
+    data: Text = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    loss: Text = None
+    lr: float | str | None = None
+    steps: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0)
+    batch: int | None = Field(default=None, ge=1, le=100_000)
+    seed: int | None = None
+    precision: Text = None
+    device: Text = None
+    out: Text = None
+    start: Text = None
+    figure: Text = None
+    eval_every: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    track: tuple[str, ...] = ()
+    snapshots: bool = False
+    strict: bool = False
+    minutes: float | None = Field(default=None, ge=0)
+
+    @classmethod
+    def read(cls, path: str | Path) -> RunFile:
+        """A run file; names of files in it are relative to its folder.
+
+        Raises:
+            SpecError: it cannot be read, or says what no run has.
+        """
+        path = Path(path)
+        return cls.parse(files.plain(path), path)
+
+    @classmethod
+    def parse(cls, data: Any, path: Path) -> RunFile:
+        """What the plain data of a run file mean; see `read`."""
+        if not isinstance(data, dict):
+            raise SpecError(f"{path}: a run file is a mapping, such as `variant: dcgan`")
+        facts = {str(key).replace("-", "_"): value for key, value in data.items()}
+        for key, field in NAMES.items():
+            if key in facts:
+                facts[field] = facts.pop(key)
+        if isinstance(facts.get("track"), str):
+            facts["track"] = (facts["track"],)
+        try:
+            found = cls.model_validate(facts)
+        except ValidationError as error:
+            problems = spec_error(error, root=facts).problems
+            raise SpecError(
+                [(f"{path}: {where}".rstrip(": "), what) for where, what in problems]
+            ) from None
+        if (found.variant is None) == (found.spec is None):
+            raise SpecError(f"{path}: a run file names a `variant:` or a `spec:`, one of them")
+        beside = {
+            name: str(path.parent / value)
+            for name in ("spec", "out")
+            if (value := getattr(found, name)) is not None
+        }
+        data_of = found.data or ""
+        if (
+            data_of.startswith("folder:")
+            and not Path(data_of.removeprefix("folder:")).is_absolute()
+        ):
+            beside["data"] = f"folder:{path.parent / data_of.removeprefix('folder:')}"
+        return found.replace(**beside) if beside else found
+
+
+NAMES = {"from": "start", "set": "settings"}
+"""Keys of a run file that Python has other words for."""
+
+
+def is_run(data: object) -> bool:
+    """Whether plain data are of a run, and not a Spec."""
+    return (
+        isinstance(data, dict)
+        and not {"networks", "draws"} & set(data)
+        and bool({"variant", "spec"} & set(data))
+    )
+
+
+def template(variant: str, data: str, settings: Mapping[str, Any], steps: int, batch: int) -> str:
+    """A run file with comments, that trains as `ganzoo train VARIANT --data DATA` does."""
+    own = "\n".join(f"  # {name}: {_yaml(value)}" for name, value in settings.items())
+    return f"""# A run of ganzoo: ganzoo train THIS_FILE
+# Options of the command line come before what stands here. Lines that begin with # are off.
+
+variant: {variant}        # `ganzoo variants` lists them; or spec: my-spec.yaml
+data: {data}        # `ganzoo data` lists them; folder:photos,size=64 for pictures of your own
+
+settings:        # hyper-parameters of the variant; these are its defaults
+{own or "  # it has none"}
+
+# loss: hinge            # another loss, `ganzoo losses`
+# lr: 2e-4               # the learning rate, where the variant has one
+steps: {steps}            # rounds; or epochs: 20
+# epochs: 20             # passes over the data, in place of steps
+batch: {batch}
+seed: 0
+# precision: fp32        # fp32 or bf16; by default what the processor is fast in
+# device: cuda           # by default CUDA where there is one
+# out: runs/mine         # folder of the run, beside this file
+# from: dcgan-mnist      # begin with the weights of another model, or of a run
+
+# figure: fid            # measured on the way, and the best model is published
+# eval_every: {max(1, steps // 20)}
+# patience: 5            # stop after so many measurements without a better one
+
+# track: [tensorboard]   # wandb, trackio; with options: ["wandb,project=gans,mode=offline"]
+# snapshots: true        # keep about 40 models on the way
+# minutes: 30            # stop and save after so long; ganzoo train --resume goes on
+"""
+
+
+def _yaml(value: Any) -> str:
+    import json
+
+    return json.dumps(value)

@@ -1,0 +1,108 @@
+"""A run that is told to trackers. What goes wrong with one ends it, and not the run."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ganzoo.atomic import write_text
+from ganzoo.errors import GanzooError, TrainingError, plain
+from ganzoo.plugins.host import default
+from ganzoo.runs.folder import TRACKERS
+from ganzoo.runs.settings import Settings
+from ganzoo.spec import latex
+from ganzoo.trackers import Log, Tracked, parse
+
+ID = "id"
+"""The file that keeps what trackers know a run by."""
+
+
+class Tracking:
+    """The trackers of a run.
+
+    Args:
+        folder: of the run. step: rounds that are done. note: told what goes wrong.
+
+    Raises:
+        TrainingError: one cannot start.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Settings, step: int, note: Callable[[str], None]
+    ) -> None:
+        self.note, self.logs = note, dict[str, Log]()
+        self.told: dict[str, float] = {}
+        if not settings.trackers:
+            return
+        known = default().trackers
+        place = folder / TRACKERS
+        id_ = _id(place)
+        for text in settings.trackers:
+            tracker, options = parse(text, known)
+            run = Tracked(
+                name=settings.name, id=id_, folder=place.absolute() / tracker.name, step=step,
+                config=_config(settings), spec=latex.text(settings.spec),
+                spec_json=settings.spec.to_json(), command=settings.command,
+            )  # fmt: skip
+            try:
+                self.logs[tracker.name] = tracker.open(run, options)
+            except GanzooError:
+                raise
+            except Exception as error:
+                self.close()
+                raise TrainingError(
+                    f"--track {text} cannot start ({type(error).__name__}: {plain(error)}); leave "
+                    "it out, or mend what it says"
+                ) from error
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        """Tell a line of the log."""
+        values: dict[str, float] = {
+            f"{part}/{name}": float(value)
+            for part in ("losses", "figures", "gradients", "verdicts", "samples")
+            for name, value in record.get(part, {}).items()
+        }
+        values["seconds"] = float(record["seconds"])
+        self._tell(lambda log: log.numbers(record["step"], values))
+
+    def picture(self, step: int, image: Image.Image) -> None:
+        self._tell(lambda log: log.picture(step, "samples", image))
+
+    def close(self) -> None:
+        self._tell(lambda log: log.close())
+        self.logs.clear()
+
+    def _tell(self, what: Callable[[Log], None]) -> None:
+        for name, log in [*self.logs.items()]:
+            try:
+                what(log)
+            except Exception as error:
+                del self.logs[name]
+                self.note(
+                    f"{name} is told nothing more ({type(error).__name__}: {plain(error)}); the "
+                    "training goes on"
+                )
+
+
+def _id(place: Path) -> str:
+    """What trackers know this run by; made once."""
+    path = place / ID
+    if not path.is_file():
+        write_text(path, secrets.token_hex(4))
+    return path.read_text("utf-8").strip()[:32]
+
+
+def _config(settings: Settings) -> dict[str, str | int | float | bool]:
+    """How a run is trained, flat."""
+    facts: dict[str, Any] = {
+        "data": settings.data, "steps": settings.steps, "batch": settings.batch,
+        "seed": settings.seed, "precision": settings.precision, "title": settings.spec.title,
+        "variant": settings.made_by.get("variant", ""),
+    }  # fmt: skip
+    own = settings.made_by.get("settings", {})
+    facts |= {f"settings.{name}": value for name, value in own.items()}
+    return {k: v if isinstance(v, str | int | float | bool) else str(v) for k, v in facts.items()}

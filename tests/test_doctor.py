@@ -1,0 +1,229 @@
+"""The training doctor: each diagnosis on runs that really fail so, and none on healthy ones."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ganzoo import runs, with_loss
+from ganzoo.data.source import Source
+from ganzoo.engine.training import Training
+from ganzoo.runs import doctor
+from ganzoo.runs.doctor import About, diagnose
+from ganzoo.runs.looks import spread_of, twins
+from ganzoo.spec import Spec
+from tests.builders import run
+from tests.sick_runs import STEPS, circling, gan, of_digits, one_picture, trained
+from tests.table import TABLE
+
+FAST = (1e-3, 0.5)
+WASSERSTEIN = {"critic": "mean(D(fake)) - mean(D(x))"}
+SICK: dict[str, tuple[Callable[[], Spec], Callable[[], Source] | None]] = {
+    "discriminator wins": (lambda: gan((2e-3, 0.5), (1e-5, 0.5)), None),
+    "gradient vanishes": (
+        lambda: gan((5e-3, 0.5), (1e-4, 0.5), fool="-bce(D(fake), 0)"), None,
+    ),
+    "mode collapse": (lambda: gan((1e-4, 0.5), (5e-3, 0.9)), None),
+    "oscillation": (circling, one_picture),
+    "not finite soon": (
+        lambda: gan((2e-2, 0.5), (2e-2, 0.5), critic=WASSERSTEIN, fool="-mean(D(fake))"), None,
+    ),
+    "nothing left to learn": (lambda: with_loss(gan(FAST, FAST), "rpgan"), one_picture),
+}  # fmt: skip
+"""A run that fails in each way; other things may be wrong with it, too, where one follows from
+another."""
+HEALTHY: dict[str, Callable[[], Spec]] = {
+    "gan": lambda: gan(FAST, FAST),
+    "rpgan": lambda: with_loss(gan(FAST, FAST), "rpgan"),
+}
+
+
+@pytest.mark.parametrize("rule", SICK)
+def test_a_run_that_fails_is_told_so(rule: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    """On the way, in a line, and by `ganzoo doctor` afterwards."""
+    spec, data = SICK[rule]
+    said = trained(tmp_path / "run", spec(), data() if data else None)
+    found = {finding.rule: finding for finding, _ in runs.examine(tmp_path / "run")}
+    assert rule in found, (sorted(found), said)
+    assert any(found[rule].says in line for line in said), said
+    assert run(monkeypatch, "doctor", tmp_path / "run") == 0
+    shown = capsys.readouterr().out
+    assert found[rule].says in shown and found[rule].suggestion[:30] in shown
+    assert run(monkeypatch, "doctor", tmp_path / "run", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)["findings"]
+    assert rule in {row["rule"] for row in rows}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_healthy_run_is_told_nothing(name: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    said = trained(tmp_path / "run", HEALTHY[name]())
+    assert said == [] and runs.examine(tmp_path / "run") == []
+    assert run(monkeypatch, "doctor", tmp_path / "run") == 0
+    assert "nothing is wrong that its log shows" in capsys.readouterr().out
+
+
+def test_a_run_of_a_few_rounds_is_told_nothing(tmp_path: Path) -> None:
+    assert trained(tmp_path / "run", gan(steps=30), steps=30) == []
+
+
+# ------------------------------------------------------------------- the rules, on lines alone
+
+
+def lines(**terms: Callable[[float], float]) -> list[dict[str, Any]]:
+    """A log of 400 lines: each term a function of how far it is, with some noise."""
+    n = 400
+    chance = random.Random(0)
+    return [
+        {
+            "step": 10 * (i + 1),
+            "losses": {
+                name.replace("_", "."): f(i / n) * (1 + 0.15 * chance.gauss(0, 1))
+                for name, f in terms.items()
+            },
+        }
+        for i in range(n)
+    ]
+
+
+ABOUT = About(4000, "G", "D")
+CALM: dict[str, Callable[[float], float]] = {
+    "D_real": lambda t: 0.6,
+    "D_fake": lambda t: 0.6,
+    "G_fool": lambda t: 0.9,
+}
+
+
+def rules(some: list[dict[str, Any]], about: About = ABOUT) -> set[str]:
+    return {finding.rule for finding in diagnose(some, about)}
+
+
+def test_a_noisy_equilibrium_is_well() -> None:
+    assert rules(lines(**CALM)) == set()
+
+
+def test_trends_and_spikes_are_well() -> None:
+    drifting = lines(
+        D_real=lambda t: 0.7 - 0.4 * t, D_fake=lambda t: 0.7 - 0.4 * t, G_fool=lambda t: 0.7 + 3 * t
+    )
+    assert rules(drifting) == set()
+    spiky = lines(**CALM)
+    for i in range(0, 400, 37):
+        spiky[i]["losses"]["D.real"] = 900.0
+    assert rules(spiky) == set()
+
+
+def test_a_critic_may_find_any_distance() -> None:
+    """Its loss has no best value, so that near zero is nothing won."""
+    some = lines(D_critic=lambda t: -5 * (1 - t), D_penalty=lambda t: 0.05, G_critic=lambda t: 1e-3)
+    assert rules(some, About(4000, "G", "D", critic=True)) == set()
+
+
+def test_slow_waves_of_both_are_an_oscillation() -> None:
+    wave = lambda phase: lambda t: 1 + 0.6 * math.sin(2 * math.pi * (12 * t + phase))  # noqa: E731
+    some = lines(D_real=wave(0), G_fool=wave(0.5))
+    assert rules(some) == {"oscillation"}
+    assert rules(lines(D_real=wave(0), G_fool=lambda t: 1.0)) == set(), "one of them alone"
+
+
+def test_a_figure_that_has_long_been_better_leaves_nothing_to_learn() -> None:
+    some = lines(**CALM)
+    for i, line in enumerate(some[19::20]):
+        line["figures"] = {"fid": 20.0 + abs(i - 5)}
+    [finding] = diagnose(some, ABOUT)
+    assert finding.rule == "nothing left to learn" and "20" in finding.evidence
+    assert "round 1,200" in finding.evidence
+    for i, line in enumerate(some[19::20]):
+        line["figures"] = {"fid": 40.0 - i}
+    assert rules(some) == set()
+
+
+def test_few_classes_are_a_collapse() -> None:
+    some = lines(**CALM)
+    for line in some[39::40]:
+        line["samples"] = {"spread": 0.8, "duplicates": 0.1, "classes": 0.3}
+    [finding] = diagnose(some, ABOUT)
+    assert finding.rule == "mode collapse" and "30% of the data's classes" in finding.evidence
+    some[-1]["samples"] = {"spread": 0.8, "duplicates": 0.1, "classes": 0.9}
+    assert rules(some) == set(), "one look at it was a moment"
+
+
+def test_each_finding_is_listed_once_and_whether_it_lasts() -> None:
+    some = lines(**CALM)
+    for i, line in enumerate(some):
+        low = 100 <= i < 250
+        line["losses"]["D.real"] *= 1e-4 if low else 1
+        line["losses"]["D.fake"] *= 1e-4 if low else 1
+    found = doctor.course(some, ABOUT)
+    assert [(finding.rule, last) for finding, last in found] == [("discriminator wins", False)]
+    assert doctor.course([], ABOUT) == []
+
+
+def test_damaged_values_do_not_hurt() -> None:
+    some = lines(**CALM)
+    some[5]["samples"], some[6]["gradients"], some[7]["verdicts"] = 3, {"G": None}, {}
+    some[8]["figures"] = {"fid": math.nan}
+    assert rules(some) == set()
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_every_kind_of_model_can_be_examined(row: str) -> None:
+    about = About.of(TABLE[row]())
+    assert about.steps == TABLE[row]().steps
+    if row in {"gan", "wgan", "wgan_gp"}:
+        assert about.generator == "G" and about.discriminator in {"D", "C"}
+        assert about.critic == row.startswith("wgan")
+
+
+# -------------------------------------------------------------------------------- what it sees
+
+
+def test_twins_are_counted() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(64, 1, 8, 8, generator=generator)
+    between, usual = spread_of(images)
+    assert between > usual > 0 and twins(images, 0.1 * usual) == 0
+    images[16:32] = images[:16]
+    assert twins(images, 0.1 * usual) == 0.5
+    assert spread_of(images[:1].expand(64, -1, -1, -1))[0] == 0
+
+
+def test_the_log_has_what_the_doctor_reads(tmp_path: Path) -> None:
+    trained(tmp_path / "run", gan(steps=4), steps=4)
+    log = runs.log(tmp_path / "run")
+    assert all(set(line["gradients"]) == {"D", "G"} for line in log)
+    for line in (log[0], log[-1]):
+        assert 0 <= line["verdicts"]["separation"] <= 1
+        assert line["samples"].keys() == {"spread", "duplicates"}
+    assert STEPS > doctor.EARLY
+
+
+def test_the_page_shows_what_it_says(capsys) -> None:
+    import re
+
+    page = (Path(__file__).parents[1] / "docs" / "doctor.md").read_text("utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(code, {})
+    assert capsys.readouterr().out.startswith("discriminator wins its loss is 0.002, of 1.4")
+
+
+def test_classes_are_counted_where_a_classifier_is_installed() -> None:
+    from ganzoo.data import load
+    from ganzoo.runs.looks import Looks
+
+    source = load("digits")
+    made = Training(
+        of_digits(), source, batch=8, seed=0, device=torch.device("cpu"), precision="fp32"
+    )
+    looks = Looks(made, source, "digits")
+    for rows, share in ((torch.arange(64), 1.0), (torch.arange(64) * 10 + 3, 0.1)):
+        seen = looks.samples(source.batch("image", rows).add(1).div(2))
+        assert seen["classes"] == pytest.approx(share, abs=0.11), rows[:3]
+        assert seen["duplicates"] < 0.2
+    assert "classes" not in Looks(made, source, "nowhere").samples(torch.rand(64, 1, 28, 28))
