@@ -12,6 +12,7 @@ import torch
 from PIL import Image as Picture
 
 import ganzoo
+from ganzoo.data.given import source as given_source
 from ganzoo.errors import DataError, TaskError
 from ganzoo.models.images import image_tensor
 from ganzoo.spec import Image
@@ -57,9 +58,10 @@ def test_tasks_and_sources_take_the_same(kind: str) -> None:
         wanted = WANTED.flip(0, 2, 3)
     close = 0.02 if kind in ("bfloat16", "half") else 1e-6
     torch.testing.assert_close(image_tensor(given, DRAW), wanted, atol=close, rtol=0)
-    source = ganzoo.Source.from_arrays("given", given)
-    held = source.batch("image", torch.arange(len(source)))
-    torch.testing.assert_close(held, wanted, atol=close, rtol=0)
+    sources = [ganzoo.Source.from_arrays("given", given), given_source(given)]
+    for source in sources:
+        held = source.batch("image", torch.arange(len(source)))
+        torch.testing.assert_close(held, wanted, atol=close, rtol=0)
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
@@ -84,6 +86,8 @@ def test_what_has_no_numbers_is_refused_by_both(kind: str) -> None:
         image_tensor(make(), DRAW)
     with pytest.raises(DataError, match=why):
         ganzoo.Source.from_arrays("given", make())
+    with pytest.raises(DataError, match=why):
+        given_source(make())
 
 
 def closed() -> Picture.Image:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganzoo.data.arrays import is_array, plain_array
 from ganzoo.data.decoding import SUFFIXES, Preprocessing, values
 from ganzoo.data.guessing import GUESSES, guess
 from ganzoo.data.layouts import channels_last, layout, several
@@ -53,7 +54,7 @@ def source(
 
         return load(data)
     how = preprocessing or Preprocessing()
-    if isinstance(data, np.ndarray | torch.Tensor):
+    if is_array(data):
         images: Any = _channels_first(name, data)
     else:
         items = _items(name, data)
@@ -73,9 +74,9 @@ def source(
     return Source(name, Fields(name=name, fields=fields), arrays, flips=flips, preprocessing=how)
 
 
-def _channels_first(name: str, images: np.ndarray | torch.Tensor) -> torch.Tensor:
+def _channels_first(name: str, images: Any) -> torch.Tensor:
     """Images (n, c, h, w), of NCHW, NHWC or NHW."""
-    found = torch.as_tensor(images if isinstance(images, torch.Tensor) else np.array(images))
+    found = torch.tensor(np.ascontiguousarray(plain_array(images)))
     try:
         which = several(found.shape)
     except DataError as error:
@@ -94,9 +95,10 @@ def _items(name: str, data: Any) -> list[Any]:
             f"{name}: {type(data).__name__} has no length; give an array, paths, a Source, or a "
             "data set with __len__ and __getitem__"
         ) from None
+    kind = type(data).__name__
     if isinstance(data, Mapping) or not count:
         what = "is empty" if not count else "is a mapping"
-        raise DataError(f"{name}: {type(data).__name__} {what}; give pictures, or paths of them")
+        raise DataError(f"{name}: {kind} {what}; give pictures, or paths of them")
     return [data[index] for index in range(count)]
 
 
@@ -125,7 +127,7 @@ def _of_items(
     how: Preprocessing,
 ) -> tuple[np.ndarray, list[Any] | None]:
     """The pictures of items, uint8 (n, c, h, w), and their classes where they have some."""
-    pairs = [isinstance(item, tuple | list) and len(item) == 2 for item in items]
+    pairs = [isinstance(item, tuple | list) and _length(item) == 2 for item in items]
     if any(pairs) != all(pairs):
         raise DataError(f"{name}: some items have a class and some have none")
     pictures = [item[0] if pair else item for item, pair in zip(items, pairs, strict=True)]
@@ -144,6 +146,10 @@ def _of_items(
     return made, labels
 
 
+def _length(item: Any) -> int:
+    return len(item)
+
+
 def _size(name: str, picture: Any) -> tuple[int, int, int]:
     """Channels, width and height of one picture."""
     if hasattr(picture, "getbands"):
@@ -156,7 +162,7 @@ def _size(name: str, picture: Any) -> tuple[int, int, int]:
 
 
 def _array(picture: Any) -> np.ndarray:
-    return picture.numpy(force=True) if isinstance(picture, torch.Tensor) else picture
+    return plain_array(picture)
 
 
 def _layout(picture: Any) -> str:
@@ -202,4 +208,4 @@ def _classes(name: str, labels: Any, names: Sequence[str]) -> tuple[torch.Tensor
         raise DataError(f"{name}: classes are whole numbers from 0, or words; one for each picture")
     if names and found.max() >= len(names):
         raise DataError(f"{name}: class {found.max()} has no name; there are {len(names)} names")
-    return torch.from_numpy(found.astype(np.int64)), tuple(names)
+    return torch.tensor(found.astype(np.int64)), tuple(names)
