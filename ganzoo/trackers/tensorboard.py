@@ -1,4 +1,3 @@
-# pyright: reportMissingImports=false
 """TensorBoard: event files in the folder of the run. https://www.tensorflow.org/tensorboard"""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: reportMissingImports=false
 """Trackio: a local dashboard, or one in a Hugging Face Space. https://huggingface.co/docs/trackio"""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# pyright: reportMissingImports=false
 """Weights & Biases. https://docs.wandb.ai/ref/python/"""
 
 from __future__ import annotations
