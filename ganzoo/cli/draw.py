@@ -226,8 +226,9 @@ def project(
         import io
 
         content = io.BytesIO()
-        labels = {} if made.labels is None else {"label": made.labels}
-        np.savez_compressed(content, errors=made.errors, **labels, **made.noise)
+        labels: dict[str, Any] = {} if made.labels is None else {"label": made.labels}
+        arrays: dict[str, Any] = {"errors": made.errors, **labels, **made.noise}
+        np.savez_compressed(content, **arrays)
         write_bytes(noise, content.getvalue())
     for file, error, before in zip(found, made.errors, made.starting, strict=True):
         out.print(f"{file}: mean squared error {error:.4f}, from {before:.4f}", markup=False)

@@ -44,8 +44,8 @@ def export(
 
     loaded = from_pretrained(model)
     stem = Path(loaded.title).name
+    place = output or Path(f"{stem}.html")
     if to == "html":
-        place = output or Path(f"{stem}.html")
         check_output(place, "the page", (".html",))
         made = page.write(loaded, place, task)
     else:

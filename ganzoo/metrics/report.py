@@ -106,7 +106,7 @@ class Report:
 
     def text(self) -> str:
         """The report as JSON."""
-        plain = {"format_version": FORMAT, **asdict(self)}
+        plain: dict[str, Any] = {"format_version": FORMAT, **asdict(self)}
         for figure in plain["figures"].values():
             for name in ("bound", "targeted", "remark"):
                 if not figure[name]:

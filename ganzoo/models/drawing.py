@@ -111,7 +111,9 @@ def save_folder(found: Drawn, folder: Path) -> None:
 def save_arrays(found: Drawn, path: Path) -> None:
     """An archive of NumPy: `images` uint8 (n, h, w, c), and an array for each word of the rows."""
     levels = (found.images.transpose(0, 2, 3, 1) * 255).round().astype(np.uint8)
-    columns = {key: np.array([row[key] for row in found.rows]) for key in found.rows[0]}
+    columns: dict[str, Any] = {
+        key: np.array([row[key] for row in found.rows]) for key in found.rows[0]
+    }
     content = io.BytesIO()
     np.savez_compressed(content, images=levels, **columns)
     write_bytes(path, content.getvalue())

@@ -176,7 +176,7 @@ class Model:
         rows = self._rows(self.task("classify", task), images, 0, given)
         if not probabilities:
             return rows.argmax(1)
-        return torch.from_numpy(rows).softmax(1).numpy()
+        return torch.as_tensor(rows).softmax(1).numpy()
 
     def match(self, images: Any = None, *, text: Any = None, task: str | None = None) -> np.ndarray:
         """Directions of images or of sentences, float32 (n, d), of length 1.
@@ -472,7 +472,7 @@ class Model:
         batches = {name: value for name, value in values.items() if value.ndim}
         evaluator = Evaluator(
             self.spec, call, batches, lambda *shape: torch.rand(*shape, device=self.device), known,
-            recall=lambda name: self.state[name], whole=self.networks.__getitem__,
+            recall=self.state.__getitem__, whole=self.networks.__getitem__,
         )  # fmt: skip
         evaluator.values |= {name: value for name, value in values.items() if not value.ndim}
         for name, number in (numbers or {}).items():

@@ -55,18 +55,18 @@ class Recorder:
         note: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.folder, self.settings, self.training = folder, settings, training
-        self.selection, self.note = selection, note
+        self.selection, self.note, self.read = selection, note, read
         self.every = max(1, settings.steps // logs.RECORDS)
         self.snapshot_every = max(1, settings.steps // FRAMES) if settings.snapshots else 0
         self.frames = Frames(folder, training) if shown(settings.spec) else None
         self.looks = Looks(training, data, settings.data)
         self.about = About.of(training.spec)
         self._asked = max(1, settings.steps // MOMENTS)
-        self._take_up(read)
+        self._take_up()
         self.tracking = Tracking(folder, settings, training.step, note)
         training.watched = self._logs
 
-    def _take_up(self, read: str) -> None:
+    def _take_up(self) -> None:
         """Take up the log where the checkpoint stands; what came after it is done again."""
         done, last = self.training.step, self.training.said.get("record")
         records = [record for record in logs.log(self.folder) if record["step"] <= done]
@@ -78,7 +78,7 @@ class Recorder:
             # the log was damaged, and the checkpoint has its last line
             records.append(last)
         self.records: list[dict[str, Any]] = records
-        logs.rewrite(self.folder, read, records)
+        logs.rewrite(self.folder, self.read, records)
         if self.selection:
             self.selection.take_up(self.training.said.get("figures"))
         self._found = {finding.rule for finding in diagnose(records, self.about)}
@@ -166,7 +166,7 @@ class Recorder:
         if drawn is not None and self.records:
             # what the sheet of samples shows, the doctor can see, too
             self.records[-1] |= self.looks.see(drawn)
-        logs.rewrite(self.folder, self.records)
+        logs.rewrite(self.folder, self.read, self.records)
         self._ask()
         metrics: dict[str, Any] = {**about, **({"selection": chosen} if chosen else {})}
         metrics["steps_per_second"] = step.number / max(seconds, 1e-9)

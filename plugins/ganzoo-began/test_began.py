@@ -1,12 +1,14 @@
 """BEGAN: k's law, the measure of convergence, the decoder's twin, the rate's halvings."""
 
+from typing import Any
+
 import pytest
 import torch
 
 import ganzoo
 from ganzoo.engine.training import Training
 from ganzoo.nn.build import build
-from ganzoo.spec import Image
+from ganzoo.spec import Conv, Image
 from ganzoo.testing import noise
 from ganzoo_began import BEGAN
 
@@ -27,7 +29,7 @@ def test_the_generator_is_the_decoders_twin() -> None:
     assert made.networks["D"].layers[-len(decoder) :] == decoder
     # of the authors' 64 pixels: maps of 8, and channels n, 2n, 3n, 4n on the way down
     wide = [layer.channels for layer in spec(64, 3, width=10).networks["D"].layers
-            if layer.kind == "conv"]  # fmt: skip
+            if isinstance(layer, Conv)]  # fmt: skip
     assert wide[:12] == [10, 10, 10, 20, 20, 20, 30, 30, 30, 40, 40, 40]
 
 
@@ -54,7 +56,7 @@ def test_k_comes_to_its_equilibrium() -> None:
     """A game in which the discriminator's neglect of fakes is what makes them worse: L(x) = 2
     and L(G) = 0.4 + k, so that gamma L(x) = L(G) at k = 0.6. k comes to rest there, from 0."""
     made = spec(width=2, latent=4, step=0.05)
-    text = made.state["k"].next
+    text: Any = made.state["k"].model_dump()["next"]
     k = 0.0
     for _ in range(200):
         real, fake = 2.0, 0.4 + k
@@ -66,6 +68,7 @@ def test_k_comes_to_its_equilibrium() -> None:
 def test_the_rate_is_halved_twice() -> None:
     from ganzoo.spec.numbers import Clock, value
 
-    text = spec().stages[0].updates[0].optimizer.lr
+    optimizer: Any = spec().stages[0].updates[0].optimizer
+    text = optimizer.lr
     rates = [value(text, {}, Clock(step, 16, 0.5)) for step in (0, 99_999, 100_000, 200_000, 10**6)]
     assert rates == pytest.approx([8e-5, 8e-5, 4e-5, 2e-5, 2e-5])

@@ -1,5 +1,7 @@
 """pix2pix, CycleGAN, CUT: sizes and fields of view, noise at use, pairs, what moves."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -8,12 +10,13 @@ import ganzoo
 from ganzoo.engine.training import Training
 from ganzoo.errors import DataError
 from ganzoo.nn.build import build
-from ganzoo.spec import Conv, Image
+from ganzoo.spec import Conv, Dropout, Image
+from ganzoo.spec.draws import tensor_shape
 from ganzoo.testing import noise
 from ganzoo_translation import CUT, CycleGAN, FastCUT, Pix2Pix, patches
 
-TINY = {"width": 4, "batch": 4}
-TINY_CUT = {**TINY, "blocks": 2, "layers": 1, "places": 8, "code": 4}
+TINY: dict[str, Any] = {"width": 4, "batch": 4}
+TINY_CUT: dict[str, Any] = {**TINY, "blocks": 2, "layers": 1, "places": 8, "code": 4}
 
 
 def fields(size: int = 16, channels: int = 3, paired: bool = False):
@@ -70,9 +73,9 @@ def test_dropout_is_noise_at_use() -> None:
 def test_dropout_of_the_inner_blocks_has_no_number_in_common() -> None:
     """The three blocks of the authors' eight levels read other channels of one noise."""
     spec = Pix2Pix(width=2).spec(fields(256))
-    dropouts = [layer for _, layer in spec.networks["G"].walk() if layer.kind == "dropout"]
+    dropouts = [layer for _, layer in spec.networks["G"].walk() if isinstance(layer, Dropout)]
     assert sorted(layer.row for layer in dropouts) == [0, 1, 2]
-    assert spec.draws["u"].shape == (3 * 16, 16, 16)
+    assert tensor_shape(spec.draws["u"]) == (3 * 16, 16, 16)
 
 
 def test_pairs_are_used_where_there_are_any() -> None:
@@ -113,7 +116,7 @@ def test_a_translation_is_the_same_in_training_and_at_use() -> None:
 def test_both_networks_of_a_domain_are_of_that_domain() -> None:
     terms = CycleGAN().spec(fields()).stages[0].updates[0].minimize
     assert terms["identity"] == "5 * (l1(AB(b), b) + l1(BA(a), a))"
-    assert "identity" not in CycleGAN(identity=0).spec(fields()).stages[0].updates[0].minimize
+    assert "identity" not in CycleGAN(identity=False).spec(fields()).stages[0].updates[0].minimize
 
 
 def test_all_of_cut_learns_and_only_once_each() -> None:

@@ -160,9 +160,7 @@ def _outputs(module: Any) -> int:
 
 def _lengths(module: Any) -> Tensor:
     """The length of the weights of each output."""
-    from torch.linalg import vector_norm
-
-    return vector_norm(matrix(module), dim=1)
+    return matrix(module).norm(dim=1)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 def matrix(module: Any) -> Tensor:
