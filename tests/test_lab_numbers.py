@@ -94,7 +94,7 @@ class Reference:
         for word in words:
             kept = self.draws[-1].get(f"{version}/{word}")
             if kept is None:
-                shape = {"x": (7, 2), "z": (7, SIZES.latent)}.get(word, (7,))
+                shape = {"x": (7, 2, 1, 1), "z": (7, SIZES.latent)}.get(word, (7,))
                 kept = self.noise.random(shape) if shape == (7,) else self.noise.normal(size=shape)
                 self.draws[-1][f"{version}/{word}"] = kept
             found.append(torch.from_numpy(kept))
@@ -168,7 +168,7 @@ def test_text_losses_gradients_and_steps_are_those_of_ganzoo(
     for _ in range(ROUNDS):
         reference.run()
     draws = [
-        {word: (v[:, None] if v.ndim == 1 else v).tolist() for word, v in drawn.items()}
+        {word: v.reshape(len(v), -1).tolist() for word, v in drawn.items()}
         for drawn in reference.draws
     ]
     given = [settings(name, penalty, repeat, numbers), reference.first, draws]

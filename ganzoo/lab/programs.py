@@ -19,8 +19,8 @@ from typing import Any
 from ganzoo.engine.plan import Plan, Round
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import host
-from ganzoo.spec.draws import Normal, Vector
-from ganzoo.spec.layers import Layer, LeakyReLU, Linear, ReLU, Tanh
+from ganzoo.spec.draws import Image, Normal
+from ganzoo.spec.layers import Flatten, Layer, LeakyReLU, Linear, ReLU, Reshape, Tanh
 from ganzoo.spec.losses.loss import Loss
 from ganzoo.spec.network import Network
 from ganzoo.spec.optimizers import SGD, Adam, Optimizer, RMSprop
@@ -40,6 +40,8 @@ PENALTIES: dict[str, tuple[dict[str, str], dict[str, float]]] = {
     "r1r2": ({"r1": "gamma / 2 * r1(D, x)", "r2": "gamma / 2 * r1(D, fake)"}, {"gamma": 1.0}),
 }
 """What may be added to the discriminator's terms: of the same name as in ganzoo's own losses."""
+POINT = (2, 1, 1)
+"""A point as a Spec has it: an image of one pixel and two channels, since G generates images."""
 REPEATS = ("1", "2", "more")
 """One update of the discriminator a round, two, or more: the plan writes these differently."""
 
@@ -67,10 +69,10 @@ def game(loss: Loss, sizes: Sizes | None = None) -> Spec:
         hidden += [Linear(sizes.width), ACTIVATIONS[sizes.activation]()]
     plain = Spec(
         title="Laboratory",
-        draws={"x": Vector(2), "z": Normal(sizes.latent)},
+        draws={"x": Image(POINT), "z": Normal(sizes.latent)},
         networks={
-            "G": Network({"z": ()}, (*hidden, Linear(2))),
-            "D": Network({"x": ()}, (*hidden, Linear(1))),
+            "G": Network({"z": ()}, (*hidden, Linear(2), Reshape(POINT))),
+            "D": Network({"x": ()}, (Flatten(), *hidden, Linear(1))),
         },
         let={"fake": "G(z)"},
         round=[
