@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ganzoo.models.model import Model
     from ganzoo.models.scores import Scores
     from ganzoo.plugins.hookspecs import hookimpl
-    from ganzoo.plugins.named import list_variants, load_spec, variant, with_loss
+    from ganzoo.plugins.named import list_variants, load_spec, variant, with_augment, with_loss
     from ganzoo.spec.layers import Layer
     from ganzoo.spec.losses.loss import Loss
     from ganzoo.spec.spec import Spec, Task
@@ -64,6 +64,7 @@ _PUBLIC = {
     "load_spec": "ganzoo.plugins.named",
     "train": "ganzoo.engine",
     "variant": "ganzoo.plugins.named",
+    "with_augment": "ganzoo.plugins.named",
     "with_loss": "ganzoo.plugins.named",
 }
 
@@ -97,6 +98,7 @@ __all__ = [
     "load_spec",
     "train",
     "variant",
+    "with_augment",
     "with_loss",
 ]
 
@@ -108,7 +110,41 @@ def _words() -> Any:
     return vocabulary()
 
 
+def _published(model: str, network: str) -> dict[str, Any]:
+    """A network of a published model as a frozen part of a Spec: its layers, and its origin."""
+    from ganzoo.errors import SpecError, choices, nearest
+    from ganzoo.hub import resolve
+    from ganzoo.models.config import read_config
+
+    config = read_config(resolve(model))
+    there = config.spec.published
+    if network not in there:
+        raise SpecError(
+            f"model {model!r} publishes no network {network!r}{nearest(network, there)} "
+            f"there is: {choices(there)}"
+        )
+    assert config.weights is not None  # read_config demands it
+    origin = {"model": model, "network": network, "sha256": config.weights.sha256}
+    part = config.spec.networks[network].model_dump(mode="json")
+    return {**part, "frozen": True, "origin": origin}
+
+
+def _weights(origin: Any) -> dict[str, Any]:
+    """The weights of a network of a published model."""
+    from ganzoo.errors import IntegrityError
+    from ganzoo.hub import from_pretrained
+
+    model = from_pretrained(origin.model)
+    if model.weights_sha256 != origin.sha256:
+        raise IntegrityError(
+            f"the weights of {origin.model} are {model.weights_sha256[:12]}..., and this Spec is "
+            f"pinned to {origin.sha256[:12]}...: they are not the ones that it was made for"
+        )
+    return dict(model.networks[origin.network].state_dict())
+
+
 extension.words = _words
+extension.published, extension.weights = _published, _weights
 
 
 def __getattr__(name: str) -> Any:

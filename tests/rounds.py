@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganzoo.engine.draws import noise_width
 from ganzoo.engine.plan import Plan, Round
 from ganzoo.nn.build import build, initialize
 from ganzoo.nn.modules import Net
@@ -33,9 +34,10 @@ def draws(spec: Spec, roles: dict[str, str] | None = None) -> Callable[[int, str
     def draw(version: int, name: str) -> Tensor:
         declared = spec.draws.get(name)
         role = (roles or {}).get(name, name).rsplit(".", 1)[-1]
-        generator = seeded(version, role)
+        # each image has an augmentation of its own
+        generator = seeded(version, name if name.endswith(".chance") else role)
         if declared is None:  # the noise of a function
-            return torch.rand(BATCH, generator=generator)
+            return torch.rand(BATCH, *noise_width(name), generator=generator)
         if isinstance(declared, Label):
             return torch.randint(declared.classes, (BATCH,), generator=generator)
         values = torch.rand(BATCH, *tensor_shape(declared), generator=generator)

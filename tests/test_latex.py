@@ -133,6 +133,7 @@ def test_groups_stages_and_freezing_are_shown() -> None:
         (Tap("features"), "tap features"),
         (Inject("y"), "inject y"),
         (Inject("y", join="add"), "inject y (add)"),
+        (Inject("y", join="dot"), "inject y (dot)"),
         (Inject("y", (Linear(3), ReLU())), "inject (y > linear 3 > relu)"),
         (Skip((Conv(4), ReLU())), "skip(conv 4 3x3 > relu)"),
         (Residual((Conv(4), ReLU()), (Conv(4, 1),)), "residual(conv 4 3x3 > relu) + (conv 4 1x1)"),

@@ -130,7 +130,7 @@ class Dice:
             elif kind == 3 and inputs:
                 through, how = (
                     self.row(inputs, None, 0),
-                    self.one_of(["concatenate", "add", "multiply"]),
+                    self.one_of(["concatenate", "add", "multiply", "dot"]),
                 )
                 layers.append(L.Inject(self.one_of(inputs), through, how))
             elif kind == 5 and inputs:

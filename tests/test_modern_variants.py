@@ -13,9 +13,10 @@ from ganzoo.engine.plan import Plan
 from ganzoo.nn.build import build
 from ganzoo.plugins.host import default
 from ganzoo.testing import CHECKS, conforms, noise
-from tests.by_hand import agree, small
+from tests.by_hand import ByHand, agree, small
 from tests.modern import MODERN, PRESETS
 from tests.reference import Loop, divergence, false, penalty, sample, true
+from tests.shipped import changed
 
 wide = pytest.mark.usefixtures("float64")
 
@@ -345,3 +346,66 @@ def vaegan(loop: Loop) -> None:
 @wide
 def test_vae_gan() -> None:
     agree(small("vae-gan", width=4, hidden=16, latent=5), [vaegan] * 2, size=1, rate=1e-6)
+
+
+# ------------------------------------------------------------------------------ spectral norm
+
+
+def hinged(name: str) -> ByHand:
+    """Miyato's, SAGAN's and BigGAN's loop; the last fakes that D saw are those that G steps on.
+
+    The same passes in the same order, as each is a step of the power iterations.
+    """
+
+    def round(loop: Loop) -> None:
+        D, G = loop.nets["D"], loop.nets["G"]
+
+        def made(k: int) -> Tensor:
+            z, y = loop.draw(k, "z"), loop.draw(k, "y")
+            if name != "biggan":
+                return G(z, y)
+            shared = loop.nets["Y"](y)
+            chunks = [torch.cat((z[:, row], shared), 1) for row in range(1, z.shape[1])]
+            return G(z[:, :1], torch.stack(chunks, 1))
+
+        times, fake = 5 if name == "sngan" else 1, torch.empty(0)
+        for k in range(times):
+            x, y = loop.draw(k, "x"), loop.draw(k, "y")
+            fake = made(k)
+            real, wrong = D(x, y), D(fake.detach(), y)
+            loop.learn("D", "D", torch.relu(1 - real).mean() + torch.relu(1 + wrong).mean())
+        loss = -D(fake, loop.draw(times - 1, "y")).mean()
+        if name != "biggan":
+            loop.learn("G", "G", loss)
+            return
+        alike = torch.zeros(())
+        for weight in G.parameters():
+            if weight.ndim > 1:
+                products = weight.flatten(1) @ weight.flatten(1).T
+                alike = alike + products.square().sum() - products.diagonal().square().sum()
+        loop.learn("G", "G Y", loss + 1e-4 * alike)
+
+    return round
+
+
+@wide
+@pytest.mark.parametrize("name", ["sngan", "sagan", "biggan"])
+def test_spectral_norm(name: str) -> None:
+    agree(small(name, **MODERN[name]), [hinged(name)] * 2)
+
+
+@wide
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("sngan", "hinge(D(fake, y), -1)", "mean(D(fake, y))"),
+        ("sagan", "hinge(D(x, y), 1)", "hinge(D(x, roll(y)), 1)"),
+        ("biggan", "rows(Y(y), 2)", "rows(detach(Y(y)), 2)"),
+        ("biggan", "part(z, 1, 3)", "part(z, 0, 2)"),
+        ("biggan", "0.0001 * orthogonal(G)", "0 * orthogonal(G)"),
+    ],
+)
+def test_a_mistake_with_spectral_norm_would_be_seen(name: str, right: str, wrong: str) -> None:
+    """No margin, labels of other images, an embedding that learns nothing, a chunk twice."""
+    with pytest.raises(AssertionError):
+        agree(changed(small(name, **MODERN[name]), right, wrong), [hinged(name)])

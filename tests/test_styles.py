@@ -22,6 +22,7 @@ from ganzoo.spec import (
     Conv,
     Downsample,
     Dropout,
+    Embedding,
     Flatten,
     Image,
     Inject,
@@ -37,10 +38,12 @@ from ganzoo.spec import (
     Repeat,
     Residual,
     Spec,
+    Spectral,
     Tap,
     Uniform,
     Update,
     Upsample,
+    WeightNorm,
 )
 from ganzoo.spec.layers.weights import bias_of, weight_of
 
@@ -196,6 +199,21 @@ def test_dropout_that_reads_its_noise_stays_at_use() -> None:
     assert not torch.equal(made(v, u), made(v, u.flip(0)))  # two draws differ
 
 
+def test_a_projection_is_a_scalar_product_with_the_classs_vector() -> None:
+    """arXiv:1802.05637: D(x, y) = w.h + b + <V_y, h>; labels differ by <V_y - V_y', h>."""
+    head = Residual((Linear(1),), (Inject("y", (Embedding(5, 144),), "dot"),))
+    made = net([Flatten(), head], y=Label(5))
+    v, y = torch.randn(4, 4, 6, 6), torch.tensor([0, 4, 4, 2])
+    line, table = module(made, "1.layers.0"), module(made, "1.shortcut.0.through.0").weight
+    h = v.flatten(1)
+    for sample in range(4):
+        wanted = line.weight[0] @ h[sample] + line.bias + table[y[sample]] @ h[sample]
+        assert torch.allclose(made(v, y)[sample], wanted, atol=1e-5)
+    other = (y + 1) % 5
+    moved = ((table[y] - table[other]) * h).sum(1, keepdim=True)
+    assert torch.allclose(made(v, y) - made(v, other), moved, atol=1e-5)
+
+
 # ---------------------------------------------------------------------------- taps, repeat
 
 
@@ -263,7 +281,10 @@ def test_constants_stay_constant_away_from_the_borders(layer: Layer) -> None:
     ids=lambda layers: layers[0].kind,
 )  # fmt: skip
 def test_a_penalty_on_gradients_goes_through(layers: list[Layer]) -> None:
-    """Twice differentiable: the second derivative is what finite differences say."""
+    """Twice differentiable: the second derivative is what finite differences say.
+
+    In double precision, which no layer leaves on the way.
+    """
     made = net([*layers, Flatten(), Linear(1)]).double()
     v = torch.randn(2, 4, 6, 6, dtype=torch.float64, requires_grad=True)
 
@@ -338,6 +359,9 @@ def test_one_mistake_gives_one_problem(layers: list[Layer], path: str, message: 
         (AddNoise("n", 3), {"n": Normal(shape=(3, 6, 6))}, "reads block 3 of 1x6x6"),
         (AddNoise("n"), {"n": Normal(shape=(3, 4, 4))}, "the noise is 3x4x4"),
         (CondNorm("y"), {"y": Label(3)}, "a label is not a vector"),
+        (CondNorm("w", weight=Spectral(), gain=0), {"w": W}, "begin at zero (gain 0) have no spec"),
+        (Conv(3, weight=WeightNorm(), gain=0), {}, "begin at zero (gain 0) have no weight norm"),
+        (Inject("w", join="dot"), {"w": W}, "(4, 6, 6) and (5,) differ, and have no scalar"),
         (Conv(6, groups=4), {}, "4 channels to 6 cannot be parted in 4 groups"),
         (Conv(6, 13, padding_mode="reflect"), {}, "reflects 6 pixels, and there are 6x6"),
         (Attention(8), {}, "needs 8 channels at least"),

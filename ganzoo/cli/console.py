@@ -84,6 +84,14 @@ LossName = Annotated[
         "JSON file; for one generator and one discriminator.",
     ),
 ]
+Augment = Annotated[
+    str | None,
+    typer.Option(
+        "--augment",
+        help="What is done to images before a discriminator judges them: diffaugment, ada (as "
+        "often as it needs), or ada,p=0.2; for few images.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps, ...")]
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 """Endings of the pictures that can be written."""
@@ -100,21 +108,29 @@ def declared(
     data: str | None,
     settings: list[str] | Mapping[str, Any] | None,
     loss: str | None = None,
+    augment: str | None = None,
 ) -> tuple[Spec, dict[str, Any]]:
     """The Spec of a variant or of a file, and what config.json says of its making.
 
     Settings are those of `--set`, or values by name.
 
-    With a loss of another name, what it changes is said on the error stream.
+    What another loss, and augmentations, change is said on the error stream.
     """
     spec, made_by = _own(target, data, settings)
-    if loss is None:
-        return spec, made_by
-    from ganzoo.plugins.named import composed
+    if loss is not None:
+        from ganzoo.plugins.named import composed
 
-    spec, facts = composed(spec, loss)
-    err.print(f"with loss {loss}:", *facts["changes"], sep="\n  ", style="dim", markup=False)
-    return spec, {**made_by, "loss": facts}
+        spec, facts = composed(spec, loss)
+        err.print(f"with loss {loss}:", *facts["changes"], sep="\n  ", style="dim", markup=False)
+        made_by = {**made_by, "loss": facts}
+    if augment is not None:
+        from ganzoo.spec.losses.augment import augmented
+
+        spec, facts = augmented(spec, augment)
+        said = facts["changes"]
+        err.print(f"with {augment}:", *said, sep="\n  ", style="dim", markup=False)
+        made_by = {**made_by, "augment": facts}
+    return spec, made_by
 
 
 def _own(

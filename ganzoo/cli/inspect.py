@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ganzoo.cli.console import (
+    Augment,
     DataName,
     LossName,
     Setting,
@@ -27,6 +28,7 @@ def show(
     data: DataName = None,
     set: Setting = None,
     loss: LossName = None,
+    augment: Augment = None,
     json: Annotated[bool, typer.Option("--json", help="Print the Spec as JSON.")] = False,
     latex: Annotated[bool, typer.Option("--latex", help="Print the losses as LaTeX.")] = False,
     schema: Annotated[
@@ -42,7 +44,7 @@ def show(
         return
     if target is None:
         raise UnknownNameError("show what? Give a variant (`ganzoo variants`) or a Spec file")
-    spec, _ = declared(target, data, set, loss)
+    spec, _ = declared(target, data, set, loss, augment)
     if json:
         emit_json(spec.to_json())
     elif latex:
@@ -57,6 +59,7 @@ def check(
     data: DataName = None,
     set: Setting = None,
     loss: LossName = None,
+    augment: Augment = None,
 ) -> None:
     """Validate a Spec and dry-run it, without training.
 
@@ -65,7 +68,7 @@ def check(
     from ganzoo.engine.draws import check_fields
     from ganzoo.engine.explain import explain as explain_
 
-    spec, _ = declared(target, data, set, loss)
+    spec, _ = declared(target, data, set, loss, augment)
     if data:
         check_fields(spec, fields(data))
     rounds = explain_(spec)
@@ -93,6 +96,7 @@ def explain(
     data: DataName = None,
     set: Setting = None,
     loss: LossName = None,
+    augment: Augment = None,
     code: Annotated[bool, typer.Option("--code", help="Print the Python code of a round.")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32, tf32 (CUDA) or bf16.")] = "auto",
@@ -101,7 +105,7 @@ def explain(
     from ganzoo.engine.explain import explain as explain_
     from ganzoo.engine.precision import how
 
-    spec, _ = declared(target, data, set, loss)
+    spec, _ = declared(target, data, set, loss, augment)
     for item in explain_(spec):
         title = ", ".join(filter(None, (f"stage {item.stage}", item.pattern)))
         if code:

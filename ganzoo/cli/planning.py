@@ -67,10 +67,11 @@ def planned(wanted: RunFile) -> tuple[Settings, Source, Path]:
     own = dict(wanted.settings)
     if wanted.lr is not None:
         own[_rate(wanted)] = wanted.lr
-    spec, made_by = declared(target, data, own, wanted.loss)
+    spec, made_by = declared(target, data, own, wanted.loss, wanted.augment)
     data = _folder_for(spec, data, wanted.strict)
     name = Path(target).stem if made_by["variant"] == "" else made_by["variant"]
     name += f"-{made_by['loss']['name']}" if wanted.loss else ""
+    name += f"-{made_by['augment']['name']}" if wanted.augment else ""
     batch = wanted.batch or spec.batch
     out_ = Path(wanted.out) if wanted.out else Path("runs") / f"{name}-{_plain(data)}"
     # processes that torchrun starts anew go on with what they began

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.cli.console import DATA_HELP, DataName, LossName, Setting, app, err, fields, out
+from ganzoo.cli.console import (
+    DATA_HELP,
+    Augment,
+    DataName,
+    LossName,
+    Setting,
+    app,
+    err,
+    fields,
+    out,
+)
 from ganzoo.errors import SpecError
 
 if TYPE_CHECKING:
@@ -38,6 +48,7 @@ def train(
     ] = None,
     set: Setting = None,
     loss: LossName = None,
+    augment: Augment = None,
     seed: Annotated[int | None, typer.Option(help="Random seed; default 0.")] = None,
     start: Annotated[
         str | None,
@@ -102,7 +113,20 @@ def train(
     if precision not in (None, "auto", "fp32", "tf32", "bf16"):
         raise SpecError(f"--precision is auto, fp32, tf32 or bf16, not {precision!r}")
     if resume is not None:
-        taken = (target, data, epochs, batch, lr, set, loss, start, out_, figure, eval_every)
+        taken = (
+            target,
+            data,
+            epochs,
+            batch,
+            lr,
+            set,
+            loss,
+            augment,
+            start,
+            out_,
+            figure,
+            eval_every,
+        )
         if any(taken) or patience or track or snapshots or strict:
             raise SpecError(
                 "--resume takes everything from the run; give only --resume FOLDER, --steps to "
@@ -122,7 +146,7 @@ def train(
     else:
         wanted = wanted_of(
             target, data=data, steps=steps, epochs=epochs, batch=batch, lr=lr, loss=loss,
-            seed=seed, start=start, out=out_, figure=figure, eval_every=eval_every,
+            augment=augment, seed=seed, start=start, out=out_, figure=figure, eval_every=eval_every,
             patience=patience, track=track, precision=precision, device=device, minutes=minutes,
             snapshots=snapshots, strict=strict, settings=set,
         )  # fmt: skip

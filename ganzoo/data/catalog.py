@@ -26,11 +26,14 @@ class FeatureExtractor:
             images and sentences. sha256: of its weights; figures of others would not compare.
         fields: its names of fields of labels, by those of the data, where these differ:
             `{"label": "hair_colour"}`.
+        apart: it looks at each channel by itself, at the centre where the images are larger than
+            its own. The class of an image then has its channels' classes as digits.
     """
 
     name: str
     sha256: str
     fields: Mapping[str, str] = field(default_factory=dict[str, str])
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,22 @@ DATASETS: dict[str, DataSet] = {
             load="ganzoo.data.loading:mnist",
             hub="ylecun/mnist",
             feature_extractors=(_DIGITS_EXTRACTOR,),
+        ),
+        DataSet(
+            name="stacked-mnist",
+            fields=Fields(
+                name="stacked-mnist",
+                fields={
+                    "image": Image(shape=(3, 32, 32)),
+                    "label": Label(1000, names=tuple(f"{mode:03}" for mode in range(1000))),
+                },
+            ),
+            summary="Three MNIST digits as red, green and blue: 1,000 modes, to count; 32x32.",
+            size=60_000,
+            licence=_MNIST_LICENCE,
+            source=f"{_MNIST_SOURCE}; arXiv:1611.02163",
+            load="ganzoo.data.loading:stacked_mnist",
+            feature_extractors=(replace(_DIGITS_EXTRACTOR, apart=True),),
         ),
         DataSet(
             name="fashion-mnist",

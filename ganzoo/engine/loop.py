@@ -16,7 +16,7 @@ from ganzoo.engine.precision import Precision
 from ganzoo.engine.training import Training
 from ganzoo.models.model import Model
 from ganzoo.nn.devices import find
-from ganzoo.plugins.named import spec_of
+from ganzoo.plugins.named import spec_of, with_augment
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.variant import Variant
 
@@ -62,6 +62,7 @@ def train(
     shared_norm: bool = True,
     accumulate: int = 1,
     resume: str | Path | None = None,
+    augment: str | None = None,
 ) -> Iterator[Step]:
     """Train `spec` on `data`; yields a `Step` after each round. The caller logs, saves, stops.
 
@@ -92,6 +93,9 @@ def train(
         resume: a checkpoint; the run goes on as if it had not stopped. More `steps` than it
             had are fine where the Spec has one stage and no decay.
 
+        augment: what is done to images before a discriminator judges them: `diffaugment`, `ada`,
+            `ada,p=0.2`; as `ganzoo.with_augment`, which gives the Spec.
+
     Raises:
         ShapeError: tensors do not fit; found before the first batch.
         DataError: the data lack a field that the Spec draws.
@@ -100,6 +104,7 @@ def train(
     """
     data = source(data)
     spec = spec_of(spec, data.fields)
+    spec = with_augment(spec, augment) if augment else spec
     if resume is not None and precision == "auto":  # that was decided when the run began
         precision = checkpoint.facts(Path(resume)).get("precision", precision)
     training = prepare(

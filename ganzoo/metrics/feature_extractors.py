@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ganzoo.data.catalog import FeatureExtractor, find
@@ -18,6 +19,7 @@ from ganzoo.hub import from_pretrained
 from ganzoo.metrics import efficientnet
 from ganzoo.models.model import Model
 from ganzoo.plugins.host import default
+from ganzoo.spec.draws import Image
 
 
 class Extractor(Protocol):
@@ -67,6 +69,37 @@ class Classifier:
         return self.model.classify(rounded(images), task=self._tasks[field])
 
 
+class Apart(Classifier):
+    """A classifier that looks at each channel of an image by itself, and at its centre.
+
+    Features of the channels stand side by side; their classes are the digits of the image's, in
+    the base of how many classes it knows.
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        [self._size] = {d.size for d in model.spec.draws.values() if isinstance(d, Image)}
+        blank = torch.zeros(1, 1, self._size, self._size)
+        self.base = model.classify(blank, probabilities=True).shape[1]
+
+    def _channels(self, images: Tensor) -> list[Tensor]:
+        top, left = ((side - self._size) // 2 for side in images.shape[2:])
+        cut = images[:, :, top : top + self._size, left : left + self._size]
+        return [channel[:, None] for channel in cut.unbind(1)]
+
+    def features(self, images: Tensor) -> np.ndarray:
+        return np.concatenate([super(Apart, self).features(c) for c in self._channels(images)], 1)
+
+    def classes(self, images: Tensor, field: str = "label") -> np.ndarray | None:
+        found = [super(Apart, self).classes(c, field) for c in self._channels(images)]
+        total: np.ndarray | None = None
+        for seen in found:
+            if seen is None:
+                return None
+            total = seen if total is None else self.base * total + seen
+        return total
+
+
 class Matcher(Classifier):
     """A model that tells which sentence goes with which image; it knows no classes."""
 
@@ -96,7 +129,12 @@ def extractor_of(data: str) -> Extractor:
 def pinned(declared: FeatureExtractor) -> Extractor:
     """The extractor that a data set declares; IntegrityError where its weights are others."""
     model = from_pretrained(declared.name)
-    found = Matcher(model) if model.tasks("match") else Classifier(model, declared.fields)
+    if declared.apart:
+        found: Classifier = Apart(model)
+    elif model.tasks("match"):
+        found = Matcher(model)
+    else:
+        found = Classifier(model, declared.fields)
     if found.sha256 != declared.sha256:
         raise IntegrityError(
             f"{declared.name} has sha256 {found.sha256[:12]}..., and figures are pinned to "

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CORE = (
     "distributions",
     "class_balance",
+    "modes",
     "attributes",
     "likelihood",
     "memorisation",

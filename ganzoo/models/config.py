@@ -65,7 +65,7 @@ class MadeBy(_Facts):
     """What made the model: a variant of a plugin with its settings, or a Spec file.
 
     `loss` is there where another loss took the place of the variant's own: its name, source
-    and `changes`.
+    and `changes`; `augment` where its discriminators judge augmented images: the same.
     """
 
     variant: str = ""
@@ -74,6 +74,7 @@ class MadeBy(_Facts):
     plugin_version: str = ""
     file: str = ""
     loss: LossFacts | None = None
+    augment: LossFacts | None = None
 
 
 class LossFacts(_Facts):

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganzoo import extension
 from ganzoo.errors import ShapeError
 from ganzoo.nn import soundness
 from ganzoo.nn.interpreter import Evaluator
@@ -27,7 +28,7 @@ from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import WHOLE, tensor_shape
 from ganzoo.spec.layers import Layer
 from ganzoo.spec.layers.weights import matrix, outputs_first
-from ganzoo.spec.network import Default, Gaussian, Init, LeCun, Network, Orthogonal, Xavier
+from ganzoo.spec.network import Default, Gaussian, Init, LeCun, Network, Origin, Orthogonal, Xavier
 from ganzoo.spec.numbers import RUN
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.state import Running
@@ -293,7 +294,14 @@ def _term(path: str, text: str, value: Any) -> Tensor:
 
 
 def initialize(net: Net, network: Network, generator_seed: int) -> None:
-    """Give the weights of a network their first values, a function of the seed alone."""
+    """Give the weights of a network their first values, a function of the seed alone.
+
+    Those of a network of a published model are the model's.
+
+    Raises:
+        IntegrityError: they are not those that the Spec is pinned to.
+        ShapeError: they do not fit the shapes with which the network is called.
+    """
     net.to_empty(device="cpu")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator_seed)
@@ -309,6 +317,22 @@ def initialize(net: Net, network: Network, generator_seed: int) -> None:
                 layer = getattr(module, "_layer", None)
                 if isinstance(layer, Layer):
                     layer.begin(module)
+    if network.origin is not None:
+        _take_over(net, network.origin)
+
+
+def _take_over(net: Net, origin: Origin) -> None:
+    """Give a network the weights of the published model that it is of."""
+    if extension.weights is None:
+        raise ShapeError(f"nothing here gives the weights of {origin.model}")
+    try:
+        net.load_state_dict(extension.weights(origin))
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ShapeError(
+            f"the weights of {origin.network} of {origin.model} do not fit: it is called with "
+            f"other shapes than there ({reason})"
+        ) from None
 
 
 def _initialize(module: nn.Module, init: Init) -> None:

@@ -312,6 +312,12 @@ class _Assembler:
         fields = type(layer).model_fields
         if self.weight is not None and "weight" in fields and getattr(layer, "weight") is None:  # noqa: B009
             layer = layer.model_copy(update={"weight": self.weight})
+        wrapped = getattr(layer, "weight", None)
+        if isinstance(wrapped, Plain) and not wrapped.zero and getattr(layer, "gain", 1) == 0:
+            raise ValueError(
+                f"weights that begin at zero (gain 0) have no {wrapped.kind.replace('_', ' ')}, "
+                "and would never learn; give a gain, or `weight: plain`"
+            )
         if isinstance(layer, L.Repeat):
             end = x
             for time in range(layer.times):

@@ -51,10 +51,11 @@ from ganzoo.version import DISTRIBUTION, version
 
 GROUP = "ganzoo"
 FIRST_PARTY = {
-    "ganzoo-anomaly", "ganzoo-avatars", "ganzoo-began", "ganzoo-bigan", "ganzoo-core",
-    "ganzoo-dcgan", "ganzoo-discogan", "ganzoo-emoji", "ganzoo-fluent", "ganzoo-gan",
-    "ganzoo-ganomaly", "ganzoo-infogan", "ganzoo-models", "ganzoo-r3gan", "ganzoo-solar",
-    "ganzoo-stackgan", "ganzoo-stylegan", "ganzoo-translation", "ganzoo-vaegan", "ganzoo-wgan",
+    "ganzoo-anomaly", "ganzoo-avatars", "ganzoo-began", "ganzoo-bigan", "ganzoo-biggan",
+    "ganzoo-core", "ganzoo-dcgan", "ganzoo-discogan", "ganzoo-emoji", "ganzoo-fluent",
+    "ganzoo-gan", "ganzoo-ganomaly", "ganzoo-infogan", "ganzoo-models", "ganzoo-r3gan",
+    "ganzoo-solar", "ganzoo-stackgan", "ganzoo-stylegan", "ganzoo-translation", "ganzoo-vaegan",
+    "ganzoo-wgan",
 }  # fmt: skip
 """The distributions that come from this repository: what they bring is theirs."""
 CHOICE = "GANZOO_PLUGINS"

@@ -1,4 +1,4 @@
-"""Named things: variants, losses, and a Spec with another loss."""
+"""Named things: variants, losses, and a Spec with another loss or with augmentations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from ganzoo.errors import SpecError
 from ganzoo.plugins.host import default
 from ganzoo.spec import files
+from ganzoo.spec.losses.augment import Augmentation
 from ganzoo.spec.losses.loss import Loss
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.variant import Fields, Variant
@@ -84,6 +85,20 @@ def with_loss(spec: Spec, loss: str | Loss) -> Spec:
         SpecError: the Spec has not one generator and one discriminator; the message says why.
     """
     return (named(loss) if isinstance(loss, str) else loss).apply(spec)
+
+
+def with_augment(spec: Spec, augment: str) -> Spec:
+    """`spec` whose discriminators judge augmented images: `with_augment(spec, "diffaugment")`.
+
+    `"ada"` augments with a probability that follows the discriminator (for few images), and
+    `"ada,p=0.2"` with a fixed one. An ordinary Spec comes out; `Augmentation.applied` says what
+    became different.
+
+    Raises:
+        UnknownNameError: there is no augmentation of that name.
+        SpecError: no network judges images, or a probability cannot follow its verdicts.
+    """
+    return Augmentation.named(augment).apply(spec)
 
 
 def composed(spec: Spec, text: str) -> tuple[Spec, dict[str, Any]]:

@@ -367,6 +367,12 @@ def _training(config: ModelConfig, spec: Spec) -> str:
         if loss
         else ""
     )
+    if augment := made.augment:
+        exchanged += (
+            f"\n\nImages were augmented before they were judged, by `{augment.name}` "
+            f"({_source(augment.source)}):\n\n"
+            + "\n".join(f"- {change}" for change in augment.changes)
+        )
     command = config.command
     again = f"\n\nTo reproduce it:\n\n```\n{command}\n```" if command else ""
     return f"{table}\n\n{optimizers}{average}{exchanged}{again}"

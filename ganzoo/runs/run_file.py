@@ -30,6 +30,7 @@ class RunFile(Frozen):
     data: Text = None
     settings: dict[str, Any] = Field(default_factory=dict)
     loss: Text = None
+    augment: Text = None
     lr: float | str | None = None
     steps: int | None = Field(default=None, ge=1)
     epochs: float | None = Field(default=None, gt=0)

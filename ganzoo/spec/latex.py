@@ -133,6 +133,8 @@ def _network(network: Network) -> str:
     body = " > ".join(layer_text(layer) for layer in network.layers)
     body += f", {network.weight.kind.replace('_', ' ')} weights" if network.weight else ""
     body += ", frozen" if network.frozen else ""
+    if origin := network.origin:
+        body += f", {origin.network} of {origin.model}"
     branches = [
         f"{name} > {' > '.join(layer_text(layer) for layer in branch)}" if branch else name
         for name, branch in network.inputs.items()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
+from ganzoo import extension
 from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec.expression import EMA
 from ganzoo.spec.frozen import Frozen, Identifier, Named
+from ganzoo.spec.kinds import ALLOW_UNKNOWN
 from ganzoo.spec.layers import Layer, Layers, Repeat, Tap
 from ganzoo.spec.layers.weights import AnyWeight
 
@@ -64,6 +66,17 @@ Init = Annotated[
 ]
 
 
+class Origin(Frozen):
+    """Where the weights of a network come from: a network of a published model.
+
+    `sha256` is of the file of its weights, so that a Spec means one net for ever.
+    """
+
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+    network: Identifier
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class Network(Frozen):
     """A network as data.
 
@@ -76,6 +89,9 @@ class Network(Frozen):
         weight: how the weights of its layers are wrapped (spectral, equalized, weight_norm),
             where a layer itself says nothing.
         frozen: the weights stay as they begin, and it stands in evaluation mode.
+        origin: the published model whose weights it begins with; it is frozen then.
+            `{model: classifier-mnist, network: F}` in place of all else, or
+            `Network.of("classifier-mnist", "F")`, reads the layers and the origin from there.
 
     Example: `Network({"x": (), "y": (OneHot(10),)}, (Linear(128), ReLU(), Linear(1)))`
     """
@@ -86,6 +102,7 @@ class Network(Frozen):
     init: Init = Default()
     weight: AnyWeight | None = None
     frozen: bool = False
+    origin: Origin | None = None
 
     if TYPE_CHECKING:
 
@@ -97,11 +114,41 @@ class Network(Frozen):
             init: Init = ...,
             weight: AnyWeight | None = None,
             frozen: bool = False,
+            origin: Origin | None = None,
         ) -> None: ...
+
+    @classmethod
+    def of(cls, model: str, network: str) -> Self:
+        """A network of a published model, frozen: its layers, and the hash of its weights.
+
+        Raises:
+            UnknownNameError: no such model. SpecError: it publishes no such network.
+        """
+        return cls.model_validate(_published(model, network))
+
+    @classmethod
+    def _accepts(cls, key: str) -> bool:
+        return key in {"model", "network"}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_model(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, dict) or not {"model", "network"} & value.keys():
+            return value  # type: ignore[reportUnknownVariableType]
+        data = cast("dict[str, Any]", value)
+        if set(data) != {"model", "network"}:
+            raise SpecError("give model and network, and nothing else: the layers are the model's")
+        if info.context == ALLOW_UNKNOWN:  # nothing is fetched because a file of strangers says so
+            raise SpecError("a published model names no other model; its Spec is written out")
+        return _published(str(data["model"]), str(data["network"]))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems: list[tuple[str, str]] = []
+        if self.origin is not None and not self.frozen:
+            problems.append(
+                ("frozen", "weights of a published model stay as they are; frozen: true")
+            )
         seen: dict[str, str] = {}  # taps by name, with their paths
         repeated = [path for path, layer in self.walk() if isinstance(layer, Repeat)]
         for path, layer in self.walk():
@@ -167,3 +214,9 @@ def _walk(layers: tuple[Layer, ...], prefix: str) -> Iterator[tuple[str, Layer]]
         yield path, layer
         for key in layer.rows:
             yield from _walk(getattr(layer, key), f"{path}.{key}")
+
+
+def _published(model: str, network: str) -> dict[str, Any]:
+    if extension.published is None:
+        raise SpecError(f"nothing here knows the published model {model!r}")
+    return dict(extension.published(model, network))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ from ganzoo.spec.schedule import Update
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.variant import Fields, Variant
 from ganzoo.spec.vocabulary import Function
-from ganzoo.testing.checks import meaning, results, text_of
+from ganzoo.testing.checks import CHECKS, UNTRAINED, meaning, results, text_of
 from ganzoo.testing.subject import Subject, noise
 
 
@@ -50,7 +50,12 @@ class Finding:
 def check_plugin(
     plugin: Plugin, host: Host, data: Source | None = None, settings: dict[str, Any] | None = None
 ) -> Iterator[Finding]:
-    """Check each variant by `CHECKS`, and all else for what readers would miss."""
+    """Check each variant by `CHECKS`, and all else for what readers would miss.
+
+    A variant that is another one of the plugin with other defaults is not trained: its sizes may
+    be those of a paper, and what training shows, the other one shows.
+    """
+    variants = [host.variants[name] for name in plugin.brings.get("variants", [])]
     for name in plugin.brings.get("variants", []):
         try:
             subject = Subject.of(host.variants[name], data, settings or {})
@@ -59,7 +64,8 @@ def check_plugin(
                 name, "settings", "Its hyper-parameters have sound values.", text_of(error)
             )
             continue
-        for check, problem in results(subject):
+        preset = is_preset(host.variants[name], variants)
+        for check, problem in results(subject, UNTRAINED if preset else CHECKS):
             yield Finding(name, check, meaning(check), problem)
     for name in plugin.brings.get("functions", []):
         word = of_function(host.functions[name])
@@ -78,6 +84,17 @@ def check_plugin(
     for name in plugin.brings.get("metrics", []):
         about = "What it applies to, and what it finds, are functions of an evaluation."
         yield Finding(name, "metric", about, _unmeasurable(host.metrics[name]))
+
+
+def is_preset(variant: type[Variant], others: Iterable[type[Variant]]) -> bool:
+    """Whether a variant is one of the others with other values of its settings, and no more."""
+    own = [name for name, value in vars(variant).items() if inspect.isfunction(value)]
+    inherited = variant.__mro__[1]
+    return (
+        inherited in others
+        and all(name.startswith("__") for name in own)  # pydantic's
+        and variant.model_fields.keys() == inherited.model_fields.keys()
+    )
 
 
 def _unmeasurable(metric: Metric) -> str:

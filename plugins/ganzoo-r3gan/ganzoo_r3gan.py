@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false
 """R3GAN, a modern baseline (Huang et al. 2024, arXiv:2501.05441), for images of 16 to 256 pixels.
 
 Kept: the relativistic pairing loss with R1 and R2 in every round; residual blocks of 1x1, grouped
@@ -6,15 +5,17 @@ Kept: the relativistic pairing loss with R1 and R2 in every round; residual bloc
 basis at the start of the generator and a depthwise 4x4 convolution at the end of the
 discriminator; resampling by [1, 3, 3, 1]; Adam with beta1 of 0; and the schedules: rate, penalty,
 beta2 and the half-life of the moving average follow a cosine over the first images, then hold.
-Presets with the authors' sizes: r3gan-cifar10, r3gan-ffhq64.
+With `conditional` an embedded class stands beside the latent, and the discriminator's last
+features are multiplied by another. `augment` has the authors' steps of ADA, cutout among them and
+colours half as often, with a probability that follows the schedule. Presets with the authors'
+sizes: r3gan-cifar10, r3gan-ffhq64.
 
 Changed: the default is small, and its schedules run over a share of the run rather than a number
 of images; the generator's update sees the same data and fakes as the discriminator's (the authors
-draw both anew); `augment` is one fixed pipe of differentiable augmentations with a scheduled
-probability.
+draw both anew).
 """
 
-from ganzoo import Fields, Spec, Variant, hookimpl
+from ganzoo import Fields, Layer, Spec, Variant, hookimpl
 from ganzoo.spec import (
     Adam,
     Basis,
@@ -22,10 +23,16 @@ from ganzoo.spec import (
     Conv,
     Downsample,
     Flatten,
+    HalfLife,
+    Image,
+    Inject,
+    Label,
     LeakyReLU,
+    LeCun,
     Linear,
     Network,
     Normal,
+    OneHot,
     Repeat,
     Residual,
     Update,
@@ -40,11 +47,15 @@ class R3GAN(Variant):
 
     latent: int = 64
     width: int = 128
-    """Channels at 4 to 16 pixels; fewer above: three quarters, a half, a quarter."""
+    """Channels, of which there are fewer at high resolutions."""
+    shares: tuple[float, ...] = (1, 1, 1, 0.75, 0.5, 0.25, 0.25)
+    """The share of them at 4, 8, 16, ... pixels."""
     group: int = 16
     """Channels in a group of a 3x3 convolution."""
     blocks: int = 2
     """Residual blocks at each size."""
+    conditional: bool = False
+    """Tell both networks the class."""
     gamma: float = 2.0
     """Weight of R1 and R2 at first; it falls to a tenth."""
     lr: float = 2e-4
@@ -62,6 +73,7 @@ class R3GAN(Variant):
 
     def spec(self, data: Fields) -> Spec:
         image = data.image
+        label = data.label if self.conditional else None
         widths = self.widths(image.shape[1])
         time = f"images / {self.burn_in_images:g}" if self.burn_in_images else "progress"
         over = 1 if self.burn_in_images else self.burn_in
@@ -69,58 +81,65 @@ class R3GAN(Variant):
         def follow(first: float, last: float) -> str:
             return f"cosine({time} / {over:g}, {first:g}, {last:g})"
 
-        let = {"fake": "G(z)", "gamma": follow(self.gamma, self.gamma / 10)}
-        let |= {"lr": follow(self.lr, self.lr / 4), "real": "D(x)", "made": "D(fake)"}
+        draws: dict[str, Image | Label | Normal] = {"x": image, "z": Normal(self.latent)}
+        draws |= {"y": label} if label else {}
+        told = ", y" if label else ""
+        seen = "{}"
+        let = {"gamma": follow(self.gamma, self.gamma / 10), "lr": follow(self.lr, self.lr / 4)}
         if self.augment:
-            let |= {"p": follow(0, self.augment)}
-            let |= {"real": "D(ada(x, p))", "made": "D(ada(fake, p))"}
+            let["p"] = follow(0, self.augment)
+            seen = "ada_cutout(ada_color(ada_geometry(ada_blit({}, p), p), 0.5 * p), p)"
+        let["fake"] = f"G(z{told})"
+        let["real"] = f"D({seen.format('x')}{told})"
+        let["made"] = f"D({seen.format('fake')}{told})"
         adam = Adam(lr="lr", betas=(0, follow(0.9, 0.99)))
+        judge = {
+            "relative": "mean(softplus(made - real))",
+            "r1": "gamma / 2 * mean(squared_norm(grad(real, x)))",
+            "r2": "gamma / 2 * mean(squared_norm(grad(made, fake)))",
+        }
         return Spec(
             title="R3GAN",
             source="arXiv:2501.05441",
-            draws={"x": image, "z": Normal(self.latent)},
+            draws=draws,
             networks={
-                "G": Network({"z": ()}, self.generator(widths, image.shape[0]), init="lecun"),
-                "D": Network({"x": ()}, self.discriminator(widths), init="lecun"),
+                "G": self.generator(widths, image.channels, label),
+                "D": self.discriminator(widths, label),
             },
             let=let,
             round=[
-                Update(
-                    "D",
-                    {
-                        "relative": "mean(softplus(made - real))",
-                        "r1": "gamma / 2 * mean(squared_norm(grad(real, x)))",
-                        "r2": "gamma / 2 * mean(squared_norm(grad(made, fake)))",
-                    },
-                    adam,
-                ),
+                Update("D", judge, adam),
                 Update("G", {"relative": "mean(softplus(real - made))"}, adam),
             ],
             steps=self.steps,
-            ema={"G": {"half_life": follow(0, self.half_life)}},
-            tasks={"generate": "G(z)"},
+            ema={"G": HalfLife(follow(0, self.half_life))},
+            tasks={"generate": f"G(z{told})"},
             batch=self.batch,
         )
 
     def widths(self, size: int) -> list[int]:
         """Channels at 4, 8, 16, ... pixels."""
-        shares = {32: 0.75, 64: 0.5, 128: 0.25, 256: 0.25}
-        sizes = [4 * 2**i for i in range(20) if 4 * 2**i <= size]
+        sizes = [4 * 2**i for i in range(len(self.shares)) if 4 * 2**i <= size]
         step = max(1, self.group // 2)
-        return [max(step, int(self.width * shares.get(s, 1)) // step * step) for s in sizes]
+        shares = self.shares[: len(sizes)]
+        return [max(step, int(self.width * share) // step * step) for share in shares]
 
-    def generator(self, widths: list[int], channels: int) -> list:
-        layers = [Linear(widths[0], bias=False), Basis(4)]
+    def generator(self, widths: list[int], channels: int, label: Label | None) -> Network:
+        layers: list[Layer] = [Linear(widths[0], bias=False), Basis(4)]
         for index, width in enumerate(widths):
             if index:
                 if width != widths[index - 1]:
                     layers.append(Conv(width, 1, bias=False))
                 layers.append(Upsample(mode="fir"))
             layers.append(self.residuals(width, len(widths)))
-        return [*layers, Conv(channels, 1, bias=False)]
+        layers.append(Conv(channels, 1, bias=False))
+        if label is None:
+            return Network({"z": ()}, layers, init=LeCun())
+        embedded = (OneHot(label.classes), Linear(self.latent, bias=False))
+        return Network({"z": (), "y": embedded}, layers, init=LeCun())
 
-    def discriminator(self, widths: list[int]) -> list:
-        layers = [Conv(widths[-1], 1, bias=False)]
+    def discriminator(self, widths: list[int], label: Label | None) -> Network:
+        layers: list[Layer] = [Conv(widths[-1], 1, bias=False)]
         for index in reversed(range(len(widths))):
             width = widths[index]
             if index < len(widths) - 1:
@@ -128,14 +147,19 @@ class R3GAN(Variant):
                 if width != widths[index + 1]:
                     layers.append(Conv(width, 1, bias=False))
             layers.append(self.residuals(width, len(widths)))
-        last = Conv(widths[0], 4, padding=0, groups=widths[0], bias=False)
-        return [*layers, last, Flatten(), Linear(1, bias=False)]
+        wide = widths[0]
+        layers += [Conv(wide, 4, padding=0, groups=wide, bias=False), Flatten()]
+        if label is None:
+            return Network({"x": ()}, (*layers, Linear(1, bias=False)), init=LeCun())
+        embedded = (OneHot(label.classes), Linear(wide, bias=False, gain=wide**-0.5))
+        layers += [Linear(wide, bias=False), Inject("y", embedded, "dot")]
+        return Network({"x": (), "y": ()}, layers, init=LeCun())
 
     def residuals(self, width: int, stages: int) -> Repeat:
         # the variance that a leaky ReLU of slope 0.2 takes away, and a share of the whole depth
         gain = (2 / 1.04) ** 0.5 * (self.blocks * stages) ** -0.25
         inner = 2 * width
-        block = [
+        block = (
             Conv(inner, 1, bias=False, gain=gain),
             Bias(),
             LeakyReLU(0.2),
@@ -143,8 +167,8 @@ class R3GAN(Variant):
             Bias(),
             LeakyReLU(0.2),
             Conv(width, 1, bias=False, gain=0),
-        ]
-        return Repeat(self.blocks, [Residual(block)])
+        )
+        return Repeat(self.blocks, (Residual(block),))
 
 
 class CIFAR10(R3GAN):
@@ -153,15 +177,13 @@ class CIFAR10(R3GAN):
     name = "r3gan-cifar10"
 
     width: int = 768
+    shares: tuple[float, ...] = (1, 1, 1, 1, 0.5)
     gamma: float = 0.05
     burn_in_images: float = 20e6
     half_life: float = 5e6
     augment: float = 0.55
     batch: int = 512
     steps: int = 490_000
-
-    def widths(self, size: int) -> list[int]:
-        return [self.width for i in range(20) if 4 * 2**i <= size]
 
 
 class FFHQ64(R3GAN):
@@ -170,16 +192,13 @@ class FFHQ64(R3GAN):
     name = "r3gan-ffhq64"
 
     width: int = 768
+    shares: tuple[float, ...] = (1, 1, 1, 1, 0.5)
     gamma: float = 2.0
     burn_in_images: float = 20e6
     half_life: float = 5e5
-    augment: float = 0.15
+    augment: float = 0.3
     batch: int = 256
     steps: int = 390_000
-
-    def widths(self, size: int) -> list[int]:
-        sizes = [4 * 2**i for i in range(20) if 4 * 2**i <= size]
-        return [self.width if s <= 32 else self.width // 2 for s in sizes]
 
 
 @hookimpl

@@ -1,39 +1,52 @@
-# pyright: reportArgumentType=false
 """StyleGAN2 with adaptive augmentation, for images of 16 to 256 pixels.
 
 StyleGAN2: Karras et al. 2019, arXiv:1912.04958. ADA: Karras et al. 2020, arXiv:2006.06676. Kept:
 the mapping network with a hundredth of the rate; equalised rates; modulated convolutions
-from a learned constant; a noise map per layer; skips of colours in the generator and residual
-blocks in the discriminator, with [1, 3, 3, 1] in both; minibatch deviation; the logistic loss
+from a learned constant, which go up by a transposed convolution and the filter [1, 3, 3, 1]; a
+noise map per layer; skips of colours in the generator and residual blocks in the discriminator,
+which go down by that filter and a strided convolution; minibatch deviation; the logistic loss
 with lazy R1, and path length, each a step of the same optimizer with corrected rate and betas;
 style mixing; the mean of w for truncation; and, with `ada`, the authors' control of its
-probability. Presets with the authors' sizes: stylegan2-cifar10, stylegan2-paper256.
+probability. With `conditional` the class enters the mapping network, and the discriminator's last
+features are multiplied by a mapping of the class. Presets with the authors' sizes:
+stylegan2-cifar10, stylegan2-paper256.
 
-Changed: the default is small; ADA's pipe is ganzoo's (`ada`).
+Changed: the default is small; ADA's pipe is ganzoo's (`ada`), and its probability follows the last
+batch of four and not their mean; path length is penalised on the whole batch, against its mean
+before this round and not after it; the mean of w is of the whole run and not of a long average's.
 """
 
 from math import log2
 
-from ganzoo import Fields, Spec, Task, Variant, hookimpl
+from ganzoo import Fields, Layer, Spec, Task, Variant, hookimpl
 from ganzoo.errors import DataError
 from ganzoo.spec import (
     Adam,
     AddNoise,
     Bias,
+    Blur,
     Constant,
     Conv,
     Downsample,
     Equalized,
     Flatten,
+    HalfLife,
+    Image,
     Inject,
+    Label,
     LeakyReLU,
     Linear,
     MinibatchStd,
     ModConv,
     Network,
     Normal,
+    OneHot,
     PixelNorm,
+    Repeat,
     Residual,
+    Running,
+    Scale,
+    Shared,
     Tap,
     Update,
     Upsample,
@@ -52,6 +65,8 @@ class StyleGAN2(Variant):
     """Channels at 4 to 16 pixels; half of that at 32, 64, ... each time."""
     mapping: int = 4
     """Layers of the mapping network."""
+    conditional: bool = False
+    """Tell both networks the class."""
     gamma: float = 0.0
     """Weight of R1; 0 means the authors' rule, 0.0002 * pixels / batch."""
     path_length: float = 2.0
@@ -79,98 +94,84 @@ class StyleGAN2(Variant):
                 f"{self.name} makes squares of 8, 16, 32, 64, ... pixels, and images of "
                 f"{data.name!r} are {width}x{size}; of a folder, take folder:PATH,size=64"
             )
-        layers = 2 * int(log2(size)) - 3
-        gamma = self.gamma or 0.0002 * size * size / self.batch
-        let = {"w": f"rows(M(z), {layers + 1})", "fake": "S(w, n)"}
-        if self.mixing:
-            let["w"] = (
-                f"mix_rows(rows(M(z), {layers + 1}), rows(M(u), {layers + 1}), {self.mixing:g})"
-            )
-        state = {"w_mean": {"size": self.latent, "next": "lerp(w_mean, batch_mean(M(z)), 0.005)"}}
+        rows = 2 * int(log2(size)) - 2
+        """Of styles: one for each convolution, and one for the last colours."""
+        draws: dict[str, Image | Label | Normal] = {"x": image}
+        if self.conditional:
+            draws["y"] = data.label
+        draws |= {"z": Normal(self.latent), "n": Normal(shape=(rows - 1, size, size))}
+        told = ", y" if self.conditional else ""
         seen = "ada({}, p)" if self.ada else "{}"
-        let |= {"real": f"D({seen.format('x')})", "made": f"D({seen.format('fake')})"}
-        if self.ada:
-            control = f"4 * batch / {self.ada_images:g}"
-            state["p"] = {
-                "next": f"maximum(0, p + {control} * sign(mean(sign(real)) - {self.ada_target:g}))",
-                "every": 4,
-            }
-        draws = {"x": image, "z": Normal(self.latent), "n": Normal(shape=(layers, size, size))}
+        let = {"w": f"rows(M(z{told}), {rows})"}
         if self.mixing:
             draws["u"] = Normal(self.latent)
+            let["w"] = f"mix_rows({let['w']}, rows(M(u{told}), {rows}), {self.mixing:g})"
+        let["fake"] = "S(w, n)"
+        let["real"] = f"D({seen.format('x')}{told})"
+        let["made"] = f"D({seen.format('fake')}{told})"
+        state = {
+            "w_mean": Running(f"lerp(w_mean, batch_mean(M(z{told})), 0.005)", size=self.latent)
+        }
+        if self.ada:
+            step = f"4 * batch / {self.ada_images:g}"
+            sure = f"sign(mean(sign(real)) - {self.ada_target:g})"
+            state["p"] = Running(f"maximum(0, p + {step} * {sure})", every=4)
         # a regularizer that acts in one of k rounds counts k-fold, and the optimizer is told
-        lazy_d = Update(
-            "D",
-            {"r1": f"{16 * gamma / 2:g} * mean(squared_norm(grad(real, x)))"},
-            {"of": "D"},
-            every=16,
-            name="D_reg",
-        )
+        gamma = self.gamma or 0.0002 * size * size / self.batch
+        r1 = f"{16 * gamma / 2:g} * mean(squared_norm(grad(real, x)))"
+        judge = {"fake": "mean(softplus(made))", "real": "mean(softplus(-real))"}
         round = [
-            Update(
-                "D",
-                {"fake": "mean(softplus(made))", "real": "mean(softplus(-real))"},
-                self.adam(16),
-            ),
-            lazy_d,
+            Update("D", judge, self.adam(16)),
+            Update("D", {"r1": r1}, Shared("D"), every=16, name="D_reg"),
+            Update(["M", "S"], {"fool": "mean(softplus(-made))"}, self.adam(4), name="G"),
         ]
-        generator = [Update(["M", "S"], {"fool": "mean(softplus(-made))"}, self.adam(4), name="G")]
         if self.path_length:
-            let["lengths"] = f"norm(grad(dot(fake, y) / {size:g}, w)) / {(layers + 1) ** 0.5:.6g}"
-            draws["y"] = Normal(shape=image.shape)
-            state["length"] = {"start": 0, "next": "lerp(length, mean(lengths), 0.01)", "every": 4}
-            generator.append(
-                Update(
-                    ["M", "S"],
-                    {"path_length": f"{4 * self.path_length:g} * mean(square(lengths - length))"},
-                    {"of": "G"},
-                    every=4,
-                    name="G_reg",
-                )
-            )
-        half = f"minimum({self.half_life:g}, 0.05 * images)"
+            draws["noise"] = Normal(shape=image.shape)
+            let["lengths"] = f"norm(grad(dot(fake, noise) / {size:g}, w)) / sqrt({rows})"
+            state["length"] = Running("lerp(length, mean(lengths), 0.01)", every=4)
+            penalty = f"{4 * self.path_length:g} * mean(square(lengths - length))"
+            lazy = Update(["M", "S"], {"path_length": penalty}, Shared("G"), every=4, name="G_reg")
+            round.append(lazy)
+        half = HalfLife(f"minimum({self.half_life:g}, 0.05 * images)")
+        truncated = f"S(rows(lerp(w_mean, M(z{told}), psi), {rows}), n)"
         return Spec(
             title="StyleGAN2-ADA" if self.ada else "StyleGAN2",
             source="arXiv:1912.04958",
             draws=draws,
             networks={
-                "M": Network({"z": ()}, self.mapper(), weight=Equalized(lr=0.01)),
-                "S": Network(
-                    {"w": (), "n": ()}, self.synthesis(channels, size), weight="equalized"
-                ),
-                "D": Network({"x": ()}, self.discriminator(size), weight="equalized"),
+                "M": self.mapper(draws.get("y")),
+                "S": self.synthesis(channels, size),
+                "D": self.discriminator(size, draws.get("y")),
             },
             let=let,
             state=state,
-            round=[*round, *generator],
+            round=round,
             steps=self.steps,
-            ema={"M": {"half_life": half}, "S": {"half_life": half}},
-            tasks={
-                "generate": Task(
-                    kind="generate",
-                    output=f"S(rows(lerp(w_mean, M(z), psi), {layers + 1}), n)",
-                    numbers={"psi": 0.7},
-                )
-            },
+            ema={"M": half, "S": half},
+            tasks={"generate": Task("generate", truncated, numbers={"psi": 0.7})},
             batch=self.batch,
         )
 
     def adam(self, interval: int) -> Adam:
         """Adam for an update that a lazy regularizer joins every `interval` rounds."""
-        share = interval / (interval + 1)
-        return Adam(lr=self.lr * share, betas=(0, 0.99**share), eps=1e-8)
+        share = f"{interval} / {interval + 1}"
+        return Adam(lr=f"{self.lr:g} * {share}", betas=(0, f"power(0.99, {share})"), eps=1e-8)
 
     def channels(self, size: int) -> int:
         return max(8, int(self.width * min(1, 16 / size)))
 
-    def mapper(self) -> list:
-        layer = [Linear(self.latent), LeakyReLU(0.2, ROOT2)]
-        return [PixelNorm(), *layer * self.mapping]
+    def mapper(self, label: object) -> Network:
+        layers = (mapping(self.mapping, self.latent),)
+        if not isinstance(label, Label):
+            return Network({"z": ()}, (PixelNorm(), *layers), weight=Equalized())
+        embedded = (OneHot(label.classes), Linear(self.latent), PixelNorm())
+        return Network({"z": (PixelNorm(),), "y": embedded}, layers, weight=Equalized())
 
-    def synthesis(self, channels: int, size: int) -> list:
-        layers = [Constant((self.channels(4), 4, 4))]
+    def synthesis(self, channels: int, size: int) -> Network:
+        layers: list[Layer] = [Constant((self.channels(4), 4, 4))]
         sizes = [4 * 2**i for i in range(20) if 4 * 2**i <= size]
-        row, colours = 0, []
+        row = 0
+        colours: list[Layer] = []
         for here in sizes:
             for up in [False] if here == 4 else [True, False]:
                 layers += [
@@ -182,28 +183,34 @@ class StyleGAN2(Variant):
                 row += 1
             colours = [ModConv(channels, 1, "w", row, demodulate=False), Bias()]
             if here > 4:
-                before = Inject(f"rgb{here // 2}", [Upsample(mode="fir")], "add")
-                colours.append(before)
+                colours.append(Inject(f"rgb{here // 2}", (Upsample(mode="fir"),), "add"))
             if here < size:
-                layers.append(Tap(f"rgb{here}", colours))
-        return [*layers, *colours]
+                layers.append(Tap(f"rgb{here}", tuple(colours)))
+        return Network({"w": (), "n": ()}, (*layers, *colours), weight=Equalized())
 
-    def discriminator(self, size: int) -> list:
+    def discriminator(self, size: int, label: object) -> Network:
         act = LeakyReLU(0.2, ROOT2)
-        layers = [Conv(self.channels(size), 1), act]
+        layers: list[Layer] = [Conv(self.channels(size), 1), act]
         while size > 4:
             wide, narrow = self.channels(size // 2), self.channels(size)
-            layers.append(
-                Residual(
-                    [Conv(narrow), act, Conv(wide), act, Downsample(mode="fir")],
-                    [Downsample(mode="fir"), Conv(wide, 1, bias=False)],
-                    gain=0.5**0.5,
-                )
-            )
+            # filtered before every second pixel is taken; three by three, then one by one
+            down = (Blur(), Conv(wide, 3, 2, padding=0))
+            short = (Downsample(mode="fir"), Conv(wide, 1, bias=False))
+            layers.append(Residual((Conv(narrow), act, *down, act), short, 0.5**0.5))
             size //= 2
         wide = self.channels(4)
-        head = [MinibatchStd(self.group), Conv(wide), act, Flatten(), Linear(wide), act, Linear(1)]
-        return [*layers, *head]
+        layers += [MinibatchStd(self.group), Conv(wide), act, Flatten(), Linear(wide), act]
+        if not isinstance(label, Label):
+            return Network({"x": ()}, (*layers, Linear(1)), weight=Equalized())
+        embedded = (OneHot(label.classes), Linear(wide), PixelNorm())
+        told = Inject("y", (*embedded, mapping(8, wide)), "dot")
+        layers += [Linear(wide), told, Scale(wide**-0.5, learned=False)]
+        return Network({"x": (), "y": ()}, layers, weight=Equalized())
+
+
+def mapping(number: int, units: int) -> Repeat:
+    """Fully connected layers that learn at a hundredth of the rate."""
+    return Repeat(number, (Linear(units, weight=Equalized(0.01)), LeakyReLU(0.2, ROOT2)))
 
 
 class CIFAR10(StyleGAN2):

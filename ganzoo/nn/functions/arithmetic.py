@@ -51,7 +51,7 @@ def roll(values: Tensor) -> Tensor:
 
 
 def concatenate(a: Tensor, b: Tensor) -> Tensor:
-    return torch.cat((a, b), dim=1)
+    return torch.cat((a, b), dim=2 if a.ndim == 3 else 1)
 
 
 def resize(images: Tensor, size: float) -> Tensor:

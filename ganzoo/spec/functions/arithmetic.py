@@ -99,7 +99,7 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "concatenate",
         "a b",
-        "Two values side by side, along the channels.",
+        "Two values side by side, along the channels; of rows of vectors, row by row.",
         r"(a, b)",
         module="arithmetic",
         example="concatenate(z, c)",

@@ -51,9 +51,10 @@ class Tap(Layer):
 class Inject(Layer):
     """Brings a named input in at this depth, after `through`; or what a tap before it named.
 
-    A vector joins a map tiled over space. `join` concatenates along the channels, adds, or
-    multiplies: gates, and with Residual gains of 1 + f(y) (FiLM, arXiv:1709.07871; of maps SPADE,
-    arXiv:1903.07291).
+    A vector joins a map tiled over space. `join` concatenates along the channels, adds, multiplies
+    (gates, and with Residual gains of 1 + f(y): FiLM, arXiv:1709.07871; of maps SPADE,
+    arXiv:1903.07291), or takes the scalar product, (1,): the head of a projection discriminator
+    (arXiv:1802.05637) is `Residual((Linear(1),), (Inject("y", (Embedding(10, 64),), "dot"),))`.
     """
 
     kind: Literal["inject"] = Field("inject", init=False)

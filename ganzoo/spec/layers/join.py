@@ -1,6 +1,6 @@
-"""Values side by side along the channels, added, or multiplied.
+"""Values side by side along the channels, added, multiplied, or as a scalar product.
 
-A vector beside maps is tiled over space.
+A vector beside maps is tiled over space, but for the scalar product.
 """
 
 from __future__ import annotations
@@ -14,13 +14,18 @@ from ganzoo.spec.layers.layer import Shape, features
 if TYPE_CHECKING:
     from torch import Tensor
 
-Join = Literal["concatenate", "add", "multiply"]
+Join = Literal["concatenate", "add", "multiply", "dot"]
 
 
 def joined_shape(shapes: Sequence[Shape], how: Join, *, tile: bool = True) -> Shape:
     """The shape of `join` of values of these shapes; a ValueError where they do not fit."""
     if len(shapes) == 1:
         return shapes[0]
+    if how == "dot":
+        if len(set(shapes)) > 1:
+            raise ValueError(f"{_listed(shapes)} differ, and have no scalar product")
+        features(shapes[0])
+        return (1,)
     maps = [shape for shape in shapes if len(shape) == 3]
     if maps and tile:
         space = maps[0][1:]
@@ -44,6 +49,9 @@ def join(values: Sequence[Tensor], how: Join) -> Tensor:
 
     if len(values) == 1:
         return values[0]
+    if how == "dot":
+        first, second = values
+        return (first * second).flatten(1).sum(1, keepdim=True)
     maps = [value for value in values if value.ndim == 4]
     if maps:
         space = maps[0].shape[2:]

@@ -245,5 +245,10 @@ def of_map(shape: Shape) -> tuple[int, int, int]:
     return shape
 
 
+def precise(value: Tensor) -> Tensor:
+    """The value in float32 where it is in half of that, for sums and small differences."""
+    return value.float() if value.dtype.itemsize < 4 else value
+
+
 def size_text(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape)) or "one number"

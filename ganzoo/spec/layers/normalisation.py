@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from ganzoo.spec.frozen import Count
-from ganzoo.spec.layers.layer import Epsilon, Layer, Shape, features, of_map
+from ganzoo.spec.layers.layer import Epsilon, Layer, Shape, features, of_map, precise
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -100,8 +100,8 @@ class PixelNorm(Layer):
         return shape
 
     def forward(self, module: nn.Module, x: Tensor) -> Tensor:
-        # sums in float32, whatever x is in
-        return x * (x.float().square().mean(1, keepdim=True) + 1e-8).rsqrt().to(x.dtype)
+        # sums in float32 at least, whatever x is in
+        return x * (precise(x).square().mean(1, keepdim=True) + 1e-8).rsqrt().to(x.dtype)
 
 
 class MinibatchStd(Layer):
@@ -124,12 +124,13 @@ class MinibatchStd(Layer):
     def forward(self, module: nn.Module, x: Tensor) -> Tensor:
         import torch
 
-        # in float32, whatever x is in: deviations within a batch are small differences
+        # in float32 at least: deviations within a batch are small differences
         if self.group is not None:
             # torch does not type unflatten
-            groups: Tensor = torch.unflatten(x.float(), 0, (math.gcd(self.group, len(x)), -1))
+            parts = (math.gcd(self.group, len(x)), -1)
+            groups: Tensor = torch.unflatten(precise(x), 0, parts)
             std = (groups.var(0, unbiased=False) + 1e-8).sqrt().flatten(1).mean(1).to(x.dtype)
             std = std.repeat(len(groups)).view(-1, *[1] * (x.ndim - 1))
             return torch.cat((x, std.expand(-1, 1, *x.shape[2:])), 1)
-        std = (x.float().var(0, unbiased=False) + 1e-8).sqrt().mean().to(x.dtype)
+        std = (precise(x).var(0, unbiased=False) + 1e-8).sqrt().mean().to(x.dtype)
         return torch.cat((x, std.expand(x.shape[0], 1, *x.shape[2:])), 1)

@@ -8,7 +8,16 @@ from pydantic import Field
 
 from ganzoo.spec.frozen import Count, Identifier
 from ganzoo.spec.layers import fir
-from ganzoo.spec.layers.layer import Epsilon, Layer, Shape, Small, features, of_map, size_text
+from ganzoo.spec.layers.layer import (
+    Epsilon,
+    Layer,
+    Shape,
+    Small,
+    features,
+    of_map,
+    precise,
+    size_text,
+)
 from ganzoo.spec.layers.weights import AnyWeight, Gain, begin, bias_of, prepare, weight_of
 
 if TYPE_CHECKING:
@@ -89,7 +98,7 @@ class ModConv(Layer):
         if not self.demodulate:
             return made
         # the same as convolving each sample with weights of its own, without making them
-        squares = s.float().square() @ weight.float().square().sum((2, 3)).T
+        squares = precise(s).square() @ precise(weight).square().sum((2, 3)).T
         return made * (squares + 1e-8).rsqrt()[:, :, None, None].to(made.dtype)
 
 

@@ -7,7 +7,7 @@ and `gain`. Its module keeps what is learned under `weight`, and `weight_of` giv
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -25,6 +25,9 @@ class Weight(Frozen):
     """Base of the kinds of weights; by itself the weights count as they are learned."""
 
     kind: str = Field(init=False)
+
+    zero: ClassVar[bool] = True
+    """Whether weights may begin at zero, and still learn."""
 
     def prepare(self, module: nn.Module) -> None:
         """Give `module`, which has a `weight`, what else it keeps."""
@@ -58,6 +61,8 @@ class Spectral(Weight):
 
     kind: Literal["spectral"] = Field("spectral", init=False)
     eps: Annotated[float, Field(gt=0, le=1e-2)] = 1e-12
+
+    zero: ClassVar[bool] = False
 
     def prepare(self, module: Any) -> None:
         import torch
@@ -122,6 +127,8 @@ class WeightNorm(Weight):
     """A length for each output, and a direction (arXiv:1602.07868)."""
 
     kind: Literal["weight_norm"] = Field("weight_norm", init=False)
+
+    zero: ClassVar[bool] = False
 
     def prepare(self, module: Any) -> None:
         import torch

@@ -1,0 +1,399 @@
+"""Augmentations that are added to a Spec: what its discriminators judge is augmented first.
+
+Real images and fakes are treated alike, in the updates of both players, so that the discriminator
+never learns what was done to them and the generator learns through it (arXiv:2006.10738,
+arXiv:2006.06676). `Augmentation.apply(spec)` gives an ordinary Spec, as a loss does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, NamedTuple, NoReturn, Self
+
+from pydantic import Field
+
+from ganzoo.errors import SpecError, UnknownNameError, choices, nearest
+from ganzoo.spec import expression as ex
+from ganzoo.spec import vocabulary
+from ganzoo.spec.draws import Image
+from ganzoo.spec.frozen import Frozen
+from ganzoo.spec.schedule import Stage, Together, Update
+from ganzoo.spec.spec import Spec
+from ganzoo.spec.state import Running, State
+
+Chance = Annotated[float, Field(ge=0, le=1)]
+
+
+class Augmented(NamedTuple):
+    """A Spec with augmentations, and in words what became different in it."""
+
+    spec: Spec
+    changes: tuple[str, ...]
+
+
+class Augmentation(Frozen):
+    """What is done to images before they are judged.
+
+    Args:
+        name: `diffaugment`, or `ada`, whose steps are each taken with a probability.
+        p: of ada: this probability in place of one that follows the discriminator.
+        target: of ada: the mean sign of the verdicts on real images that the probability seeks.
+        images: of ada: over how many images it could go from 0 to 1.
+    """
+
+    name: str
+    p: Chance | None = None
+    target: Annotated[float, Field(gt=-1, lt=1)] = 0.6
+    images: Annotated[float, Field(ge=1)] = 500_000.0
+
+    @property
+    def source(self) -> str:
+        return AUGMENTATIONS[self.name]
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What can be set of it, as it is."""
+        if self.name != "ada":
+            return {}
+        if self.p is not None:
+            return {"p": self.p}
+        return {"target": self.target, "images": self.images}
+
+    @classmethod
+    def named(cls, text: str) -> Self:
+        """What `--augment` means: `diffaugment`, `ada`, `ada,p=0.3`, `ada,target=0.5,images=1e5`.
+
+        Raises:
+            UnknownNameError: there is no such augmentation. SpecError: a setting is wrong.
+        """
+        name, *settings = text.split(",")
+        if name not in AUGMENTATIONS:
+            raise UnknownNameError(
+                f"no augmentation {name!r}{nearest(name, AUGMENTATIONS)} "
+                f"there is: {choices(AUGMENTATIONS)}"
+            )
+        given: dict[str, Any] = {}
+        allowed = ("p", "target", "images") if name == "ada" else ()
+        for setting in settings:
+            key, equals, value = setting.partition("=")
+            if not equals:
+                raise SpecError(f"--augment {text}: write name=value behind the comma: ada,p=0.2")
+            if key.strip() not in allowed:
+                known = f"allowed: {choices(allowed)}" if allowed else "it has no settings"
+                raise SpecError(
+                    f"augmentation {name!r} has no {key.strip()!r}"
+                    f"{nearest(key.strip(), allowed) if allowed else ';'} {known}"
+                )
+            given[key.strip()] = value
+        return cls(name=name, **given)
+
+    def apply(self, spec: Spec) -> Spec:
+        """`spec` with its discriminators judging augmented images: an ordinary Spec.
+
+        Tasks stay as they are.
+
+        Raises:
+            SpecError: no network judges images, or a probability cannot follow its verdicts.
+        """
+        return self.applied(spec).spec
+
+    def applied(self, spec: Spec) -> Augmented:
+        """What `apply` gives, and in words what it changed."""
+        return _Augmenting(spec, self).carry_out()
+
+
+AUGMENTATIONS = {"diffaugment": "arXiv:2006.10738", "ada": "arXiv:2006.06676"}
+"""Augmentations by name, with where they come from."""
+PAIRED = ("mse", "l1", "distance", "contrastive", "infonce", "dot")
+"""Functions that compare two values sample by sample."""
+
+
+class _Augmenting:
+    def __init__(self, spec: Spec, what: Augmentation) -> None:
+        self.spec, self.what = spec, what
+        self.places = {judge: places for judge in _judges(spec) if (places := _images(spec, judge))}
+        self.probability: dict[str, str] = {}
+        """What stands for the probability of each judge."""
+        self.states: dict[str, State] = {}
+        self.renamed: dict[str, str] = {}
+
+    def carry_out(self) -> Augmented:
+        spec = self.spec
+        if not self.places:
+            self._refuse("has no discriminator that judges images which another network makes")
+        self._check_pairs()
+        if self.what.name == "ada":
+            for judge in self.places:
+                self.probability[judge] = self._follow(judge)
+        affected = [name for name, text in spec.let.items() if self._changed(text)]
+        kept = {part for task in spec.tasks.values() for _, text in task.expressions
+                for part in spec.names_in(text)}  # fmt: skip
+        # what tasks read stays as it is; the updates get one of another name
+        self.renamed = {
+            name: self._free(f"{name}_augmented") if name in kept else name for name in affected
+        }
+        let = dict(spec.let)
+        for name in affected:
+            let[self.renamed[name]] = self._rewritten(spec.let[name])
+        state = {name: self._state(state) for name, state in spec.state.items()}
+        state |= {
+            name: Running(self._rewritten(getattr(added, "next")), every=4)  # noqa: B009
+            for name, added in self.states.items()
+        }
+        stages = tuple(
+            Stage(**{**dict(stage), "round": tuple(map(self._item, stage.round))})
+            for stage in spec.stages
+        )
+        made = Spec.from_dict(
+            {
+                **spec.to_dict(),
+                "title": f"{spec.title} with {self.what.name}" if spec.title else "",
+                "source": "; ".join(filter(None, dict.fromkeys((spec.source, self.what.source)))),
+                "let": let,
+                "state": {name: value.model_dump(mode="json") for name, value in state.items()},
+                "stages": [stage.model_dump(mode="json") for stage in stages],
+            }
+        )
+        return Augmented(made, tuple(self._said(made)))
+
+    def _check_pairs(self) -> None:
+        """Refuse where what a judge sees in two images is compared, pair by pair."""
+        for stage in self.spec.stages:
+            for update in stage.updates:
+                for text in update.minimize.values():
+                    for node in self._nodes(text):
+                        if not isinstance(node, ex.Call) or node.name not in PAIRED:
+                            continue
+                        seen = [self.spec.meaning(str(part)) for part in node.arguments]
+                        calls = [
+                            s for s in seen if isinstance(s, ex.Call) and s.name in self.places
+                        ]
+                        if len(calls) > 1:
+                            self._refuse(
+                                f"compares {calls[0]} with {calls[1]}, of two images that would be "
+                                "augmented in two ways"
+                            )
+
+    def _said(self, made: Spec) -> Iterator[str]:
+        for judge in self.places:
+            seen = self._image(ex.Name("images"), judge)
+            yield f"{judge} judges {seen}, of data and of fakes"
+        for name in self.states:
+            [(_, text)] = made.state[name].expressions()
+            yield f"every 4 rounds the probability {name} becomes {text}"
+
+    # ------------------------------------------------------------------------ probability
+
+    def _follow(self, judge: str) -> str:
+        """The probability of a judge's augmentations, and the state that it is."""
+        if self.what.p is not None:
+            return str(ex.Number(self.what.p))
+        fixed = "give a probability: ada,p=0.2"
+        if len(self.spec.stages) > 1:
+            self._refuse(f"has {len(self.spec.stages)} stages, and p would follow one; {fixed}")
+        centre, real = 0.0, None
+        for update in self.spec.stages[0].updates:
+            if judge not in update.train:
+                continue
+            if update.distance:
+                self._refuse(f"has the critic {judge}, whose zero means nothing; {fixed}")
+            for text in update.minimize.values():
+                for node in self._nodes(text):
+                    if isinstance(node, ex.Call) and node.name == judge and not node.output:
+                        real = real or (None if self._made(node, judge) else node)
+                    if isinstance(node, ex.Binary) and node.operator == "-":
+                        sides = [self._verdict(side, judge) for side in (node.left, node.right)]
+                        if all(sides):
+                            self._refuse(
+                                f"compares the verdicts of {judge}, whose zero then means "
+                                f"nothing; {fixed}"
+                            )
+                    if isinstance(node, ex.Call) and node.name == "mse":
+                        verdict, target = node.arguments
+                        if self._verdict(verdict, judge) and target == ex.Number(1):
+                            centre = 0.5  # halfway to the fakes' target
+        if real is None:
+            self._refuse(f"shows {judge} no image of the data; {fixed}")
+        verdict = f"{real} - {centre:g}" if centre else f"{real}"
+        name = self._free("p" if len(self.places) == 1 else f"p_{judge}")
+        step = f"4 * batch / {self.what.images:g}"
+        sure = f"sign(mean(sign({verdict})) - {self.what.target:g})"
+        self.states[name] = Running(f"maximum(0, {name} + {step} * {sure})", every=4)
+        return name
+
+    def _nodes(self, text: str) -> Iterator[ex.Expression]:
+        """The parts of a term, through its lets too."""
+        for part in self.spec.with_lets(text):
+            yield from ex.walk(ex.parse(part))
+
+    def _verdict(self, node: ex.Expression, judge: str) -> bool:
+        found = self.spec.meaning(str(node))
+        return isinstance(found, ex.Call) and found.name == judge
+
+    def _made(self, call: ex.Call, judge: str) -> bool:
+        """Whether what a judge sees comes from another network, or is put beside a stranger."""
+        names = {n for place in self.places[judge] for n in self.spec.names_in(
+            str(call.arguments[place]))}  # fmt: skip
+        return bool(names & {*self.spec.networks, "roll"})
+
+    # -------------------------------------------------------------------------- rewriting
+
+    def _changed(self, text: str) -> bool:
+        """Whether the judges' calls stand in it, also in its lets."""
+        return any(str(node) != str(self._own(node)) for node in self._nodes(text))
+
+    def _own(self, node: ex.Expression) -> ex.Expression:
+        return self._write(node) if isinstance(node, ex.Call) else node
+
+    def _rewritten(self, text: str) -> str:
+        return str(self._write(ex.parse(text)))
+
+    def _write(self, node: ex.Expression) -> ex.Expression:
+        match node:
+            case ex.Name(name) if name in self.renamed:
+                return ex.Name(self.renamed[name])
+            case ex.Negative(operand):
+                return ex.Negative(self._write(operand))
+            case ex.Binary(operator, left, right):
+                return ex.Binary(operator, self._write(left), self._write(right))
+            case ex.Several(items):
+                return ex.Several(tuple(map(self._write, items)))
+            case ex.Call(name, arguments, output, average) if name in self.places:
+                parts = [*map(self._write, arguments)]
+                for place in self.places[name]:
+                    parts[place] = self._image(parts[place], name)
+                return ex.Call(name, tuple(parts), output, average)
+            case ex.Call(name, (ex.Name(judge), *rest)) if judge in self.places:
+                return self._with_network(name, judge, rest)
+            case ex.Call(name, arguments, output, average):
+                return ex.Call(name, tuple(map(self._write, arguments)), output, average)
+            case _:
+                return node
+
+    def _with_network(self, name: str, judge: str, rest: list[ex.Expression]) -> ex.Expression:
+        """A function that takes a judge itself: a penalty on its slope, or on its weights."""
+        function = vocabulary.function(name)
+        rest = [*map(self._write, rest)]
+        whole = ex.Call(name, (ex.Name(judge), *rest))
+        if function is not None and function.weights:
+            return whole
+        if name not in ("r1", "gradient_penalty") or self.places[judge] != (0,):
+            self._refuse(f"hands {judge} to {name}, of which it is not known what it judges")
+
+        def seen(value: ex.Expression) -> ex.Expression:
+            if not isinstance(value, ex.Several):
+                return self._image(value, judge)
+            first, *others = value.items
+            return ex.Several((self._image(first, judge), *others))
+
+        if name == "gradient_penalty":  # between what is judged
+            return ex.Call(name, (ex.Name(judge), seen(rest[0]), seen(rest[1]), *rest[2:]))
+        # with respect to the image, and not to what was made of it
+        image, *given = rest
+        told = tuple(part for value in given for part in
+                     (value.items if isinstance(value, ex.Several) else (value,)))  # fmt: skip
+        if isinstance(image, ex.Several):
+            self._refuse(f"takes r1 of {judge} at several values at once")
+        slope = ex.Call(ex.GRADIENT, (ex.Call(judge, (seen(image), *told)), image))
+        return ex.Call("mean", (ex.Call("squared_norm", (slope,)),))
+
+    def _image(self, image: ex.Expression, judge: str) -> ex.Expression:
+        chance = self.probability.get(judge)
+        more = (ex.parse(chance),) if chance else ()
+        return ex.Call(self.what.name, (image, *more))
+
+    def _item(self, item: Update | Together) -> Update | Together:
+        if isinstance(item, Together):
+            return item.replace(together=tuple(self._update(update) for update in item.together))
+        return self._update(item)
+
+    def _update(self, update: Update) -> Update:
+        return update.replace(
+            minimize={name: self._rewritten(text) for name, text in update.minimize.items()}
+        )
+
+    def _state(self, state: State) -> State:
+        changed = {name: self._rewritten(text) for name, text in state.expressions()}
+        return state.replace(**changed) if changed else state
+
+    # ------------------------------------------------------------------------------ names
+
+    def _free(self, name: str) -> str:
+        """The name, or one that is not taken."""
+        taken = {*self.spec.taken, *self.spec.let, *self.states}
+        while name in taken:
+            name += "_"
+        return name
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise SpecError(
+            f"{self.what.name} is for discriminators of images, and "
+            f"{self.spec.title or 'this Spec'} {why}"
+        )
+
+
+def _judges(spec: Spec) -> Iterator[str]:
+    """The networks that are asked by an update of others what they say of its work."""
+    learning: dict[str, set[str]] = {}
+    for stage in spec.stages:
+        for update in stage.updates:
+            for name in update.train:
+                learning.setdefault(name, set()).add(update.name)
+    for judge in spec.networks:
+        for stage in spec.stages:
+            for update in stage.updates:
+                trained = {*update.train} - {judge}
+                if judge in update.train or judge not in learning:
+                    continue
+                if any(_depends(spec, call, trained) for call in _calls(spec, update, judge)):
+                    yield judge
+                    break
+            else:
+                continue
+            break
+
+
+def _calls(spec: Spec, update: Update, network: str) -> Iterator[ex.Call]:
+    for text in update.minimize.values():
+        for part in spec.with_lets(text):
+            for node in ex.walk(ex.parse(part)):
+                if isinstance(node, ex.Call) and node.name == network and not node.average:
+                    yield node
+
+
+def _depends(spec: Spec, call: ex.Call, networks: set[str]) -> bool:
+    return bool({name for part in call.arguments for name in spec.names_in(str(part))} & networks)
+
+
+def _images(spec: Spec, judge: str) -> tuple[int, ...]:
+    """The arguments of a judge that are images: somewhere they come from the data alone."""
+    found: set[int] = set()
+    drawn = {name for name, draw in spec.draws.items() if isinstance(draw, Image)}
+
+    def look(place: int, argument: ex.Expression) -> None:
+        names = spec.names_in(str(argument))
+        if names & drawn and not names & {*spec.networks}:
+            found.add(place)
+
+    for _, text in spec.expressions():
+        for node in ex.walk(ex.parse(text)):
+            match node:
+                case ex.Call(name, arguments) if name == judge:
+                    for place, argument in enumerate(arguments):
+                        look(place, argument)
+                case ex.Call(_, (ex.Name(name), ex.Several(items), *_)) if name == judge:
+                    for place, argument in enumerate(items):
+                        look(place, argument)
+                case ex.Call(_, (ex.Name(name), argument, *_)) if name == judge:
+                    look(0, argument)
+                case _:
+                    pass
+    return tuple(sorted(found))
+
+
+def augmented(spec: Spec, text: str | Augmentation) -> tuple[Spec, Mapping[str, Any]]:
+    """`spec` with what `--augment` means, and what config.json says of it."""
+    what = Augmentation.named(text) if isinstance(text, str) else text
+    made, changes = what.applied(spec)
+    facts = {"name": what.name, "settings": what.settings, "source": what.source}
+    return made, {**facts, "changes": list(changes)}
