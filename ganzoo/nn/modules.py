@@ -25,7 +25,7 @@ from ganzoo.spec import layers as L
 from ganzoo.spec.latex import layer_text
 from ganzoo.spec.layers.join import Join, join, joined_shape
 from ganzoo.spec.layers.layer import Layer, Shape
-from ganzoo.spec.layers.weights import Weight
+from ganzoo.spec.layers.weights import Plain, Weight
 from ganzoo.spec.network import Network
 
 Named = TypeVar("Named")
