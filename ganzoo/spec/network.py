@@ -133,9 +133,9 @@ class Network(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _of_a_model(cls, value: Any, info: ValidationInfo) -> Any:
-        if not isinstance(value, dict) or not {"model", "network"} & value.keys():
+        data = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        if not {"model", "network"} & set(data):
             return value  # type: ignore[reportUnknownVariableType]
-        data = cast("dict[str, Any]", value)
         if set(data) != {"model", "network"}:
             raise SpecError("give model and network, and nothing else: the layers are the model's")
         if info.context == ALLOW_UNKNOWN:  # nothing is fetched because a file of strangers says so

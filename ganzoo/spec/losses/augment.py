@@ -17,7 +17,7 @@ from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.draws import Image
 from ganzoo.spec.frozen import Frozen
-from ganzoo.spec.schedule import Stage, Together, Update
+from ganzoo.spec.schedule import Together, Update
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.state import Running, State
 
@@ -141,8 +141,7 @@ class _Augmenting:
             for name, added in self.states.items()
         }
         stages = tuple(
-            Stage(**{**dict(stage), "round": tuple(map(self._item, stage.round))})
-            for stage in spec.stages
+            stage.replace(round=tuple(map(self._item, stage.round))) for stage in spec.stages
         )
         made = Spec.from_dict(
             {
