@@ -20,10 +20,10 @@ from ganzoo.publish.card import card
 from ganzoo.spec import Spec, Update
 from ganzoo.spec.losses.augment import Augmentation, augmented
 from ganzoo.testing import noise
+from tests.builders import gan, training
 from tests.reference import Loop
 from tests.rounds import compare_round
 from tests.shipped import small
-from tests.tiny_specs import gan, training
 
 T = "diffaugment"
 

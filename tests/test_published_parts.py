@@ -16,7 +16,7 @@ from ganzoo.models import store
 from ganzoo.spec import Adam, Flatten, Linear, Network, Normal, Reshape, Spec, Tanh, Update
 from ganzoo.spec.latex import text
 from ganzoo.testing import noise
-from tests.tiny_specs import SIDE, gan, training
+from tests.builders import SIDE, gan, training
 
 CPU = torch.device("cpu")
 

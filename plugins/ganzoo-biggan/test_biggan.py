@@ -76,13 +76,14 @@ def test_it_is_torchs_own() -> None:
     """From the same vectors: values, and gradients through the norm."""
     net = networks(spec(SNGAN))["D"]
     path, part = normalised(net)[0]
-    other = spectral_norm(nn.Conv2d(*part.weight.shape[1::-1], part.weight.shape[2], bias=False),
-                          n_power_iterations=1, eps=1e-12)  # fmt: skip
+    bare = nn.Conv2d(*part.weight.shape[1::-1], part.weight.shape[2], bias=False)
+    other: Any = spectral_norm(bare, n_power_iterations=1, eps=1e-12)
     with torch.no_grad():
         other.parametrizations.weight.original.copy_(part.weight)
         other.parametrizations.weight[0]._u.copy_(part.weight_u)
         other.parametrizations.weight[0]._v.copy_(part.weight_v)
-    net.train(), other.train()
+    net.train()
+    other.train()
     ours, theirs = counting(part, net, path), other.weight
     assert torch.allclose(ours, theirs, atol=1e-6)
     pull = torch.randn_like(ours)
@@ -164,7 +165,8 @@ def test_the_average_begins_late() -> None:
     run = Training(made, noise(16, 3), batch=4, seed=0, device=torch.device("cpu"),
                    precision="fp32")  # fmt: skip
     names = [name for name, _ in run.networks["G"].named_parameters()]
-    averages = [copy.deepcopy(dict(run.networks["G"].named_parameters()))]
+    averages: list[dict[str, Any]] = [dict(copy.deepcopy(run.networks["G"]).named_parameters())]
+    live: dict[str, Any] = {}
     for _ in range(3):
         run.round()
         live = dict(run.networks["G"].named_parameters())

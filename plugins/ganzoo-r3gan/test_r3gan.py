@@ -167,7 +167,8 @@ def test_a_round_is_that_of_a_plain_loop(settings: dict[str, Any]) -> None:
             for weight in net.parameters():
                 weight.add_(0.2 * torch.randn(weight.shape))
     for number in range(3):
-        steps.clear(), drawn.clear()
+        steps.clear()
+        drawn.clear()
         run.round()
         # half a cosine over the first 0.4 of the run
         t = min(number / 10 / 0.4, 1)
@@ -232,8 +233,8 @@ def test_images_are_judged_in_pairs() -> None:
     assert made.stages[0].updates[0].minimize["relative"] == "mean(softplus(made - real))"
     assert made.stages[0].updates[1].minimize["relative"] == "mean(softplus(real - made))"
     real, fake = torch.tensor([3.0, -3.0]), torch.tensor([2.0, -1.0])
-    pairs = [F.softplus(other - real).mean() for other in (fake, fake.flip(0))]
-    assert not torch.allclose(*pairs)
+    one, two = (F.softplus(other - real).mean() for other in (fake, fake.flip(0)))
+    assert not torch.allclose(one, two)
 
 
 @FORMS
