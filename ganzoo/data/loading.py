@@ -88,16 +88,14 @@ def stacked_mnist(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Sou
     The red one is the image of that row of MNIST; the others are drawn by a fixed seed. Two black
     pixels on each side make 32 of 28.
     """
-    import numpy as np
-
     from ganzoo.data.catalog import DATASETS
 
     base = mnist(DATASETS["mnist"], split, roots)
     rows = torch.arange(len(base))
     digits = base.batch("image", rows).add(1).mul(127.5).round().to(torch.uint8)[:, 0]
     labels = base.batch("label", rows)
-    random = np.random.default_rng(("train", "test").index(split))
-    orders = [rows, *(torch.from_numpy(random.permutation(len(rows))) for _ in range(2))]
+    generator = torch.Generator().manual_seed(("train", "test").index(split))
+    orders = [rows, *(torch.randperm(len(rows), generator=generator) for _ in range(2))]
     images = torch.zeros(len(rows), 3, 32, 32, dtype=torch.uint8)
     modes = torch.zeros_like(labels)
     for channel, order in enumerate(orders):

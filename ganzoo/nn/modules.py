@@ -25,7 +25,7 @@ from ganzoo.spec import layers as L
 from ganzoo.spec.latex import layer_text
 from ganzoo.spec.layers.join import Join, join, joined_shape
 from ganzoo.spec.layers.layer import Layer, Shape
-from ganzoo.spec.layers.weights import Plain, Weight
+from ganzoo.spec.layers.weights import Weight
 from ganzoo.spec.network import Network
 
 Named = TypeVar("Named")
@@ -313,7 +313,7 @@ class _Assembler:
         if self.weight is not None and "weight" in fields and getattr(layer, "weight") is None:  # noqa: B009
             layer = layer.model_copy(update={"weight": self.weight})
         wrapped = getattr(layer, "weight", None)
-        if isinstance(wrapped, Plain) and not wrapped.zero and getattr(layer, "gain", 1) == 0:
+        if isinstance(wrapped, Weight) and not wrapped.zero and getattr(layer, "gain", 1) == 0:
             raise ValueError(
                 f"weights that begin at zero (gain 0) have no {wrapped.kind.replace('_', ' ')}, "
                 "and would never learn; give a gain, or `weight: plain`"

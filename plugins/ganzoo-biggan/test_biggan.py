@@ -48,11 +48,12 @@ def normalised(net: nn.Module) -> list[tuple[str, Any]]:
 
 def counting(part: Any, net: nn.Module, path: str) -> Tensor:
     """The weights that count; their kind stands on the layer, or on the one that holds it."""
-    owner = part
+    owner: Any = part
     while not hasattr(owner, "_layer"):
         path = path.rpartition(".")[0]
         owner = net.get_submodule(path)
-    return weight_of(part, owner._layer.weight)
+    layer: Any = getattr(owner, "_layer")  # noqa: B009
+    return weight_of(part, layer.weight)
 
 
 @VARIANTS
@@ -66,6 +67,7 @@ def test_the_spectral_norm_is_one(variant: Any) -> None:
             net.train()
             with torch.no_grad():
                 part.weight.copy_(torch.randn_like(part.weight))
+            weight = counting(part, net, path)
             for _ in range(300):
                 weight = counting(part, net, path)
             norm = torch.linalg.matrix_norm(weight.detach().flatten(1), 2).item()
@@ -76,7 +78,8 @@ def test_it_is_torchs_own() -> None:
     """From the same vectors: values, and gradients through the norm."""
     net = networks(spec(SNGAN))["D"]
     path, part = normalised(net)[0]
-    bare = nn.Conv2d(*part.weight.shape[1::-1], part.weight.shape[2], bias=False)
+    wide, narrow, side = part.weight.shape[:3]
+    bare = nn.Conv2d(narrow, wide, side, bias=False)
     other: Any = spectral_norm(bare, n_power_iterations=1, eps=1e-12)
     with torch.no_grad():
         other.parametrizations.weight.original.copy_(part.weight)

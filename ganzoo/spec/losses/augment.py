@@ -191,7 +191,8 @@ class _Augmenting:
         if len(self.spec.stages) > 1:
             self._refuse(f"has {len(self.spec.stages)} stages, and p would follow one; {fixed}")
         centre, real = 0.0, None
-        for update in self.spec.stages[0].updates:
+        first = next(iter(self.spec.stages))
+        for update in first.updates:
             if judge not in update.train:
                 continue
             if update.distance:
