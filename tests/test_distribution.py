@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ganzoo import cli
 from ganzoo.data.source import Source
 from ganzoo.engine import train
 from ganzoo.engine import training as engine
@@ -321,7 +323,38 @@ def whole() -> Any:
     return {key: value.numpy().copy() for key, value in found.items()}
 
 
+def command() -> Any:
+    """The command line in both processes; again, where the run is done; and with a mistake."""
+    folder = told(lambda: Path(tempfile.mkdtemp()))
+    run_ = str(folder / "run")
+    words = ["train", "gan", "--data", "digits", "--set", "width=4", "--set", "pieces=2",
+             "--batch", "8", "--device", "cpu", "--out", run_]  # fmt: skip
+    found = [spoken([*words, "--steps", "3"]), spoken([*words, "--steps", "3"])]
+    found.append(spoken(["train", "--resume", run_]))
+    first_here(lambda: None)
+    done = state(run_)
+    first_here(lambda: None)
+    if not join_group()[0]:
+        shutil.rmtree(folder)
+    return found, done
+
+
+def spoken(words: list[str]) -> tuple[int, str]:
+    """The exit code of a command, and all that it says."""
+    before, sys.argv = sys.argv, ["ganzoo", *words]
+    heard = io.StringIO()
+    try:
+        with redirect_stdout(heard), redirect_stderr(heard):
+            cli.main()
+    except SystemExit as stop:
+        return int(stop.code or 0), heard.getvalue()
+    finally:
+        sys.argv = before
+    raise AssertionError("the command line always exits")
+
+
 WORK: dict[str, Callable[[], Any]] = {
+    "command": command,
     "whole": whole,
     "measuring": measuring,
     "odd": odd, "infinite": infinite, "apart": apart, "pieces": pieces, "failing": failing,
@@ -435,6 +468,14 @@ def test_all_stop_after_the_same_round(two: dict[str, list[Any]]) -> None:
 def test_metrics_are_shared_and_all_processes_have_all_figures(two: dict[str, list[Any]]) -> None:
     figures = {"first": 5, "another": 7}
     assert two["measuring"] == [(["first", "broken"], figures), (["another"], figures)]
+
+
+def test_of_several_processes_the_first_one_speaks(two: dict[str, list[Any]]) -> None:
+    (said, done), (also, _) = two["command"]
+    assert [code for code, _ in said] == [code for code, _ in also] == [0, 2, 0]
+    assert "2 processes" in said[0][1] and "is not empty; go on with it" in said[1][1]
+    assert "is done" in said[2][1] and done == "done"
+    assert [text for _, text in also] == ["", "", ""]
 
 
 # ------------------------------------------------------------------------------- in parts

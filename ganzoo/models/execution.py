@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 BATCH = 256
 """Samples that are computed at once."""
-SCORED = (64, 32, 16)
+SCORED = (256, 64, 16)
 """Images that are scored at once: of a model always as many, so that none depends on its company.
-More are little faster, and one alone costs as much as all; the last number is of large models."""
-SCORED_OPERATIONS, SCORED_BYTES = 2e10, 5e8
+Many are faster, an image for an image, and one alone costs as much as all of them: the number is
+the first that is not too much work."""
+SCORED_OPERATIONS, SCORED_BYTES = 3e10, 5e8
 """What the images that are scored at once may cost, unless they are the fewest."""
 
 
