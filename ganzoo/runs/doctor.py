@@ -263,10 +263,10 @@ def oscillates(lines: Lines, about: About) -> Finding | None:
     steps = steps[-size * BLOCKS :]
     swings = [_swing([values[step] for step in steps], size) for values in (one, other)]
     first, second = swings
-    if min(first.over_noise, second.over_noise) < 3 or max(first.share, second.share) < 0.6:
+    if min(first.over_noise, second.over_noise) < 4 or max(first.share, second.share) < 0.6:
         return None
     turns = min(first.turns, second.turns)
-    if not 8 <= turns <= 24 or min(first.rhythm, second.rhythm) < 0.4:
+    if not 5 <= turns <= 24 or min(first.rhythm, second.rhythm) < 0.4:
         return None
     together = _correlation(first.blocks, second.blocks)
     if abs(together) < 0.5:
