@@ -41,6 +41,7 @@ def test_a_run_file_trains_as_its_options_would(monkeypatch, tiny, photos, tmp_p
     assert one == two
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_options_come_before_the_file(monkeypatch, tiny, photos, tmp_path) -> None:
     file = written(
         tmp_path,
