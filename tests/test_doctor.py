@@ -49,7 +49,8 @@ HEALTHY: dict[str, Callable[[], Spec]] = {
 def test_a_run_that_fails_is_told_so(rule: str, tmp_path: Path, monkeypatch, capsys) -> None:
     """On the way, in a line, and by `ganzoo doctor` afterwards."""
     spec, data = SICK[rule]
-    said = trained(tmp_path / "run", spec(), data() if data else None)
+    steps = 1500 if rule == "oscillation" else STEPS
+    said = trained(tmp_path / "run", spec(), data() if data else None, steps)
     found = {finding.rule: finding for finding, _ in runs.examine(tmp_path / "run")}
     assert rule in found, (sorted(found), said)
     assert any(found[rule].says in line for line in said), said

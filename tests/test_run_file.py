@@ -41,6 +41,7 @@ def test_a_run_file_trains_as_its_options_would(monkeypatch, tiny, photos, tmp_p
     assert one == two
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_options_come_before_the_file(monkeypatch, tiny, photos, tmp_path) -> None:
     file = written(
         tmp_path,
@@ -148,7 +149,7 @@ def test_a_figure_from_the_command_line(monkeypatch, tmp_path, capsys) -> None:
 
 def test_from_the_command_line(monkeypatch, tmp_path, capsys) -> None:
     out = tmp_path / "run"
-    words = ["--data", "digits", "--steps", 2, "--batch", 8, "--out", out]
+    words = ["--data", "digits", "--set", "width=32", "--steps", 2, "--batch", 8, "--out", out]
     assert run(monkeypatch, "train", "dcgan", *words, "--from", "dcgan-mnist") == 0
     said = capsys.readouterr().err.replace("\n", " ")
     assert "G from dcgan-mnist: " in said and "D from dcgan-mnist: begins anew" in said

@@ -189,7 +189,7 @@ def discriminator_wins(lines: Lines, about: About) -> Finding | None:
 
 def gradient_vanishes(lines: Lines, about: About) -> Finding | None:
     """An update that gets next to no gradient any more, while another one does."""
-    updates = list(dict.fromkeys(name for line in lines for name in line.get("gradients", {})))
+    updates = _names(lines, "gradients")
     shares: dict[str, tuple[float, float]] = {}
     for name in updates:
         norms = [value for _, value in _series(lines, "gradients", name)]
@@ -263,10 +263,10 @@ def oscillates(lines: Lines, about: About) -> Finding | None:
     steps = steps[-size * BLOCKS :]
     swings = [_swing([values[step] for step in steps], size) for values in (one, other)]
     first, second = swings
-    if min(first.over_noise, second.over_noise) < 3 or max(first.share, second.share) < 0.6:
+    if min(first.over_noise, second.over_noise) < 4 or max(first.share, second.share) < 0.6:
         return None
     turns = min(first.turns, second.turns)
-    if not 8 <= turns <= 24 or min(first.rhythm, second.rhythm) < 0.4:
+    if not 5 <= turns <= 24 or min(first.rhythm, second.rhythm) < 0.4:
         return None
     together = _correlation(first.blocks, second.blocks)
     if abs(together) < 0.5:
@@ -285,8 +285,9 @@ def oscillates(lines: Lines, about: About) -> Finding | None:
 def nothing_left(lines: Lines, about: About) -> Finding | None:
     """Nothing moves any more: by the figure, or since the discriminator guesses."""
     done = lines[-1]["step"]
-    for name in dict.fromkeys(name for line in lines for name in line.get("figures", {})):
-        points = _series(lines, "figures", name)
+    for name in _names(lines, "figures"):
+        if not (points := _series(lines, "figures", name)):
+            continue
         sign = 1 if name in about.lower else -1
         best, at = min((sign * value, step) for step, value in points)
         later = [value for step, value in points if step > at]
@@ -329,6 +330,12 @@ def _terms(lines: Lines) -> list[str]:
     """The terms of updates; numbers of states may go where they like."""
     terms = dict.fromkeys(term for line in lines for term in line["losses"])
     return [term for term in terms if not term.startswith("state.")]
+
+
+def _names(lines: Lines, word: str) -> list[str]:
+    """What a part of some lines names."""
+    parts = (line.get(word) for line in lines)
+    return list(dict.fromkeys(n for part in parts if isinstance(part, Mapping) for n in part))
 
 
 def _series(lines: Lines, word: str, name: str) -> list[tuple[int, float]]:

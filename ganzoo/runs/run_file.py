@@ -63,7 +63,9 @@ class RunFile(Frozen):
         """What the plain data of a run file mean; see `read`."""
         if not isinstance(data, dict):
             raise SpecError(f"{path}: a run file is a mapping, such as `variant: dcgan`")
-        facts = {str(key).replace("-", "_"): value for key, value in data.items()}
+        facts = {  # a key without a value is as good as none
+            str(key).replace("-", "_"): value for key, value in data.items() if value is not None
+        }
         for key, field in NAMES.items():
             if key in facts:
                 facts[field] = facts.pop(key)

@@ -33,6 +33,8 @@ from ganzoo.version import install
 
 COUNT = 2500
 """Samples that are measured each time, and as many training images."""
+UNBOUNDED = 1e6
+"""How many times the usual work a model of this very run may take."""
 LOWER = {"fid", "kid"}
 FIGURES: Mapping[str, str] = {
     "fid": "Fréchet distance of features",
@@ -209,7 +211,7 @@ class Selection:
 
     def load(self, one: Measured) -> Model:
         """The model that was kept; StoreError where somebody has removed it."""
-        return store.load(self.place(one), device=self.training.device, limit=math.inf)
+        return store.load(self.place(one), device=self.training.device, limit=UNBOUNDED)
 
     def sweep(self) -> None:
         """Remove the models of other rounds than the best one's."""
