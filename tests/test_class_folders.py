@@ -202,8 +202,7 @@ def test_scores_of_a_labelled_folder(
     model = Path(__file__).parents[1] / "model_cards" / "ganomaly-mnist"
     words = ["ganzoo", "score", str(model), str(folder), "--normal"]
     monkeypatch.setattr("sys.argv", [*words, "good"])
-    main_ends = pytest.raises(SystemExit)
-    with main_ends as ended:
+    with pytest.raises(SystemExit) as ended:
         main()
     said = capsys.readouterr().out
     assert ended.value.code in (0, None) and "AUROC 1.000" in said

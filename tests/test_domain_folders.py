@@ -106,7 +106,7 @@ def test_unpaired_test_pictures_are_not_measured_as_pairs(tmp_path: Path) -> Non
     written(tmp_path / "x" / "test", range(9, 13), range(40, 44))
     source = load(name := f"folder:{tmp_path / 'x'}")
     spec = default().variant("discogan").parse({"width": 2}).spec(source.fields)
-    *_, last = ganzoo.train(spec, source, steps=1, batch=4)
+    *_, last = ganzoo.train(spec, source, steps=2, batch=4)
 
     class Evaluation:
         """What the metric asks of one."""

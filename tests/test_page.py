@@ -64,13 +64,15 @@ class Opened:
         self.page.set_default_timeout(SECONDS)
         self.complaints: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on(
-            "console", lambda said: said.type == "error" and self.complaints.append(said.text)
-        )
+        self.page.on("console", self._said)
         self.page.on("request", self._asked)
         self.page.goto(path.as_uri())
         self.page.wait_for_function("globalThis.ganzoo !== undefined")
         self.page.evaluate("ganzoo.ready")
+
+    def _said(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
 
     def _asked(self, request: Any) -> None:
         if not request.url.startswith(("file:", "blob:", "data:")):

@@ -154,7 +154,8 @@ def _size(name: str, picture: Any) -> tuple[int, int, int]:
     """Channels, width and height of one picture."""
     if hasattr(picture, "getbands"):
         bands = len(picture.getbands())
-        return (1 if bands == 1 and picture.mode != "P" else 3 if bands < 4 else 4), *picture.size
+        width, height = picture.size
+        return 1 if bands == 1 and picture.mode != "P" else 3 if bands < 4 else 4, width, height
     if not isinstance(picture, np.ndarray | torch.Tensor):
         raise DataError(f"{name}: an item is {type(picture).__name__}, which is no picture")
     last = channels_last(_array(picture), _layout(picture))
