@@ -49,7 +49,7 @@ def one_picture() -> Source:
 
 
 def gan(
-    judge: tuple[float, ...] = (2e-4, 0.5),
+    discriminator: tuple[float, ...] = (2e-4, 0.5),
     maker: tuple[float, ...] = (2e-4, 0.5),
     *,
     critic: dict[str, str] | None = None,
@@ -59,8 +59,8 @@ def gan(
     repeat: int = 1,
     **changes: Any,
 ) -> Spec:
-    """A fully connected GAN; `judge` and `maker` are rate and momentum of D and G."""
-    (d_rate, d_beta), (g_rate, g_beta) = judge, maker
+    """A fully connected GAN; `discriminator` and `maker` are rate and momentum of D and G."""
+    (d_rate, d_beta), (g_rate, g_beta) = discriminator, maker
     parts: dict[str, Any] = {
         "title": "tiny",
         "draws": {"x": Image((1, SIDE, SIDE)), "z": Normal(latent)},

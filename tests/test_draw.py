@@ -21,7 +21,7 @@ from ganzoo.models import drawing, latents, store
 from ganzoo.models.model import Model
 from ganzoo.models.projection import project
 from ganzoo.spec import Image, Label, Linear, Network, Normal, OneHot, Reshape, Tanh, Task, Uniform
-from tests.tiny_specs import critic, gan
+from tests.builders import critic, gan
 
 
 @pytest.fixture(scope="module")

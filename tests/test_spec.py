@@ -372,3 +372,14 @@ def test_the_language_needs_no_torch() -> None:
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stdout.strip(), result.stderr) == (0, "", "")
+
+
+def test_former_names_still_work() -> None:
+    """For one version, with a warning."""
+    data = TABLE["gan"]().to_dict()
+    data["networks"]["D"]["layers"][0] = {"kind": "of_no_plugin"}
+    with pytest.warns(DeprecationWarning, match="allow_unknown="):
+        spec = Spec.from_dict(data, strangers=True)
+    with pytest.warns(DeprecationWarning, match=r"Spec\.unknown"):
+        found = [*spec.foreign()]
+    assert found == [*spec.unknown()] == [("networks.D.layers.0", "layers", "of_no_plugin")]

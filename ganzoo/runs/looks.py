@@ -114,7 +114,7 @@ class Looks:
         if game is None or spec.state or self.training.world > 1:
             return None
         device = self.training.device
-        networks = {  # in training mode, as they judge each other while they train
+        networks = {  # in training mode, as they are while they train
             name: copy.deepcopy(self.training.networks[name])
             for name in (game.generator, game.discriminator)
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise, zip_longest
@@ -82,13 +83,20 @@ class Spec(Frozen):
     # ---------------------------------------------------------------- reading and writing
 
     @classmethod
-    def from_dict(cls, data: Any, *, allow_unknown: bool = False) -> Self:
+    def from_dict(
+        cls, data: Any, *, allow_unknown: bool = False, strangers: bool | None = None
+    ) -> Self:
         """A Spec from plain data, as read from JSON or YAML.
 
         Args:
-            allow_unknown: allow unknown layers and functions; `unknown` names
-                them. A trained model is not to fail for a word that only its losses use.
+            allow_unknown: allow unknown layers and functions, which `unknown` lists: a trained
+                model must not fail because of a function that only its losses use.
+            strangers: the former name of `allow_unknown`.
         """
+        if strangers is not None:
+            text = "Spec.from_dict(strangers=) is Spec.from_dict(allow_unknown=)"
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
+            allow_unknown = strangers
         try:
             return cls.model_validate(data, context=ALLOW_UNKNOWN if allow_unknown else None)
         except ValidationError as error:
@@ -189,6 +197,11 @@ class Spec(Frozen):
             given = average.half_life if isinstance(average, HalfLife) else average
             if isinstance(given, str):
                 yield given
+
+    def foreign(self) -> Iterator[tuple[str, str, str]]:
+        """The former name of `unknown`."""
+        warnings.warn("Spec.foreign is Spec.unknown", DeprecationWarning, stacklevel=2)
+        return self.unknown()
 
     def unknown(self) -> Iterator[tuple[str, str, str]]:
         """Unknown words: path, what they are (`functions`, ...), and the word."""

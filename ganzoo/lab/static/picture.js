@@ -77,9 +77,9 @@ class Picture {
 
   drawSurface(pen, game, colours) {
     const scores = game.scores(this.points), n = scores.length;
-    let judge;
+    let scale;
     if (game.judgesByChance) {
-      judge = (score) => 2 / (1 + Math.exp(-score)) - 1;
+      scale = (score) => 2 / (1 + Math.exp(-score)) - 1;
     } else {
       let low = Infinity, high = -Infinity;
       for (let i = 0; i < n; i++) {
@@ -87,11 +87,11 @@ class Picture {
         high = Math.max(high, scores[i]);
       }
       const middle = (low + high) / 2, half = Math.max((high - low) / 2, 1e-9);
-      judge = (score) => (score - middle) / half;
+      scale = (score) => (score - middle) / half;
     }
     const brush = this.surface.getContext("2d"), image = brush.createImageData(GRID, GRID);
     for (let i = 0; i < n; i++) {
-      const value = Math.max(-1, Math.min(1, judge(scores[i])));
+      const value = Math.max(-1, Math.min(1, scale(scores[i])));
       const to = value > 0 ? colours.real : colours.false, share = Math.sqrt(Math.abs(value));
       for (let c = 0; c < 3; c++) {
         image.data[4 * i + c] = colours.middle[c] + (to[c] - colours.middle[c]) * share;
