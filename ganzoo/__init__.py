@@ -110,37 +110,12 @@ def _words() -> Any:
     return vocabulary()
 
 
-def _published(model: str, network: str) -> dict[str, Any]:
-    """A network of a published model as a frozen part of a Spec: its layers, and its origin."""
-    from ganzoo.errors import SpecError, choices, nearest
-    from ganzoo.hub import resolve
-    from ganzoo.models.config import read_config
-
-    config = read_config(resolve(model))
-    there = config.spec.published
-    if network not in there:
-        raise SpecError(
-            f"model {model!r} publishes no network {network!r}{nearest(network, there)} "
-            f"there is: {choices(there)}"
-        )
-    assert config.weights is not None  # read_config demands it
-    origin = {"model": model, "network": network, "sha256": config.weights.sha256}
-    part = config.spec.networks[network].model_dump(mode="json")
-    return {**part, "frozen": True, "origin": origin}
+def _published(model: str, network: str) -> Any:
+    return import_module("ganzoo.hub.parts").published(model, network)
 
 
-def _weights(origin: Any) -> dict[str, Any]:
-    """The weights of a network of a published model."""
-    from ganzoo.errors import IntegrityError
-    from ganzoo.hub import from_pretrained
-
-    model = from_pretrained(origin.model)
-    if model.weights_sha256 != origin.sha256:
-        raise IntegrityError(
-            f"the weights of {origin.model} are {model.weights_sha256[:12]}..., and this Spec is "
-            f"pinned to {origin.sha256[:12]}...: they are not the ones that it was made for"
-        )
-    return dict(model.networks[origin.network].state_dict())
+def _weights(origin: Any) -> Any:
+    return import_module("ganzoo.hub.parts").weights(origin)
 
 
 extension.words = _words

@@ -3,6 +3,7 @@
 names.py    what a name means     errors.py   the hub's errors in ganzoo's words
 local.py    what is here          remote.py   what the hub tells
 fetch.py    from the hub, checked
+parts.py    networks of models, for Specs
 publish.py  to the hub            verify.py   measured again      (these need torch)
 """
 
