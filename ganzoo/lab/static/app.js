@@ -17,14 +17,15 @@ const PALETTES = {
     middle: [26, 34, 44], real: [36, 80, 155], false: [138, 69, 22], ink: "#e6ebf1", soft: "#a3afbd", line: "#242e3a",
     series: ["#93c5fd", "#fdba74", "#5eead4", "#c4b5fd", "#fde047", "#f9a8d4"] },
 };
-const BUDGET = 26; // milliseconds of a frame that rounds may take
+const BUDGET = 40; // milliseconds of a frame that rounds may take
+const CURVES_EVERY = 4; // frames: curves and words need not follow each one
 
 const shown = { data: true, fakes: true, surface: true, arrows: true, manifold: false };
 const picture = new Picture(element("plane"));
 const curves = { losses: new Curves(element("losses")), distance: new Curves(element("distance")) };
 const listing = new Listing(element("listing"), element("tip"));
 let game = null, settings = null, ghost = [], playing = false, lesson = 0, theme = "light", said = "";
-let frames = [];
+let frames = [], frameNumber = 0;
 
 // ------------------------------------------------------------------------- the address
 
@@ -144,6 +145,7 @@ function drawAll(quick = false) {
   slider.max = game.last;
   slider.value = game.rounds;
   element("now").textContent = game.rounds + (playing && rate() ? `, ${Math.round(rate())} a second` : "");
+  if (quick && frameNumber++ % CURVES_EVERY) return;
   const options = { last: Math.max(game.last, 20), now: game.rounds, colours };
   const measured = (looks) => looks.map((look) => [look.round, look.distance]);
   curves.distance.draw([
