@@ -159,11 +159,12 @@ def train(
     for name, said in dict(settings.start.get("networks", {})).items():
         err.print(f"{name} from {settings.start['model']}: {said}", style="dim", markup=False)
     deadline = None if minutes is None else begun + 60 * minutes
-    if train_with_progress(
+    done = train_with_progress(
         folder, source, settings.name,
         settings=settings, device=device, graph=graph, shared_norm=shared_norm,
         accumulate=accumulate, deadline=deadline,
-    ):  # fmt: skip
+    )  # fmt: skip
+    if done and distribution.rank() == 0:  # the others do not wait until it has written all
         report(folder, settings.spec)
 
 
