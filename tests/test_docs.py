@@ -27,6 +27,11 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
 
 
+def run(code: str, space: dict[str, Any]) -> None:
+    # without the `from __future__ import annotations` of this file
+    exec(compile(code, "page", "exec", dont_inherit=True), space)
+
+
 def test_every_page_is_in_the_navigation() -> None:
     pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
     nav = CONFIG[CONFIG.index("nav:") : CONFIG.index("theme:")]
@@ -53,7 +58,7 @@ def test_files_that_pages_name_are_there(page: Path) -> None:
 def test_the_layer_of_the_page_is_one() -> None:
     (code,) = blocks(DOCS / "how-to" / "add-a-layer.md", "python")
     space: dict[str, Any] = {"__name__": "page"}
-    exec(code, space)
+    run(code, space)
     (layer,) = space["ganzoo_layers"]()
     x = torch.randn(2, 3, 4, 4)
     made = layer(0.5)
@@ -64,7 +69,7 @@ def test_the_layer_of_the_page_is_one() -> None:
 def test_the_loss_of_the_page_goes_with_a_variant() -> None:
     (code,) = blocks(DOCS / "how-to" / "add-a-loss.md", "python")
     space: dict[str, Any] = {}
-    exec(code, space)
+    run(code, space)
     (loss,) = space["ganzoo_losses"]()
     fields = ganzoo.Fields({"image": Image((1, 16, 16))})
     spec = loss.apply(ganzoo.variant("dcgan", width=4).spec(fields))
@@ -79,7 +84,7 @@ def test_the_page_of_the_page_is_one() -> None:
 
     (code,) = blocks(DOCS / "how-to" / "add-a-demo-page.md", "python")
     space: dict[str, Any] = {"__name__": "page"}
-    exec(code, space)
+    run(code, space)
     registry = ModelRegistry(["dcgan-mnist"], bundled=False)
     assert registry.names(space["fits"]) == ["dcgan-mnist"]
     with gr.Blocks() as app:
@@ -94,7 +99,7 @@ def test_the_loop_of_the_tutorial_runs() -> None:
         if "ganzoo.train" in block
     )  # fmt: skip
     space: dict[str, Any] = {}
-    exec(code, space)
+    run(code, space)
     assert len(space["model"].generate(2)) == 2
 
 
