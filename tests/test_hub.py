@@ -132,7 +132,7 @@ def test_a_repository_of_something_else(server: HubServer) -> None:
     with pytest.raises(StoreError, match=r"no model of ganzoo: there is no model\.safetensors"):
         get(server, "me/bert")
     server.add("me/other", {"config.json": b'{"a": 1}', "model.safetensors": b"x"})
-    with pytest.raises(StoreError, match="no config of ganzoo"):
+    with pytest.raises(StoreError, match="is not a config of ganzoo"):
         get(server, "me/other")
     assert "model.safetensors" not in server.downloads
 
