@@ -30,7 +30,7 @@ def test_a_card_is_made_where_there_is_none(server: HubServer, tmp_path: Path) -
         (folder / name).write_bytes((source / name).read_bytes())
     done = push.push(folder, "me/mine", endpoint=server.url, token=WRITER, licence="cc-by-4.0")
     text = server.repos["me/mine"].commits[done.commit]["README.md"].decode()
-    assert 'ganzoo.from_pretrained("me/mine")' in text and "![Samples of" in text
+    assert 'ganzoo.from_pretrained("me/mine")' in text and "![64 samples of" in text
     assert not (folder / "README.md").exists()
     facts = head(text)
     assert facts["license"] == "cc-by-4.0" and "The weights are cc-by-4.0." in text
