@@ -1,6 +1,7 @@
 """Shared by all tests: one thread, quiet settings, and where real data are."""
 
 import os
+import signal
 
 # before torch loads its thread pool: test processes run side by side
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -13,6 +14,12 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 from pathlib import Path
 
 import pytest
+
+# a shell lets what it starts in the background ignore Ctrl-C; tests send it
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -62,7 +62,9 @@ assert "torch" not in sys.modules and "matplotlib" not in sys.modules
 
 
 def test_unknown_name_gets_the_nearest():
-    with pytest.raises(UnknownNameError, match=r"'minst'; did you mean 'mnist'\? known: 'digits'"):
+    with pytest.raises(
+        UnknownNameError, match=r"'minst'; did you mean 'mnist'\? known: .*'digits'"
+    ):
         find("minst")
 
 
@@ -367,8 +369,8 @@ def test_a_cache_that_cannot_be_written(folder, tmp_path, monkeypatch):
         (",channels=2", "channels must be 1, 3 or 4, not '2'"),
         (
             ",sise=32",
-            "no option 'sise'; did you mean 'size'\\? allowed: 'background', 'channels', 'filter', "
-            "'fit', 'flip', 'labels', 'normal', 'only', 'size', 'strict', 'test', 'without'",
+            "no option 'sise'; did you mean 'size'\\? allowed: 'background', 'captions', "
+            "'channels', 'filter', 'fit', 'flip', .*'size', 'strict', 'test', 'without'",
         ),
         (",flip=yes", "flip takes no value"),
         (",size=32,size=64", "'size' twice"),

@@ -188,7 +188,7 @@ class Recorder:
                 return
             picture = pictures.save_sheet(drawn, self.folder / SAMPLES)
             shutil.copy(picture, new / SAMPLES)
-            with Image.open(picture) as sheet:
+            with Image.open(picture, formats=["PNG"]) as sheet:
                 self.tracking.picture(step.number, sheet)
             frames = [*map(_opened, sorted((self.folder / PROGRESS).glob("[0-9]*.png")))]
             pictures.animation([f for f in frames if f is not None], self.folder / ANIMATION)
