@@ -600,7 +600,7 @@ def words() -> Iterator[Host]:
     functions = [
         Function.of(lsgan),
         Function.of(
-            between, name="between", parameters=("critic", "x"), networks=("critic",),
+            between, name="halfway", parameters=("critic", "x"), networks=("critic",),
             noise=("where",), passes=1,
         ),
     ]  # fmt: skip
@@ -620,7 +620,7 @@ def gained() -> Spec:
         },
         let={"fake": "G(z)"},
         round=[
-            Update("D", {"d": "lsgan(D(x), 1) + lsgan(D(fake), 0)", "e": "between(D, x)"}),
+            Update("D", {"d": "lsgan(D(x), 1) + lsgan(D(fake), 0)", "e": "halfway(D, x)"}),
             Update("G", {"g": "lsgan(D(fake), 1)"}),
         ],
         tasks={"generate": "G(z)"},

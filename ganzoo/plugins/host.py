@@ -52,6 +52,7 @@ from ganzoo.version import DISTRIBUTION, version
 GROUP = "ganzoo"
 FIRST_PARTY = {
     "ganzoo-anomaly", "ganzoo-avatars", "ganzoo-began", "ganzoo-bigan", "ganzoo-biggan",
+    "ganzoo-browser",
     "ganzoo-core", "ganzoo-dcgan", "ganzoo-discogan", "ganzoo-emoji", "ganzoo-fluent",
     "ganzoo-gan", "ganzoo-ganomaly", "ganzoo-infogan", "ganzoo-models", "ganzoo-r3gan",
     "ganzoo-solar", "ganzoo-stackgan", "ganzoo-stylegan", "ganzoo-translation", "ganzoo-vaegan",
