@@ -128,7 +128,7 @@ def test_captions_come_from_a_column(saved: Path) -> None:
     [
         (",split=tset", r"split=tset is no split; did you mean 'test'\?"),
         (",image=im", r"no column 'im'; did you mean 'img'\?"),
-        (",label=z", "no column 'z'; it has 'img', 'word', 'y'"),
+        (",label=z", "no column 'z'; it has: 'img', 'word', 'y'"),
         (",image=word", "the column 'word' holds no pictures"),
         (",sise=3", r"no option 'sise=3'; did you mean 'size'\?"),
         (",size=8", "size must be 16 to 512"),
