@@ -341,7 +341,7 @@ def test_nothing_leaves_the_range_of_tanh() -> None:
         (np.zeros((2, 4, 4, 1, 1)), "images are"),
         (np.zeros((0, 4, 4, 1)), "images are"),
         (np.zeros((4, 4, 2)), "takes 1 channels, not 2"),
-        (np.array([["a"]]), "images are"),
+        (np.array([["a"]]), "has no numbers"),
         ([], "no images in list"),
         (None, "no images in NoneType"),
         (7, "no images in int"),
