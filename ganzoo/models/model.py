@@ -60,7 +60,7 @@ class Model:
         self.spec = spec
         self.networks = dict(networks)
         self.config = (config or ModelConfig(spec=spec)).model_copy(update={"spec": spec})
-        self.state = dict(state or {})
+        self.state: dict[str, Tensor] = dict(state or {})
         self.work, self.limit = dict(work or {}), limit
         for net in self.networks.values():
             net.eval().requires_grad_(False)
