@@ -55,8 +55,12 @@ class Followed:
             )
         finally:
             torch.set_default_dtype(torch.float64)
-        for net in self.run.networks.values():
+        averages = self.run.averages
+        for net in (*self.run.networks.values(), *averages.called.values()):
             net.double()
+        averages._kept = {name: [kept.double() for kept in some] if name not in averages.called
+                          else [*averages.called[name].parameters()]
+                          for name, some in averages._kept.items()}  # fmt: skip
         for words in self.run.memory.held.values():
             words |= {w: v.double() if v.is_floating_point() else v for w, v in words.items()}
         whole = self.run.draws.batch_of

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from ganzoo import runs
+from ganzoo.cli import console
 from ganzoo.spec.difference import Difference, differences
 from tests.builders import TINY, data_of, run
 from tests.table import TABLE
@@ -54,6 +55,7 @@ def test_spec_files(monkeypatch, tmp_path: Path, capsys) -> None:
 
 
 def test_variants(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(console.out, "width", 200)
     assert run(monkeypatch, "diff", "wgan", "wgan-gp", "--data", "digits") == 0
     shown = capsys.readouterr().out
     assert "clip_weights" in shown and "gradient_penalty" in shown

@@ -20,6 +20,7 @@ from ganzoo.runs.doctor import About, diagnose
 from ganzoo.runs.looks import spread_of, twins
 from ganzoo.spec import Spec
 from tests.builders import run
+from tests.shipped import small
 from tests.sick_runs import STEPS, circling, gan, of_digits, one_picture, trained
 from tests.table import TABLE
 
@@ -179,7 +180,11 @@ def test_every_kind_of_model_can_be_examined(row: str) -> None:
     assert about.steps == TABLE[row]().steps
     if row in {"gan", "wgan", "wgan_gp"}:
         assert about.generator == "G" and about.discriminator in {"D", "C"}
-        assert about.critic == row.startswith("wgan")
+
+
+def test_a_critic_is_known_by_its_distance() -> None:
+    assert About.of(small("wgan")).critic and About.of(small("wgan-gp")).critic
+    assert not About.of(small("gan")).critic
 
 
 # -------------------------------------------------------------------------------- what it sees

@@ -142,6 +142,9 @@ FILLING = {
         "{}/x.png",
     ),
     "save": ("save", "{}/stopped", "{}/model"),
+    "init": ("init", "{}/run.yaml"),
+    "interpolate": ("interpolate", "gan-mnist", "1", "2", "--frames", "4", "-o", "{}/x.gif"),
+    "project": ("project", "gan-mnist", "{}/0.png", "--steps", "2", "-o", "{}/x.png"),
     "export": ("export", "gan-mnist", "--to", "onnx", "-o", "{}/out"),
     "eval": ("eval", "{}/model-of-own", "--data", "digits", "-n", "100"),
 }
@@ -150,6 +153,7 @@ LARGEST = {"train, at a checkpoint": 20_000, "save": 2_000}
 ELSEWHERE = {
     "demo": "test_demo.py", "lab": "of the demo", "hub pull": "test_hub.py",
     "hub push": "test_hub.py", "hub verify": "writes nothing", "check-plugin": "writes nothing",
+    "diff": "writes nothing", "doctor": "writes nothing",
 }  # fmt: skip
 
 

@@ -104,7 +104,7 @@ SAMPLES: tuple[Function, ...] = (
         r"v_{c,\,i,\,w+1-j}\ \text{if}\ u<\tfrac12",
         module="samples",
         source="arXiv:2007.15651",
-        example="G(mirror(x, u))",
+        example="G(mirror(x, m))",
     ),
     core(
         "between",
@@ -123,7 +123,7 @@ SAMPLES: tuple[Function, ...] = (
         r"\frac{a_i\cdot b_j}{\lVert a_i\rVert\,\lVert b_j\rVert}",
         module="samples",
         source="arXiv:1609.03126",
-        example="mean(square(cosines(D.code(fake), D.code(fake))))",
+        example="mean(square(cosines(D.features(fake), D.features(fake))))",
         mixes=True,
     ),
     core(
