@@ -53,13 +53,13 @@ def samples(fresh: Fresh) -> bytes:
 
 
 def test_what_is_written_is_whole(tmp_path: Path) -> None:
-    folder = create("vae-gan", tmp_path / "a" / "place")
+    folder = create("tea-gan", tmp_path / "a" / "place")
     written = {path.name: path.read_text() for path in folder.iterdir()}
-    assert set(written) == {"README.md", "pyproject.toml", "test_vae_gan.py", "vae_gan.py"}
+    assert set(written) == {"README.md", "pyproject.toml", "test_tea_gan.py", "tea_gan.py"}
     assert len(written) == len(FILES)
     assert not [name for name, text in written.items() if "$" in text]
-    assert "class VaeGAN(Variant)" in written["vae_gan.py"]
-    assert 'conforms("vae-gan", check, width=8)' in written["test_vae_gan.py"]
+    assert "class TeaGAN(Variant)" in written["tea_gan.py"]
+    assert 'conforms("tea-gan", check, width=8)' in written["test_tea_gan.py"]
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_names_that_will_not_do(name: str, message: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "name, shown",
-    [("my-gan", "MyGAN"), ("lsgan", "LSGAN"), ("cyclegan", "CycleGAN"), ("flow", "Flow"),
+    [("my-gan", "MyGAN"), ("lsgan", "LSGAN"), ("tea-cyclegan", "TeaCycleGAN"), ("flow", "Flow"),
      ("gan-2", "GAN2"), ("a-b-c", "ABC")],
 )  # fmt: skip
 def test_titles(name: str, shown: str) -> None:

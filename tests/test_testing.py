@@ -507,10 +507,8 @@ def test_whatever_a_plugin_raises_is_a_line_of_its_own() -> None:
         width: int
 
     found = findings(variants=[Raises, Strict])
-    assert set(found.values()) == {
-        "ZeroDivisionError: division of nothing",
-        found["strict", "settings"],
-    }
+    [raised] = set(found.values()) - {found["strict", "settings"]}
+    assert "makes no Spec" in raised and "(ZeroDivisionError: division of nothing)" in raised
     assert "strict.width: this key is required" in found["strict", "settings"]
 
 

@@ -218,8 +218,9 @@ def test_trackio_on_this_machine(tmp_path: Path, monkeypatch) -> None:
         check=False, cwd=Path(__file__).parents[1],
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    name, said = done.stdout.strip().splitlines()[-1].split(" ", 1)
-    assert name.startswith("tiny-gan-") and said.startswith("[1, 2, 3, 4, 5, 6]")
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("tiny-gan-")]
+    said = line.split(" ", 1)[1]
+    assert said.startswith("[1, 2, 3, 4, 5, 6]")
     values = [float(word) for word in said.partition("] ")[2].split()]
     assert values == [line["losses"]["D.real"] for line in runs.log(tmp_path / "run")]
 

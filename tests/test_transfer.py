@@ -86,11 +86,12 @@ def test_what_does_not_fit_is_said(source: Path) -> None:
     assert start["networks"]["D"].startswith("1 of 4 tensors; of another shape: 'layers.1.bias'")
     other = gan(networks={"G": spec_of().networks["G"], "D": critic()})
     assert transfer.planned(str(source), other)["networks"]["G"] == "4 of 4 tensors"
+    to_tell, to_fool = gan().stages[0].updates
     alien = gan(
         networks={"P": spec_of().networks["G"], "Q": critic()}, let={"fake": "P(z)"},
         round=[
-            gan().round[0].replace(train=("Q",), minimize={"a": "mean(Q(x)) + mean(Q(fake))"}),
-            gan().round[1].replace(train=("P",), minimize={"b": "mean(Q(fake))"}),
+            to_tell.replace(train=("Q",), minimize={"a": "mean(Q(x)) + mean(Q(fake))"}),
+            to_fool.replace(train=("P",), minimize={"b": "mean(Q(fake))"}),
         ],
         tasks={"generate": "P(z)"},
     )  # fmt: skip
