@@ -29,16 +29,3 @@ def data_root() -> Path:
     if not root:
         pytest.skip("GANZOO_DATA names no folder with data sets")
     return Path(root)
-
-
-UNSETTLED = Path(__file__).parent / "tests" / "unsettled.txt"
-"""Tests that failed, or were not run, when many changes came together; each is to be mended or
-kept as it is, and its line to go. They run, and are reported as xfailed or xpassed."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    lines = UNSETTLED.read_text("utf-8").splitlines() if UNSETTLED.is_file() else []
-    names = {line for line in lines if line and not line.startswith("#")}
-    for item in items:
-        if {item.nodeid.partition("[")[0], item.nodeid.partition("::")[0]} & names:
-            item.add_marker(pytest.mark.xfail(reason="see tests/unsettled.txt", strict=False))

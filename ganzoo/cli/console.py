@@ -203,7 +203,7 @@ def check_output(output: Path, what: str, endings: tuple[str, ...], option: str 
 
 def is_folder(output: str) -> bool:
     """Whether a place for output is meant as a folder: `DIR/`, or one that is there."""
-    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+    return output.endswith(("/", os.sep)) or (bool(output) and Path(output).is_dir())
 
 
 def check_folder(output: Path, option: str = "-o") -> None:

@@ -94,7 +94,7 @@ class LiveTraining:
     def variants(self, data: str) -> list[str]:
         """The variants that can learn from the data, the plainest first.
 
-        That is the fewest networks and inputs; with convolutions before without, since these
+        That is the fewest networks, states and inputs; with convolutions before without, since these
         show something soonest; and the fewest updates in a round.
         """
 
@@ -104,7 +104,8 @@ class LiveTraining:
             updates = [u for stage in spec.stages for one in stage.round for u in updates_of(one)]
             repeats = sum(getattr(one, "repeat", 1) for st in spec.stages for one in st.round)
             draws = len(spec.draws)
-            return len(spec.networks), draws, "conv" not in layers, repeats, len(updates), name
+            parts = len(spec.networks) + len(spec.state)
+            return parts, draws, "conv" not in layers, repeats, len(updates), name
 
         return [name for name, _ in sorted(self.offered.get(data, {}).items(), key=plain)]
 

@@ -374,8 +374,8 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
         return paths[event.index % len(paths)] if paths else None
 
     chosen = on(shown.select, taken, [model], [picture])
-    then(chosen, scored, [model, picture], found)
-    on(picture.upload, scored, [model, picture], found)
+    then(chosen, of_file, [model, picture], found)
+    on(picture.upload, of_file, [model, picture], found)
     return [model]
 
 
