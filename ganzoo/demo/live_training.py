@@ -94,8 +94,9 @@ class LiveTraining:
     def variants(self, data: str) -> list[str]:
         """The variants that can learn from the data, the plainest first.
 
-        That is the fewest networks, states and inputs; with convolutions before without, since these
-        show something soonest; and the fewest updates in a round.
+        That is the fewest networks, states and inputs; what draws from noise before what does not,
+        and with convolutions before without, since these show something soonest; and the fewest
+        updates in a round.
         """
 
         def plain(item: tuple[str, Spec]) -> tuple[Any, ...]:
@@ -105,7 +106,9 @@ class LiveTraining:
             repeats = sum(getattr(one, "repeat", 1) for st in spec.stages for one in st.round)
             draws = len(spec.draws)
             parts = len(spec.networks) + len(spec.state)
-            return parts, draws, "conv" not in layers, repeats, len(updates), name
+            draws_anew = any(task.kind == "generate" for task in spec.tasks.values())
+            sees = (not draws_anew, "conv" not in layers)
+            return parts, draws, *sees, repeats, len(updates), len(spec.tasks), name
 
         return [name for name, _ in sorted(self.offered.get(data, {}).items(), key=plain)]
 
