@@ -89,7 +89,7 @@ def sheet(model: Published) -> str | None:
 
 def strip(model: Published, name: str) -> Image.Image:
     """The first rows of its picture: the same for every model, so none is picked."""
-    picture = Image.open(CARDS / model.name / name)
+    picture = Image.open(CARDS / model.name / name, formats=["PNG"])
     return picture.crop((0, 0, picture.width, picture.height // ROWS[name]))
 
 
