@@ -26,7 +26,7 @@ $(VENV)/.installed: $(VENV)/.made $(PROJECTS)
 	@touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[metrics,text,demo,export,video,hf]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[features,text,demo,export,video,hf]' --group dev
 	@touch $@
 
 quickstart: $(VENV)/.installed

@@ -13,6 +13,7 @@ from ganzoo.data import load
 from ganzoo.data.source import Source
 from ganzoo.engine.training import Training
 from ganzoo.errors import SpecError, UnknownNameError
+from ganzoo.metrics import efficientnet
 from ganzoo.models import store
 from ganzoo.publish.card import card
 from ganzoo.runs import selection
@@ -20,6 +21,10 @@ from ganzoo.runs.recorder import Recorder
 from ganzoo.runs.selection import Selection
 from tests.sick_runs import of_digits
 from tests.table import TABLE
+
+pytestmark = pytest.mark.skipif(
+    efficientnet.installed() is None, reason="needs features: ganzoo-core[features]"
+)
 
 
 @pytest.fixture(autouse=True)
