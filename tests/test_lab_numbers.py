@@ -20,7 +20,7 @@ from ganzoo.nn.optimizers import make
 from ganzoo.plugins import host
 from ganzoo.seed import key
 from ganzoo.spec.losses.loss import Loss
-from tests.lab_browser import browser, needs_browser
+from tests.chromium import browser, needs_browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

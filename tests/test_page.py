@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import shutil
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +19,10 @@ from ganzoo.data.decoding import Preprocessing
 from ganzoo.errors import TaskError
 from ganzoo.export import page
 from ganzoo.models.model import Model
+from tests import browser_runtime
+from tests.chromium import needs_browser
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-if find_spec("playwright") is None or CHROMIUM is None:
-    pytest.skip("no browser here", allow_module_level=True)
+pytestmark = needs_browser
 if not all(map(find_spec, ("onnxscript", "ganzoo_browser"))):
     pytest.skip("no runtime here: pip install 'ganzoo-core[html]'", allow_module_level=True)
 
@@ -32,18 +30,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 CARDS = Path(__file__).parents[1] / "model_cards"
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 SECONDS = 120_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield opened
-        opened.close()
 
 
 class Opened:
@@ -54,9 +41,6 @@ class Opened:
     """
 
     def __init__(self, browser: Browser, model: Model, path: Path) -> None:
-        import ganzoo_browser
-
-        ganzoo_browser.fetch()
         self.model, self.path = model, path
         self.made = [*page.write(model, path)]
         context = browser.new_context(offline=True)
@@ -93,15 +77,22 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def digits(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Opened:
-    model = ganzoo.from_pretrained(CARDS / "cdcgan-mnist")
-    return Opened(browser, model, tmp_path_factory.mktemp("page") / "digits.html")
+def runtime() -> None:
+    """What pages carry is here, or the test is skipped."""
+    if why := browser_runtime.missing():
+        pytest.skip(why)
 
 
 @pytest.fixture(scope="module")
-def strange(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Opened:
+def digits(chromium: Browser, runtime: None, tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    model = ganzoo.from_pretrained(CARDS / "cdcgan-mnist")
+    return Opened(chromium, model, tmp_path_factory.mktemp("page") / "digits.html")
+
+
+@pytest.fixture(scope="module")
+def strange(chromium: Browser, runtime: None, tmp_path_factory: pytest.TempPathFactory) -> Opened:
     model = ganzoo.from_pretrained(CARDS / "ganomaly-mnist")
-    return Opened(browser, model, tmp_path_factory.mktemp("page") / "strange.html")
+    return Opened(chromium, model, tmp_path_factory.mktemp("page") / "strange.html")
 
 
 def test_one_small_file_that_asks_for_nothing(digits: Opened) -> None:

@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from rich.table import Table
@@ -60,6 +60,9 @@ app = App(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+PictureFiles = Annotated[
+    list[Path], typer.Argument(metavar="PICTURE", help="Picture files, or folders of them.")
+]
 ModelName = Annotated[
     str,
     typer.Argument(
@@ -199,6 +202,14 @@ def check_output(output: Path, what: str, endings: tuple[str, ...], option: str 
             f"{option} {output}: nothing can be written there ({error.strerror}); choose another "
             "place"
         ) from None
+
+
+def check_precision(precision: str) -> None:
+    """SpecError where `--precision` says none."""
+    from ganzoo.engine.precision import Precision
+
+    if precision not in get_args(Precision):
+        raise SpecError(f"--precision is auto, fp32, tf32 or bf16, not {precision!r}")
 
 
 def is_folder(output: str) -> bool:

@@ -11,6 +11,7 @@ from ganzoo.cli.console import (
     PICTURES,
     Device,
     ModelName,
+    PictureFiles,
     app,
     check_folder,
     check_output,
@@ -176,9 +177,7 @@ def interpolate(
 @app.command()
 def project(
     model: ModelName,
-    files: Annotated[
-        list[Path], typer.Argument(metavar="PICTURE", help="Picture files, or folders of them.")
-    ],
+    files: PictureFiles,
     output: Annotated[Path, typer.Option("-o", "--output", help="The sheet of pairs.")] = Path(
         "projections.png"
     ),

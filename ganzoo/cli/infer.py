@@ -11,6 +11,7 @@ from ganzoo.cli.console import (
     PICTURES,
     Device,
     ModelName,
+    PictureFiles,
     app,
     check_folder,
     check_output,
@@ -32,9 +33,7 @@ Strict = Annotated[
 @app.command()
 def reconstruct(
     model: ModelName,
-    files: Annotated[
-        list[Path], typer.Argument(metavar="PICTURE", help="Picture files, or folders of them.")
-    ],
+    files: PictureFiles,
     output: Annotated[
         str, typer.Option("-o", "--output", help="A sheet of pairs, or DIR/ for a file each.")
     ] = "reconstructions.png",
@@ -60,9 +59,7 @@ def reconstruct(
 @app.command()
 def translate(
     model: ModelName,
-    files: Annotated[
-        list[Path], typer.Argument(metavar="PICTURE", help="Picture files, or folders of them.")
-    ],
+    files: PictureFiles,
     to: Annotated[str, typer.Option(help="The domain, such as b.")],
     output: Annotated[
         str, typer.Option("-o", "--output", help="A sheet of pairs, or DIR/ for a file each.")
@@ -131,9 +128,7 @@ def _save_pairs(
 @app.command()
 def score(
     model: ModelName,
-    files: Annotated[
-        list[Path], typer.Argument(metavar="PICTURE", help="Picture files, or folders of them.")
-    ],
+    files: PictureFiles,
     csv: Annotated[Path | None, typer.Option(help="A table of all: file, score, verdict.")] = None,
     maps: Annotated[
         Path | None, typer.Option(help="A folder for heat maps: what is strange glows.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast, get_args
+from typing import Annotated
 
 import typer
 
@@ -13,13 +13,14 @@ from ganzoo.cli.console import (
     Setting,
     Target,
     app,
+    check_precision,
     columns,
     declared,
     fields,
     out,
 )
 from ganzoo.cli.terminal import emit, emit_json, harmless
-from ganzoo.errors import SpecError, UnknownNameError, choices
+from ganzoo.errors import UnknownNameError
 
 
 @app.command()
@@ -103,10 +104,9 @@ def explain(
 ) -> None:
     """Show what a training round runs, shares and costs."""
     from ganzoo.engine.explain import explain as explain_
-    from ganzoo.engine.precision import Precision, how
+    from ganzoo.engine.precision import how
 
-    if precision not in get_args(Precision):
-        raise SpecError(f"--precision is {choices(get_args(Precision))}, not {precision!r}")
+    check_precision(precision)
     spec, _ = declared(target, data, set, loss, augment)
     for item in explain_(spec):
         title = ", ".join(filter(None, (f"stage {item.stage}", item.pattern)))
@@ -129,7 +129,7 @@ def explain(
             f"takes all gradients: {_flops(item.plain_flops)} ({share:.0%})\n"
         )
     if not code:
-        out.print(f"here it would run on {how(device, cast('Precision', precision))}", markup=False)
+        out.print(f"here it would run on {how(device, precision)}", markup=False)
         out.print("ganzoo explain --code shows the Python that runs", style="dim")
 
 

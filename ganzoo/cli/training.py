@@ -19,6 +19,7 @@ from ganzoo.cli.console import (
     LossName,
     Setting,
     app,
+    check_precision,
     err,
     fields,
     out,
@@ -110,8 +111,8 @@ def train(
     distribution.join_group()
     out.quiet = err.quiet = distribution.rank() > 0  # process 0 speaks for all
     begun = time.monotonic()
-    if precision not in (None, "auto", "fp32", "tf32", "bf16"):
-        raise SpecError(f"--precision is auto, fp32, tf32 or bf16, not {precision!r}")
+    if precision is not None:
+        check_precision(precision)
     if resume is not None:
         taken = (
             target,

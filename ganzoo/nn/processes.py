@@ -37,6 +37,13 @@ def everyones_mean(value: Tensor) -> Tensor:
     return _Mean.apply(value)  # type: ignore[reportReturnType]
 
 
+def _sum(value: Tensor) -> Tensor:
+    """The sum of a value over all processes, in memory of its own."""
+    total = value.detach().clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(total)
+    return total
+
+
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
@@ -57,9 +64,7 @@ class _Scatter(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
-        total = value.detach().clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)  # gloo cannot scatter sums
-        return own(total).clone()
+        return own(_sum(value)).clone()  # gloo cannot scatter sums
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
@@ -71,9 +76,7 @@ class _Mean(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
-        total = value.detach().clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)
-        return total.div_(dist.get_world_size())
+        return _sum(value).div_(dist.get_world_size())
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:

@@ -381,17 +381,10 @@ class Spec(Frozen):
         return self._needed(self.tasks, self.state)
 
     @cached_property
-    def usable(self) -> tuple[str, ...]:
-        """The networks of `published` that tasks need which can be asked here."""
-        return self._needed(self._known_tasks(), self.networks)
-
-    @cached_property
     def usable_state(self) -> tuple[str, ...]:
         """The states of `published_state` that tasks need which can be asked here."""
-        return self._needed(self._known_tasks(), self.state)
-
-    def _known_tasks(self) -> tuple[str, ...]:
-        return tuple(name for name in self.tasks if name not in self.lacking)
+        known = [name for name in self.tasks if name not in self.lacking]
+        return self._needed(known, self.state)
 
     def _needed(self, tasks: Iterable[str], room: Mapping[str, Any]) -> tuple[str, ...]:
         texts = [text for name in tasks for _, text in self.tasks[name].expressions]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ganzoo.errors import TrainingError, UnknownNameError, choices, nearest
 
@@ -33,6 +33,26 @@ class Log(Protocol):
         ...
 
 
+class RunLog:
+    """A `Log` into the run of a library that has `log(values, step=)` and `finish()`.
+
+    Args:
+        run: of the library. image: what it takes pictures as.
+    """
+
+    def __init__(self, run: Any, image: Callable[[Image], Any]) -> None:
+        self.run, self._image = run, image
+
+    def numbers(self, step: int, values: Mapping[str, float]) -> None:
+        self.run.log(dict(values), step=step)
+
+    def picture(self, step: int, name: str, image: Image) -> None:
+        self.run.log({name: self._image(image)}, step=step)
+
+    def close(self) -> None:
+        self.run.finish()
+
+
 @dataclass(frozen=True)
 class Tracked:
     """The run that is tracked.
@@ -53,6 +73,11 @@ class Tracked:
     spec: str
     spec_json: str
     command: str
+
+    @property
+    def facts(self) -> dict[str, str | int | float | bool]:
+        """All that makes the run again: `config`, the command, the Spec as data."""
+        return {**self.config, "command": self.command, "spec": self.spec_json}
 
 
 @dataclass(frozen=True)
