@@ -6,6 +6,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# every extra: an optional package's types and tests are checked, too
+EXTRAS := features,fid,text,demo,export,video,hf,html,tensorboard,wandb,trackio
 PLUGINS := $(sort $(wildcard plugins/*))
 PROJECTS := pyproject.toml model_cards/pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
@@ -26,7 +28,7 @@ $(VENV)/.installed: $(VENV)/.made $(PROJECTS)
 	@touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[features,text,demo,export,video,hf]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]' --group dev
 	@touch $@
 
 quickstart: $(VENV)/.installed
