@@ -11,7 +11,8 @@ batches, and where each is normalised by itself, the size of the codes is hidden
 without end. The encoder starts from weights a tenth as large (`start`): behind its batch norm
 their size means nothing, and what it learns outweighs what it started with the sooner. The
 authors let the rate fall to 1 % over the second half (`final=0.01`); their own log has the
-codes grow worse meanwhile, so by default it stays.
+codes grow worse meanwhile, so by default it stays. `filters=32` puts convolutions, from that many
+channels on, in place of the first layers: the networks of ALI below with a deterministic encoder.
 
 ALI: Dumoulin et al. 2016, arXiv:1606.00704. Kept: the encoder is a Gaussian for each
 image, of which a sample is used; discriminator with a branch for image and latent each,
@@ -74,12 +75,13 @@ def joint(optimizer: Adam) -> Together:
 
 
 class BiGAN(Variant):
-    """Bidirectional GAN, fully connected (Donahue et al. 2016)."""
+    """Bidirectional GAN, fully connected, or convolutional by `filters` (Donahue et al. 2016)."""
 
     name = "bigan"
 
     latent: int = 50
     width: int = 1024
+    filters: int = 0
     lr: float = 2e-4
     dropout: float = 0.3
     weight_decay: float = 2.5e-5
@@ -101,29 +103,31 @@ class BiGAN(Variant):
         drop = [Dropout(self.dropout)] if self.dropout else []
         latent_added = Inject("z", (Linear(self.width, bias=False),), join="add")
         first, second = Linear(self.width, bias=False), Linear(self.width, bias=False)
-        draw = [
-            Skip((Linear(self.width, bias=False), norm, ReLU())),  # beside it the latent again
-            *(Linear(self.width, bias=False), norm, ReLU()),
-            *(Linear(channels * height * width), Tanh(), Reshape(image.shape)),
-        ]
-        encode = [
-            *(first, LEAKY),
-            *(second, norm, LEAKY, Tap("features")),
-            Linear(self.latent),
-        ]
-        discriminator = [
-            *(Linear(self.width), LEAKY, *drop),
-            *(Linear(self.width), latent_added, LEAKY, *drop),
-            Linear(1),
-        ]
+        if self.filters:
+            draw = deconv_stack(image, self.filters)
+            see = [
+                *conv_stack(image, self.filters, norm=BatchNorm(), activation=LEAKY),
+                Flatten(),
+            ]
+            encode, discriminator = [], [*drop]
+        else:
+            draw = [
+                Skip((Linear(self.width, bias=False), norm, ReLU())),  # beside it the latent again
+                *(Linear(self.width, bias=False), norm, ReLU()),
+                *(Linear(channels * height * width), Tanh(), Reshape(image.shape)),
+            ]
+            see = [Flatten()]
+            encode, discriminator = [first, LEAKY], [Linear(self.width), LEAKY, *drop]
+        encode += [*(second, norm, LEAKY, Tap("features")), Linear(self.latent)]
+        discriminator += [*(Linear(self.width), latent_added, LEAKY, *drop), Linear(1)]
         return Spec(
             title="BiGAN",
             source="arXiv:1605.09782",
             draws={"x": image, "z": Uniform(self.latent)},
             networks={
                 "G": Network({"z": ()}, draw),
-                "E": Network({"x": (Flatten(),)}, encode, init=Gaussian(self.start)),
-                "D": Network({"x": (Flatten(),), "z": ()}, discriminator),
+                "E": Network({"x": see}, encode, init=Gaussian(self.start)),
+                "D": Network({"x": see, "z": ()}, discriminator),
             },
             let={"code": "E(x)", "fake": "G(z)"},
             round=[joint(adam)],
@@ -173,7 +177,7 @@ class ALI(Variant):
             draws={"x": image, "z": Normal(self.latent), "e": Normal(self.latent)},
             networks={
                 "G": Network({"z": ()}, deconv_stack(image, self.width), init=Gaussian(0.02)),
-                "E": Network({"x": ()}, encode, init=Gaussian(0.02)),
+                "E": Network({"x": see}, encode, init=Gaussian(0.02)),
                 "D": Network(
                     {
                         "x": [*drop, *see, Flatten()],
@@ -235,7 +239,7 @@ class WBiGAN(Variant):
             draws={"x": image, "z": Normal(self.latent)},
             networks={
                 "G": Network({"z": ()}, deconv_stack(image, self.width), init=Gaussian(0.02)),
-                "E": Network({"x": ()}, encode, init=Gaussian(0.02)),
+                "E": Network({"x": see}, encode, init=Gaussian(0.02)),
                 "C": Network(
                     {
                         "x": [*conv_stack(image, self.width), Flatten()],
