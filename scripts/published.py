@@ -203,8 +203,13 @@ ZOO = (
         "mnist",
         "The Wasserstein GAN with clipped weights, drawing handwritten digits; its critic is "
         "published, too.",
-        digits("about four in ten are no clear digits"),
-        "--steps 5000 --snapshots",
+        digits(
+            "about one in three is no clear digit",
+            more="A Fréchet distance of 6 was aimed at. Clipping at 0.01 keeps the critic nearly "
+            "linear: three times the rounds took the distance from 18.9 to 14.0, and the same "
+            "networks with a gradient penalty reach 1.2 (wgan-gp-mnist).",
+        ),
+        "--steps 15000",
         "float32",  # half precision rounds the weights at the clip up
     ),
     Published(

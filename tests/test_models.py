@@ -175,9 +175,9 @@ GOOD = [
     ("cdcgan-mnist", "class_accuracy", ">=", 0.98),
     ("cdcgan-mnist", "nearest_neighbour_error", "<=", 0.041),
     ("cdcgan-fashion-mnist", "class_accuracy", ">=", 0.88),
-    ("wgan-mnist", "gap_fid_correlation", ">=", 0.6),
+    ("wgan-mnist", "fid", "<=", 15),
     ("wgan-mnist", "largest_weight", "<=", 0.01 + 1e-6),
-    ("wgan-gp-mnist", "fid", "<=", ("wgan-mnist", 1.0)),
+    ("wgan-gp-mnist", "fid", "<=", 2.5),
     ("wgan-gp-mnist", "gradient_norm", ">=", 0.8),
     ("wgan-gp-mnist", "gradient_norm", "<=", 1.2),
     ("bigan-mnist", "encode_nearest_neighbour", ">=", 0.95),
@@ -252,9 +252,8 @@ def test_no_class_is_lost(name: str) -> None:
         assert "label" not in CONFIGS[name]["spec"]["draws"]
         pytest.skip("its images have no classes")
     entropy = said.figures["class_entropy"]
-    even, least = (0.9, 0.02) if name == "wgan-mnist" else (0.95, 0.03)
-    assert entropy.value >= even * entropy.references["test images"]
-    assert said.figures["rarest_class"].value >= least
+    assert entropy.value >= 0.95 * entropy.references["test images"]
+    assert said.figures["rarest_class"].value >= 0.03
 
 
 def test_history_is_where_the_figure_comes_from() -> None:
