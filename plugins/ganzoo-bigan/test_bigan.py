@@ -29,6 +29,18 @@ def test_every_size_fits(variant: type, size: int, channels: int) -> None:
     assert networks["E"].leaves[""] == ((14,) if variant is ALI else (7,))
 
 
+@pytest.mark.parametrize("channels, size", SIZES)
+def test_filters_make_bigan_convolutional(size: int, channels: int) -> None:
+    made = spec(BiGAN, size, channels, latent=7, width=8, filters=4)
+    for name in ("E", "D"):
+        kinds = {layer.kind for _, layer in made.networks[name].walk()}
+        assert "conv" in kinds, name
+    networks = build(made)
+    assert networks["G"].leaves[""] == networks["E"].shapes[0] == (channels, size, size)
+    assert networks["E"].leaves[""] == (7,)
+    assert networks["D"].leaves[""] == (1,)
+
+
 @pytest.mark.parametrize("variant", [BiGAN, ALI])
 def test_both_sides_step_at_once_with_all_labels_flipped(variant: type) -> None:
     """Of the pair (x, E(x)) the encoder learns nothing from the generator's label alone."""
