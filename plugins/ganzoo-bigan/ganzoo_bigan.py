@@ -177,7 +177,7 @@ class ALI(Variant):
             draws={"x": image, "z": Normal(self.latent), "e": Normal(self.latent)},
             networks={
                 "G": Network({"z": ()}, deconv_stack(image, self.width), init=Gaussian(0.02)),
-                "E": Network({"x": see}, encode, init=Gaussian(0.02)),
+                "E": Network({"x": ()}, encode, init=Gaussian(0.02)),
                 "D": Network(
                     {
                         "x": [*drop, *see, Flatten()],
@@ -239,7 +239,7 @@ class WBiGAN(Variant):
             draws={"x": image, "z": Normal(self.latent)},
             networks={
                 "G": Network({"z": ()}, deconv_stack(image, self.width), init=Gaussian(0.02)),
-                "E": Network({"x": see}, encode, init=Gaussian(0.02)),
+                "E": Network({"x": ()}, encode, init=Gaussian(0.02)),
                 "C": Network(
                     {
                         "x": [*conv_stack(image, self.width), Flatten()],
