@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from ganzoo import compare, pictures
-from ganzoo.compare import Column, column, page, picture, rows, save
+from ganzoo import pictures
+from ganzoo.compare import Column, column, page, picture, plot, rows, save
+from ganzoo.compare.text import number
 from ganzoo.errors import MetricError
 from ganzoo.models import store
 from ganzoo.runs import samples
@@ -199,7 +200,7 @@ def test_a_broken_metrics_file_is_said(tmp_path: Path) -> None:
     ],
 )
 def test_numbers_are_short(value: float, text: str) -> None:
-    assert compare._number(value) == text
+    assert number(value) == text
 
 
 # --------------------------------------------------------------------------------- files
@@ -288,7 +289,7 @@ def test_a_picture_shows_sheets_and_figures(tmp_path: Path) -> None:
     assert [places["5  best"], places["7"]] == pytest.approx(sheets)
     assert [places["a"], places["b"]] == pytest.approx(sheets)
     path = save(columns(a, b), tmp_path / "both.png")
-    good = tuple(int(compare._GOOD[k : k + 2], 16) for k in (1, 3, 5))
+    good = tuple(int(plot._GOOD[k : k + 2], 16) for k in (1, 3, 5))
     assert ink(path, good) > 50
     measure(b, {"fid": figure(7)}, data="digits")
     assert ink(save(columns(a, b), path), good) == 0

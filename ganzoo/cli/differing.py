@@ -27,7 +27,7 @@ def diff(
 ) -> None:
     """Show how two Specs, runs or models differ: mathematics, settings, weights."""
     from ganzoo.spec.difference import differences
-    from ganzoo.spec.spec import pretty_json
+    from ganzoo.spec.json_text import pretty_json
 
     # a variant without --data is made for what the other side was trained on
     one, other = _facts(first, data), _facts(second, data)
@@ -167,7 +167,7 @@ def doctor(
     from dataclasses import asdict
 
     from ganzoo import runs
-    from ganzoo.spec.spec import pretty_json
+    from ganzoo.spec.json_text import pretty_json
 
     lines = runs.log(run)
     found = runs.examine(run)

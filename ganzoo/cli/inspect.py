@@ -38,7 +38,8 @@ def show(
 ) -> None:
     """Show a Spec: as mathematics, as data, or as LaTeX."""
     from ganzoo.spec import latex as formulas
-    from ganzoo.spec.spec import Spec, pretty_json
+    from ganzoo.spec.json_text import pretty_json
+    from ganzoo.spec.spec import Spec
 
     if schema:
         emit_json(pretty_json(Spec.model_json_schema()))

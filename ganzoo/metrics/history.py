@@ -18,7 +18,8 @@ from ganzoo.errors import MetricError, SpecError, StoreError
 from ganzoo.metrics.report import MAX_REPORT, Figure
 from ganzoo.reading import content
 from ganzoo.spec.draws import DATA
-from ganzoo.spec.spec import Spec, pretty_json, strict_json
+from ganzoo.spec.json_text import pretty_json, strict_json
+from ganzoo.spec.spec import Spec
 
 FILE = "history.json"
 COUNT = 2500

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from ganzoo.atomic import write_text
 from ganzoo.errors import MetricError, SpecError, StoreError
 from ganzoo.reading import content
-from ganzoo.spec.spec import pretty_json, strict_json
+from ganzoo.spec.json_text import pretty_json, strict_json
 
 FILE = "metrics.json"
 FORMAT = 2

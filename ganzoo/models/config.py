@@ -20,7 +20,8 @@ from ganzoo.layout import CONFIG, MAX_CONFIG
 from ganzoo.reading import content
 from ganzoo.spec import older
 from ganzoo.spec.frozen import FrozenDict
-from ganzoo.spec.spec import Spec, pretty_json, strict_json
+from ganzoo.spec.json_text import pretty_json, strict_json
+from ganzoo.spec.spec import Spec
 from ganzoo.version import DISTRIBUTION
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from torch import Tensor
 from ganzoo.errors import IntegrityError, SpecError, StoreError, choices, plain
 from ganzoo.layout import CONFIG
 from ganzoo.reading import opened
-from ganzoo.spec.spec import strict_json
+from ganzoo.spec.json_text import strict_json
 
 TYPES = {
     "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64,

@@ -31,7 +31,7 @@ from ganzoo.runs.samples import SHEET, samples, shown
 from ganzoo.runs.selection import Measured, Selection
 from ganzoo.runs.settings import MODEL, Settings
 from ganzoo.runs.tracking import Tracking
-from ganzoo.spec.spec import pretty_json
+from ganzoo.spec.json_text import pretty_json
 
 
 class Recorder:

@@ -17,7 +17,8 @@ from ganzoo.layout import MAX_CONFIG, RUN
 from ganzoo.nn.devices import find
 from ganzoo.reading import content
 from ganzoo.spec import older
-from ganzoo.spec.spec import Spec, pretty_json, strict_json
+from ganzoo.spec.json_text import pretty_json, strict_json
+from ganzoo.spec.spec import Spec
 
 CHECKPOINT, LOG, MODEL = "checkpoint.safetensors", "log.jsonl", "model"
 _TYPES: Mapping[str, type] = {

@@ -7,7 +7,8 @@ from typing import Any
 
 from ganzoo.errors import SpecError, StoreError
 from ganzoo.reading import content
-from ganzoo.spec.spec import MAX_TEXT, Spec, strict_json
+from ganzoo.spec.json_text import strict_json
+from ganzoo.spec.spec import MAX_TEXT, Spec
 
 SUFFIXES = (".yaml", ".yml", ".json")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -18,6 +16,7 @@ from ganzoo.spec import numbers, validation, vocabulary
 from ganzoo.spec.averages import Average, HalfLife
 from ganzoo.spec.draws import DATA, Draw
 from ganzoo.spec.frozen import Count, Frozen, FrozenDict, Named, fields_of, spec_error
+from ganzoo.spec.json_text import pretty_json, strict_json
 from ganzoo.spec.kinds import ALLOW_UNKNOWN
 from ganzoo.spec.layers import Layer, UnknownLayer
 from ganzoo.spec.network import Network
@@ -470,47 +469,3 @@ def _task(key: Any, task: Any) -> Any:
     if isinstance(task, dict) and "kind" not in task and key in TASK_KINDS:
         return {"kind": key, **cast("dict[str, Any]", task)}
     return task  # type: ignore[reportUnknownVariableType]
-
-
-def pretty_json(value: Any, indent: int = 0) -> str:
-    """JSON with everything on one line that fits there, for people who open the file."""
-    line = json.dumps(value, ensure_ascii=False)
-    if len(line) + indent <= 100 or not isinstance(value, dict | list):
-        return line
-    inner, outer = "\n" + "  " * (indent // 2 + 1), "\n" + "  " * (indent // 2)
-    if isinstance(value, dict):
-        items = cast("dict[str, Any]", value).items()
-        parts = [f"{json.dumps(key)}: {pretty_json(part, indent + 2)}" for key, part in items]
-        return "{" + inner + f",{inner}".join(parts) + outer + "}"
-    parts = [pretty_json(part, indent + 2) for part in cast("list[Any]", value)]
-    return "[" + inner + f",{inner}".join(parts) + outer + "]"
-
-
-def strict_json(text: str) -> Any:
-    """JSON without duplicate keys, NaN, infinities or absurd nesting."""
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in items:
-            if key in found:
-                raise SpecError(f"the key {key!r} stands twice in one object")
-            found[key] = value
-        return found
-
-    def refuse(word: str) -> Any:
-        raise SpecError(f"{word} is not a finite number")
-
-    def finite(digits: str) -> float:
-        number = float(digits)  # 1e999 is infinite, and well-formed JSON
-        return number if math.isfinite(number) else refuse(digits)
-
-    try:
-        found = json.loads(text, object_pairs_hook=pairs, parse_constant=refuse, parse_float=finite)
-        json.dumps(found, ensure_ascii=False).encode()  # half a character cannot be written
-    except SpecError:
-        raise
-    except UnicodeEncodeError:
-        raise SpecError("a text holds half a character (a lone surrogate)") from None
-    except (ValueError, RecursionError) as error:
-        raise SpecError(f"not valid JSON: {error}") from None
-    return found
