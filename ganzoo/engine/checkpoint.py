@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ganzoo.atomic import write_bytes
-from ganzoo.errors import TrainingError
+from ganzoo.errors import TrainingError, choices
 
 _HASH = "sha256"
 
@@ -61,6 +61,48 @@ def facts(path: Path) -> dict[str, Any]:
     """
     with _opened(path) as file:
         return _said(path, file)
+
+
+def under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, by the rest of their names."""
+    return {k.removeprefix(prefix): value for k, value in state.items() if k.startswith(prefix)}
+
+
+def check_names(
+    path: Path,
+    state: Mapping[str, Tensor],
+    facts: Mapping[str, Any],
+    wanted: Iterable[str],
+    updates: Iterable[str],
+) -> None:
+    """Refuse a checkpoint that lacks a tensor of this run, or has one that the run does not.
+
+    How many tensors an optimizer has depends on what it has done, so the checkpoint says it
+    (`remembered`), by update.
+
+    Args:
+        wanted: names of all tensors but those of optimizers.
+        updates: names of the updates.
+
+    Raises:
+        TrainingError: the names differ.
+    """
+    wanted = {*wanted}
+    found = {name for name in state if not name.startswith("optimizers/")}
+    if wanted != found:
+        raise TrainingError(
+            f"checkpoint {path} does not fit this run: missing {choices(wanted - found, 5)}, "
+            f"unknown {choices(found - wanted, 5)}; start anew"
+        )
+    said = facts.get("remembered")
+    remembered = said if isinstance(said, dict) else {}
+    counts = {name: len(under(state, f"optimizers/{name}/")) for name in updates}
+    for name, here in counts.items():
+        if remembered.get(name) != here or sum(counts.values()) != len(state) - len(found):
+            raise TrainingError(
+                f"checkpoint {path} lacks what the optimizer of update {name!r} remembers: "
+                f"it has {here} tensors, and should have {remembered.get(name)}. Start anew"
+            )
 
 
 @contextmanager

@@ -1,14 +1,16 @@
-"""Batch statistics of averaged weights, which are not those of the weights that were averaged."""
+"""Batch statistics that no training step leaves right: of averaged weights, and of processes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+import torch
 from torch import nn
 
 from ganzoo.data.source import Source
 from ganzoo.engine.draws import Draws
 from ganzoo.models.model import Model
+from ganzoo.nn.processes import everyones_mean
 from ganzoo.seed import key
 
 SETTLE_BATCHES = 50
@@ -27,6 +29,8 @@ def settle(
     seed: int,
 ) -> None:
     """Estimate the batch statistics of averaged networks anew, as plain means over batches.
+
+    Those that training collected belong to the weights before averaging.
 
     Args:
         wanted: the tasks whose statistics are estimated; those of others are left as they are.
@@ -60,3 +64,20 @@ def settle(
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()
+
+
+@torch.no_grad()
+def average_statistics(networks: Mapping[str, nn.Module]) -> None:
+    """Give all processes the mean of their running statistics, where each keeps its own."""
+    found = [
+        buffer
+        for net in networks.values()
+        for module in net.modules()
+        if isinstance(module, NORMS)
+        for buffer in (module.running_mean, module.running_var)
+        if buffer is not None
+    ]
+    if found:
+        means = everyones_mean(torch.cat(found)).split([len(buffer) for buffer in found])
+        for buffer, mean in zip(found, means, strict=True):
+            buffer.copy_(mean)

@@ -22,20 +22,19 @@ from ganzoo.engine.parts import in_parts
 from ganzoo.engine.plan import Plan
 from ganzoo.engine.precision import Precision, multiplying, resolved
 from ganzoo.engine.runner import Runner
-from ganzoo.engine.settling import NORMS, SETTLE_BATCHES, settle
-from ganzoo.engine.updates import Updater
+from ganzoo.engine.settling import NORMS, SETTLE_BATCHES, average_statistics, settle
+from ganzoo.engine.updates import updaters
 from ganzoo.engine.writer import Tools
-from ganzoo.errors import NonFiniteError, TrainingError, choices
+from ganzoo.errors import NonFiniteError, TrainingError
 from ganzoo.models.config import ModelConfig
 from ganzoo.models.model import Model
 from ganzoo.nn.build import build, check_trained, initialize
 from ganzoo.nn.optimizers import rates_of
-from ganzoo.nn.processes import everyones_mean, mix_everywhere
+from ganzoo.nn.processes import mix_everywhere
 from ganzoo.seed import key
 from ganzoo.spec import numbers
 from ganzoo.spec.draws import Image
 from ganzoo.spec.numbers import Clock
-from ganzoo.spec.optimizers import Shared
 from ganzoo.spec.schedule import Stage, Update, updates_of
 from ganzoo.spec.spec import Spec
 
@@ -121,7 +120,7 @@ class Training:
             dict.fromkeys(name for stage in spec.stages for name in self._numbers_at(stage, 0, 0)),
             device,
         )
-        self.updaters = self._updaters()
+        self.updaters = updaters(spec, self.networks, self.numbers)
         self._buckets = self._averaging() if self.world > 1 else {}
         self.averages = Averages(spec, self.networks, self.numbers)
         self.memory = Memory(
@@ -202,23 +201,6 @@ class Training:
                 self.spec.steps,
             )
 
-    def _updaters(self) -> dict[str, Updater]:
-        """Those with an optimizer of their own first, since others step with it."""
-        found: dict[str, Updater] = {}
-        updates = [update for stage in self.spec.stages for update in stage.updates]
-        for update in sorted(updates, key=lambda update: isinstance(update.optimizer, Shared)):
-            if update.name in found:
-                continue
-            owner = found[update.optimizer.of] if isinstance(update.optimizer, Shared) else None
-            prefix = f"rate/{update.name}/"
-            rates = {
-                name.removeprefix(prefix): self.numbers[name]
-                for name in self.numbers.names
-                if name.startswith(prefix)
-            }
-            found[update.name] = Updater(update, self.networks, rates, owner)
-        return found
-
     def _numbers_at(self, stage: Stage, number: int, step: int) -> dict[str, float]:
         """The numbers that round `number` of a stage reads, `step` of the whole run."""
         lets, clock = self.spec.let, Clock(number, self.draws.batch, number / stage.steps)
@@ -253,7 +235,7 @@ class Training:
         else:
             function(draw, self._gradients, self._apply)
         if not self.shared_norm:
-            self._mean_statistics()
+            average_statistics(self.networks)
         self.averages.step()
         self.memory.step()
         kept, self._kept = self._kept, []
@@ -275,27 +257,10 @@ class Training:
         if self.world > 1:
             terms = [*self._buckets[name].exchange(gradients, terms).clone().unbind()]
         else:
-            for p, gradient in zip(self.updaters[name].parameters, gradients, strict=True):
-                p.grad = _laid_out_like(p, gradient)
+            self.updaters[name].set_gradients(gradients)
         self._check(name, torch.stack(terms).sum(), terms)
         self._kept += terms
         self._apply(name)
-
-    @torch.no_grad()
-    def _mean_statistics(self) -> None:
-        """Let all processes hold the same running statistics, each having made its own."""
-        found = [
-            buffer
-            for net in self.networks.values()
-            for module in net.modules()
-            if isinstance(module, NORMS)
-            for buffer in (module.running_mean, module.running_var)
-            if buffer is not None
-        ]
-        if found:
-            means = everyones_mean(torch.cat(found)).split([len(buffer) for buffer in found])
-            for buffer, mean in zip(found, means, strict=True):
-                buffer.copy_(mean)
 
     def _gradients(self, name: str, *terms: Tensor, keep_graph: bool = False) -> None:
         updater = self.updaters[name]
@@ -309,8 +274,7 @@ class Training:
         gradients = torch.autograd.grad(
             total, updater.parameters, retain_graph=keep_graph, allow_unused=True
         )
-        for parameter, gradient in zip(updater.parameters, gradients, strict=True):
-            parameter.grad = _laid_out_like(parameter, gradient)
+        updater.set_gradients(gradients)
         self._kept += [term.detach() for term in terms]
 
     def _check(self, name: str, total: Tensor, terms: Iterable[Tensor]) -> None:
@@ -324,9 +288,7 @@ class Training:
 
     def _apply(self, name: str) -> None:
         if self._watching:
-            gradients = [p.grad for p in self.updaters[name].parameters if p.grad is not None]
-            norms = torch._foreach_norm(gradients)  # type: ignore[reportPrivateImportUsage]
-            self._norms[name] = torch.stack([*norms]).norm().item() if norms else 0.0
+            self._norms[name] = self.updaters[name].gradient_norm()
         self.updaters[name].step(self._updates[name])
 
     # --------------------------------------------------------------- looking and saving
@@ -468,14 +430,20 @@ class Training:
                 f"checkpoint {path} stands at step {step:,}, and this run has {total:,}; "
                 "give more steps, or start anew"
             )
-        self._check_names(path, state, facts)
+        checkpoint.check_names(
+            path,
+            state,
+            facts,
+            (name for name in self._state() if not name.startswith("optimizers/")),
+            self.updaters,
+        )
         try:
             for name, net in self.networks.items():
-                net.load_state_dict(_under(state, f"networks/{name}/"))
+                net.load_state_dict(checkpoint.under(state, f"networks/{name}/"))
             for word, value in self.averages.tensors().items():
                 value.copy_(state[f"averages/{word}"])
             for name, updater in self.updaters.items():
-                updater.load(_under(state, f"optimizers/{name}/"))
+                updater.load(checkpoint.under(state, f"optimizers/{name}/"))
             for word, value in self.memory.tensors().items():
                 value.copy_(state[f"state/{word}"])
             losses = {(update, term): value for update, term, value in facts["losses"]}
@@ -492,48 +460,9 @@ class Training:
         stage = next(s for s, end in zip(self.spec.stages, self._ends, strict=True) if step <= end)
         self._updates = {update.name: update for update in stage.updates}
 
-    def _check_names(
-        self, path: Path, state: Mapping[str, Tensor], facts: Mapping[str, Any]
-    ) -> None:
-        """TrainingError unless a checkpoint has every tensor, and no other.
-
-        What an optimizer remembers depends on what it has done, so the checkpoint says how much.
-        """
-        wanted = {name for name in self._state() if not name.startswith("optimizers/")}
-        found = {name for name in state if not name.startswith("optimizers/")}
-        if wanted != found:
-            raise TrainingError(
-                f"checkpoint {path} does not fit this run: missing {choices(wanted - found, 5)}, "
-                f"unknown {choices(found - wanted, 5)}; start anew"
-            )
-        said = facts.get("remembered")
-        remembered = said if isinstance(said, dict) else {}
-        total = sum(len(_under(state, f"optimizers/{name}/")) for name in self.updaters)
-        for name in self.updaters:
-            here = len(_under(state, f"optimizers/{name}/"))
-            if remembered.get(name) != here or total != len(state) - len(found):
-                raise TrainingError(
-                    f"checkpoint {path} lacks what the optimizer of update {name!r} remembers: "
-                    f"it has {here} tensors, and should have {remembered.get(name)}. Start anew"
-                )
-
 
 def _most_terms(stage: Stage) -> int:
     """How many loss terms a round of the stage computes at most."""
     return sum(
         item.repeat * len(update.minimize) for item in stage.round for update in updates_of(item)
     )
-
-
-def _laid_out_like(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:
-    """A gradient with the strides of its parameter, which fused kernels of CUDA ask for.
-
-    They differ where a backward pass chose another memory format, or expanded one number.
-    """
-    if gradient is None or gradient.stride() == parameter.stride():
-        return gradient
-    return torch.empty_like(parameter).copy_(gradient)
-
-
-def _under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): value for k, value in state.items() if k.startswith(prefix)}

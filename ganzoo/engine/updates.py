@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from ganzoo.engine.numbers import Numbers
 from ganzoo.nn.modules import Net
 from ganzoo.nn.optimizers import Rates, is_foreign, make, set_rates
+from ganzoo.spec.optimizers import Shared
 from ganzoo.spec.schedule import Update
+from ganzoo.spec.spec import Spec
 
 
 class Updater:
@@ -40,6 +43,17 @@ class Updater:
         """Whether a device reads all numbers that follow the run from where the host wrote them."""
         kept = {"lr", "betas.0", "betas.1"}
         return set(self.rates) <= kept and not is_foreign(self.optimizer)
+
+    def set_gradients(self, gradients: Sequence[Tensor | None]) -> None:
+        """Give each weight its gradient, in the order of `parameters`."""
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = _with_strides_of(parameter, gradient)
+
+    def gradient_norm(self) -> float:
+        """The Euclidean norm of all gradients together; waits for the device."""
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norms = torch._foreach_norm(gradients)  # type: ignore[reportPrivateImportUsage]
+        return torch.stack([*norms]).norm().item() if norms else 0.0
 
     def step(self, update: Update) -> None:
         """Apply the gradients, at the rates that stand in `rates`. `update` is this stage's."""
@@ -78,3 +92,32 @@ class Updater:
             else:
                 value = torch.empty_like(parameter).copy_(value)
             self.optimizer.state[parameter][word] = value
+
+
+def updaters(spec: Spec, networks: Mapping[str, Net], numbers: Numbers) -> dict[str, Updater]:
+    """An updater for each update of the Spec, by name."""
+    found: dict[str, Updater] = {}
+    updates = [update for stage in spec.stages for update in stage.updates]
+    # those with an optimizer of their own first, since others step with it
+    for update in sorted(updates, key=lambda update: isinstance(update.optimizer, Shared)):
+        if update.name in found:
+            continue
+        owner = found[update.optimizer.of] if isinstance(update.optimizer, Shared) else None
+        prefix = f"rate/{update.name}/"
+        rates = {
+            name.removeprefix(prefix): numbers[name]
+            for name in numbers.names
+            if name.startswith(prefix)
+        }
+        found[update.name] = Updater(update, networks, rates, owner)
+    return found
+
+
+def _with_strides_of(parameter: Tensor, gradient: Tensor | None) -> Tensor | None:
+    """The gradient with the strides of its parameter, which fused CUDA kernels require.
+
+    They differ where a backward pass chose another memory format, or expanded one number.
+    """
+    if gradient is None or gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)

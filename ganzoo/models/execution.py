@@ -1,16 +1,17 @@
-"""Expressions of tasks over many samples: in batches, within limits, finite."""
+"""Expressions of tasks: evaluated, in batches for many samples, within limits, finite."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ganzoo.errors import TaskError
 from ganzoo.models.solving import solve
+from ganzoo.nn.interpreter import Evaluator
 from ganzoo.nn.work import Work
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
@@ -27,6 +28,38 @@ Many are faster, an image for an image, and one alone costs as much as all of th
 the first that is not too much work."""
 SCORED_OPERATIONS, SCORED_BYTES = 3e10, 5e8
 """What the images that are scored at once may cost, unless they are the fewest."""
+
+
+def evaluate(
+    model: Model,
+    text: str,
+    values: Mapping[str, Tensor],
+    known: Mapping[ex.Expression, Tensor] | None = None,
+    *,
+    numbers: Mapping[str, Any] | None = None,
+    gradients: bool = False,
+) -> Any:
+    """The value of an expression, as `Model.evaluate` says."""
+
+    def call(name: str, inputs: Sequence[Tensor], output: str | None) -> Tensor:
+        return model.networks[name](*inputs, outputs=(output or "",))
+
+    batches = {name: value for name, value in values.items() if value.ndim}
+    evaluator = Evaluator(
+        model.spec, call, batches, lambda *shape: torch.rand(*shape, device=model.device), known,
+        recall=model.state.__getitem__, whole=model.networks.__getitem__,
+    )  # fmt: skip
+    evaluator.values |= {name: value for name, value in values.items() if not value.ndim}
+    for name, number in (numbers or {}).items():
+        evaluator.values.setdefault(name, torch.tensor(float(number), device=model.device))
+    at_once(model, text, 1)
+    if gradients:
+        with torch.enable_grad():
+            return evaluator(text)
+    # what is made in inference mode can have no gradient
+    with torch.no_grad() if differentiates(model, text) else torch.inference_mode():
+        found = evaluator(text)
+    return found.detach() if isinstance(found, Tensor) else found
 
 
 def run(

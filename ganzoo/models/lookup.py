@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ganzoo.errors import PluginError, TaskError, choices, nearest
 from ganzoo.models.config import lacks
+from ganzoo.spec.draws import Image, Text
 from ganzoo.spec.tasks import Task
 
 if TYPE_CHECKING:
@@ -50,3 +51,13 @@ def translation(model: Model, to: str) -> Task:
             f"{choices(map(str, found))}"
         )
     return found[to]
+
+
+def matching(model: Model, kind: type[Image] | type[Text]) -> str:
+    """The name of the first match task that takes an image, or a sentence."""
+    for name, task in tasks(model, "match").items():
+        draws = map(model.spec.draws.__getitem__, model.spec.draws_of(task))
+        if any(isinstance(draw, kind) for draw in draws):
+            return name
+    what = "images" if kind is Image else "sentences"
+    raise TaskError(f"{model.title} has no task of kind match for {what}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -16,10 +16,9 @@ from ganzoo.models import execution, latent_codes, lookup
 from ganzoo.models.config import ModelConfig, Threshold
 from ganzoo.models.execution import BATCH
 from ganzoo.models.images import Output, image_output, image_tensor
-from ganzoo.models.scores import Scores
+from ganzoo.models.scores import Scores, fit_threshold
 from ganzoo.models.task_inputs import given_values, noise_values
 from ganzoo.nn.build import parameter_count
-from ganzoo.nn.interpreter import Evaluator
 from ganzoo.nn.modules import Net
 from ganzoo.nn.work import Work
 from ganzoo.spec import expression as ex
@@ -131,9 +130,7 @@ class Model:
                 names, such as `c=3` and `psi=0.7`.
         """
         chosen = self.task("generate", task)
-        values, n = given_values(self, chosen, given, n)
-        values |= noise_values(self, chosen, n, seed, noise or {}, values)
-        return image_output(execution.run(self, chosen, chosen.output, values), output)
+        return image_output(self._answer(chosen, given, seed, n, noise), output)
 
     def encode(
         self, images: Any = None, *, task: str | None = None, seed: int = 0, **given: Any
@@ -193,26 +190,28 @@ class Model:
         if (images is None) == (text is None):
             raise TaskError("give either images or text; their directions are compared")
         if task is None:
-            task = self._matching(Text if images is None else Image)
+            task = lookup.matching(self, Text if images is None else Image)
         given = {} if text is None else {"text": text}
         rows = self._rows(self.task("match", task), images, 0, given)
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
-    def _matching(self, kind: type[Image] | type[Text]) -> str:
-        """The first match task that takes an image, or a sentence."""
-        for name, task in lookup.tasks(self, "match").items():
-            draws = map(self.spec.draws.__getitem__, self.spec.draws_of(task))
-            if any(isinstance(draw, kind) for draw in draws):
-                return name
-        what = "images" if kind is Image else "sentences"
-        raise TaskError(f"{self.title} has no task of kind match for {what}")
-
     def _rows(self, task: Task, images: Any, seed: int, given: dict[str, Any]) -> np.ndarray:
         """What a task gives, float32 (n, d)."""
         given = given | ({} if images is None else {"image": images})
-        values, n = given_values(self, task, given, None)
-        values |= noise_values(self, task, n, seed, {}, values)
-        return execution.run(self, task, task.output, values).flatten(1).cpu().numpy()
+        return self._answer(task, given, seed).flatten(1).cpu().numpy()
+
+    def _answer(
+        self,
+        task: Task,
+        given: Mapping[str, Any],
+        seed: int,
+        n: int | None = None,
+        noise: Mapping[str, Any] | None = None,
+    ) -> Tensor:
+        """The output of a task for what is given, of `n` samples where nothing says how many."""
+        values, n = given_values(self, task, given, n)
+        values |= noise_values(self, task, n, seed, noise or {}, values)
+        return execution.run(self, task, task.output, values)
 
     @overload
     def reconstruct(
@@ -263,9 +262,7 @@ class Model:
             given: other inputs of the task, and its numbers.
         """
         chosen = self.task("reconstruct", task)
-        values, n = given_values(self, chosen, {"image": images, **given}, None)
-        values |= noise_values(self, chosen, n, seed, {}, values)
-        return image_output(execution.run(self, chosen, chosen.output, values), output)
+        return image_output(self._answer(chosen, {"image": images, **given}, seed), output)
 
     @property
     def latent(self) -> str | None:
@@ -319,10 +316,8 @@ class Model:
         Raises:
             TaskError: the model translates to no domain of that name.
         """
-        task = self.translation(to)
-        values, n = given_values(self, task, {"image": images, **given}, None)
-        values |= noise_values(self, task, n, seed, {}, values)
-        return image_output(execution.run(self, task, task.output, values), output)
+        found = self._answer(self.translation(to), {"image": images, **given}, seed)
+        return image_output(found, output)
 
     def score(
         self,
@@ -374,11 +369,7 @@ class Model:
         fitted: dict[str, Threshold] = dict(self.config.thresholds)
         for name, task in self.tasks("score").items():
             if task.quantile is not None:
-                values = self.score(images, task=name).values
-                threshold = float(np.quantile(values, task.quantile, method="higher"))
-                fitted[name] = Threshold(
-                    value=threshold, quantile=task.quantile, images=len(values)
-                )
+                fitted[name] = fit_threshold(self.score(images, task=name).values, task.quantile)
         if fitted:
             self.config = self.config.replace(thresholds=fitted)
 
@@ -465,26 +456,7 @@ class Model:
             numbers: those of a task, by name.
             gradients: keep what gradients with respect to `values` and `known` need.
         """
-
-        def call(name: str, inputs: Sequence[Tensor], output: str | None) -> Tensor:
-            return self.networks[name](*inputs, outputs=(output or "",))
-
-        batches = {name: value for name, value in values.items() if value.ndim}
-        evaluator = Evaluator(
-            self.spec, call, batches, lambda *shape: torch.rand(*shape, device=self.device), known,
-            recall=self.state.__getitem__, whole=self.networks.__getitem__,
-        )  # fmt: skip
-        evaluator.values |= {name: value for name, value in values.items() if not value.ndim}
-        for name, number in (numbers or {}).items():
-            evaluator.values.setdefault(name, torch.tensor(float(number), device=self.device))
-        execution.at_once(self, text, 1)
-        if gradients:
-            with torch.enable_grad():
-                return evaluator(text)
-        # what is made in inference mode can have no gradient
-        with torch.no_grad() if execution.differentiates(self, text) else torch.inference_mode():
-            found = evaluator(text)
-        return found.detach() if isinstance(found, Tensor) else found
+        return execution.evaluate(self, text, values, known, numbers=numbers, gradients=gradients)
 
     def outputs(self, text: str, values: Mapping[str, Tensor], batch: int = BATCH) -> Tensor:
         """As `evaluate`, for an expression with one row a sample: in batches, side by side."""

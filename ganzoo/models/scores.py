@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ganzoo.models.config import Threshold
+
 
 @dataclass(frozen=True, eq=False)
 class Scores:
@@ -38,3 +40,9 @@ def auroc(normal: Sequence[float], strange: Sequence[float]) -> float:
     ordered = np.sort(np.asarray(normal, np.float64))
     below, up_to = (np.searchsorted(ordered, strange, side) for side in ("left", "right"))
     return float((below + up_to).mean() / (2 * len(ordered)))
+
+
+def fit_threshold(normal: np.ndarray, quantile: float) -> Threshold:
+    """The threshold that a share `quantile` of the scores of normal images, (n,), stays below."""
+    value = float(np.quantile(normal, quantile, method="higher"))
+    return Threshold(value=value, quantile=quantile, images=len(normal))
