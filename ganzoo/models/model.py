@@ -142,22 +142,16 @@ class Model:
                 default the first of kind encode.
             given: other inputs of the task, such as `text=...` where it encodes sentences.
         """
-        other = self.spec.tasks.get(task) if task else None
+        other = self.spec.tasks.get(task or "")
         if other is not None and other.kind in ("classify", "match"):
-            word = f"model.{other.kind}(..., task={task!r})"
-            warnings.warn(
-                f"{task!r} is a task of kind {other.kind}: {word}", DeprecationWarning, stacklevel=2
-            )
+            call = f"model.{other.kind}(..., task={task!r})"
+            text = f"{task!r} is a task of kind {other.kind}: {call}"
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
             return self._rows(other, images, seed, given)
         return self._rows(self.task("encode", task), images, seed, given)
 
     def classify(
-        self,
-        images: Any,
-        *,
-        task: str | None = None,
-        probabilities: bool = False,
-        **given: Any,
+        self, images: Any, *, task: str | None = None, probabilities: bool = False, **given: Any
     ) -> np.ndarray:
         """The class of each image: class numbers, int64 (n,).
 
@@ -267,7 +261,7 @@ class Model:
     @property
     def latent(self) -> str | None:
         """The encode task whose codes `decode` takes: the one that the first reconstruct task
-        goes through, as in `G(E(x))`. None where there is no such way."""
+        goes through, as in `G(E(x))`. None where there is none."""
         return latent_codes.latent(self)
 
     @overload
@@ -343,16 +337,14 @@ class Model:
             TaskError: the model has no such task, or the task has no map.
         """
         name, chosen = lookup.named(self, "score", task)
-        if maps and chosen.map is None:
+        where, text = None, chosen.map if maps else None
+        if maps and text is None:
             raise TaskError(f"the task {name!r} of {self.title} has no map")
         values, n = given_values(self, chosen, {"image": images, **given}, None)
         values |= noise_values(self, chosen, n, seed, {}, values)
         found = execution.alike(self, chosen, chosen.output, values).flatten().cpu().numpy()
-        where = None
-        if maps and chosen.map is not None:
-            where = (
-                execution.alike(self, chosen, chosen.map, values).mean(1).clamp_min(0).cpu().numpy()
-            )
+        if text is not None:
+            where = execution.alike(self, chosen, text, values).mean(1).clamp_min(0).cpu().numpy()
         return Scores(found, self.thresholds.get(name), where)
 
     @property
@@ -374,8 +366,7 @@ class Model:
             self.config = self.config.replace(thresholds=fitted)
 
     def tasks(self, kind: str) -> dict[str, Task]:
-        """The tasks of a kind that can be asked, by name; none where it can do nothing of the
-        kind, or lacks the plugin to."""
+        """The tasks of a kind, by name, without those whose plugin is missing."""
         return {
             name: task
             for name, task in self.spec.tasks.items()
