@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import ganzoo
-import ganzoo_stackgan
 from ganzoo.data import load
 from ganzoo.engine.training import Training
 from ganzoo.nn.build import build, initialize, parameter_count
@@ -26,16 +25,9 @@ from ganzoo.spec import (
     Linear,
     Text,
 )
-from ganzoo_stackgan import (
-    COLOURS,
-    GARMENTS,
-    PHRASINGS,
-    StackGAN,
-    caption,
-    emoji_captions,
-    mistakes,
-    pairs,
-)
+from ganzoo_stackgan import StackGAN
+from ganzoo_stackgan.emoji import EMOJI_FIELDS, emoji_captions
+from ganzoo_stackgan.fashion import COLOURS, GARMENTS, PHRASINGS, caption, mistakes, pairs
 
 TINY = {"width": 4, "latent": 4, "condition": 3, "reading": 8, "residuals": 1}
 
@@ -448,7 +440,7 @@ def test_every_emoji_has_its_captions(monkeypatch) -> None:
         one = records[held_out[row]]
         assert asked[1][row] == f"{one.name}, {one.style} style"
     seen = {one.name for one in records}
-    for sentence in ganzoo_stackgan.EMOJI_FIELDS.text.examples:
+    for sentence in EMOJI_FIELDS.text.examples:
         name = sentence.split(", ")[0].removeprefix("a picture of ")
         assert name in seen, sentence
 
