@@ -15,9 +15,9 @@ MODERN: dict[str, dict[str, Any]] = {
     "f-anogan": {"width": 4, "latent": 5},
     "began": {"width": 4, "latent": 5},
     "vae-gan": {"width": 4, "latent": 5, "hidden": 8},
-    "sngan": {"latent": 5, "width": 8, "judge_width": 8, "conditional": True},
-    "sagan": {"latent": 5, "width": 8, "judge_width": 8, "attention": 8},
-    "biggan": {"chunk": 3, "embedding": 4, "width": 8, "judge_width": 8, "attention": 8},
+    "sngan": {"latent": 5, "width": 8, "discriminator_width": 8, "conditional": True},
+    "sagan": {"latent": 5, "width": 8, "discriminator_width": 8, "attention": 8},
+    "biggan": {"chunk": 3, "embedding": 4, "width": 8, "discriminator_width": 8, "attention": 8},
     "r3gan": {"width": 16, "group": 4, "latent": 8},
     "stylegan2": {"width": 16, "mapping": 2, "latent": 8},
 }

@@ -1,4 +1,4 @@
-"""`--augment`: discriminators of any variant judge augmented images, real ones and fakes alike."""
+"""`--augment`: discriminators of any variant see augmented images, real ones and fakes alike."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def terms(spec: Spec) -> dict[str, str]:
 @pytest.mark.parametrize(
     "name", ["gan", "cdcgan", "wgan-gp", "bigan", "wbigan", "discogan", "stackgan"]
 )
-def test_every_image_that_is_judged_is_augmented(name: str) -> None:
+def test_every_image_that_a_discriminator_sees_is_augmented(name: str) -> None:
     plain = small(name, channels=3)
     made = ganzoo.with_augment(plain, T)
-    judges = {"wgan-gp": "C", "wbigan": "C"}.get(name, "D")
-    judges = ["DA", "DB"] if name == "discogan" else [judges]
+    discriminators = {"wgan-gp": "C", "wbigan": "C"}.get(name, "D")
+    discriminators = ["DA", "DB"] if name == "discogan" else [discriminators]
     for text in terms(made).values():
-        for judge in judges:
-            for call in text.split(f"{judge}(")[1:]:
+        for d in discriminators:
+            for call in text.split(f"{d}(")[1:]:
                 assert call.startswith(f"{T}("), text
     # codes, labels and noise stay as they are; so do the tasks, and the networks
     assert "D(code" not in str(terms(made)) and f"{T}(code)" not in str(terms(made))
@@ -59,10 +59,10 @@ def test_every_image_that_is_judged_is_augmented(name: str) -> None:
 
 
 def test_a_penalty_is_on_the_slope_before_the_augmentation() -> None:
-    """R1 of T(x) with respect to x; the penalty between images is between those that are judged."""
+    """R1 of T(x) with respect to x; the penalty between images is between augmented images."""
     both = {"r1": "2 * r1(D, x)", "gp": "gradient_penalty(D, x, fake)", "o": "orthogonal(D)"}
-    judge = Update("D", {"real": "mean(softplus(-D(x)))", **both})
-    made = ganzoo.with_augment(gan(round=[judge, gan().stages[0].round[1]]), T)
+    d = Update("D", {"real": "mean(softplus(-D(x)))", **both})
+    made = ganzoo.with_augment(gan(round=[d, gan().stages[0].round[1]]), T)
     found = terms(made)
     assert found["D.r1"] == f"2 * mean(squared_norm(grad(D({T}(x)), x)))"
     assert found["D.gp"] == f"gradient_penalty(D, {T}(x), {T}(fake))"
@@ -77,13 +77,13 @@ def test_a_penalty_is_on_the_slope_before_the_augmentation() -> None:
 
 
 def test_lets_are_augmented_and_what_tasks_read_is_not() -> None:
-    judge = Update("D", {"real": "mean(softplus(-real))", "fake": "mean(softplus(D(fake)))"})
+    d = Update("D", {"real": "mean(softplus(-real))", "fake": "mean(softplus(D(fake)))"})
     let = {"fake": "G(z)", "real": "D(x)"}
-    plain = gan(let=let, round=[judge, gan().stages[0].round[1]])
+    plain = gan(let=let, round=[d, gan().stages[0].round[1]])
     made = ganzoo.with_augment(plain, T)
     assert made.let["real"] == f"D({T}(x))" and terms(made)["D.real"] == "mean(softplus(-real))"
     tasks = {"generate": "G(z)", "score": {"kind": "score", "output": "-real"}}
-    plain = gan(let=let, round=[judge, gan().stages[0].round[1]], tasks=tasks)
+    plain = gan(let=let, round=[d, gan().stages[0].round[1]], tasks=tasks)
     made = ganzoo.with_augment(plain, T)
     assert made.let["real"] == "D(x)" and made.let["real_augmented"] == f"D({T}(x))"
     assert terms(made)["D.real"] == "mean(softplus(-real_augmented))"
@@ -103,13 +103,13 @@ def test_gradients_are_those_of_a_plain_loop(name: str) -> None:
         told = [loop.draw(0, "y")] if name == "cdcgan" else []
         x, fake = loop.draw(0, "x"), G(loop.draw(0, "z"), *told)
 
-        def judged(images: Tensor, chance: str) -> Tensor:
+        def logits(images: Tensor, chance: str) -> Tensor:
             return D(diffaugment(images, chance=loop.draw(0, chance)), *told)
 
         bce = F.binary_cross_entropy_with_logits
-        real, made = judged(x, of_x), judged(fake.detach(), of_fake)
+        real, made = logits(x, of_x), logits(fake.detach(), of_fake)
         loop.learn("D", "D", bce(real, torch.ones_like(real)) + bce(made, torch.zeros_like(made)))
-        fooled = judged(G(loop.draw(0, "z"), *told), of_fake)
+        fooled = logits(G(loop.draw(0, "z"), *told), of_fake)
         loop.learn("G", "G", bce(fooled, torch.ones_like(fooled)))
 
     compare_round(by_hand, made, 0, 0)
@@ -138,7 +138,7 @@ def test_where_zero_means_nothing_a_probability_is_asked_for() -> None:
         ganzoo.with_augment(small("wgan-gp"), "ada")
     relative = gan(round=[Update("D", {"pair": "mean(softplus(D(fake) - D(x)))"}),
                           gan().stages[0].round[1]])  # fmt: skip
-    with pytest.raises(SpecError, match="compares the verdicts of D"):
+    with pytest.raises(SpecError, match="compares the outputs of D"):
         ganzoo.with_augment(relative, "ada")
     with pytest.raises(SpecError, match="2 stages, and p would follow one"):
         ganzoo.with_augment(small("discogan"), "ada")
@@ -156,8 +156,8 @@ def test_least_squares_is_undecided_halfway() -> None:
 
 
 def test_a_name_that_is_taken_is_left_alone() -> None:
-    judge = {"real": "mean(softplus(-D(x))) + 0 * mean(p)", "fake": "mean(softplus(D(fake)))"}
-    round = [Update("D", judge), gan().stages[0].round[1]]
+    d = {"real": "mean(softplus(-D(x))) + 0 * mean(p)", "fake": "mean(softplus(D(fake)))"}
+    round = [Update("D", d), gan().stages[0].round[1]]
     made = ganzoo.with_augment(gan(let={"fake": "G(z)", "p": "0.5 * D(x)"}, round=round), "ada")
     assert set(made.state) == {"p_"} and "ada(x, p_)" in terms(made)["D.real"]
 
@@ -191,7 +191,7 @@ def test_a_spec_without_a_discriminator_is_refused() -> None:
         round=[Update("G", {"like": "mse(fake, x)"})],
         tasks={"generate": "G(z)"},
     )
-    with pytest.raises(SpecError, match="has no discriminator that judges images"):
+    with pytest.raises(SpecError, match="has no discriminator that sees images"):
         ganzoo.with_augment(spec, T)
 
 
@@ -211,9 +211,9 @@ def test_train_takes_it_and_what_is_saved_says_so(tmp_path: Path) -> None:
     config = json.loads((out / "model" / "config.json").read_text())
     facts = config["made_by"]["augment"]
     assert facts["name"] == "ada" and facts["source"] == "arXiv:2006.06676"
-    assert facts["changes"][0] == "D judges ada(images, p), of data and of fakes"
+    assert facts["changes"][0] == "D sees ada(images, p), of data and of fakes"
     model = ganzoo.from_pretrained(str(out / "model"))
-    assert "augmented before they were judged, by `ada`" in card(model)
+    assert "augmented before a discriminator saw them, by `ada`" in card(model)
     assert model.generate(1)
 
 

@@ -277,6 +277,57 @@ def test_all_public_names_are_checked_strictly() -> None:
     assert lenient == []
 
 
+# ------------------------------------------------------------------------ size and words
+
+CODE = sorted(
+    path
+    for folder in ("ganzoo", "plugins", "scripts", "spaces", "benchmarks", "model_cards")
+    for path in (ROOT / folder).rglob("*.py")
+    if not path.name.startswith("test_")
+)
+LONGEST = 500
+"""Lines of a file. A longer one has a second subject, which deserves a file of its own."""
+LONGER: dict[str, str] = {}
+"""Files that are longer, and why."""
+
+
+def test_files_are_short_enough_to_have_one_subject() -> None:
+    assert len(CODE) > 200
+    long = {
+        str(path.relative_to(ROOT)) for path in CODE
+        if len(path.read_text("utf-8").splitlines()) > LONGEST
+    }  # fmt: skip
+    assert long == set(LONGER)
+
+
+OLD_WORDS = re.compile(r"(?<![a-z])(judges?|apprentices?|shelf|shelves)(?![a-z])", re.I)
+"""Former names of the feature extractor and the discriminator, the process of live training, and
+the model registry. The verb in other forms (judged) is plain English."""
+KEEPERS = {
+    "ganzoo/metrics/report.py": "reads reports of format 1; `Report.judge` is deprecated",
+    "ganzoo/publish/card.py": "reads reports of format 1",
+    "plugins/ganzoo-discogan/ganzoo_discogan.py": "the former name of a setting",
+    "plugins/ganzoo-discogan/test_discogan.py": "the former name of a setting",
+    "plugins/ganzoo-emoji/ganzoo_emoji/captions.jsonl": "there are emoji of judges",
+    "tests/test_card.py": "cards of format 1",
+    "tests/test_house.py": "this test",
+    "tests/test_metrics.py": "reports of format 1",
+}
+"""Files that may have old words, and why."""
+
+
+def test_old_words_are_gone() -> None:
+    folders = ("ganzoo", "plugins", "spaces", "scripts", "benchmarks", "docs", "tests")
+    kinds = {".py", ".md", ".yaml", ".yml", ".js", ".css", ".html", ".ipynb", ".jsonl", ".toml"}
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    paths += [ROOT / "README.md", *ROOT.glob("model_cards/*/README.md")]
+    found = {
+        str(path.relative_to(ROOT)) for path in paths
+        if path.suffix in kinds and OLD_WORDS.search(path.read_text("utf-8"))
+    }  # fmt: skip
+    assert found == set(KEEPERS)
+
+
 # ------------------------------------------------------------------ which test is whose
 
 TESTS = {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}

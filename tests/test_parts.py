@@ -22,12 +22,12 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def judge(tmp_path: Path) -> str:
+def published(tmp_path: Path) -> str:
     """The folder of a model that publishes its critic D, which reads 8x8 images."""
     run = training(gan(tasks={"generate": "G(z)", "score": {"kind": "score", "output": "-D(x)"}}))
     run.round()
-    store.save(run.model(), tmp_path / "judge")
-    return str(tmp_path / "judge")
+    store.save(run.model(), tmp_path / "published")
+    return str(tmp_path / "published")
 
 
 def guided(part: Any, side: int = SIDE, **tasks: Any) -> dict[str, Any]:
@@ -54,22 +54,22 @@ def run_of(spec: Spec, side: int = SIDE) -> Training:
     return Training(spec, noise(side), batch=4, seed=0, device=CPU, precision="fp32")
 
 
-def test_layers_and_hash_are_read_from_the_model(judge: str) -> None:
-    spec = Spec.from_dict(guided({"model": judge, "network": "D"}))
-    model = ganzoo.from_pretrained(judge)
+def test_layers_and_hash_are_read_from_the_model(published: str) -> None:
+    spec = Spec.from_dict(guided({"model": published, "network": "D"}))
+    model = ganzoo.from_pretrained(published)
     part = spec.networks["F"]
     assert part.layers == model.spec.networks["D"].layers and part.frozen
     assert part.origin is not None
     assert (part.origin.network, part.origin.sha256) == ("D", model.weights_sha256)
     # the Spec is complete: it comes back from its JSON without the model being asked
     assert Spec.from_json(spec.to_json()) == spec
-    assert Network.of(judge, "D") == part
-    assert f"frozen, D of {judge}" in text(spec)
+    assert Network.of(published, "D") == part
+    assert f"frozen, D of {published}" in text(spec)
 
 
-def test_its_weights_lead_and_never_move(judge: str) -> None:
-    spec = Spec.from_dict(guided({"model": judge, "network": "D"}))
-    wanted = ganzoo.from_pretrained(judge).networks["D"].state_dict()
+def test_its_weights_lead_and_never_move(published: str) -> None:
+    spec = Spec.from_dict(guided({"model": published, "network": "D"}))
+    wanted = ganzoo.from_pretrained(published).networks["D"].state_dict()
     run = run_of(spec)
     before = [value.clone() for value in run.networks["G"].parameters()]
     for _ in range(4):
@@ -81,28 +81,28 @@ def test_its_weights_lead_and_never_move(judge: str) -> None:
     assert any(not torch.equal(*pair) for pair in moved)
 
 
-def test_it_is_planned_as_frozen(judge: str) -> None:
+def test_it_is_planned_as_frozen(published: str) -> None:
     """No weight gradients; on the data no graph: what a loop by hand with no_grad would do."""
-    spec = Spec.from_dict(guided({"model": judge, "network": "D"}))
+    spec = Spec.from_dict(guided({"model": published, "network": "D"}))
     round = Plan(spec).round(0, 0)
     passes = round.passes()["F"]
     assert passes.total == 2
     assert [update.train for update in spec.stages[0].updates] == [("G",)]
     with pytest.raises(SpecError, match="frozen"):
-        data = guided({"model": judge, "network": "D"})
+        data = guided({"model": published, "network": "D"})
         data["round"][0]["train"] = ["G", "F"]
         Spec.from_dict(data)
 
 
-def test_a_model_that_needs_it_carries_it(judge: str, tmp_path: Path) -> None:
+def test_a_model_that_needs_it_carries_it(published: str, tmp_path: Path) -> None:
     """The saved folder stands alone: it loads where the other model is gone."""
     score = {"kind": "score", "output": "-F(x)"}
-    run = run_of(Spec.from_dict(guided({"model": judge, "network": "D"}, score=score)))
+    run = run_of(Spec.from_dict(guided({"model": published, "network": "D"}, score=score)))
     run.round()
     model = run.model()
     store.save(model, tmp_path / "made")
     wanted = model.score(torch.rand(2, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)))
-    for path in (*Path(judge).iterdir(), Path(judge)):
+    for path in (*Path(published).iterdir(), Path(published)):
         path.rmdir() if path.is_dir() else path.unlink()
     loaded = ganzoo.from_pretrained(str(tmp_path / "made"))
     images = torch.rand(2, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
@@ -110,35 +110,35 @@ def test_a_model_that_needs_it_carries_it(judge: str, tmp_path: Path) -> None:
     assert loaded.spec.networks["F"].origin == model.spec.networks["F"].origin
 
 
-def test_other_weights_are_refused(judge: str) -> None:
-    spec = Spec.from_dict(guided({"model": judge, "network": "D"}))
+def test_other_weights_are_refused(published: str) -> None:
+    spec = Spec.from_dict(guided({"model": published, "network": "D"}))
     other = training(gan(tasks={"generate": "G(z)", "score": {"kind": "score", "output": "-D(x)"}}),
                      seed=5)  # fmt: skip
-    store.save(other.model(), judge, overwrite=True)
+    store.save(other.model(), published, overwrite=True)
     with pytest.raises(IntegrityError, match="pinned to"):
         run_of(spec)
 
 
-def test_other_shapes_are_refused(judge: str) -> None:
-    spec = Spec.from_dict(guided({"model": judge, "network": "D"}, side=16))
+def test_other_shapes_are_refused(published: str) -> None:
+    spec = Spec.from_dict(guided({"model": published, "network": "D"}, side=16))
     with pytest.raises(ShapeError, match="do not fit: it is called with other shapes"):
         run_of(spec, 16)
 
 
-def test_mistakes(judge: str) -> None:
+def test_mistakes(published: str) -> None:
     with pytest.raises(SpecError, match="publishes no network 'E'"):
-        Network.of(judge, "E")
+        Network.of(published, "E")
     with pytest.raises(UnknownNameError):
         Network.of("no-such-model", "D")
     with pytest.raises(SpecError, match="give model and network, and nothing else"):
-        Spec.from_dict(guided({"model": judge, "network": "D", "layers": []}))
+        Spec.from_dict(guided({"model": published, "network": "D", "layers": []}))
     with pytest.raises(SpecError, match="frozen: true"):
-        Network.of(judge, "D").replace(frozen=False)
+        Network.of(published, "D").replace(frozen=False)
 
 
-def test_a_strangers_file_has_nothing_fetched(judge: str) -> None:
+def test_a_strangers_file_has_nothing_fetched(published: str) -> None:
     with pytest.raises(SpecError, match="names no other model"):
-        Spec.from_dict(guided({"model": judge, "network": "D"}), allow_unknown=True)
+        Spec.from_dict(guided({"model": published, "network": "D"}), allow_unknown=True)
 
 
 def test_a_plain_network_has_no_origin() -> None:

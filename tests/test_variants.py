@@ -773,7 +773,7 @@ def test_the_code_of_ali_is_a_gaussian_of_which_encode_gives_the_mean() -> None:
     torch.testing.assert_close(first.std(0), log_std.exp(), rtol=0.05, atol=0)
 
 
-def test_a_judge_of_codes_sees_how_large_they_are() -> None:
+def test_a_discriminator_of_codes_sees_how_large_they_are() -> None:
     """Batch norm behind the join would hide it: pairs of either kind are a batch of their own."""
     for name in ("bigan", "ali", "wbigan"):
         spec = small(name, dropout=0.0) if name != "wbigan" else small(name)

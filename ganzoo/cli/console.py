@@ -91,7 +91,7 @@ Augment = Annotated[
     str | None,
     typer.Option(
         "--augment",
-        help="What is done to images before a discriminator judges them: diffaugment, ada (as "
+        help="What is done to images before a discriminator sees them: diffaugment, ada (as "
         "often as it needs), or ada,p=0.2; for few images.",
     ),
 ]

@@ -93,7 +93,7 @@ def train(
         resume: a checkpoint; the run goes on as if it had not stopped. More `steps` than it
             had are fine where the Spec has one stage and no decay.
 
-        augment: what is done to images before a discriminator judges them: `diffaugment`, `ada`,
+        augment: what is done to images before a discriminator sees them: `diffaugment`, `ada`,
             `ada,p=0.2`; as `ganzoo.with_augment`, which gives the Spec.
 
     Raises:

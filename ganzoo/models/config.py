@@ -66,7 +66,7 @@ class MadeBy(_Facts):
     """What made the model: a variant of a plugin with its settings, or a Spec file.
 
     `loss` is there where another loss took the place of the variant's own: its name, source
-    and `changes`; `augment` where its discriminators judge augmented images: the same.
+    and `changes`; `augment` where its discriminators see augmented images: the same.
     """
 
     variant: str = ""

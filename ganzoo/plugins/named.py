@@ -88,7 +88,7 @@ def with_loss(spec: Spec, loss: str | Loss) -> Spec:
 
 
 def with_augment(spec: Spec, augment: str) -> Spec:
-    """`spec` whose discriminators judge augmented images: `with_augment(spec, "diffaugment")`.
+    """`spec` whose discriminators see augmented images: `with_augment(spec, "diffaugment")`.
 
     `"ada"` augments with a probability that follows the discriminator (for few images), and
     `"ada,p=0.2"` with a fixed one. An ordinary Spec comes out; `Augmentation.applied` says what
@@ -96,7 +96,7 @@ def with_augment(spec: Spec, augment: str) -> Spec:
 
     Raises:
         UnknownNameError: there is no augmentation of that name.
-        SpecError: no network judges images, or a probability cannot follow its verdicts.
+        SpecError: no discriminator sees images, or a probability cannot follow its outputs.
     """
     return Augmentation.named(augment).apply(spec)
 

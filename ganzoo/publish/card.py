@@ -369,7 +369,7 @@ def _training(config: ModelConfig, spec: Spec) -> str:
     )
     if augment := made.augment:
         exchanged += (
-            f"\n\nImages were augmented before they were judged, by `{augment.name}` "
+            f"\n\nImages were augmented before a discriminator saw them, by `{augment.name}` "
             f"({_source(augment.source)}):\n\n"
             + "\n".join(f"- {change}" for change in augment.changes)
         )

@@ -98,8 +98,8 @@ class About:
         except SpecError:
             return cls(spec.steps)
         by = {update.train[0]: update for update in spec.stages[0].updates}
-        judging = by[game.discriminator]
-        return cls(spec.steps, by[game.generator].name, judging.name, bool(judging.distance))
+        update = by[game.discriminator]
+        return cls(spec.steps, by[game.generator].name, update.name, bool(update.distance))
 
 
 def diagnose(lines: Lines, about: About) -> list[Finding]:

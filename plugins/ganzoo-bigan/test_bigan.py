@@ -75,7 +75,7 @@ def test_alis_dropout_stands_before_all_that_the_discriminator_sees() -> None:
 
 
 @pytest.mark.parametrize("variant", [ALI, WBiGAN])
-def test_the_joint_judge_has_a_branch_for_image_and_code_each(variant: type) -> None:
+def test_the_joint_discriminator_has_a_branch_for_image_and_code_each(variant: type) -> None:
     discriminator = spec(variant).networks["C" if variant is WBiGAN else "D"]
     assert discriminator.joined == ("x", "z")
     assert all(

@@ -65,7 +65,7 @@ class _Residual(Variant):
     """Tell both networks the class."""
     width: int = 64
     """Channels of the generator at its first block; of 64 pixels and more, half at each size."""
-    judge_width: int = 64
+    discriminator_width: int = 64
     """Channels of the discriminator at its last block, likewise."""
     attention: int = 0
     """Side of the maps that an attention in each network looks at; 0: none."""
@@ -99,12 +99,14 @@ class _Residual(Variant):
         layers = (norm, ReLU(), Upsample(), conv, other, ReLU(), conv)
         return Residual(layers, (Upsample(), Conv(channels, 1)))
 
-    def judge(self, image: Image, label: Label | None, init: Init, gain: float = 1.0) -> Network:
+    def discriminator(
+        self, image: Image, label: Label | None, init: Init, gain: float = 1.0
+    ) -> Network:
         """The discriminator: blocks down, blocks that stay, a sum over space, and a number."""
         sides = self.sides(image.size)
         layers: list[Layer] = []
         # up to 32 pixels two blocks down and two that stay, of one width; else down to 4, doubling
-        small, last = image.size <= 32, self.judge_width
+        small, last = image.size <= 32, self.discriminator_width
         wide = last
         for index, side in enumerate(sides[:0:-1][: 2 if small else None]):
             wide = last if small else max(8, min(last, last // 16 * 2**index))
@@ -120,7 +122,7 @@ class _Residual(Variant):
         layers += [ReLU(), GlobalPool("sum")]
         if label is None:
             return Network({"x": ()}, (*layers, Linear(1)), init=init, weight=Spectral())
-        embedded = Inject("y", (Embedding(label.classes, self.judge_width),), "dot")
+        embedded = Inject("y", (Embedding(label.classes, self.discriminator_width),), "dot")
         layers.append(Residual((Linear(1),), (embedded,)))
         return Network({"x": (), "y": ()}, layers, init=init, weight=Spectral())
 
@@ -133,10 +135,10 @@ class _Residual(Variant):
         return Adam(lr=lr, betas=(0, 0.9))
 
     def round(self, told: str, more: dict[str, str] | None = None) -> list[Update]:
-        judge = {"real": f"hinge(D(x{told}), 1)", "fake": f"hinge(D(fake{told}), -1)"}
+        hinge = {"real": f"hinge(D(x{told}), 1)", "fake": f"hinge(D(fake{told}), -1)"}
         fool = {"fool": f"-mean(D(fake{told}))", **(more or {})}
         return [
-            Update("D", judge, self.adam(self.lr), repeat=self.critic_steps),
+            Update("D", hinge, self.adam(self.lr), repeat=self.critic_steps),
             Update("G", fool, self.adam(self.lr_generator)),
         ]
 
@@ -169,7 +171,7 @@ class SNGAN(_Residual):
             draws={"x": image, **({"y": label} if label else {}), "z": Normal(self.latent)},
             networks={
                 "G": self.generator(image, label),
-                "D": self.judge(image, label, Xavier(), ROOT2),
+                "D": self.discriminator(image, label, Xavier(), ROOT2),
             },
             let={"fake": f"G(z{told})"},
             round=self.round(told),
@@ -247,7 +249,7 @@ class BigGAN(_Residual):
         first = Gaussian(0.02) if self.init == "gaussian" else Orthogonal()
         networks = {
             "G": self.generator(image, label, first),
-            "D": self.judge(image, label, first),
+            "D": self.discriminator(image, label, first),
         }
         if label:
             shared = (Embedding(label.classes, self.embedding),)
@@ -260,8 +262,8 @@ class BigGAN(_Residual):
             return f"G(part({z}, 0, 1), {parts})"
 
         more = {"orthogonal": f"{self.orthogonal:g} * orthogonal(G)"} if self.orthogonal else {}
-        judging, making = self.round(told, more)
-        making = making.replace(train=("G", "Y") if label else ("G",), name="G")
+        of_d, of_g = self.round(told, more)
+        of_g = of_g.replace(train=("G", "Y") if label else ("G",), name="G")
         average = f"where(step < {self.average_from}, 0, {self.average:g})"
         averaged = {name: average for name in ("G", "Y") if name in networks}
         return Spec(
@@ -274,7 +276,7 @@ class BigGAN(_Residual):
             },
             networks=networks,
             let={"fake": made("z")},
-            round=[judging, making],
+            round=[of_d, of_g],
             steps=self.steps,
             ema=averaged,
             tasks={
@@ -303,7 +305,7 @@ class SNGANCIFAR10(SNGAN):
     name = "sngan-cifar10"
 
     width: int = 256
-    judge_width: int = 128
+    discriminator_width: int = 128
     steps: int = 50_000
 
 
@@ -313,7 +315,7 @@ class SAGANImageNet128(SAGAN):
     name = "sagan-imagenet128"
 
     width: int = 1024
-    judge_width: int = 1024
+    discriminator_width: int = 1024
     attention: int = 32
     batch: int = 256
     steps: int = 1_000_000
@@ -325,7 +327,7 @@ class BigGANCIFAR10(BigGAN):
     name = "biggan-cifar10"
 
     width: int = 256
-    judge_width: int = 256
+    discriminator_width: int = 256
     chunk: int = 32
     embedding: int = 128
     init: Literal["orthogonal", "gaussian"] = "gaussian"
@@ -345,7 +347,7 @@ class BigGANImageNet128(BigGAN):
     name = "biggan-imagenet128"
 
     width: int = 1536
-    judge_width: int = 1536
+    discriminator_width: int = 1536
     chunk: int = 20
     embedding: int = 128
     average: float = 0.9999

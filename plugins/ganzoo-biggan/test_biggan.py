@@ -20,7 +20,7 @@ from ganzoo.spec.layers.weights import weight_of
 from ganzoo.testing import noise
 from ganzoo_biggan import SAGAN, SNGAN, BigGAN, ganzoo_variants
 
-SMALL: dict[str, Any] = {"width": 8, "judge_width": 8, "batch": 4, "conditional": True}
+SMALL: dict[str, Any] = {"width": 8, "discriminator_width": 8, "batch": 4, "conditional": True}
 MORE: dict[Any, dict[str, Any]] = {
     SNGAN: {"latent": 5},
     SAGAN: {"latent": 5, "attention": 8},
@@ -219,12 +219,12 @@ PUBLISHED = {
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_presets_have_as_many_weights_as_the_authors_networks(name: str) -> None:
     [variant] = [found for found in ganzoo_variants() if found.name == name]
-    size, classes, generator, judge = PUBLISHED[name]
+    size, classes, generator, discriminator = PUBLISHED[name]
     fields = {"image": Image((3, size, size)), "label": Label(classes)}
     nets = build(variant().spec(ganzoo.Fields(fields=fields)))
     counts = {net: parameter_count(value) / 1e6 for net, value in nets.items()}
     assert counts["G"] + counts.get("Y", 0) == pytest.approx(generator, rel=0.02)
-    assert counts["D"] == pytest.approx(judge, rel=0.04)
+    assert counts["D"] == pytest.approx(discriminator, rel=0.04)
 
 
 def test_other_sizes_are_refused() -> None:

@@ -84,14 +84,14 @@ def test_what_is_added_ends_at_black_and_white() -> None:
 
 
 @pytest.mark.parametrize("channels, size", SIZES)
-def test_patches_are_judged_one_by_one(channels: int, size: int) -> None:
+def test_patches_are_scored_one_by_one(channels: int, size: int) -> None:
     made = spec(size, channels, width=4, patches=True)
     nets = build(made)
     side = 4 if size == 8 else sides(Image((channels, size, size)))[-2]
     assert nets["DA"].leaves[""] == nets["DB"].leaves[""] == (1, side, side)
 
 
-def test_judges_of_patches_compare_no_images() -> None:
+def test_discriminators_of_patches_compare_no_images() -> None:
     """Batch norm would hide from them what all painted images have in common."""
     for patches in (False, True):
         kinds = {
@@ -102,7 +102,7 @@ def test_judges_of_patches_compare_no_images() -> None:
         assert ("layer_norm" in kinds, "batch_norm" in kinds) == (patches, not patches)
 
 
-def test_judges_may_be_wider_than_generators() -> None:
+def test_discriminators_may_be_wider_than_generators() -> None:
     def first(name: str, **settings) -> int:
         layers = [layer for _, layer in spec(width=4, **settings).networks[name].walk()]
         return next(layer.channels for layer in layers if isinstance(layer, Conv))

@@ -93,7 +93,7 @@ class R3GAN(Variant):
         let["real"] = f"D({seen.format('x')}{told})"
         let["made"] = f"D({seen.format('fake')}{told})"
         adam = Adam(lr="lr", betas=(0, follow(0.9, 0.99)))
-        judge = {
+        relative = {
             "relative": "mean(softplus(made - real))",
             "r1": "gamma / 2 * mean(squared_norm(grad(real, x)))",
             "r2": "gamma / 2 * mean(squared_norm(grad(made, fake)))",
@@ -108,7 +108,7 @@ class R3GAN(Variant):
             },
             let=let,
             round=[
-                Update("D", judge, adam),
+                Update("D", relative, adam),
                 Update("G", {"relative": "mean(softplus(real - made))"}, adam),
             ],
             steps=self.steps,

@@ -175,7 +175,7 @@ def test_a_round_is_that_of_a_plain_loop(settings: dict[str, Any]) -> None:
         gamma, p = (b + (a - b) / 2 * (1 + math.cos(math.pi * t)) for a, b in ((2, 0.2), (0, 0.8)))
         y = drawn.get("y")
 
-        def judged(w: Any, x: Tensor, of: str, p: float = p, y: Any = y) -> Tensor:
+        def logits(w: Any, x: Tensor, of: str, p: float = p, y: Any = y) -> Tensor:
             seen = augmented(x, p, drawn, of) if "augment" in settings else x
             return Paper(w).discriminator(seen, y, widths)
 
@@ -185,13 +185,13 @@ def test_a_round_is_that_of_a_plain_loop(settings: dict[str, Any]) -> None:
             x, fake = drawn["x"].clone(), Paper(copies["G"]).generator(drawn["z"], y, widths)
             if name == "D":
                 x, fake = x.requires_grad_(), fake.detach().requires_grad_()
-                real, made = judged(copies["D"], x, "x"), judged(copies["D"], fake, "fake")
+                real, made = logits(copies["D"], x, "x"), logits(copies["D"], fake, "fake")
                 loss = F.softplus(made - real).mean()
                 for score, image in ((real, x), (made, fake)):
                     [slope] = torch.autograd.grad(score.sum(), image, create_graph=True)
                     loss = loss + gamma / 2 * slope.square().sum((1, 2, 3)).mean()
             else:
-                real, made = judged(copies["D"], x, "x"), judged(copies["D"], fake, "fake")
+                real, made = logits(copies["D"], x, "x"), logits(copies["D"], fake, "fake")
                 loss = F.softplus(real - made).mean()
             wanted = torch.autograd.grad(loss, list(copies[name].values()))
             largest = max(g.abs().max().item() for g in wanted)
@@ -219,7 +219,7 @@ def test_r1_and_r2_of_a_linear_critic(batch: int, through: int) -> None:
         assert run.losses()[term] == pytest.approx(wanted, rel=1e-5)
 
 
-def test_images_are_judged_in_pairs() -> None:
+def test_images_are_compared_in_pairs() -> None:
     """Equal scores cost ln 2 either way, and it matters which fake meets which image."""
     run, *_ = run_of(spec(lr=1e-12))
     with torch.no_grad():

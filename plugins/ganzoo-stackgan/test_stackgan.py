@@ -378,7 +378,7 @@ def said(garment: int, colour: int, background: int) -> set[float]:
     return {float(np.float32(hash(sentence) % 2**31)) for sentence in sentences}
 
 
-def test_the_judge_learns_from_all_combinations(test_images: ganzoo.Source) -> None:
+def test_the_discriminator_learns_from_all_combinations(test_images: ganzoo.Source) -> None:
     """What lacks some could tell a garment by the colours that it never had."""
     shown = load("fashion-colours", "test")
     rows = torch.arange(len(shown))

@@ -119,9 +119,9 @@ class StyleGAN2(Variant):
         # a regularizer that acts in one of k rounds counts k-fold, and the optimizer is told
         gamma = self.gamma or 0.0002 * size * size / self.batch
         r1 = f"{16 * gamma / 2:g} * mean(squared_norm(grad(real, x)))"
-        judge = {"fake": "mean(softplus(made))", "real": "mean(softplus(-real))"}
+        logistic = {"fake": "mean(softplus(made))", "real": "mean(softplus(-real))"}
         round = [
-            Update("D", judge, self.adam(16)),
+            Update("D", logistic, self.adam(16)),
             Update("D", {"r1": r1}, Shared("D"), every=16, name="D_reg"),
             Update(["M", "S"], {"fool": "mean(softplus(-made))"}, self.adam(4), name="G"),
         ]

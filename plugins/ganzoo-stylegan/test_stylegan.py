@@ -229,7 +229,7 @@ class Round:
     def fake(self, m: dict[str, Tensor], s: dict[str, Tensor], ws: Tensor | None = None) -> Tensor:
         return Paper(s).synthesis(self.styles(m) if ws is None else ws, self.drawn["n"], 16)
 
-    def judged(self, d: dict[str, Tensor], x: Tensor, of: str) -> Tensor:
+    def logits(self, d: dict[str, Tensor], x: Tensor, of: str) -> Tensor:
         if self.settings.get("ada"):
             [chance] = [v for n, v in self.drawn.items() if n.startswith(f"ada({of}")]
             x = ada(x, self.state["p"], chance=chance)
@@ -238,16 +238,16 @@ class Round:
     def loss(self, update: str, w: dict[str, dict[str, Tensor]]) -> Tensor:
         x = self.drawn["x"]
         if update == "D":
-            made = self.judged(w["D"], self.fake(w["M"], w["S"]), "fake")
-            return F.softplus(made).mean() + F.softplus(-self.judged(w["D"], x, "x")).mean()
+            made = self.logits(w["D"], self.fake(w["M"], w["S"]), "fake")
+            return F.softplus(made).mean() + F.softplus(-self.logits(w["D"], x, "x")).mean()
         if update == "D_reg":
             x = x.clone().requires_grad_()
-            self.real = self.judged(w["D"], x, "x")
+            self.real = self.logits(w["D"], x, "x")
             [slope] = torch.autograd.grad(self.real.sum(), x, create_graph=True)
             gamma = 0.0002 * 16 * 16 / 4
             return 16 * gamma / 2 * slope.square().sum((1, 2, 3)).mean()
         if update == "G":
-            return F.softplus(-self.judged(w["D"], self.fake(w["M"], w["S"]), "fake")).mean()
+            return F.softplus(-self.logits(w["D"], self.fake(w["M"], w["S"]), "fake")).mean()
         ws = self.styles(w["M"])
         fake = self.fake(w["M"], w["S"], ws)
         pixels = self.drawn["noise"] / (16 * 16) ** 0.5

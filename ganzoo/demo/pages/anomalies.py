@@ -70,7 +70,7 @@ def score(
     is strange, the last two null where the model has none.
     """
     loaded = registry.model(model, fits)
-    return _judged(loaded, _uploaded(loaded, picture))
+    return _scored(loaded, _uploaded(loaded, picture))
 
 
 def score_drawing(
@@ -86,7 +86,7 @@ def score_drawing(
     known = examples.of(registry.entry(model), draw)
     dark = not len(known) or float(np.median(known[:, :, 0])) < 0.5
     inked = _inked(drawing, draw.size, dark)
-    return _judged(loaded, loaded.seen(inked, draw))
+    return _scored(loaded, loaded.seen(inked, draw))
 
 
 def score_many(
@@ -168,7 +168,7 @@ def _uploaded(model: Model, picture: Any) -> Tensor:
     return inputs.seen(model, image_of(model.spec, _name(model)), picture)
 
 
-def _judged(model: Model, seen: Tensor) -> tuple[str, dict[str, Any], str, Any, Any]:
+def _scored(model: Model, seen: Tensor) -> tuple[str, dict[str, Any], str, Any, Any]:
     name = _name(model)
     found = model.score(seen, task=name, maps=model.spec.tasks[name].map is not None)
     value, threshold = float(found.values[0]), found.threshold
@@ -356,7 +356,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
         some = examples.of(entry, image_of(entry.spec, _task(entry.spec) or ""))
         paths = outputs.each(some)
         loaded = registry.model(name)
-        first = _judged(loaded, _uploaded(loaded, paths[0])) if paths else [None] * 5
+        first = _scored(loaded, _uploaded(loaded, paths[0])) if paths else [None] * 5
         return (
             _facts(entry.spec, entry.data, registry.model(name)),
             gr.Gallery(paths),

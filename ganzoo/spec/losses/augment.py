@@ -1,4 +1,4 @@
-"""Augmentations that are added to a Spec: what its discriminators judge is augmented first.
+"""Augmentations that are added to a Spec: what its discriminators see is augmented first.
 
 Real images and fakes are treated alike, in the updates of both players, so that the discriminator
 never learns what was done to them and the generator learns through it (arXiv:2006.10738,
@@ -32,12 +32,12 @@ class Augmented(NamedTuple):
 
 
 class Augmentation(Frozen):
-    """What is done to images before they are judged.
+    """What is done to images before a discriminator sees them.
 
     Args:
         name: `diffaugment`, or `ada`, whose steps are each taken with a probability.
         p: of ada: this probability in place of one that follows the discriminator.
-        target: of ada: the mean sign of the verdicts on real images that the probability seeks.
+        target: of ada: the mean sign of the outputs for real images that the probability seeks.
         images: of ada: over how many images it could go from 0 to 1.
     """
 
@@ -88,12 +88,12 @@ class Augmentation(Frozen):
         return cls(name=name, **given)
 
     def apply(self, spec: Spec) -> Spec:
-        """`spec` with its discriminators judging augmented images: an ordinary Spec.
+        """`spec` with discriminators that see augmented images: an ordinary Spec.
 
         Tasks stay as they are.
 
         Raises:
-            SpecError: no network judges images, or a probability cannot follow its verdicts.
+            SpecError: no discriminator sees images, or a probability cannot follow its outputs.
         """
         return self.applied(spec).spec
 
@@ -111,20 +111,22 @@ PAIRED = ("mse", "l1", "distance", "contrastive", "infonce", "dot")
 class _Augmenting:
     def __init__(self, spec: Spec, what: Augmentation) -> None:
         self.spec, self.what = spec, what
-        self.places = {judge: places for judge in _judges(spec) if (places := _images(spec, judge))}
+        self.places = {
+            net: places for net in _discriminators(spec) if (places := _images(spec, net))
+        }
         self.probability: dict[str, str] = {}
-        """What stands for the probability of each judge."""
+        """The expression of the probability, by discriminator."""
         self.states: dict[str, State] = {}
         self.renamed: dict[str, str] = {}
 
     def carry_out(self) -> Augmented:
         spec = self.spec
         if not self.places:
-            self._refuse("has no discriminator that judges images which another network makes")
+            self._refuse("has no discriminator that sees images which another network makes")
         self._check_pairs()
         if self.what.name == "ada":
-            for judge in self.places:
-                self.probability[judge] = self._follow(judge)
+            for net in self.places:
+                self.probability[net] = self._follow(net)
         affected = [name for name, text in spec.let.items() if self._changed(text)]
         kept = {part for task in spec.tasks.values() for _, text in task.expressions
                 for part in spec.names_in(text)}  # fmt: skip
@@ -156,7 +158,7 @@ class _Augmenting:
         return Augmented(made, tuple(self._said(made)))
 
     def _check_pairs(self) -> None:
-        """Refuse where what a judge sees in two images is compared, pair by pair."""
+        """Refuse where the outputs for two images are compared, pair by pair."""
         for stage in self.spec.stages:
             for update in stage.updates:
                 for text in update.minimize.values():
@@ -174,17 +176,17 @@ class _Augmenting:
                             )
 
     def _said(self, made: Spec) -> Iterator[str]:
-        for judge in self.places:
-            seen = self._image(ex.Name("images"), judge)
-            yield f"{judge} judges {seen}, of data and of fakes"
+        for net in self.places:
+            seen = self._image(ex.Name("images"), net)
+            yield f"{net} sees {seen}, of data and of fakes"
         for name in self.states:
             [(_, text)] = made.state[name].expressions()
             yield f"every 4 rounds the probability {name} becomes {text}"
 
     # ------------------------------------------------------------------------ probability
 
-    def _follow(self, judge: str) -> str:
-        """The probability of a judge's augmentations, and the state that it is."""
+    def _follow(self, net: str) -> str:
+        """The probability that images of a discriminator are augmented, as an expression."""
         if self.what.p is not None:
             return str(ex.Number(self.what.p))
         fixed = "give a probability: ada,p=0.2"
@@ -193,31 +195,31 @@ class _Augmenting:
         centre, real = 0.0, None
         first = next(iter(self.spec.stages))
         for update in first.updates:
-            if judge not in update.train:
+            if net not in update.train:
                 continue
             if update.distance:
-                self._refuse(f"has the critic {judge}, whose zero means nothing; {fixed}")
+                self._refuse(f"has the critic {net}, whose zero means nothing; {fixed}")
             for text in update.minimize.values():
                 for node in self._nodes(text):
-                    if isinstance(node, ex.Call) and node.name == judge and not node.output:
-                        real = real or (None if self._made(node, judge) else node)
+                    if isinstance(node, ex.Call) and node.name == net and not node.output:
+                        real = real or (None if self._made(node, net) else node)
                     if isinstance(node, ex.Binary) and node.operator == "-":
-                        sides = [self._verdict(side, judge) for side in (node.left, node.right)]
+                        sides = [self._is_output(side, net) for side in (node.left, node.right)]
                         if all(sides):
                             self._refuse(
-                                f"compares the verdicts of {judge}, whose zero then means "
+                                f"compares the outputs of {net}, whose zero then means "
                                 f"nothing; {fixed}"
                             )
                     if isinstance(node, ex.Call) and node.name == "mse":
-                        verdict, target = node.arguments
-                        if self._verdict(verdict, judge) and target == ex.Number(1):
+                        output, target = node.arguments
+                        if self._is_output(output, net) and target == ex.Number(1):
                             centre = 0.5  # halfway to the fakes' target
         if real is None:
-            self._refuse(f"shows {judge} no image of the data; {fixed}")
-        verdict = f"{real} - {centre:g}" if centre else f"{real}"
-        name = self._free("p" if len(self.places) == 1 else f"p_{judge}")
+            self._refuse(f"shows {net} no image of the data; {fixed}")
+        output = f"{real} - {centre:g}" if centre else f"{real}"
+        name = self._free("p" if len(self.places) == 1 else f"p_{net}")
         step = f"4 * batch / {self.what.images:g}"
-        sure = f"sign(mean(sign({verdict})) - {self.what.target:g})"
+        sure = f"sign(mean(sign({output})) - {self.what.target:g})"
         self.states[name] = Running(f"maximum(0, {name} + {step} * {sure})", every=4)
         return name
 
@@ -226,20 +228,20 @@ class _Augmenting:
         for part in self.spec.with_lets(text):
             yield from ex.walk(ex.parse(part))
 
-    def _verdict(self, node: ex.Expression, judge: str) -> bool:
+    def _is_output(self, node: ex.Expression, net: str) -> bool:
         found = self.spec.meaning(str(node))
-        return isinstance(found, ex.Call) and found.name == judge
+        return isinstance(found, ex.Call) and found.name == net
 
-    def _made(self, call: ex.Call, judge: str) -> bool:
-        """Whether what a judge sees comes from another network, or is put beside a stranger."""
-        names = {n for place in self.places[judge] for n in self.spec.names_in(
+    def _made(self, call: ex.Call, net: str) -> bool:
+        """Whether the images of a call come from another network, or are rolled along the batch."""
+        names = {n for place in self.places[net] for n in self.spec.names_in(
             str(call.arguments[place]))}  # fmt: skip
         return bool(names & {*self.spec.networks, "roll"})
 
     # -------------------------------------------------------------------------- rewriting
 
     def _changed(self, text: str) -> bool:
-        """Whether the judges' calls stand in it, also in its lets."""
+        """Whether it calls a discriminator, directly or through a let."""
         return any(str(node) != str(self._own(node)) for node in self._nodes(text))
 
     def _own(self, node: ex.Expression) -> ex.Expression:
@@ -263,42 +265,42 @@ class _Augmenting:
                 for place in self.places[name]:
                     parts[place] = self._image(parts[place], name)
                 return ex.Call(name, tuple(parts), output, average)
-            case ex.Call(name, (ex.Name(judge), *rest)) if judge in self.places:
-                return self._with_network(name, judge, rest)
+            case ex.Call(name, (ex.Name(net), *rest)) if net in self.places:
+                return self._with_network(name, net, rest)
             case ex.Call(name, arguments, output, average):
                 return ex.Call(name, tuple(map(self._write, arguments)), output, average)
             case _:
                 return node
 
-    def _with_network(self, name: str, judge: str, rest: list[ex.Expression]) -> ex.Expression:
-        """A function that takes a judge itself: a penalty on its slope, or on its weights."""
+    def _with_network(self, name: str, net: str, rest: list[ex.Expression]) -> ex.Expression:
+        """A function of a discriminator itself: a penalty on its gradient, or on its weights."""
         function = vocabulary.function(name)
         rest = [*map(self._write, rest)]
-        whole = ex.Call(name, (ex.Name(judge), *rest))
+        whole = ex.Call(name, (ex.Name(net), *rest))
         if function is not None and function.weights:
             return whole
-        if name not in ("r1", "gradient_penalty") or self.places[judge] != (0,):
-            self._refuse(f"hands {judge} to {name}, of which it is not known what it judges")
+        if name not in ("r1", "gradient_penalty") or self.places[net] != (0,):
+            self._refuse(f"passes {net} to {name}, which may call it with any images")
 
         def seen(value: ex.Expression) -> ex.Expression:
             if not isinstance(value, ex.Several):
-                return self._image(value, judge)
+                return self._image(value, net)
             first, *others = value.items
-            return ex.Several((self._image(first, judge), *others))
+            return ex.Several((self._image(first, net), *others))
 
-        if name == "gradient_penalty":  # between what is judged
-            return ex.Call(name, (ex.Name(judge), seen(rest[0]), seen(rest[1]), *rest[2:]))
+        if name == "gradient_penalty":  # between augmented images
+            return ex.Call(name, (ex.Name(net), seen(rest[0]), seen(rest[1]), *rest[2:]))
         # with respect to the image, and not to what was made of it
         image, *given = rest
         told = tuple(part for value in given for part in
                      (value.items if isinstance(value, ex.Several) else (value,)))  # fmt: skip
         if isinstance(image, ex.Several):
-            self._refuse(f"takes r1 of {judge} at several values at once")
-        slope = ex.Call(ex.GRADIENT, (ex.Call(judge, (seen(image), *told)), image))
+            self._refuse(f"takes r1 of {net} at several values at once")
+        slope = ex.Call(ex.GRADIENT, (ex.Call(net, (seen(image), *told)), image))
         return ex.Call("mean", (ex.Call("squared_norm", (slope,)),))
 
-    def _image(self, image: ex.Expression, judge: str) -> ex.Expression:
-        chance = self.probability.get(judge)
+    def _image(self, image: ex.Expression, net: str) -> ex.Expression:
+        chance = self.probability.get(net)
         more = (ex.parse(chance),) if chance else ()
         return ex.Call(self.what.name, (image, *more))
 
@@ -332,21 +334,21 @@ class _Augmenting:
         )
 
 
-def _judges(spec: Spec) -> Iterator[str]:
-    """The networks that are asked by an update of others what they say of its work."""
+def _discriminators(spec: Spec) -> Iterator[str]:
+    """The trained networks that losses of other networks call with what those make."""
     learning: dict[str, set[str]] = {}
     for stage in spec.stages:
         for update in stage.updates:
             for name in update.train:
                 learning.setdefault(name, set()).add(update.name)
-    for judge in spec.networks:
+    for net in spec.networks:
         for stage in spec.stages:
             for update in stage.updates:
-                trained = {*update.train} - {judge}
-                if judge in update.train or judge not in learning:
+                trained = {*update.train} - {net}
+                if net in update.train or net not in learning:
                     continue
-                if any(_depends(spec, call, trained) for call in _calls(spec, update, judge)):
-                    yield judge
+                if any(_depends(spec, call, trained) for call in _calls(spec, update, net)):
+                    yield net
                     break
             else:
                 continue
@@ -365,8 +367,8 @@ def _depends(spec: Spec, call: ex.Call, networks: set[str]) -> bool:
     return bool({name for part in call.arguments for name in spec.names_in(str(part))} & networks)
 
 
-def _images(spec: Spec, judge: str) -> tuple[int, ...]:
-    """The arguments of a judge that are images: somewhere they come from the data alone."""
+def _images(spec: Spec, net: str) -> tuple[int, ...]:
+    """The arguments of a discriminator that are images: in some call they are the data alone."""
     found: set[int] = set()
     drawn = {name for name, draw in spec.draws.items() if isinstance(draw, Image)}
 
@@ -378,13 +380,13 @@ def _images(spec: Spec, judge: str) -> tuple[int, ...]:
     for _, text in spec.expressions():
         for node in ex.walk(ex.parse(text)):
             match node:
-                case ex.Call(name, arguments) if name == judge:
+                case ex.Call(name, arguments) if name == net:
                     for place, argument in enumerate(arguments):
                         look(place, argument)
-                case ex.Call(_, (ex.Name(name), ex.Several(items), *_)) if name == judge:
+                case ex.Call(_, (ex.Name(name), ex.Several(items), *_)) if name == net:
                     for place, argument in enumerate(items):
                         look(place, argument)
-                case ex.Call(_, (ex.Name(name), argument, *_)) if name == judge:
+                case ex.Call(_, (ex.Name(name), argument, *_)) if name == net:
                     look(0, argument)
                 case _:
                     pass
