@@ -105,7 +105,7 @@ class Loop:
             x, z = self.batch(), self.noise()
             with torch.set_grad_enabled(step == game.steps - 1):
                 fake = self.call(self.G, z)
-            self.learn(self.weights_d, self.adam_d, self.loss_of_d(x, fake.detach()))
+            self.learn(self.weights_d, self.adam_d, self.judge_loss(x, fake.detach()))
         if game.loss == "bce":
             loss = F.softplus(-self.call(self.D, fake)).mean()
         elif game.loss == "wasserstein":
@@ -118,7 +118,7 @@ class Loop:
         with torch.no_grad():
             torch._foreach_lerp_(self.averages, self.weights_g, 1e-3)
 
-    def loss_of_d(self, x: Tensor, fake: Tensor) -> Tensor:
+    def judge_loss(self, x: Tensor, fake: Tensor) -> Tensor:
         game = self.game
         if game.loss == "bce":
             real, false = self.call(self.D, x), self.call(self.D, fake)

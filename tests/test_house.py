@@ -317,7 +317,7 @@ KEEPERS = {
 
 
 def test_old_words_are_gone() -> None:
-    folders = ("ganzoo", "plugins", "spaces", "scripts", "benchmarks", "docs", "tests")
+    folders = ("ganzoo", "plugins", "spaces", "scripts", "docs", "tests")
     kinds = {".py", ".md", ".yaml", ".yml", ".js", ".css", ".html", ".ipynb", ".jsonl", ".toml"}
     paths = [path for folder in folders for path in (ROOT / folder).rglob("*")]
     paths += [ROOT / "README.md", *ROOT.glob("model_cards/*/README.md")]
