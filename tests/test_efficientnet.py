@@ -117,5 +117,5 @@ def test_its_distances_are_not_called_fid(monkeypatch) -> None:
         "fd_efficientnet_lite0", "kd_efficientnet_lite0", "precision", "recall", "density",
         "coverage",
     }  # fmt: skip
-    assert report.title_of("fd_efficientnet_lite0", found) == "FD (EfficientNet-Lite0)"
+    assert report.title_of("fd_efficientnet_lite0") == "FD (EfficientNet-Lite0)"
     assert report.title_of("fid") == "fid" and report.title_of("to_b_l1") == "to b l1"

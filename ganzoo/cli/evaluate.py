@@ -110,7 +110,7 @@ def _figures(found: Any) -> None:
     for name, figure in found.figures.items():
         beside = ", ".join(f"{key} {value:.4g}" for key, value in figure.references.items())
         table.add_row(
-            title_of(name, found),
+            title_of(name),
             f"{figure.value:.4g}",
             figure.way,
             beside,

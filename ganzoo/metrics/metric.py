@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CORE = (
     "distributions",
+    "general",
     "class_balance",
     "modes",
     "attributes",

@@ -179,12 +179,18 @@ def parse(data: Any) -> Report:
     )
 
 
-def title_of(name: str, report: Report | None = None) -> str:
+NETS = {"efficientnet_lite0": "EfficientNet-Lite0"}
+"""How names of figures spell the feature extractors that know nothing of the data."""
+
+
+def title_of(name: str) -> str:
     """What people call a figure: "FD (EfficientNet-Lite0)" for `fd_efficientnet_lite0`."""
     word, _, features = name.partition("_")
-    extractor = report.feature_extractor["name"] if report and report.feature_extractor else ""
+    net = NETS.get(features, features.replace("_", "-"))
     if word in ("fd", "kd") and features:
-        return f"{word.upper()} ({extractor or features.replace('_', '-')})"
+        return f"{word.upper()} ({net})"
+    if features in NETS:
+        return f"{word} ({net})"
     return name.replace("_", " ")
 
 

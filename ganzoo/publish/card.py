@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.metrics.report import Report, title_of
+from ganzoo.metrics.report import NETS, Report, title_of
 from ganzoo.models.config import ModelConfig, SelectionFacts, StartFacts
 from ganzoo.models.model import Model
 from ganzoo.nn.build import parameter_count
@@ -141,18 +141,24 @@ def _results(report: Report, task: str) -> list[EvalResult]:
             dataset_name=report.data,
             dataset_split=report.split,
             metric_type=key,
-            metric_name=f"{title_of(key, report)}: {_named(figure.about, report)}",
+            metric_name=f"{title_of(key)}: {_named(figure.about, report)}",
             metric_value=figure.value,
             metric_args={
                 "real": figure.real,
                 "generated": figure.generated,
                 "seed": report.seed,
-                **by,
+                **_net(key, by),
                 **({"references": dict(figure.references)} if figure.references else {}),
             },
         )
         for key, figure in report.figures.items()
     ]
+
+
+def _net(figure: str, by: dict[str, str]) -> dict[str, str]:
+    """Whose features a figure is of: those of the data's extractor, `by`, unless it names a net."""
+    named = [net for word, net in NETS.items() if figure.endswith(word)]
+    return {"feature extractor": named[0]} if named else by
 
 
 def _named(about: str, report: Report) -> str:
@@ -271,7 +277,7 @@ def _figures(report: Report, name: str) -> str:
     for key, figure in report.figures.items():
         beside = ", ".join(f"{word} {value:.4g}" for word, value in figure.references.items())
         rows.append(
-            f"| {title_of(key, report)} | **{figure.value:.4g}** | {beside} "
+            f"| {title_of(key)} | **{figure.value:.4g}** | {beside} "
             f"| {_named(figure.about, report)}{f' ({figure.way})' if figure.way else ''} |"
         )
     real = max(figure.real for figure in report.figures.values())
