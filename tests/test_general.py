@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import ganzoo
+from ganzoo.errors import MetricError
 from ganzoo.metrics import efficientnet, evaluate, general, report
 from ganzoo.publish import card
 
@@ -44,10 +45,12 @@ def test_colour_images_get_a_second_opinion() -> None:
 
 
 def test_grey_images_and_models_that_draw_nothing_do_not() -> None:
-    assert not measured("dcgan-mnist").figures
-    assert not measured("classifier-avatars").figures
+    for model in ("dcgan-mnist", "classifier-avatars"):
+        with pytest.raises(MetricError, match="has a metric"):
+            measured(model)
 
 
 def test_nor_anything_where_no_net_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(efficientnet, "installed", lambda: None)
-    assert not measured("dcgan-avatars").figures
+    with pytest.raises(MetricError, match="has a metric"):
+        measured("dcgan-avatars")
