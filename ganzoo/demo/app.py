@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
@@ -17,8 +14,9 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 import gradio as gr
 import torch
 from gradio.events import api
+from starlette.middleware import Middleware
 
-from ganzoo.demo import theme
+from ganzoo.demo import starting, temporary_files, theme
 from ganzoo.demo.endpoints import WAITING, guard
 from ganzoo.demo.examples import Examples
 from ganzoo.demo.live_training import MOST_SECONDS, LiveTraining
@@ -33,6 +31,7 @@ from ganzoo.demo.pages import (
     train,
     translate,
 )
+from ganzoo.demo.request_limits import HOUR, RequestLimits
 
 PAGES: tuple[ModuleType, ...] = (generate, text, anomalies, encode, translate, inspect)
 """The pages of models. A page that fits no model is left out."""
@@ -44,7 +43,7 @@ HEAD = (
 DATA = ("digits",)
 """What is trained on where nothing else is asked for: it comes with ganzoo."""
 MAX_FILE = "5mb"
-KEPT = 3600
+KEPT = int(HOUR)
 """Seconds after which files that the app wrote are removed."""
 
 
@@ -66,7 +65,7 @@ def build(
     Raises:
         UnknownNameError, StoreError, SpecError: one of the models is none.
     """
-    _own_folder()
+    temporary_files.claim()
     registry = ModelRegistry(models, bundled=bundled)
     examples = Examples(registry)
     live = LiveTraining([*dict.fromkeys([*data, *DATA])], seconds)
@@ -113,14 +112,20 @@ def launch(
         host: of which network; by default only this machine reaches it.
         port: by default the first free one from 7860 on.
         options: what else `gradio.Blocks.launch` takes.
+
+    Raises:
+        OSError: the port is not free. GanzooError: the server does not come up; says why.
     """
+    temporary_files.end_on_signals()
     os.environ.setdefault("GANZOO_OFFLINE", "1")
     # two requests at once, and something left for who trains
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
-    return app.launch(
-        server_name=host,
-        server_port=port,
+    return starting.launched(
+        app,
+        host=host,
+        port=port,
         share=False,
+        app_kwargs={"middleware": [Middleware(RequestLimits)]},
         theme=theme.theme(),
         css=theme.CSS,
         max_file_size=MAX_FILE,
@@ -131,11 +136,3 @@ def launch(
         pwa=False,
         **options,
     )
-
-
-def _own_folder() -> None:
-    """A fresh folder for the files of this process, which no other app of Gradio shares."""
-    if os.environ.get("GANZOO_DEMO_PROCESS") != str(os.getpid()):
-        place = tempfile.mkdtemp(prefix="ganzoo-demo-")
-        os.environ |= {"GANZOO_DEMO_PROCESS": str(os.getpid()), "GRADIO_TEMP_DIR": place}
-        atexit.register(shutil.rmtree, place, ignore_errors=True)

@@ -21,6 +21,8 @@ from ganzoo.spec.draws import Image, Label
 
 MOST_PIXELS = 25_000_000
 """Pixels of a picture that is read; more are refused before they are decoded."""
+MOST_PIXELS_TOGETHER = 60_000_000
+"""Pixels of all pictures of one request, which holds a place while they are decoded."""
 MOST_LETTERS = 500
 """Characters of a sentence."""
 MOST_FILES = 100
@@ -96,11 +98,30 @@ def one_of(word: str, value: Any, allowed: Sequence[str]) -> str:
     return value
 
 
-def seen(model: Model, draw: Image, path: Any, what: str = "picture") -> Tensor:
+class Work:
+    """The pixels that one request may still have decoded."""
+
+    def __init__(self, pixels: int = MOST_PIXELS_TOGETHER) -> None:
+        self.most = self.left = pixels
+
+    def take(self, pixels: int) -> None:
+        """Count a picture; DataError where it is too much."""
+        if pixels > self.left:
+            raise DataError(
+                f"{pixels:,} pixels; all pictures of one request have at most "
+                f"{self.most // 1_000_000} million together. Send it by itself, or make it smaller"
+            )
+        self.left -= pixels
+
+
+def seen(
+    model: Model, draw: Image, path: Any, what: str = "picture", work: Work | None = None
+) -> Tensor:
     """The picture in an uploaded file as a model sees it: float32 (1, c, h, w) in [0, 1].
 
     Args:
         draw: the image of the model's Spec that it is for. what: how errors call it.
+        work: what the request may still have decoded; by default that of one picture.
 
     Raises:
         DataError: no file, no picture, or one too large to be read.
@@ -120,6 +141,8 @@ def seen(model: Model, draw: Image, path: Any, what: str = "picture") -> Tensor:
                 )
             if max(width, height) > 200 * min(width, height):
                 raise DataError(f"{width:,} x {height:,} pixels: hardly a picture")
+            if work is not None:
+                work.take(width * height)
             pixels = model.preprocessing.decoded(image, draw.shape)
     except PictureError as error:
         # the path on the server is private

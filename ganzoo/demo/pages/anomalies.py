@@ -16,7 +16,7 @@ from torch import Tensor
 from ganzoo import pictures
 from ganzoo.demo import inputs, outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
-from ganzoo.demo.examples import Examples
+from ganzoo.demo.examples import NEXT, Examples, Shown
 from ganzoo.demo.model_registry import ModelRegistry
 from ganzoo.errors import DataError, GanzooError
 from ganzoo.models.inference import Scored, write_csv
@@ -94,9 +94,10 @@ def score_many(
 ) -> tuple[list[list[Any]], str, str | None]:
     """How strange many pictures are, at most 100.
 
-    pictures: files. Returns the rows of a table, the strangest first: picture, score, verdict;
-    the same in the order of the files as a CSV file; and the heat maps of the twelve strangest
-    as a PNG, null where the model has none. A picture that cannot be read stops no other.
+    pictures: files, of at most 60 million pixels together. Returns the rows of a table, the
+    strangest first: picture, score, verdict; the same in the order of the files as a CSV file;
+    and the heat maps of the twelve strangest as a PNG, null where the model has none. A picture
+    that cannot be read, or is too much, stops no other.
     """
     loaded = registry.model(model, fits)
     files = pictures if isinstance(pictures, list) else [pictures] if pictures else []
@@ -108,9 +109,13 @@ def score_many(
     draw = image_of(loaded.spec, name)
     rows: list[Scored] = []
     images: list[Any] = []
+    work, known = inputs.Work(), dict[str, Any]()
     for file in files:
         try:
-            images.append(inputs.seen(loaded, draw, file).numpy())
+            # a file that is named again is not decoded again
+            if (key := str(file)) not in known:
+                known[key] = inputs.seen(loaded, draw, file, work=work).numpy()
+            images.append(known[key])
             rows.append(Scored(Path(Path(file).name)))
         except GanzooError as error:
             rows.append(Scored(Path(Path(str(file)).name), error=str(error)))
@@ -296,7 +301,8 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
                         format="png", buttons=[], elem_id="strange-examples",
                         elem_classes="examples",
                     )  # fmt: skip
-                    go = gr.Button("Score it", variant="primary", elem_id="score")
+                    go = gr.Button(NEXT, variant="primary", elem_id="score")
+                    turn = gr.State(0)
                 with gr.Tab("Draw"):
                     gr.HTML(
                         html_template=CANVAS, css_template=STYLE, js_on_load=PEN,
@@ -338,7 +344,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
 
     found = [verdict, numbers, seen, again, heat]
     of_file = endpoint(score, registry)
-    on(go.click, of_file, [model, picture], found, name="score")
+    on(picture.upload, of_file, [model, picture], found, name="score")
     on(
         drawn.click, endpoint(score_drawing, registry, examples), [model, drawing], found,
         name="score_drawing", js=TAKE,
@@ -350,16 +356,25 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
     )  # fmt: skip
     then(scored, lambda: gr.Column(visible=True), [], [results])
 
+    def some(name: Any) -> tuple[list[str], Shown]:
+        """The examples of a model as files, the strange one first."""
+        loaded = registry.model(name, fits)
+        task = _name(loaded)
+
+        def flags(images: np.ndarray) -> Any:
+            return loaded.score(images.transpose(0, 2, 3, 1), task=task).is_anomaly
+
+        found = examples.with_strange(registry.entry(name), image_of(loaded.spec, task), flags)
+        return outputs.each(found.images), found
+
     def told(name: Any) -> Any:
         """Facts and examples of a model, and the first example scored."""
-        entry = registry.entry(name, fits)
-        some = examples.of(entry, image_of(entry.spec, _task(entry.spec) or ""))
-        paths = outputs.each(some)
-        loaded = registry.model(name)
+        entry, loaded = registry.entry(name, fits), registry.model(name)
+        paths, found = some(name)
         first = _scored(loaded, _uploaded(loaded, paths[0])) if paths else [None] * 5
         return (
-            _facts(entry.spec, entry.data, registry.model(name)),
-            gr.Gallery(paths),
+            _facts(entry.spec, entry.data, loaded, found),
+            gr.Gallery([*zip(paths, found.names, strict=True)]),
             paths[0] if paths else None,
             *first,
         )
@@ -369,29 +384,37 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
     on(model.change, endpoint(told), [model], all_)
 
     def taken(name: Any, event: gr.SelectData) -> Any:
-        entry = registry.entry(name, fits)
-        paths = outputs.each(examples.of(entry, image_of(entry.spec, _task(entry.spec) or "")))
+        paths, _ = some(name)
         return paths[event.index % len(paths)] if paths else None
+
+    def next_one(name: Any, number: Any) -> Any:
+        paths, _ = some(name)
+        number = number + 1 if isinstance(number, int) else 1
+        return (paths[number % len(paths)] if paths else None), number
 
     chosen = on(shown.select, taken, [model], [picture])
     then(chosen, of_file, [model, picture], found)
-    on(picture.upload, of_file, [model, picture], found)
+    then(on(go.click, next_one, [model, turn], [picture, turn]), of_file, [model, picture], found)
     return [model]
 
 
-def _facts(spec: Spec, data: str, model: Model) -> str:
-    """What the model knows as normal."""
+def _facts(spec: Spec, data: str, model: Model, found: Shown) -> str:
+    """What the model knows as normal, and how it does with what is strange to it."""
     name = _task(spec)
     assert name is not None
     task = spec.tasks[name]
     base, _, left = data.partition(",without=")
     learnt = f"It learnt from **{base}**" if base else "It says not what it learnt from"
-    classes = left.replace("+", " and ")
-    without = f", without class {classes}, which is strange to it" if left else ""
+    classes = found.strange or left.replace("+", " and ")
+    without = f", without {classes}, which is strange to it" if left else ""
     passes = (
         f" {task.quantile:.0%} of normal pictures stay below its threshold, "
         f"{model.thresholds[name]:.4g}."
         if task.quantile and name in model.thresholds
         else ""
     )
-    return f"{learnt}{without}.{passes}"
+    flagged = ""
+    if found.flagged is not None:
+        hits, of = found.flagged
+        flagged = f" Of {of} pictures of {found.strange} it flags {hits}."
+    return f"{learnt}{without}.{passes}{flagged}"

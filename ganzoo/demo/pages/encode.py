@@ -9,7 +9,7 @@ import numpy as np
 
 from ganzoo.demo import inputs, outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
-from ganzoo.demo.examples import Examples
+from ganzoo.demo.examples import NEXT, Examples
 from ganzoo.demo.model_registry import ModelRegistry
 from ganzoo.errors import TaskError
 from ganzoo.models.latents import between
@@ -121,7 +121,8 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
                 label="Examples", columns=5, height="auto", allow_preview=False, format="png",
                 buttons=[], elem_id="encode-examples", elem_classes="examples",
             )  # fmt: skip
-            go = gr.Button("Encode and decode", variant="primary", elem_id="reconstruct")
+            go = gr.Button(NEXT, variant="primary", elem_id="reconstruct")
+            turn = gr.State(0)
         with gr.Column(scale=1, min_width=320):
             pair = gr.ImageSlider(
                 label="The picture, and what came back: slide", type="filepath", format="png",
@@ -150,10 +151,9 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
 
     again, mixed = endpoint(reconstruct, registry), endpoint(mix, registry)
     wanted = [model, first, second, position]
-    on(go.click, again, [model, picture], [pair, facts], name="reconstruct")
+    on(picture.upload, again, [model, picture], [pair, facts], name="reconstruct")
     on(mixing.click, mixed, wanted, [mixture, way], name="mix")
     on(position.release, mixed, wanted, [mixture, way])
-    on(picture.upload, again, [model, picture], [pair, facts])
 
     def told(name: Any) -> Any:
         """The examples of a model, the first ones worked on already."""
@@ -174,6 +174,13 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
         paths = outputs.each(examples.of(entry, image_of(entry.spec)))
         return paths[event.index % len(paths)] if paths else None
 
+    def next_one(name: Any, number: Any) -> Any:
+        entry = registry.entry(name, fits)
+        paths = outputs.each(examples.of(entry, image_of(entry.spec)))
+        number = number + 1 if isinstance(number, int) else 1
+        return (paths[number % len(paths)] if paths else None), number
+
     chosen = on(shown.select, example, [model], [picture])
-    then(chosen, again, [model, picture], [pair, facts])
+    for event in (chosen, on(go.click, next_one, [model, turn], [picture, turn])):
+        then(event, again, [model, picture], [pair, facts])
     return [model]

@@ -8,7 +8,7 @@ import gradio as gr
 
 from ganzoo.demo import inputs, outputs
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
-from ganzoo.demo.examples import Examples
+from ganzoo.demo.examples import NEXT, Examples
 from ganzoo.demo.model_registry import ModelRegistry
 from ganzoo.spec.draws import NOISE, Image
 from ganzoo.spec.spec import Spec
@@ -97,7 +97,8 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
                 label="Examples", columns=5, height="auto", allow_preview=False, format="png",
                 buttons=[], elem_id="translate-examples", elem_classes="examples",
             )  # fmt: skip
-            go = gr.Button("Translate", variant="primary", elem_id="translate")
+            go = gr.Button(NEXT, variant="primary", elem_id="translate")
+            turn = gr.State(0)
         with gr.Column(scale=2, min_width=320), gr.Row():
             looks: dict[str, Any] = {
                 "interactive": False, "format": "png", "min_width": 96,
@@ -110,8 +111,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
 
     translated = endpoint(translate, registry)
     found = [seen, there, home]
-    on(go.click, translated, [model, picture, to], found, name="translate")
-    on(picture.upload, translated, [model, picture, to], found)
+    on(picture.upload, translated, [model, picture, to], found, name="translate")
 
     def some(name: Any, to: Any) -> list[str]:
         entry = registry.entry(name, fits)
@@ -137,8 +137,15 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
     then(on(model.change, endpoint(changed), [model], [to]), tell, [model, to], told_)
     once(opened, tell, [model, to], told_)
     on(to.input, tell, [model, to], told_)
+
+    def next_one(name: Any, to: Any, number: Any) -> Any:
+        paths = some(name, to)
+        number = number + 1 if isinstance(number, int) else 1
+        return (paths[number % len(paths)] if paths else None), number
+
     chosen = on(shown.select, example, [model, to], [picture])
-    then(chosen, translated, [model, picture, to], found)
+    for event in (chosen, on(go.click, next_one, [model, to, turn], [picture, turn])):
+        then(event, translated, [model, picture, to], found)
     return [model]
 
 

@@ -1,0 +1,111 @@
+"""Serving that comes up behind proxies and on slow machines, or says why not.
+
+Gradio asks its own address before it says that it runs: through the proxy of the environment, and
+for seconds only. Here loopback and the demo's own host are never asked through a proxy, and the
+server has minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from gradio import http_server
+
+from ganzoo.errors import GanzooError
+
+PATIENCE = 180.0
+"""Seconds that the server may take until it answers."""
+ANYWHERE = ("0.0.0.0", "::", "")
+"""Hosts that mean every address of the machine, and are asked as localhost."""
+
+
+def launched(app: Any, *, host: str, port: int | None, **options: Any) -> Any:
+    """What `app.launch` returns, once the server answers.
+
+    Raises:
+        OSError: no such port is free.
+        GanzooError: the server does not come up, or does not answer.
+    """
+    _no_proxy("localhost", "127.0.0.1", "::1", *([] if host in ANYWHERE else [host]))
+    try:
+        with _patient():
+            # without _frontend Gradio does not ask its address for seconds, and we do for minutes
+            found = app.launch(server_name=host, server_port=port, _frontend=False, **options)
+    except (OSError, GanzooError):
+        raise
+    except Exception as error:
+        raise GanzooError(
+            f"the demo did not start on {host}: {type(error).__name__}: {error}. {_advice()}"
+        ) from error
+    _answers(app.local_url)
+    return found
+
+
+def _no_proxy(*hosts: str) -> None:
+    """Have these hosts asked without a proxy, by this process and its children."""
+    for name in ("no_proxy", "NO_PROXY"):
+        known = [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
+        if "*" not in known:
+            os.environ[name] = ",".join([*known, *(host for host in hosts if host not in known)])
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """Gradio's server has `PATIENCE` seconds to come up, not five."""
+    original = http_server.Server.run_in_thread
+
+    def run_in_thread(self: Any) -> None:
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        until = time.monotonic() + PATIENCE
+        while not self.started:
+            if not self.thread.is_alive():
+                raise http_server.ServerFailedToStartError("the port is taken")
+            if time.monotonic() > until:
+                raise GanzooError(
+                    f"the server did not start within {PATIENCE:.0f} seconds. {_advice()}"
+                )
+            time.sleep(0.01)
+
+    http_server.Server.run_in_thread = run_in_thread
+    try:
+        yield
+    finally:
+        http_server.Server.run_in_thread = original
+
+
+def _answers(url: str) -> None:
+    """Wait until the demo answers at its address; GanzooError where it does not."""
+    until, last = time.monotonic() + PATIENCE, ""
+    while time.monotonic() < until:
+        try:
+            status = httpx.head(url, timeout=PATIENCE, verify=False).status_code
+            if status < 500:
+                return
+            last = f"it answers {status}"
+            if status in (502, 503, 504):
+                break  # a proxy's answer, not the demo's
+        except httpx.HTTPError as error:
+            last = f"{type(error).__name__}: {error}"
+        time.sleep(0.2)
+    raise GanzooError(f"the demo runs, but {url} cannot be reached: {last}. {_advice()}")
+
+
+def _advice() -> str:
+    """What to try next: where a proxy is set, it is the likely cause."""
+    proxies = [
+        name for name in ("http_proxy", "https_proxy", "all_proxy")
+        if os.environ.get(name) or os.environ.get(name.upper())
+    ]  # fmt: skip
+    if proxies:
+        return (
+            f"The environment sets {', '.join(proxies)}: unset it, or start the demo with "
+            "NO_PROXY=localhost,127.0.0.1"
+        )
+    return "Try another port with --port, or --host 127.0.0.1"
