@@ -200,7 +200,7 @@ def test_files_of_a_killed_demo_are_swept_and_those_of_a_living_one_stay(
     finally:
         for process in processes:
             process.kill()
-            process.wait()
+            process.communicate()
 
 
 def test_a_server_that_does_not_answer_is_said_with_what_to_do(monkeypatch) -> None:
