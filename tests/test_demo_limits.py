@@ -229,6 +229,7 @@ def test_a_server_that_does_not_answer_is_said_with_what_to_do(monkeypatch) -> N
 
 def test_a_slow_machine_has_minutes_and_a_dead_server_is_noticed(monkeypatch) -> None:
     from gradio import http_server
+    from gradio.exceptions import ServerFailedToStartError
 
     from ganzoo.demo import starting
 
@@ -248,7 +249,7 @@ def test_a_slow_machine_has_minutes_and_a_dead_server_is_noticed(monkeypatch) ->
     with starting._patient():
         monkeypatch.setattr(starting.time, "monotonic", lambda: next(times))
         Slow(0.1).run_in_thread()  # a hundred seconds went by, as far as it knows
-        with pytest.raises(http_server.ServerFailedToStartError):
+        with pytest.raises(ServerFailedToStartError):
             Slow(0).run_in_thread()
     assert http_server.Server.run_in_thread is original
 

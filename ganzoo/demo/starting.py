@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 from gradio import http_server
+from gradio.exceptions import ServerFailedToStartError
 
 from ganzoo.errors import GanzooError
 
@@ -66,7 +67,7 @@ def _patient() -> Iterator[None]:
         until = time.monotonic() + PATIENCE
         while not self.started:
             if not self.thread.is_alive():
-                raise http_server.ServerFailedToStartError("the port is taken")
+                raise ServerFailedToStartError("the port is taken")
             if time.monotonic() > until:
                 raise GanzooError(
                     f"the server did not start within {PATIENCE:.0f} seconds. {_advice()}"
