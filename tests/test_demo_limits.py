@@ -204,7 +204,7 @@ def test_files_of_a_killed_demo_are_swept_and_those_of_a_living_one_stay(
 
 
 def test_a_server_that_does_not_answer_is_said_with_what_to_do(monkeypatch) -> None:
-    import httpx
+    import httpx2 as httpx
 
     from ganzoo.demo import starting
 
@@ -222,7 +222,7 @@ def test_a_server_that_does_not_answer_is_said_with_what_to_do(monkeypatch) -> N
         starting._answers("http://127.0.0.1:9/")
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
     bad = httpx.Response(502, request=httpx.Request("HEAD", "http://127.0.0.1:9/"))
-    monkeypatch.setattr(starting.httpx, "head", lambda *a, **more: bad)
+    monkeypatch.setattr(starting.httpx2, "head", lambda *a, **more: bad)
     with pytest.raises(GanzooError, match=r"it answers 502.*sets http_proxy: .*NO_PROXY="):
         starting._answers("http://127.0.0.1:9/")
 

@@ -14,7 +14,6 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 import gradio as gr
 import torch
 from gradio.events import api
-from starlette.middleware import Middleware
 
 from ganzoo.demo import starting, temporary_files, theme
 from ganzoo.demo.endpoints import WAITING, guard
@@ -125,7 +124,8 @@ def launch(
         host=host,
         port=port,
         share=False,
-        app_kwargs={"middleware": [Middleware(RequestLimits)]},
+        # as starlette.middleware.Middleware unpacks itself: class, arguments, keywords
+        app_kwargs={"middleware": [(RequestLimits, (), {})]},
         theme=theme.theme(),
         css=theme.CSS,
         max_file_size=MAX_FILE,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
+import httpx2
 from gradio import http_server
 from gradio.exceptions import ServerFailedToStartError
 
@@ -86,13 +86,13 @@ def _answers(url: str) -> None:
     until, last = time.monotonic() + PATIENCE, ""
     while time.monotonic() < until:
         try:
-            status = httpx.head(url, timeout=PATIENCE, verify=False).status_code
+            status = httpx2.head(url, timeout=PATIENCE, verify=False).status_code
             if status < 500:
                 return
             last = f"it answers {status}"
             if status in (502, 503, 504):
                 break  # a proxy's answer, not the demo's
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             last = f"{type(error).__name__}: {error}"
         time.sleep(0.2)
     raise GanzooError(f"the demo runs, but {url} cannot be reached: {last}. {_advice()}")
