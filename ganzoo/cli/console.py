@@ -96,6 +96,10 @@ Augment = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps, ...")]
+TrainingDevice = Annotated[
+    str | None,
+    typer.Option(help="Where to compute: cpu, cuda, cuda:1, ...; default: cuda, if available."),
+]
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 """Endings of the pictures that can be written."""
 DATA_HELP = (

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ganzoo.cli.console import app, err, out
+from ganzoo.cli.console import Device, app, err, out
 from ganzoo.errors import GanzooError
 
 
@@ -27,6 +27,7 @@ def demo(
         int | None,
         typer.Option(min=1, max=65535, help="By default, the first free port from 7860."),
     ] = None,
+    device: Device = "cpu",
 ) -> None:
     """Start the web demo."""
     from ganzoo import demo as demo_
@@ -34,7 +35,7 @@ def demo(
     _check_place(host, port)
     build = demo_.build  # says so where gradio is missing, before anything takes time
     with err.status("opening the demo"):
-        made = build(model or (), data=data or ())
+        made = build(model or (), data=data or (), device=device)
         try:
             _, url, _ = demo_.launch(
                 made, host=host, port=port, quiet=True, prevent_thread_lock=True

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ganzoo.cli.console import ModelName, app, check_output, columns, err, out
+from ganzoo.cli.console import Device, ModelName, app, check_output, columns, err, out
 from ganzoo.cli.terminal import emit_json
 from ganzoo.errors import DataError, UnknownNameError
 
@@ -20,6 +20,7 @@ def compare(
     output: Annotated[Path, typer.Option("-o", "--output", help="A .html or .png.")] = Path(
         "compare.html"
     ),
+    device: Device = "cpu",
 ) -> None:
     """Compare samples and metrics of models side by side."""
     check_output(output, "the comparison", (".html", ".png"))
@@ -29,7 +30,7 @@ def compare(
         )
     from ganzoo import compare as compare_
 
-    columns = [compare_.column(name) for name in models]
+    columns = [compare_.column(name, device=device) for name in models]
     compare_.save(columns, output)
     for one in columns:
         if one.stale:
@@ -53,6 +54,7 @@ def evaluate(
             help="Also the distances used in papers: inception or dinov2; 50,000 samples, slow."
         ),
     ] = None,
+    device: Device = "cpu",
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Evaluate a model: print a table and write metrics.json next to it.
@@ -70,7 +72,7 @@ def evaluate(
     first = distribution.join_group()[0] == 0
     out.quiet = err.quiet = not first  # of several processes the first one speaks
     folder = hub.resolve(model)
-    loaded = store.load(folder)
+    loaded = store.load(folder, device=device)
     published = not Path(model).is_dir()  # one that came with ganzoo, or from the hub
     with err.status(f"measuring {loaded.title}") as status:
 
@@ -79,7 +81,11 @@ def evaluate(
 
         trained = data or loaded.config.data.name
         of_a_run = folder.name == "model" and (folder.parent / runs.RUN).is_file()
-        course = runs.course(folder.parent, trained, note) if of_a_run else history.read(folder)
+        course = (
+            runs.course(folder.parent, trained, note, device=device)
+            if of_a_run
+            else history.read(folder)
+        )
         found = evaluate_(
             loaded, data or "", count=n, seed=seed, history=course, note=note,
             literature=tuple(fid or ()),

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ganzoo.cli.console import App, app, columns, err, escape, out
+from ganzoo.cli.console import App, Device, app, columns, err, escape, out
 from ganzoo.cli.terminal import emit
 from ganzoo.errors import UnknownNameError
 from ganzoo.layout import CONFIG
@@ -170,6 +170,7 @@ def verify(
     figures: Annotated[
         bool, typer.Option("--figures/--no-figures", help="Recompute the metrics; takes minutes.")
     ] = True,
+    device: Device = "cpu",
 ) -> None:
     """Verify a model: check hashes, then recompute every metric on its card."""
     from ganzoo.publish.verify import verify as verify_
@@ -177,7 +178,7 @@ def verify(
     with err.status(f"verifying {name}") as status:
         found = verify_(
             name, revision=revision, endpoint=endpoint, local_files_only=offline, figures=figures,
-            note=lambda text: status.update(f"verifying {name}: {text}"),
+            device=device, note=lambda text: status.update(f"verifying {name}: {text}"),
         )  # fmt: skip
     for file, word in found.hashed.items():
         out.print(f"{file}: the one of {word}", style="green", markup=False)

@@ -12,6 +12,7 @@ from ganzoo.cli.console import (
     LossName,
     Setting,
     Target,
+    TrainingDevice,
     app,
     check_precision,
     columns,
@@ -100,7 +101,7 @@ def explain(
     loss: LossName = None,
     augment: Augment = None,
     code: Annotated[bool, typer.Option("--code", help="Print the Python code of a round.")] = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+    device: TrainingDevice = None,
     precision: Annotated[str, typer.Option(help="auto, fp32, tf32 (CUDA) or bf16.")] = "auto",
 ) -> None:
     """Show what a training round runs, shares and costs."""

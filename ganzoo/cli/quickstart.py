@@ -10,9 +10,12 @@ from ganzoo import hub, pictures, runs
 from ganzoo.cli.terminal import out
 from ganzoo.cli.training import report, train_with_progress
 from ganzoo.data import load
+from ganzoo.data.source import Source
 from ganzoo.engine import train
 from ganzoo.errors import StoreError
+from ganzoo.nn.devices import find
 from ganzoo.plugins.host import default
+from ganzoo.spec.spec import Spec
 
 MODEL = "dcgan-mnist"
 VARIANT = "dcgan"
@@ -20,13 +23,15 @@ SETTINGS = {"width": 32, "batch": 64, "lr": 1e-3}
 """Small and fast: with the paper's rate of 2e-4 a minute shows fewer digits."""
 
 
-def run(folder: Path, seconds: float) -> None:
+def run(folder: Path, seconds: float, device: str | None = None) -> None:
     """Generate with an installed model, then train, save, load and use a small one.
 
     Args:
         folder: everything is written there; one that an earlier quickstart made is replaced.
         seconds: about how long training takes.
+        device: where all of it computes; by default CUDA if it is there, else the CPU.
     """
+    where = str(find(device))
     mark = folder / ".quickstart"
     if folder.exists() and any(folder.iterdir()):
         if not mark.is_file():
@@ -37,23 +42,23 @@ def run(folder: Path, seconds: float) -> None:
 
     out.print(f"\n[bold]1. {MODEL}, which comes with ganzoo, draws 64 digits[/]")
     digits = folder / "digits.png"
-    pictures.save_sheet(runs.samples(hub.from_pretrained(MODEL), 64), digits)
+    pictures.save_sheet(runs.samples(hub.from_pretrained(MODEL, device=where), 64), digits)
     out.print(f"   {digits}")
 
     out.print(f"\n[bold]2. a small {VARIANT} learns to, on 10,000 digits that come with it[/]")
     source = load("digits")
     variant = default().variant(VARIANT).parse(SETTINGS)
     spec = variant.spec(source.fields)
-    steps = _steps_in(spec, source, seconds)
+    steps = _steps_in(spec, source, seconds, where)
     settings = runs.Settings(
         name="my-first-gan", spec=spec, data="digits", steps=steps, batch=spec.batch,
         made_by={"variant": VARIANT, "settings": variant.model_dump(mode="json")},
     )  # fmt: skip
     first = folder / "my-first-gan"
-    train_with_progress(first, source, settings.name, settings=settings)
+    train_with_progress(first, source, settings.name, settings=settings, device=where)
 
     out.print("\n[bold]3. saved, loaded back with from_pretrained, and drawing[/]")
-    model = hub.from_pretrained(first)
+    model = hub.from_pretrained(first, device=where)
     pictures.save_sheet(runs.samples(model, 64, seed=1), first / "samples.png")
     report(first, spec)
     out.print(
@@ -65,10 +70,10 @@ def run(folder: Path, seconds: float) -> None:
     )
 
 
-def _steps_in(spec, source, seconds: float) -> int:
+def _steps_in(spec: Spec, source: Source, seconds: float, device: str) -> int:
     """How many steps fit into `seconds` on this machine, from a few of them."""
     started, done = 0.0, 0
-    for step in train(spec, source):
+    for step in train(spec, source, device=device):
         if step.number == 3:  # the first ones are slow
             started = time.perf_counter()
         if step.number > 3:

@@ -16,8 +16,10 @@ from ganzoo.cli.console import (
     DATA_HELP,
     Augment,
     DataName,
+    Device,
     LossName,
     Setting,
+    TrainingDevice,
     app,
     check_precision,
     err,
@@ -77,7 +79,7 @@ def train(
     precision: Annotated[
         str | None, typer.Option(help="auto, fp32, tf32 (CUDA) or bf16; auto by default.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+    device: TrainingDevice = None,
     graph: Annotated[
         bool | None, typer.Option("--graph/--no-graph", help="CUDA graphs; by default on CUDA.")
     ] = None,
@@ -389,6 +391,7 @@ def save(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing model.")
     ] = False,
+    device: Device = "cpu",
 ) -> None:
     """Save the model of a run to a folder.
 
@@ -398,7 +401,7 @@ def save(
     from ganzoo.models import store
 
     runs.check_place(folder)
-    model, which = runs.trained(run)
+    model, which = runs.trained(run, device=device)
     with runs.writing(folder):
         store.save(model, folder, overwrite=overwrite)
     out.print(f"{folder}: what {run} has learnt, {which}", markup=False)
@@ -408,8 +411,9 @@ def save(
 def quickstart(
     folder: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("quickstart"),
     seconds: Annotated[float, typer.Option(min=1, help="Approximate training time.")] = 60.0,
+    device: TrainingDevice = None,
 ) -> None:
     """Generate with a trained model, then train a small one."""
     from ganzoo.cli.quickstart import run
 
-    run(folder, seconds)
+    run(folder, seconds, device)

@@ -83,15 +83,16 @@ class Column:
         }
 
 
-def column(name: str) -> Column:
-    """The model of that name, its samples and its figures.
+def column(name: str, *, device: str = "cpu") -> Column:
+    """The model of that name, its samples, drawn on `device`, and its figures.
 
     Raises:
+        TrainingError: there is no such device.
         UnknownNameError, StoreError: as `ganzoo.from_pretrained`.
         MetricError: its metrics.json is broken.
     """
     folder = resolve(name)
-    model = store.load(folder)
+    model = store.load(folder, device=device)
     report = read(folder)
     stale = report is not None and report.weights != model.weights_sha256
     sheet, reason = _sheet(model)

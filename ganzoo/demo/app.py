@@ -31,6 +31,7 @@ from ganzoo.demo.pages import (
     translate,
 )
 from ganzoo.demo.request_limits import HOUR, RequestLimits
+from ganzoo.nn.devices import find
 
 PAGES: tuple[ModuleType, ...] = (generate, text, anomalies, encode, translate, inspect)
 """The pages of models. A page that fits no model is left out."""
@@ -52,6 +53,7 @@ def build(
     data: Iterable[str] = (),
     bundled: bool = True,
     seconds: float = MOST_SECONDS,
+    device: str = "cpu",
 ) -> gr.Blocks:
     """The app, not yet started.
 
@@ -60,14 +62,17 @@ def build(
         data: names of data sets that may be trained on, beside the bundled digits.
         bundled: all models that come with ganzoo are there, too.
         seconds: how long a training may last.
+        device: where models compute, and live training.
 
     Raises:
         UnknownNameError, StoreError, SpecError: one of the models is none.
+        TrainingError: there is no such device.
     """
+    find(device)
     temporary_files.claim()
-    registry = ModelRegistry(models, bundled=bundled)
+    registry = ModelRegistry(models, bundled=bundled, device=device)
     examples = Examples(registry)
-    live = LiveTraining([*dict.fromkeys([*data, *DATA])], seconds)
+    live = LiveTraining([*dict.fromkeys([*data, *DATA])], seconds, device)
     menus: list[tuple[gr.Dropdown, Callable[..., bool]]] = []
     with gr.Blocks(
         title="ganzoo", analytics_enabled=False, delete_cache=(KEPT, KEPT), fill_width=True

@@ -72,10 +72,13 @@ class LiveTraining:
 
     Args:
         data: names of data sets that may be trained on.
+        seconds: how long a training may last. device: where it computes.
     """
 
-    def __init__(self, data: Sequence[str], seconds: float = MOST_SECONDS) -> None:
-        self.seconds = seconds
+    def __init__(
+        self, data: Sequence[str], seconds: float = MOST_SECONDS, device: str = "cpu"
+    ) -> None:
+        self.seconds, self.device = seconds, device
         self.runs: dict[str, Run] = {}
         self._lock = threading.Lock()
         self._number = 0
@@ -168,9 +171,10 @@ class LiveTraining:
             "PYTHONPATH": pathsep.join(filter(None, sys.path)),
             "OMP_NUM_THREADS": "1",
         }
+        worker = [sys.executable, "-m", "ganzoo.demo.train_worker"]
         with (folder / "errors.txt").open("wb") as errors:
             return subprocess.Popen(
-                [sys.executable, "-m", "ganzoo.demo.train_worker", str(folder), str(self.seconds)],
+                [*worker, str(folder), str(self.seconds), self.device],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,

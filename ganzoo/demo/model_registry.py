@@ -44,9 +44,13 @@ class ModelRegistry:
     Args:
         names: models to put first: bundled ones by name, or folders.
         bundled: take in all models that come with ganzoo, too.
+        device: where they compute.
     """
 
-    def __init__(self, names: Iterable[str] = (), *, bundled: bool = True) -> None:
+    def __init__(
+        self, names: Iterable[str] = (), *, bundled: bool = True, device: str = "cpu"
+    ) -> None:
+        self.device = device
         self._entries: dict[str, Entry] = {}
         self._loaded: OrderedDict[str, tuple[Model, int]] = OrderedDict()
         self._loading: dict[str, threading.Lock] = {}
@@ -129,7 +133,7 @@ class ModelRegistry:
                 if entry.name in self._loaded:
                     self._loaded.move_to_end(entry.name)
                     return self._loaded[entry.name][0]
-            model = store.load(entry.folder)
+            model = store.load(entry.folder, device=self.device)
             model.config = model.config.replace(name=entry.name)
             size = sum(parameter_count(net) for net in model.networks.values())
             with self._lock:

@@ -28,12 +28,12 @@ BETWEEN = 1.0
 """Seconds between pictures at the least; pictures take at most a quarter of the time."""
 
 
-def main(folder: Path, seconds: float) -> None:
+def main(folder: Path, seconds: float, device: str = "cpu") -> None:
     """Train the run in `folder`; whatever goes wrong stands in its state.json."""
     with suppress(OSError):  # as polite as the system lets it be
         os.nice(5)
     try:
-        _train(folder, seconds)
+        _train(folder, seconds, device)
     except Exception as error:
         from ganzoo.errors import GanzooError
 
@@ -44,7 +44,7 @@ def main(folder: Path, seconds: float) -> None:
             raise
 
 
-def _train(folder: Path, seconds: float) -> None:
+def _train(folder: Path, seconds: float, device: str) -> None:
     import torch
 
     from ganzoo import runs
@@ -63,6 +63,7 @@ def _train(folder: Path, seconds: float) -> None:
         steps=settings.steps,
         batch=settings.batch,
         seed=settings.seed,
+        device=device,
         precision=settings.precision,  # type: ignore[arg-type]
     )
     shown = logged = last_picture = 0.0
@@ -131,4 +132,4 @@ def _say(folder: Path, **facts: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]))
+    main(Path(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:4])

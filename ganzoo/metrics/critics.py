@@ -36,14 +36,14 @@ def gradient_norms(
     found: list[Tensor] = []
     for start in range(0, len(real[0]), batch):
         part = slice(start, start + batch)
-        share = torch.rand(len(real[0][part]), generator=generator)
+        share = torch.rand(len(real[0][part]), generator=generator).to(real[0].device)
         points = [
             torch.lerp(b[part], a[part], share.view(-1, *[1] * (a.ndim - 1))).requires_grad_()
             for a, b in zip(real, fake, strict=True)
         ]
         gradients = torch.autograd.grad(critic(*points, *(a[part] for a in given)).sum(), points)
         found.append(torch.cat([gradient.flatten(1) for gradient in gradients], 1).norm(dim=1))
-    return torch.cat(found).detach().numpy()
+    return torch.cat(found).detach().cpu().numpy()
 
 
 def _find(evaluation: Evaluation) -> dict[str, Figure]:
@@ -135,7 +135,8 @@ def _values(evaluation: Evaluation, node: ex.Expression) -> list[Tensor]:
                 values[name] = torch.from_numpy(evaluation.captions(draw))
             case _:
                 values[name] = sample_noise(draw, evaluation.count, evaluation.seed, name)  # type: ignore[arg-type]
-    return [evaluation.model.outputs(str(part), values).clone() for part in parts]
+    there = {name: value.to(evaluation.model.device) for name, value in values.items()}
+    return [evaluation.model.outputs(str(part), there).clone() for part in parts]
 
 
 METRIC = Metric("critics", lambda evaluation: True, _find)

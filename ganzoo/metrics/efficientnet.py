@@ -70,9 +70,19 @@ class EfficientNet:
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         self.net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
+    @property
+    def device(self) -> torch.device:
+        return next(self.net.parameters()).device
+
+    def to(self, device: torch.device) -> EfficientNet:
+        """The same extractor, which computes on `device` from now on."""
+        self.net.to(device)
+        return self
+
     def features(self, images: Tensor) -> np.ndarray:
         """Float32 (n, 1280) of images (n, c, h, w) in [0, 1]; grey ones in three equal channels."""
-        found = [self.net.extract_features(part).mean((2, 3)).numpy() for part in _batches(images)]
+        parts = _batches(images, self.device)
+        found = [self.net.extract_features(part).mean((2, 3)).cpu().numpy() for part in parts]
         return np.concatenate(found)
 
     def patches(self, images: Tensor) -> np.ndarray:
@@ -82,12 +92,12 @@ class EfficientNet:
         PatchCore (arXiv:2106.08265).
         """
         found: list[np.ndarray] = []
-        for part in _batches(images):
+        for part in _batches(images, self.device):
             shallow, deep = (
                 F.avg_pool2d(each, 3, 1, 1, count_include_pad=False) for each in self._blocks(part)
             )
             deep = F.interpolate(deep, shallow.shape[2:], mode="bilinear")
-            found.append(torch.cat([shallow, deep], 1).flatten(2).transpose(1, 2).numpy())
+            found.append(torch.cat([shallow, deep], 1).flatten(2).transpose(1, 2).cpu().numpy())
         return np.concatenate(found)
 
     def classes(self, images: Tensor, field: str = "label") -> None:
@@ -104,13 +114,16 @@ class EfficientNet:
 
 
 @torch.inference_mode()
-def _batches(images: Tensor) -> Iterator[Tensor]:
-    """Images as the net takes them, some at a time."""
+def _batches(images: Tensor, device: torch.device) -> Iterator[Tensor]:
+    """Images as the net takes them, some at a time, on its device.
+
+    They are resized on the CPU: other devices resize to other last bits.
+    """
     for part in images.mul(255).round().div(255).split(BATCH):
         large = F.interpolate(_in_colour(part), (SIZE, SIZE), mode="bicubic", antialias=True).clamp(
             0, 1
         )
-        yield ((large - MEAN) / SCALE).to(memory_format=torch.channels_last)
+        yield ((large - MEAN) / SCALE).to(device, memory_format=torch.channels_last)
 
 
 def _in_colour(images: Tensor) -> Tensor:

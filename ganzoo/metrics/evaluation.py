@@ -70,6 +70,7 @@ def evaluate(
     """All figures that apply to a model.
 
     Args:
+        model: what is measured, on its device, where feature extractors compute, too.
         data: the data set to compare with; by default the one that it was trained on.
         count: real and generated images each.
         seed: of the samples and of every random choice.
@@ -256,7 +257,7 @@ class Evaluation:
     @cached_property
     def fresh(self) -> Model:
         """The model as it was before it learnt anything."""
-        return untrained(self.model, self.seed)
+        return untrained(self.model, self.seed).to(self.model.device)
 
     # ---------------------------------------------------------------------- images and labels
 
@@ -356,13 +357,15 @@ class Evaluation:
 
     @cached_property
     def extractor(self) -> Extractor:
-        """The feature extractor of the data."""
-        return feature_extractors.extractor_of(self.data)
+        """The feature extractor of the data, on the device of the model."""
+        found = feature_extractors.extractor_of(self.data)
+        return feature_extractors.placed(found, self.model.device)
 
     @cached_property
     def general(self) -> efficientnet.EfficientNet | None:
         """A feature extractor that knows nothing of the data; None where none is installed."""
-        return efficientnet.installed()
+        found = efficientnet.installed()
+        return found and found.to(self.model.device)
 
     @property
     def extracted(self) -> dict[str, str] | None:

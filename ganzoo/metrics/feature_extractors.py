@@ -143,6 +143,15 @@ def pinned(declared: FeatureExtractor) -> Extractor:
     return found
 
 
+def placed(extractor: Extractor, device: torch.device) -> Extractor:
+    """The same extractor, which computes on `device` from now on, where that is ganzoo's own."""
+    if isinstance(extractor, Classifier):
+        extractor.model.to(device)
+    elif isinstance(extractor, efficientnet.EfficientNet):
+        extractor.to(device)
+    return extractor
+
+
 def rounded(images: Tensor) -> Tensor:
     """Images in [0, 1] as a file of 8 bits would hold them."""
     return images.mul(255).round().div(255)

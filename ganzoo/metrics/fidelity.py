@@ -50,9 +50,17 @@ class Images(Dataset[Tensor]):
 
 
 def measure(
-    generated: Dataset[Tensor], real: Dataset[Tensor], net: str, seed: int = 0
+    generated: Dataset[Tensor],
+    real: Dataset[Tensor],
+    net: str,
+    seed: int = 0,
+    *,
+    cuda: bool = False,
 ) -> dict[str, float]:
     """`fid` and `kid` of two sets of images by one of torch-fidelity's nets.
+
+    Args:
+        cuda: the net computes there.
 
     Raises:
         MetricError: torch-fidelity is not installed, or the weights cannot be had.
@@ -67,7 +75,7 @@ def measure(
     try:
         found: Mapping[str, float] = torch_fidelity.calculate_metrics(
             input1=generated, input2=real, feature_extractor=net, fid=True, kid=True,
-            kid_subset_size=size, rng_seed=seed, cuda=torch.cuda.is_available(), cache=False,
+            kid_subset_size=size, rng_seed=seed, cuda=cuda, cache=False,
             save_cpu_ram=True, verbose=False, samples_shuffle=False,
         )  # fmt: skip
     except (OSError, URLError) as error:
@@ -103,7 +111,8 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     for name in evaluation.literature:
         generated = Images(samples, SAMPLES)
         real = Images(lambda rows: evaluation.images(evaluation.train, rows), number)
-        distances = measure(generated, real, LITERATURE[name], evaluation.seed)
+        cuda = evaluation.model.device.type == "cuda"
+        distances = measure(generated, real, LITERATURE[name], evaluation.seed, cuda=cuda)
         for word, what in (("fid", "Fréchet"), ("kid", "kernel")):
             # that of other features than Inception's is not a FID
             key = f"{word}_{name}" if name == "inception" else f"{word[0]}d_{name}"

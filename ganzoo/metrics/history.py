@@ -33,6 +33,7 @@ def follow(
     *,
     count: int = COUNT,
     seed: int = 0,
+    device: str = "cpu",
     note: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Measure each snapshot of a run.
@@ -43,15 +44,17 @@ def follow(
         data: the data set; the distance is to its training images, as nothing that is
             looked at during training come from the test split.
         count: samples of each snapshot, and as many training images.
+        device: where all of them compute.
     """
     import torch
 
     from ganzoo.data import load
     from ganzoo.metrics.distributions import frechet_distance
-    from ganzoo.metrics.feature_extractors import extractor_of
+    from ganzoo.metrics.feature_extractors import extractor_of, placed
     from ganzoo.models import store
+    from ganzoo.nn.devices import find
 
-    extractor, train = extractor_of(data), load(data)
+    extractor, train = placed(extractor_of(data), find(device)), load(data)
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:count]
     real = extractor.features(train.batch("image", chosen).add(1).div(2))
     records: list[dict[str, Any]] = []
@@ -59,7 +62,7 @@ def follow(
     for folder in sorted(snapshots):
         step = int(folder.name)
         note(f"snapshot {step:,}")
-        model = store.load(folder)
+        model = store.load(folder, device=device)
         distance = _distance(model.spec)
         draws = [model.spec.draws[n] for n in model.spec.draws_of(model.task("generate"))]
         given: dict[str, Any] = {

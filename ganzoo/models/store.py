@@ -191,6 +191,7 @@ def load(
     """Read a model folder.
 
     Args:
+        device: where its networks and states are put.
         limit: how many times the usual work and memory its tasks may take, and how many times
             the usual weights it may have; by default what GANZOO_LIMIT says, else 1.
 
@@ -228,8 +229,9 @@ def load(
         prefix = f"{name}."
         state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         net.load_state_dict(state, strict=True, assign=True)
-    state = {name: tensors[f"{STATE}.{name}"].to(where) for name in spec.usable_state}
-    return Model(spec, networks, config, state=state, work=networks.work, limit=allowed)
+    state = {name: tensors[f"{STATE}.{name}"] for name in spec.usable_state}
+    model = Model(spec, networks, config, state=state, work=networks.work, limit=allowed)
+    return model.to(where)
 
 
 def _empty_state(spec: Spec, name: str) -> Tensor:

@@ -47,13 +47,14 @@ def verify(
     *,
     revision: str | None = None,
     figures: bool = True,
+    device: str = "cpu",
     note: Callable[[str], None] = lambda text: None,
     **where: Any,
 ) -> Verdict:
     """Check a model by name: hashes first, then every figure of its card.
 
     Args:
-        figures: measure them, which takes minutes.
+        figures: measure them, which takes minutes. device: where.
         where: endpoint, token, cache_dir, local_files_only; as for `resolve`.
 
     Raises:
@@ -62,7 +63,7 @@ def verify(
     """
     folder = hub.resolve(name, revision=revision, **where)
     note("hashes")
-    model = store.load(folder)  # compares the weights with config.json
+    model = store.load(folder, device=device)  # compares the weights with config.json
     weights = model.weights_sha256
     hashed = {WEIGHTS: CONFIG}
     for file, record in _by_record(folder, name, revision, where).items():

@@ -16,7 +16,11 @@ from ganzoo.runs.settings import MODEL, Settings
 
 
 def course(
-    folder: str | Path, data: str, note: Callable[[str], None] = lambda text: None
+    folder: str | Path,
+    data: str,
+    note: Callable[[str], None] = lambda text: None,
+    *,
+    device: str = "cpu",
 ) -> dict[str, Any] | None:
     """How a finished run's figures went, from its snapshots; measured once, then kept.
 
@@ -27,7 +31,7 @@ def course(
     # a name that is not a number is of one that was killed while it was written
     snapshots = [path for path in folder.glob(f"{SNAPSHOTS}/*/") if path.name.isdecimal()]
     if found is None and snapshots:
-        found = history.follow(snapshots, log(folder), data, note=note)
+        found = history.follow(snapshots, log(folder), data, device=device, note=note)
         history.write(found, folder / MODEL)
     return found
 

@@ -21,7 +21,7 @@ from ganzoo.data.source import Source
 from ganzoo.engine.training import Training
 from ganzoo.errors import MetricError, SpecError, UnknownNameError, choices, nearest
 from ganzoo.metrics.distributions import frechet_distance, kernel_distance, precision_recall
-from ganzoo.metrics.feature_extractors import extractor_of, rounded
+from ganzoo.metrics.feature_extractors import extractor_of, placed, rounded
 from ganzoo.metrics.report import title_of
 from ganzoo.models import store
 from ganzoo.models.model import Model
@@ -110,7 +110,7 @@ class Selection:
             data,
         )
         self.figure, self.every, self.note = settings.figure, settings.eval_every, note
-        self.extractor = extractor_of(settings.data)
+        self.extractor = placed(extractor_of(settings.data), training.device)
         short = getattr(self.extractor, "short", "")
         word = {"fid": f"fd_{short}", "kid": f"kd_{short}"}.get(self.figure, self.figure)
         self.title = title_of(word if short else self.figure)
