@@ -248,7 +248,7 @@ def test_the_way_between_two_seeds_ends_at_both(call: Caller) -> None:
 
 
 def test_noise_on_the_way_keeps_its_length() -> None:
-    from ganzoo.demo.pages.generate import between
+    from ganzoo.models.latents import between
 
     generator = np.random.default_rng(0)
     a, b = generator.standard_normal((2, 200, 100)).astype(np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from gradio.events import api
 
 from ganzoo.demo import starting, temporary_files, theme
+from ganzoo.demo.address import Field, restoring, writing
 from ganzoo.demo.endpoints import WAITING, guard
 from ganzoo.demo.examples import Examples
 from ganzoo.demo.live_training import MOST_SECONDS, LiveTraining
@@ -78,18 +79,27 @@ def build(
         title="ganzoo", analytics_enabled=False, delete_cache=(KEPT, KEPT), fill_width=True
     ) as app:
         gr.Markdown(HEAD, elem_id="title")
-        with gr.Tabs():
+        arrived = gr.State(0)
+        """Changes once, when the settings of the address are in place."""
+        addresses: dict[str, list[Field]] = {}
+        with gr.Tabs() as tabs:
             for module in (page for page in PAGES if registry.names(page.fits)):
                 more = [examples] if module in WITH_EXAMPLES else []
                 with gr.Tab(module.TITLE, id=module.TITLE) as tab:
                     # the first page is open when somebody comes, the others are filled on demand
-                    made = module.page(registry, tab.select if menus else app.load, *more)
-                menus += [(menu, module.fits) for menu in made]
+                    made = module.page(registry, tab.select if menus else arrived.change, *more)
+                addresses[module.TITLE] = made
+                menus += [(field.component, field.model) for field in made if field.model]
+                _addressed(tab, module.TITLE, made)
             with gr.Tab(laboratory.TITLE, id=laboratory.TITLE) as tab:
                 laboratory.page(tab.select, app)
+            addresses[laboratory.TITLE] = []
+            _addressed(tab, laboratory.TITLE, [])
             if live.offered:
-                with gr.Tab(train.TITLE, id=train.TITLE):
-                    train.page(registry, app, live, menus)
+                with gr.Tab(train.TITLE, id=train.TITLE) as tab:
+                    addresses[train.TITLE] = train.page(registry, app, live, menus)
+                _addressed(tab, train.TITLE, addresses[train.TITLE])
+        restoring(app, tabs, addresses, arrived)
 
         def known() -> dict[str, Any]:
             """The models by what they can do, and what may be trained on what."""
@@ -98,6 +108,14 @@ def build(
         api(known, api_name="models", concurrency_id=train.WATCH, concurrency_limit=8)
     app.queue(max_size=WAITING, default_concurrency_limit=2)
     return guard(app)
+
+
+def _addressed(tab: gr.Tab, title: str, fields: Sequence[Field]) -> None:
+    """Whoever goes to a page has its address."""
+    tab.select(
+        None, [field.component for field in fields], None, js=writing(title, fields),
+        api_visibility="private", show_progress="hidden",
+    )  # fmt: skip
 
 
 def listing(registry: ModelRegistry, live: LiveTraining) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from PIL import Image as pil
 from torch import Tensor
 
 from ganzoo import pictures
-from ganzoo.demo import inputs, outputs
+from ganzoo.demo import inputs, outputs, recipes
+from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import NEXT, Examples, Shown
 from ganzoo.demo.model_registry import ModelRegistry
@@ -253,6 +254,22 @@ def _inked(drawing: Any, size: int, dark: bool) -> pil.Image:
     return canvas if dark else canvas.point(lambda value: 255 - value)
 
 
+def again_of(registry: ModelRegistry, model: Any) -> tuple[str, str]:
+    """The Python and the command that score a picture again."""
+    entry = registry.entry(model, fits)
+    name = _task(entry.spec) or ""
+    other = recipes.other_task(entry, name, "score")
+    given = recipes.arguments(task=repr(name) if other else None)
+    python = recipes.lines(
+        entry,
+        f'scores = model.score("picture.png"{given})',
+        "print(scores.values, scores.threshold, scores.is_anomaly)",
+    )
+    return python, recipes.command(
+        "score", entry, "picture.png", *(["--task", name] if other else [])
+    )
+
+
 # ------------------------------------------------------------------------------------ page
 
 CANVAS = '<canvas width="280" height="280" aria-label="Draw here"></canvas>'
@@ -282,8 +299,8 @@ CLEAR = """() => { const canvas = document.querySelector('#drawing canvas');
   canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height); }"""
 
 
-def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dropdown]:
-    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
+def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field]:
+    """Lay out the page, which fills when `opened` happens; the settings of its address."""
     names = registry.names(fits)
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
@@ -333,6 +350,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
                 heat = gr.Image(label="Where", elem_id="heat", **looks)
             with gr.Accordion("In numbers", open=False):
                 numbers = gr.JSON(label="Score", show_label=False)
+            shared = gr.Column(min_width=0)
             with gr.Column(visible=False) as results:
                 table = gr.Dataframe(
                     headers=["picture", "score", "verdict"], interactive=False, wrap=True,
@@ -381,7 +399,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
 
     all_ = [about, shown, picture, *found]
     once(opened, endpoint(told), [model], all_)
-    on(model.change, endpoint(told), [model], all_)
+    on(model.input, endpoint(told), [model], all_)
 
     def taken(name: Any, event: gr.SelectData) -> Any:
         paths, _ = some(name)
@@ -395,7 +413,10 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
     chosen = on(shown.select, taken, [model], [picture])
     then(chosen, of_file, [model, picture], found)
     then(on(go.click, next_one, [model, turn], [picture, turn]), of_file, [model, picture], found)
-    return [model]
+    fields = [Field("model", model, offered=lambda known: registry.names(fits), model=fits)]
+    with shared:
+        sharing(TITLE, fields, [seen.change], recipe=endpoint(again_of, registry))
+    return fields
 
 
 def _facts(spec: Spec, data: str, model: Model, found: Shown) -> str:

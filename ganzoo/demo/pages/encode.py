@@ -7,7 +7,8 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from ganzoo.demo import inputs, outputs
+from ganzoo.demo import inputs, outputs, recipes
+from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import NEXT, Examples
 from ganzoo.demo.model_registry import ModelRegistry
@@ -99,11 +100,36 @@ def _seen(model: Model, picture: Any, what: str = "picture") -> Any:
     return inputs.seen(model, image_of(model.spec), picture, what)
 
 
+def again_of(registry: ModelRegistry, model: Any, *_: Any) -> tuple[str, str]:
+    """The Python and the command that reconstruct a picture again."""
+    entry = registry.entry(model, fits)
+    python = recipes.lines(
+        entry,
+        'again = model.reconstruct("picture.png", output="pt")',
+        'save_sheet(again, "again.png")',
+    )
+    return python, recipes.command("reconstruct", entry, "picture.png")
+
+
+def mix_again(registry: ModelRegistry, model: Any, position: Any) -> tuple[str, str]:
+    """The Python and the command that mix two pictures again."""
+    entry = registry.entry(model, fits)
+    place = inputs.number("position", position, 0, 1)
+    python = recipes.lines(
+        entry,
+        "from ganzoo.models.latents import between",
+        'codes = model.encode(["a.png", "b.png"], task=model.latent)',
+        f'images = model.decode(between(codes[:1], codes[1:], {place:g}), output="pt")',
+        'save_sheet(images, "mixture.png")',
+    )
+    return python, recipes.command("interpolate", entry, "a.png", "b.png")
+
+
 # ------------------------------------------------------------------------------------ page
 
 
-def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dropdown]:
-    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
+def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field]:
+    """Lay out the page, which fills when `opened` happens; the settings of its address."""
     names = registry.names(fits)
     looks: dict[str, Any] = {
         "interactive": False, "format": "png", "elem_classes": "picture",
@@ -131,6 +157,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
             )  # fmt: skip
             with gr.Accordion("In numbers", open=False):
                 facts = gr.JSON(label="In numbers", show_label=False)
+            shared = gr.Column(min_width=0)
     gr.Markdown("### Between two pictures", elem_classes="part")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
@@ -147,7 +174,12 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
         with gr.Column(scale=1, min_width=320):
             mixture = gr.Image(label="The mixture", elem_id="mixture", **looks)
             way = gr.Image(label="The whole way", elem_id="mix-way", **looks)
+            shared_way = gr.Column(min_width=0)
     checked_inside(model, position)
+    fields = [
+        Field("model", model, offered=lambda known: registry.names(fits), model=fits),
+        Field("position", position),
+    ]
 
     again, mixed = endpoint(reconstruct, registry), endpoint(mix, registry)
     wanted = [model, first, second, position]
@@ -167,7 +199,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
 
     all_ = [shown, picture, first, second, pair, facts, mixture, way]
     once(opened, endpoint(told), [model], all_)
-    on(model.change, endpoint(told), [model], all_)
+    on(model.input, endpoint(told), [model], all_)
 
     def example(name: Any, event: gr.SelectData) -> Any:
         entry = registry.entry(name, fits)
@@ -183,4 +215,8 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
     chosen = on(shown.select, example, [model], [picture])
     for event in (chosen, on(go.click, next_one, [model, turn], [picture, turn])):
         then(event, again, [model, picture], [pair, facts])
-    return [model]
+    with shared:
+        sharing(TITLE, fields, [facts.change], recipe=endpoint(again_of, registry))
+    with shared_way:
+        sharing(TITLE, fields, [way.change], recipe=endpoint(mix_again, registry), name="mix")
+    return fields

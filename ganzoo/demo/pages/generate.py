@@ -7,13 +7,15 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from ganzoo.demo import inputs, outputs
+from ganzoo.demo import inputs, outputs, recipes
+from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, then
-from ganzoo.demo.model_registry import ModelRegistry
-from ganzoo.models.latents import between, of_seed
+from ganzoo.demo.model_registry import Entry, ModelRegistry
+from ganzoo.models.latents import PSI, of_seed, on_the_way
 from ganzoo.models.model import Model
-from ganzoo.spec.draws import NOISE, Label, Normal, Uniform
+from ganzoo.spec.draws import NOISE, Label
 from ganzoo.spec.spec import Spec
+from ganzoo.spec.tasks import Task
 
 TITLE = "Generate"
 MOST = 144
@@ -26,6 +28,13 @@ MOVING = 12
 def fits(spec: Spec) -> bool:
     """Whether it draws from noise and classes alone."""
     return _task(spec) is not None
+
+
+def task_of(spec: Spec) -> str:
+    """The page's task of a Spec that fits."""
+    name = _task(spec)
+    assert name is not None  # the registry listed what fits
+    return name
 
 
 def _task(spec: Spec) -> str | None:
@@ -71,13 +80,13 @@ def generate(
 
     model: a name of /models with the task generate. seed: 0 to 2147483647. count: 1 to 144.
     label: a class by number or name, or "" for each in turn; of no matter where the model has
-    none. truncation: 0.05 to 1.5; the noise is scaled by it: less is plainer, 1 as trained.
-    Returns a PNG.
+    none. truncation: 0.05 to 1.5: the number psi of the task, where it has one, else what the noise
+    is scaled by: less is plainer, 1 as trained. Returns a PNG.
     """
     loaded = registry.model(model, fits)
     count = inputs.whole("count", count, 1, MOST)
     noise = noise_of(loaded, count, inputs.seed(seed), truncation)
-    return outputs.png(outputs.sheet(*_drawn(loaded, count, label, noise)))
+    return outputs.png(outputs.sheet(*_drawn(loaded, count, label, noise, truncation)))
 
 
 def interpolate(
@@ -96,8 +105,9 @@ def interpolate(
     loaded = registry.model(model, fits)
     first, second = _ends(loaded, seed_a, seed_b, truncation)
     place = inputs.number("position", position, 0, 1)
-    noise = {name: between(first[name], second[name], place) for name in first}
-    return outputs.png(outputs.sheet(*_drawn(loaded, MOVING, label, noise, columns=6)))
+    noise = on_the_way(loaded, _asked(loaded), first, second, place)
+    drawn = _drawn(loaded, MOVING, label, noise, truncation, columns=6)
+    return outputs.png(outputs.sheet(*drawn))
 
 
 def animate(
@@ -118,8 +128,8 @@ def animate(
     places = (1 - np.cos(np.linspace(0, np.pi, outputs.FRAMES))) / 2
     frames, columns = [], None
     for place in places:
-        noise = {name: between(first[name], second[name], place) for name in first}
-        images, columns = _drawn(loaded, MOVING, label, noise, columns=6)
+        noise = on_the_way(loaded, _asked(loaded), first, second, place)
+        images, columns = _drawn(loaded, MOVING, label, noise, truncation, columns=6)
         frames.append(images)
     return outputs.animation(frames, columns)
 
@@ -127,16 +137,13 @@ def animate(
 def noise_of(model: Model, count: int, seed: int, truncation: Any) -> dict[str, np.ndarray]:
     """The noise of a seed for the page's task, scaled by the truncation."""
     scale = inputs.number("truncation", truncation, 0.05, 1.5)
-    name = _task(model.spec)
-    assert name is not None  # the registry listed what fits
-    return of_seed(model, model.spec.tasks[name], count, seed, scale)
+    task = _asked(model)
+    return of_seed(model, task, count, seed, 1.0 if PSI in task.numbers else scale)
 
 
-def _noises(spec: Spec) -> dict[str, Normal | Uniform]:
-    name = _task(spec)
-    assert name is not None  # the registry listed what fits
-    draws = {draw: spec.draws[draw] for draw in spec.draws_of(spec.tasks[name])}
-    return {name: draw for name, draw in draws.items() if isinstance(draw, NOISE)}  # type: ignore[reportReturnType]
+def _asked(model: Model) -> Task:
+    """The page's task of a model that fits."""
+    return model.task("generate", task_of(model.spec))
 
 
 def _ends(model: Model, seed_a: Any, seed_b: Any, truncation: Any) -> tuple[Any, Any]:
@@ -146,7 +153,12 @@ def _ends(model: Model, seed_a: Any, seed_b: Any, truncation: Any) -> tuple[Any,
 
 
 def _drawn(
-    model: Model, count: int, label: Any, noise: dict[str, np.ndarray], columns: int | None = None
+    model: Model,
+    count: int,
+    label: Any,
+    noise: dict[str, np.ndarray],
+    truncation: Any,
+    columns: int | None = None,
 ) -> tuple[Any, int | None]:
     """Images of that noise (n, c, h, w) in [0, 1], and how many stand in a row."""
     given: dict[str, Any] = {}
@@ -159,19 +171,99 @@ def _drawn(
                 columns = draw.classes  # a column for each class
         else:
             given["label"] = chosen
-    # rows of uniform noise that left their cube on the way come back to it
-    for name, kind in _noises(model.spec).items():
-        if isinstance(kind, Uniform):
-            noise[name] = noise[name].clip(kind.low, kind.high)
-    images = model.generate(count, noise=noise, task=_task(model.spec), output="pt", **given)
+    if PSI in _asked(model).numbers:
+        given[PSI] = inputs.number("truncation", truncation, 0.05, 1.5)
+    images = model.generate(count, noise=noise, task=task_of(model.spec), output="pt", **given)
     return images, columns
+
+
+def samples_again(registry: ModelRegistry, *settings: Any) -> tuple[str, str]:
+    """The Python and the command that draw a sheet again."""
+    model, seed, count, label, truncation = settings[:5]
+    entry, task, scale, words = _said(registry, model, label, truncation)
+    number, count = inputs.seed(seed), inputs.whole("count", count, 1, MOST)
+    chosen = inputs.label(draw, label) if (draw := classes(entry.spec)) else None
+    labels = None
+    if draw is not None:
+        labels = f"[{chosen}] * {count}" if chosen is not None else (
+            f"[row % {draw.classes} for row in range({count})]"
+        )  # fmt: skip
+    given = recipes.arguments(seed=number, truncation=scale, task=task, label=labels)
+    python = recipes.lines(
+        entry,
+        "from ganzoo.models.drawing import drawn",
+        f"found = drawn(model, {count}{given})",
+        'save_sheet(found.images, "samples.png")',
+    )
+    shell = recipes.command("sample", entry, "-n", count, "--seed", number, *words)
+    return python, shell
+
+
+def way_again(registry: ModelRegistry, *settings: Any) -> tuple[str, str]:
+    """The Python and the command that walk from one seed to another again."""
+    model, _, _, label, truncation, seed_a, seed_b, position = settings
+    entry, task, scale, words = _said(registry, model, label, truncation, "0")
+    first, second = inputs.seed(seed_a, "seed_a"), inputs.seed(seed_b, "seed_b")
+    place = inputs.number("position", position, 0, 1)
+    draw = classes(entry.spec)
+    chosen = inputs.label(draw, label) if draw else None
+    labels = f"[row % {draw.classes} for row in range({MOVING})]" if draw else None
+    labels = labels if chosen is None else chosen
+    own = scale if recipes.psi(entry, task_of(entry.spec)) else None
+    scaled = f", {scale}" if scale is not None and own is None else ""
+    given = recipes.arguments(task=task, psi=own, label=labels)
+    python = recipes.lines(
+        entry,
+        "from ganzoo.models.latents import of_seed, on_the_way",
+        f'task = model.task("generate", {task or None})',
+        f"first = of_seed(model, task, {MOVING}, {first}{scaled})",
+        f"second = of_seed(model, task, {MOVING}, {second}{scaled})",
+        f"noise = on_the_way(model, task, first, second, {place:g})",
+        f'images = model.generate({MOVING}, noise=noise, output="pt"{given})',
+        'save_sheet(images, "way.png", columns=6)',
+    )
+    return python, recipes.command("interpolate", entry, first, second, *words)
+
+
+def _said(
+    registry: ModelRegistry, model: Any, label: Any, truncation: Any, turn: str = "each"
+) -> tuple[Entry, str | None, float | None, list[str]]:
+    """What both ways to draw again say: of the task, the truncation and the class."""
+    entry = registry.entry(model, fits)
+    name, draw = task_of(entry.spec), classes(entry.spec)
+    scale = inputs.number("truncation", truncation, 0.05, 1.5)
+    words: list[str] = []
+    if draw is not None:
+        chosen = inputs.label(draw, label)
+        words += ["--label", turn if chosen is None else str(chosen)]
+    told = scale != 1 or recipes.psi(entry, name)
+    if told:
+        words += ["--truncation", f"{scale:g}"]
+    task = name if recipes.other_task(entry, name) else None
+    words += ["--task", task] if task else []
+    return entry, task and repr(task), scale if told else None, words
 
 
 # ------------------------------------------------------------------------------------ page
 
 
-def page(registry: ModelRegistry, opened: Any) -> list[gr.Dropdown]:
-    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
+def _fields(registry: ModelRegistry, *components: Any) -> list[Field]:
+    """The settings of the page's address, in the order of `settings` above."""
+    names = ("model", "seed", "count", "class", "truncation", "from", "to", "position")
+    more: dict[str, dict[str, Any]] = {
+        "model": {"offered": lambda known: registry.names(fits), "model": fits},
+        "class": {
+            "offered": lambda known: menu_of_classes(registry.entry(known["model"], fits).spec)
+        },
+    }
+    return [
+        Field(name, component, **more.get(name, {}))
+        for name, component in zip(names, components, strict=True)
+    ]
+
+
+def page(registry: ModelRegistry, opened: Any) -> list[Field]:
+    """Lay out the page, which fills when `opened` happens; the settings of its address."""
     names = registry.names(fits)
     first = registry.entry(names[0]).spec
     with gr.Row(equal_height=False, elem_classes="seen-first"):
@@ -198,6 +290,7 @@ def page(registry: ModelRegistry, opened: Any) -> list[gr.Dropdown]:
                 label="Samples", format="png", interactive=False, elem_id="samples",
                 elem_classes="picture", buttons=["download", "fullscreen"],
             )  # fmt: skip
+            shared = gr.Column(min_width=0)
     gr.Markdown("### Between two seeds", elem_classes="part")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
@@ -226,7 +319,9 @@ def page(registry: ModelRegistry, opened: Any) -> list[gr.Dropdown]:
                 label="Animation", format="gif", interactive=False, visible=False,
                 elem_id="animation", elem_classes="picture", buttons=["download", "fullscreen"],
             )  # fmt: skip
+            shared_way = gr.Column(min_width=0)
     checked_inside(model, label, seed, count, truncation, seed_a, seed_b, position)
+    fields = _fields(registry, model, seed, count, label, truncation, seed_a, seed_b, position)
 
     draw, walk = endpoint(generate, registry), endpoint(interpolate, registry)
     wanted = [model, seed, count, label, truncation]
@@ -250,7 +345,7 @@ def page(registry: ModelRegistry, opened: Any) -> list[gr.Dropdown]:
         choices = menu_of_classes(spec)
         return gr.Dropdown(choices, value="", visible=classes(spec) is not None)
 
-    told = on(model.change, endpoint(chosen), [model], [label], queue=False)
+    told = on(model.input, endpoint(chosen), [model], [label], queue=False)
     for drawn, values, place in ((draw, wanted, sheet), (walk, path, way)):
         then(told, drawn, values, [place])
         on([opened, label.input, truncation.release], drawn, values, [place])
@@ -258,4 +353,11 @@ def page(registry: ModelRegistry, opened: Any) -> list[gr.Dropdown]:
     on(seed.submit, draw, wanted, [sheet])
     another = on(again.click, lambda: int(np.random.default_rng().integers(100_000)), [], [seed])
     then(another, draw, wanted, [sheet])
-    return [model]
+    with shared:
+        sharing(TITLE, fields, [sheet.change], recipe=endpoint(samples_again, registry))
+    with shared_way:
+        sharing(
+            TITLE, fields, [way.change, gif.change], recipe=endpoint(way_again, registry),
+            name="way",
+        )  # fmt: skip
+    return fields

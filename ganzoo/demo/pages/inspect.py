@@ -11,7 +11,8 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from ganzoo.demo import outputs
+from ganzoo.demo import outputs, recipes
+from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on
 from ganzoo.demo.model_registry import Entry, ModelRegistry
 from ganzoo.errors import GanzooError, StoreError
@@ -196,11 +197,20 @@ def _text(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|$#])", r"\\\1", text)
 
 
+def again_of(registry: ModelRegistry, model: Any) -> tuple[str, str]:
+    """The Python and the command that say the same of a model."""
+    entry = registry.entry(model)
+    python = recipes.lines(
+        entry, "from ganzoo.spec import latex", "print(latex.text(model.spec))"
+    )  # fmt: skip
+    return python, recipes.command("eval", entry)
+
+
 # ------------------------------------------------------------------------------------ page
 
 
-def page(registry: ModelRegistry, opened: Any) -> list[gr.Dropdown]:
-    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
+def page(registry: ModelRegistry, opened: Any) -> list[Field]:
+    """Lay out the page, which fills when `opened` happens; the settings of its address."""
     names = registry.names(fits)
     model = gr.Dropdown(names, value=names[0], label="Model", elem_id="learn-model", **MENU)
     with gr.Tabs():
@@ -232,6 +242,8 @@ def page(registry: ModelRegistry, opened: Any) -> list[gr.Dropdown]:
         ("figures", figures, [table, shown]),
         ("card", card_of, [words]),
     ):
-        on([opened, model.change], endpoint(function, registry), [model], places, name=name,
+        on([opened, model.input], endpoint(function, registry), [model], places, name=name,
            show_progress="hidden")  # fmt: skip
-    return [model]
+    fields = [Field("model", model, offered=lambda known: registry.names(fits), model=fits)]
+    sharing(TITLE, fields, [maths.change], recipe=endpoint(again_of, registry))
+    return fields

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ganzoo.demo import inputs, outputs
+from ganzoo.demo import inputs, outputs, recipes
+from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.model_registry import ModelRegistry
 from ganzoo.spec.draws import NOISE, Text
@@ -68,11 +69,32 @@ def text_to_image(
     return pictures, outputs.png(outputs.sheet(torch.cat(rows), columns=count))
 
 
+def again_of(
+    registry: ModelRegistry, model: Any, text: Any, count: Any, seed: Any
+) -> tuple[str, str]:
+    """The Python and the command that draw the pictures again."""
+    entry = registry.entry(model, fits)
+    said, number = inputs.sentence(text), inputs.seed(seed)
+    count = inputs.whole("count", count, 1, MOST)
+    name = _tasks(entry.spec)[0]
+    task = repr(name) if recipes.other_task(entry, name) else None
+    given = recipes.arguments(text=repr(said), seed=number, task=task, output='"pt"')
+    python = recipes.lines(
+        entry,
+        f"images = model.generate({count}{given})",
+        'save_sheet(images, "samples.png")',
+    )
+    words = ["--task", name] if task else []
+    return python, recipes.command(
+        "sample", entry, "-n", count, "--seed", number, "--text", said, *words
+    )
+
+
 # ------------------------------------------------------------------------------------ page
 
 
-def page(registry: ModelRegistry, opened: Any) -> list[gr.Dropdown]:
-    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
+def page(registry: ModelRegistry, opened: Any) -> list[Field]:
+    """Lay out the page, which fills when `opened` happens; the settings of its address."""
     names = registry.names(fits)
     some = sentences(registry.entry(names[0]).spec)
     with gr.Row(equal_height=False, elem_classes="seen-first"):
@@ -98,7 +120,21 @@ def page(registry: ModelRegistry, opened: Any) -> list[gr.Dropdown]:
                 label="The stages, one below the other", interactive=False, format="png",
                 elem_classes="picture", elem_id="stages", buttons=["download", "fullscreen"],
             )  # fmt: skip
+            shared = gr.Column(min_width=0)
     checked_inside(model, text, tries, count, seed)
+    fields = [
+        Field(
+            "model", model, offered=lambda known: registry.names(fits), model=fits
+        ),
+        Field(
+            "text", text,
+            initial=lambda known: next(
+                iter(sentences(registry.entry(known["model"], fits).spec)), ""
+            ),
+        ),
+        Field("count", count),
+        Field("seed", seed),
+    ]  # fmt: skip
 
     draw, wanted = endpoint(text_to_image, registry), [model, text, count, seed]
     on([go.click, text.submit], draw, wanted, [shown, stages], name="text_to_image")
@@ -110,8 +146,10 @@ def page(registry: ModelRegistry, opened: Any) -> list[gr.Dropdown]:
         some = sentences(registry.entry(name, fits).spec)
         return gr.Dropdown([*some], value=None), some[0] if some else ""
 
-    changed = on(model.change, endpoint(told), [model], [tries, text])
+    changed = on(model.input, endpoint(told), [model], [tries, text])
     then(changed, draw, wanted, [shown, stages])
     taken = on(tries.input, lambda sentence: sentence, [tries], [text], queue=False)
     then(taken, draw, wanted, [shown, stages])
-    return [model]
+    with shared:
+        sharing(TITLE, fields, [stages.change], recipe=endpoint(again_of, registry))
+    return fields

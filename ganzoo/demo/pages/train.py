@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ import pandas as pd
 
 from ganzoo import runs
 from ganzoo.demo import inputs, outputs
+from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, then
 from ganzoo.demo.live_training import LiveTraining, quick_settings
 from ganzoo.demo.model_registry import ModelRegistry
@@ -100,6 +102,29 @@ def train_keep(registry: ModelRegistry, live: LiveTraining, run: Any) -> tuple[s
     return found.kept, shutil.make_archive(str(archive), "zip", found.folder / MODEL)
 
 
+def again_of(live: LiveTraining, *given: Any) -> tuple[str, str]:
+    """The Python and the command that train the same again."""
+    data, variant, rounds, settings, seed = given
+    data = inputs.one_of("data", data, [*live.offered])
+    variant = inputs.one_of("variant", variant, live.variants(data))
+    steps, number = inputs.whole("rounds", rounds, 10, MOST_ROUNDS), inputs.seed(seed)
+    made = _settings(settings)
+    values = default().variant(variant).parse(dict(made))
+    said = {name: getattr(values, name) for name in made}
+    words = [word for name, value in made.items() for word in ("--set", f"{name}={value}")]
+    chosen = ", ".join([repr(variant), *(f"{name}={value!r}" for name, value in said.items())])
+    python = "\n".join([
+        "import ganzoo",
+        "",
+        f"variant = ganzoo.variant({chosen})",
+        f"for step in ganzoo.train(variant, {data!r}, steps={steps}, seed={number}):",
+        "    print(step.number, step.losses())",
+        "model = step.model()",
+    ])  # fmt: skip
+    parts = ["ganzoo", "train", variant, "--data", data, "--steps", str(steps)]
+    return python, " ".join(map(shlex.quote, [*parts, "--seed", str(number), *words]))
+
+
 def _settings(text: Any) -> dict[str, str]:
     """`width=16, lr=0.001` as a dict."""
     if not isinstance(text, str) or len(text) > 500:
@@ -130,8 +155,11 @@ def _losses(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def page(
     registry: ModelRegistry, app: gr.Blocks, live: LiveTraining, menus: Sequence[tuple[Any, Any]]
-) -> None:
-    """Lay out the page. `menus`: the menus of models of all pages, with what fits them."""
+) -> list[Field]:
+    """Lay out the page; the settings of its address.
+
+    `menus`: the menus of models of all pages, with what fits them.
+    """
     sets = [*live.offered]
     variants = live.variants(sets[0])
     with gr.Row(equal_height=False):
@@ -167,6 +195,7 @@ def page(
                 )  # fmt: skip
             keep = gr.Button("Keep it as a model", interactive=False, elem_id="train-keep")
             kept = gr.Markdown(elem_id="train-kept")
+            shared = gr.Column(min_width=0)
             model = gr.Textbox(label="Model", visible=False)
             archive = gr.File(label="The model's folder", interactive=False, visible=False)
     word = gr.Textbox(label="Run", visible=False)
@@ -218,17 +247,33 @@ def page(
     then(taken, offered, [], fresh, **watching)
     on(app.load, offered, [], fresh, **watching)
 
-    def chosen(name: Any) -> Any:
-        # what is asked for may be anything; only what there is has settings
-        known = name in default().variants
-        return (_about(name), _said(quick_settings(name))) if known else ("", "")
+    # what is asked for may be anything; only what there is has settings
+    def told(name: Any) -> str:
+        return _about(name) if name in default().variants else ""
+
+    def chosen(name: Any) -> str:
+        return _said(quick_settings(name)) if name in default().variants else ""
 
     def other(name: Any) -> Any:
         can = live.variants(name) if isinstance(name, str) else []
         return gr.Dropdown(can, value=can[0] if can else None)
 
-    on(variant.change, endpoint(chosen), [variant], [about, settings], **watching)
-    on(data.change, endpoint(other), [data], [variant], **watching)
+    on(variant.change, endpoint(told), [variant], [about], **watching)
+    on(variant.input, endpoint(chosen), [variant], [settings], **watching)
+    another = on(data.input, endpoint(other), [data], [variant], **watching)
+    then(another, endpoint(chosen), [variant], [settings], **watching)
+    fields = [
+        Field("data", data),
+        Field("variant", variant, offered=lambda known: live.variants(known["data"])),
+        Field("rounds", rounds),
+        Field(
+            "settings", settings, initial=lambda known: _said(quick_settings(known["variant"]))
+        ),
+        Field("seed", seed),
+    ]  # fmt: skip
+    with shared:
+        sharing(TITLE, fields, [sheet.change], recipe=endpoint(again_of, live), name="train")
+    return fields
 
 
 def _told(said: Any) -> Any:

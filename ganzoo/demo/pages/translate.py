@@ -6,7 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from ganzoo.demo import inputs, outputs
+from ganzoo.demo import inputs, outputs, recipes
+from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import NEXT, Examples
 from ganzoo.demo.model_registry import ModelRegistry
@@ -76,11 +77,23 @@ def _png(images: Any) -> str:
     return outputs.png(outputs.sheet(images, width=420))
 
 
+def again_of(registry: ModelRegistry, model: Any, to: Any) -> tuple[str, str]:
+    """The Python and the command that translate a picture again."""
+    entry = registry.entry(model, fits)
+    to = inputs.one_of("to", to, domains(entry.spec))
+    python = recipes.lines(
+        entry,
+        f'there = model.translate("picture.png", to={to!r}, output="pt")',
+        'save_sheet(there, "there.png")',
+    )
+    return python, recipes.command("translate", entry, "picture.png", "--to", to)
+
+
 # ------------------------------------------------------------------------------------ page
 
 
-def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dropdown]:
-    """Lay out the page, which fills when `opened` happens; the menus of models on it."""
+def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field]:
+    """Lay out the page, which fills when `opened` happens; the settings of its address."""
     names = registry.names(fits)
     offered = domains(registry.entry(names[0]).spec)
     start = _ahead(offered)
@@ -99,15 +112,25 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
             )  # fmt: skip
             go = gr.Button(NEXT, variant="primary", elem_id="translate")
             turn = gr.State(0)
-        with gr.Column(scale=2, min_width=320), gr.Row():
-            looks: dict[str, Any] = {
-                "interactive": False, "format": "png", "min_width": 96,
-                "elem_classes": "picture", "buttons": ["download"],
-            }  # fmt: skip
-            seen = gr.Image(label="Seen", **looks)
-            there = gr.Image(label="There", elem_id="there", **looks)
-            home = gr.Image(label="Back", elem_id="back", **looks)
+        with gr.Column(scale=2, min_width=320):
+            with gr.Row():
+                looks: dict[str, Any] = {
+                    "interactive": False, "format": "png", "min_width": 96,
+                    "elem_classes": "picture", "buttons": ["download"],
+                }  # fmt: skip
+                seen = gr.Image(label="Seen", **looks)
+                there = gr.Image(label="There", elem_id="there", **looks)
+                home = gr.Image(label="Back", elem_id="back", **looks)
+            shared = gr.Column(min_width=0)
     checked_inside(model, to)
+
+    def offered_by(known: Any) -> list[str]:
+        return domains(registry.entry(known["model"], fits).spec)
+
+    fields = [
+        Field("model", model, offered=lambda known: registry.names(fits), model=fits),
+        Field("to", to, offered=offered_by, initial=lambda known: _ahead(offered_by(known))),
+    ]
 
     translated = endpoint(translate, registry)
     found = [seen, there, home]
@@ -134,7 +157,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
         return paths[event.index % len(paths)] if paths else None
 
     tell, told_ = endpoint(told), [shown, picture, *found]
-    then(on(model.change, endpoint(changed), [model], [to]), tell, [model, to], told_)
+    then(on(model.input, endpoint(changed), [model], [to]), tell, [model, to], told_)
     once(opened, tell, [model, to], told_)
     on(to.input, tell, [model, to], told_)
 
@@ -146,7 +169,9 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[gr.Dr
     chosen = on(shown.select, example, [model, to], [picture])
     for event in (chosen, on(go.click, next_one, [model, to, turn], [picture, turn])):
         then(event, translated, [model, picture, to], found)
-    return [model]
+    with shared:
+        sharing(TITLE, fields, [there.change], recipe=endpoint(again_of, registry))
+    return fields
 
 
 def _ahead(domains: list[str]) -> str:
