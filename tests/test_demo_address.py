@@ -45,7 +45,7 @@ def fields() -> list[Any]:
 def test_a_query_becomes_checked_settings() -> None:
     from ganzoo.demo.address import read
 
-    asked = {"model": "named", "class": "bag", "seed": "7", "truncation": "0.7", "page": "x"}
+    asked = {"model": "named", "class": "bag", "seed": "7", "truncation": "0.7", "show": "x"}
     found, wrong = read(fields(), asked)
     assert not wrong
     values = {name: changes["value"] for name, changes in found.items()}
@@ -86,7 +86,7 @@ def test_a_link_opens_what_it_was_copied_from(visit: Open) -> None:
     page.wait_for_function("new URL(location.href).searchParams.get('seed') === '77'")
     drawn = seen(page, "#samples")
     asked = query(page)
-    assert asked["page"] == "generate" and asked["model"] == "cdcgan-fashion-mnist"
+    assert asked["show"] == "generate" and asked["model"] == "cdcgan-fashion-mnist"
     assert asked["class"] == "8" and asked["count"] == "60" and asked["truncation"] == "1"
     page.locator("#generate-copy").click()
     page.get_by_role("button", name="Link copied").wait_for()
@@ -102,13 +102,13 @@ def test_a_link_opens_what_it_was_copied_from(visit: Open) -> None:
 def test_each_page_has_an_address(visit: Open) -> None:
     page = visit()
     tab(page, "Learn")
-    page.wait_for_function("new URL(location.href).searchParams.get('page') === 'learn'")
+    page.wait_for_function("new URL(location.href).searchParams.get('show') === 'learn'")
     choose(page, "Model", "wgan-gp-mnist")
     page.wait_for_function("new URL(location.href).searchParams.get('model') === 'wgan-gp-mnist'")
     words = query(page)
-    later = visit(query=f"page={words['page']}&model={words['model']}")
+    later = visit(query=f"show={words['show']}&model={words['model']}")
     later.locator("#mathematics").get_by_text("WGAN-GP").first.wait_for()
-    other = visit(query="page=encode&model=ganomaly-mnist&position=0.9")
+    other = visit(query="show=encode&model=ganomaly-mnist&position=0.9")
     other.locator("#mix-position input[type=number]").wait_for()
     shows(other, "#mix-way")
     assert other.locator("#mix-position input[type=number]").input_value() == "0.9"
@@ -117,10 +117,10 @@ def test_each_page_has_an_address(visit: Open) -> None:
 
 @needs_browser
 def test_a_wrong_address_is_said_and_the_page_opens(visit: Open) -> None:
-    page = visit(query="page=generate&model=<b>nothing</b>&seed=7")
+    page = visit(query="show=generate&model=<b>nothing</b>&seed=7")
     page.get_by_text("Left out of the address").first.wait_for()
     shows(page, "#samples")
     assert page.get_by_label("Seed", exact=True).first.input_value() == "7"
-    page = visit(query="page=nowhere")
+    page = visit(query="show=nowhere")
     page.get_by_text("asks for a page that is not here").first.wait_for()
     shows(page, "#samples")

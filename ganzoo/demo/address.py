@@ -1,6 +1,6 @@
 """An address for everything: what a page shows stands in the query of its URL.
 
-`?page=generate&model=dcgan-mnist&seed=7` opens that page with these settings. The address is
+`?show=generate&model=dcgan-mnist&seed=7` opens that page with these settings. The address is
 written by the browser whenever a result changes, and read by the server when somebody comes; it is
 checked like any other input, and what does not fit is named and left out.
 """
@@ -18,8 +18,8 @@ from ganzoo.demo import inputs
 from ganzoo.demo.endpoints import on
 from ganzoo.errors import GanzooError, TaskError
 
-PAGE = "page"
-"""The word of the query that names the page."""
+PAGE = "show"
+"""The word of the query that names the page; Gradio keeps `page` and `view` for itself."""
 LONGEST = 600
 """Characters of a value that is looked at."""
 
@@ -149,7 +149,8 @@ def restoring(
         opened = gr.Tabs(selected=title) if title else gr.skip()
         return [opened, *updates, 1]
 
-    on(app.load, restore, [], [tabs, *components, arrived])
+    read_ = on(app.load, restore, [], [tabs, *components, arrived])
+    read_.then(None, None, None, js=ARRIVED, api_visibility="private")
 
 
 # ---------------------------------------------------------------------------------- writing
@@ -159,19 +160,20 @@ WRITE = """(...values) => {
   const url = new URL(window.location.href);
   for (const key of [...url.searchParams.keys()])
     if (!key.startsWith("__")) url.searchParams.delete(key);
-  url.searchParams.set("page", slug);
+  url.searchParams.set("show", slug);
   names.forEach((name, at) => {
     const value = values[at];
     if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, value);
   });
   if (!%(lab)s) url.hash = "";
-  // a page in the background does not take the address of the one that is seen
+  // until the address has been read it stays, and a page in the background does not take it
   const open = [...document.querySelectorAll('[role="tab"][aria-selected="true"]')];
-  if (open.some((tab) => tab.textContent.trim() === title))
+  if (window.ganzooArrived && open.some((tab) => tab.textContent.trim() === title))
     window.history.replaceState(window.history.state, "", url);
   url.searchParams.delete("__theme");
   return [url.href, "Copy link"];
 }"""
+ARRIVED = "() => { window.ganzooArrived = true; }"
 COPY = """async (link) => {
   try {
     await navigator.clipboard.writeText(link);

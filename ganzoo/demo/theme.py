@@ -84,6 +84,7 @@ input[type="range"] { --neutral-200: #cbd5e1; }
 .verdict .line { position: absolute; top: -3px; left: 50%; height: 20px;
   border-left: 2px dashed currentColor; opacity: 0.55; }
 .verdict .under { text-align: center; font-size: 0.85rem; margin-top: 0.5rem; opacity: 0.8; }
+.share { align-items: flex-start; }
 .laboratory { width: 100%; height: 1400px; border: 0; display: block; }
 footer { opacity: 0.7; }
 footer .divider { display: none; }
@@ -91,6 +92,7 @@ footer .divider { display: none; }
   .gradio-container { padding: 0.5rem !important; }
   #title h1 { font-size: 1.35rem; }
   .drawn .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
+  .share { flex-direction: column; align-items: stretch; }
   .seen-first { flex-direction: column-reverse; align-items: stretch; }
 }
 """
