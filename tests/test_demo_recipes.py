@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -82,7 +83,7 @@ def test_the_way_between_two_seeds(registry, tmp_path, monkeypatch) -> None:
 
 
 def test_pictures(registry, tmp_path, monkeypatch) -> None:
-    values = ganzoo.load_data("digits").batch("image", np.arange(2)).add(1).mul(127.5)
+    values = ganzoo.load_data("digits").batch("image", torch.arange(2)).add(1).mul(127.5)
     for name, value in zip(("a.png", "b.png"), values, strict=True):
         Image.fromarray(value[0].round().byte().numpy()).save(tmp_path / name)
     (tmp_path / "picture.png").write_bytes((tmp_path / "a.png").read_bytes())
