@@ -229,6 +229,7 @@ def sharing(
                 label="Link", interactive=False, lines=1, max_lines=4, buttons=["copy"],
                 elem_id=f"{word}-link",
             )  # fmt: skip
+            code: list[gr.Code] = []
             if recipe:
                 shown: dict[str, Any] = {
                     "interactive": False, "lines": 1, "wrap_lines": True,
