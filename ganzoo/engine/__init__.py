@@ -4,7 +4,7 @@
         if step.number % 100 == 0:
             print(step.number, step.losses())
 
-The caller logs, saves and stops; `ganzoo.runs` is such a caller.
+The caller logs, saves and decides when to stop; `ganzoo.runs` is such a caller.
 """
 
 from ganzoo.engine.loop import Step, prepare, rounds, train

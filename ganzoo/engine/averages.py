@@ -1,4 +1,4 @@
-"""Moving averages of weights, as the run goes: what is published, and what losses may call."""
+"""Moving averages of weights during training: for the published model, and for losses to call."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ganzoo.spec.spec import Spec
 def decay_of(
     average: float | str | HalfLife, lets: Mapping[str, str], clock: Clock, step: int
 ) -> float:
-    """The share of an average that stays in one round; `step` counts all rounds of the run."""
+    """The fraction of an average that is kept in one round; `step` counts all rounds of the run."""
     if isinstance(average, HalfLife):
         return HalfLife.decay(numbers.resolve(average.half_life, lets, clock), clock.batch)
     if isinstance(average, str):
         return numbers.value(average, lets, clock)
-    # a short memory at first, so that the first weights are soon forgotten
+    # small at first, so that the initial weights are soon forgotten
     return min(average, (1 + step) / (10 + step))
 
 
@@ -33,8 +33,7 @@ class Averages:
     """The moving averages of a run.
 
     Attributes:
-        called: those that a loss or a state calls, as networks in evaluation mode. Their batch
-            statistics are averages, too.
+        called: averages that a loss or a state calls, as networks in evaluation mode. Their batch
     """
 
     def __init__(self, spec: Spec, networks: Mapping[str, Net], run: Numbers) -> None:
@@ -47,7 +46,7 @@ class Averages:
             self._kept[name] = [*kept] or [p.detach().clone() for p in net.parameters()]
 
     def step(self) -> None:
-        """Take the weights of this round in."""
+        """Update the averages with the weights of this round."""
         for name, averages in self._kept.items():
             live, weight = list(self.live[name].parameters()), self.weights[name]
             if name in self.called:
@@ -57,12 +56,12 @@ class Averages:
                     for average, parameter in zip(averages, live, strict=True):
                         average.lerp_(parameter, weight)
                 else:
-                    # one kernel for all tensors; a loop of small ones shows in small networks
+                    # one kernel for all tensors; many small kernels slow small networks down
                     torch._foreach_lerp_(averages, live, weight.item())  # type: ignore[reportPrivateImportUsage]
 
     @torch.no_grad()
     def begin_anew(self) -> None:
-        """Let each average be what its network is now."""
+        """Reset each average to the current weights of its network."""
         for name, averages in self._kept.items():
             for average, parameter in zip(averages, self.live[name].parameters(), strict=True):
                 average.copy_(parameter)
@@ -81,12 +80,12 @@ class Averages:
 
     @torch.no_grad()
     def write(self, name: str, net: Net) -> None:
-        """Give `net` the averaged weights of the network `name`, if it has any."""
+        """Copy the averaged weights of the network `name` into `net`, if it has any."""
         for parameter, average in zip(net.parameters(), self._kept.get(name, ()), strict=False):
             parameter.copy_(average)
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint holds: `G/0` is the first weight, `G/statistics/...` a buffer."""
+        """The tensors of a checkpoint: `G/0` is the first weight, `G/statistics/...` a buffer."""
         found = {
             f"{name}/{index}": average
             for name, averages in self._kept.items()
@@ -102,7 +101,7 @@ def _copy(net: Net) -> Net:
 
 
 def _called(spec: Spec) -> Iterator[str]:
-    """The networks whose averages something calls while training."""
+    """The networks whose averages are called during training."""
     found: dict[str, None] = {}
     for path, text in spec.expressions():
         if not path.startswith("tasks."):

@@ -1,9 +1,9 @@
-"""Gradients averaged over all processes, in flat pieces.
+"""Gradients averaged over all processes, in flat buckets.
 
-Module wrappers and the repeated forward passes of GANs do not mix, so the gradients of an update
-are averaged by themselves, as in the StyleGAN authors' code. Few numbers go in one piece after the
-backward pass; where there are many, each piece is sent as soon as the pass has made it, while the
-rest is still computed. Loss terms travel along.
+Module wrappers such as DDP do not support the repeated forward passes of GANs, so the gradients of
+an update are averaged explicitly, as in the StyleGAN authors' code. A few numbers are sent in one
+bucket after the backward pass; where there are many, each bucket is sent as soon as the pass has
+filled it, while the rest is still being computed. Loss terms are sent along.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from torch import Tensor
 from torch import distributed as dist
 
 PIECE = 2**23
-"""Bytes of gradients that are sent at once. Larger ones wait longer for the backward pass, smaller
-ones cost more messages."""
+"""Bytes of gradients that are sent at once. Larger buckets wait longer for the backward pass,
+smaller ones need more messages."""
 
 
 class Buckets:
     """The gradients of one update.
 
     Args:
-        parameters: that it trains. terms: loss terms that it has at most.
-        piece: bytes of one piece.
+        parameters: the trained ones. terms: the most loss terms that it has.
+        piece: bytes of one bucket.
     """
 
     def __init__(self, parameters: Sequence[Tensor], terms: int, piece: int = PIECE) -> None:
         self.parameters = [*parameters]
         groups: list[list[Tensor]] = [[]]
         held = 0
-        # backward passes begin at the end
+        # backward passes start with the last parameter
         for parameter in reversed(self.parameters):
             size = parameter.numel() * parameter.element_size()
             if groups[-1] and held + size > piece:
@@ -48,7 +48,7 @@ class Buckets:
             flat = self.parameters[0].new_zeros(total)
             position = 0
             for p in group:
-                # in the layout of its weights, which optimizers ask for
+                # with the strides of its weights, which optimizers require
                 self._views[p] = flat[position : position + p.numel()].as_strided(
                     p.shape, p.stride(), flat.storage_offset() + position
                 )
@@ -68,9 +68,9 @@ class Buckets:
         return len(self._flat)
 
     def average(self, total: Tensor, terms: Sequence[Tensor], keep_graph: bool) -> Tensor:
-        """Set the gradients of `total`, averaged; the averages of its terms, (terms,).
+        """Set the averaged gradients of `total`; returns the averages of its terms, (terms,).
 
-        They stand in memory that the next call overwrites.
+        The next call overwrites their memory.
         """
         if self.pieces == 1:
             found = torch.autograd.grad(
@@ -83,7 +83,7 @@ class Buckets:
         return self._finish(len(terms))
 
     def exchange(self, gradients: Sequence[Tensor | None], terms: Sequence[Tensor]) -> Tensor:
-        """Set gradients that are there already, averaged; returns what `average` returns."""
+        """As `average`, for gradients that have already been computed."""
         self._sent = []
         self._note(terms)
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
@@ -105,15 +105,15 @@ class Buckets:
         return self._terms[:terms]
 
     def _made(self, parameter: Tensor) -> None:
-        """Autograd has made the gradient of a parameter."""
+        """Called by autograd when the gradient of a parameter is ready."""
         if not self._missing or parameter.grad is None:
-            return  # somebody else's backward pass
+            return  # another backward pass
         parameter.grad = self._views[parameter].copy_(parameter.grad)
         self._missing[self._piece_of[parameter]] -= 1
         self._send()
 
     def _send(self, everything: bool = False) -> None:
-        """Send what is whole, always in one order, which is the same in all processes."""
+        """Send the buckets that are complete, in the same order in all processes."""
         while len(self._sent) < self.pieces and (everything or not self._missing[len(self._sent)]):
             work = dist.all_reduce(self._flat[len(self._sent)], async_op=True)
             assert work is not None

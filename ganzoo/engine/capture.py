@@ -1,10 +1,10 @@
-"""A round recorded once and replayed: CUDA graphs.
+"""CUDA graphs: a round is recorded once and then replayed.
 
-A round that reads and writes tensors that stay in place can be recorded as one CUDA graph, whose
-replay costs one launch instead of hundreds. Before that it is rehearsed on a side stream, as
-libraries take memory and choose kernels in their first calls, and everything that it changed is
-put back, so that the first round that counts is a replay like all others: a resumed run, which
-records anew, then computes the same bits.
+A round that reads and writes tensors with fixed addresses can be recorded as one CUDA graph, whose
+replay costs one launch instead of hundreds. It is first run a few times on a side stream, because
+libraries allocate memory and choose kernels in their first calls, and everything that these runs
+changed is restored. So every round that counts is a replay, and a resumed run, which records again,
+computes the same bits.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 REHEARSALS = 3
-"""Rounds before recording: libraries settle in the first, the last is watched for waiting."""
+"""Rounds before recording: libraries initialize in the first, the last is checked for waiting."""
 
 Compute = Callable[[], Tensor]
 State = Callable[[], Mapping[str, Tensor]]
 
 
 class NotRecordableError(Exception):
-    """A round that no graph can hold; `where` is the layer at fault, or what was computed."""
+    """The round cannot be recorded; `where` is the layer at fault, or what was being computed."""
 
     def __init__(self, where: str, why: str) -> None:
         super().__init__(f"{where} cannot be recorded in a CUDA graph: {why}")
@@ -33,9 +33,9 @@ class NotRecordableError(Exception):
 
 
 class Recorder:
-    """Records rounds as CUDA graphs that share one pool of memory.
+    """Records rounds as CUDA graphs that share one memory pool.
 
-    Graphs of one pool must not run at the same time, and what one returns is valid until
+    Graphs of one pool must not run at the same time, and the outputs of one are valid until
     another is replayed.
     """
 
@@ -47,15 +47,15 @@ class Recorder:
     def record(
         self, compute: Compute, state: State, networks: Mapping[str, nn.Module]
     ) -> Callable[[], Tensor]:
-        """A function that does what `compute` does, by one replay.
+        """A function that has the effect of `compute`, by one replay.
 
         Args:
             compute: a round, which returns its loss terms.
-            state: gives all tensors that the round changes.
-            networks: whose layers are named where recording fails.
+            state: returns all tensors that the round changes.
+            networks: their layers are named where recording fails.
 
         Raises:
-            NotRecordableError: it cannot be recorded; everything is as it was before.
+            NotRecordableError: it cannot be recorded; all state is as before.
         """
         with torch.cuda.device(self.device):
             return self._record(compute, state, networks)
@@ -72,7 +72,7 @@ class Recorder:
             current.wait_stream(self.stream)
         graph = torch.cuda.CUDAGraph()
         try:
-            # other threads (a demo, a prefetcher) may do as they like meanwhile
+            # other threads (a demo, a prefetcher) may use the device meanwhile
             with (
                 named(networks, "a round"),
                 torch.cuda.graph(
@@ -81,7 +81,7 @@ class Recorder:
             ):
                 terms = compute()
         except NotRecordableError:
-            torch.cuda.set_stream(current)  # a broken recording does not give it back
+            torch.cuda.set_stream(current)  # a failed recording does not restore it
             raise
 
         def replay() -> Tensor:
@@ -93,8 +93,8 @@ class Recorder:
     def _rehearsals(self, compute: Compute, networks: Mapping[str, nn.Module]) -> None:
         for _ in range(REHEARSALS - 1):
             compute()
-        # whatever makes the host wait would break the recording, and the error that CUDA then
-        # gives names no layer and leaves the recording half open
+        # a synchronization would break the recording, and the error that CUDA then raises names
+        # no layer and leaves the recording half open
         before = torch.cuda.get_sync_debug_mode()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*[Ss]ynchronization debug mode.*")
@@ -107,10 +107,10 @@ class Recorder:
 
 
 def rehearse(compute: Callable[[], object], state: State) -> None:
-    """Call `compute`, and put everything back that it changed.
+    """Call `compute`, then restore everything that it changed.
 
-    What appears in the state for the first time (optimizers make their memory in their first
-    step) stays, filled with zeros, which is how it begins.
+    Tensors that are new in the state (optimizers allocate theirs in their first step) stay,
+    filled with zeros, which is their initial value.
     """
     before = {name: value.clone() for name, value in state().items()}
     try:

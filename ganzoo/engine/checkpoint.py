@@ -1,7 +1,7 @@
-"""Checkpoints: one safetensors file, whole or not there at all, that says what it is.
+"""Checkpoints: one safetensors file, written atomically, that describes itself.
 
-Its header holds, under `ganzoo`, what decides the bits of the run, and the SHA-256 of all
-that with every tensor.
+Its header has, under `ganzoo`, the facts that determine the bits of the run, and the SHA-256 of
+these facts and of all tensors.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _HASH = "sha256"
 
 
 def write(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write `state` and `facts`; a kill at any moment leaves the old file or the new one."""
+    """Write `state` and `facts`; a kill at any moment leaves either the old file or the new one."""
     tensors = {name: value.detach().contiguous().cpu() for name, value in state.items()}
     said = json.dumps({**facts, _HASH: _digest(tensors, facts)})
     write_bytes(path, save(tensors, metadata={"format": "pt", "ganzoo": said}))
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The state and the facts of a checkpoint, as they were written.
+    """The state and the facts of a checkpoint.
 
     Raises:
         TrainingError: there is none, it cannot be read, or it is damaged.
@@ -54,7 +54,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself, without its tensors; not compared with its hash.
+    """The facts of a checkpoint, without its tensors and without checking its hash.
 
     Raises:
         TrainingError: there is none, or it cannot be read.
@@ -77,11 +77,11 @@ def check_names(
 ) -> None:
     """Refuse a checkpoint that lacks a tensor of this run, or has one that the run does not.
 
-    How many tensors an optimizer has depends on what it has done, so the checkpoint says it
+    How many tensors an optimizer has depends on the rounds it has done, so the checkpoint says it
     (`remembered`), by update.
 
     Args:
-        wanted: names of all tensors but those of optimizers.
+        wanted: names of all tensors except those of optimizers.
         updates: names of the updates.
 
     Raises:

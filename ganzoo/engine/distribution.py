@@ -1,8 +1,8 @@
-"""Several processes: who we are, what one does for all, and what all decide together.
+"""Several processes: rank and world, work of one process for all, and joint decisions.
 
-Started by torchrun, each process takes its share of the global batch (`draws`), computes what one
-process would compute of it (`ganzoo.nn.processes`), and averages gradients with the others
-(`buckets`), so that all hold the same weights, averages and states after each round.
+Started by torchrun, each process takes its share of the global batch (`draws`), computes its part
+of what one process would compute (`ganzoo.nn.processes`), and averages gradients with the others
+(`buckets`), so that all have the same weights, averages and states after each round.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ Found = TypeVar("Found")
 
 
 def processes() -> int:
-    """How many there are, as torchrun says."""
+    """The number of processes, as torchrun says."""
     return int(os.environ.get("WORLD_SIZE", "1")) if dist.is_available() else 1
 
 
 def rank() -> int:
-    """Which of them this one is; process 0 writes and speaks for all."""
+    """The rank of this process; process 0 writes files and messages."""
     return int(os.environ.get("RANK", "0")) if processes() > 1 else 0
 
 
 def may_be_restarted() -> bool:
-    """Whether torchrun starts all processes anew where one fails or the number changes
-    (`--max-restarts`), so that a run which has begun is to go on."""
+    """Whether torchrun restarts all processes when one fails or their number changes
+    (`--max-restarts`), so that a run which has begun is to be resumed."""
     return processes() > 1 and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")) > 0
 
 
 def join_group() -> tuple[int, int]:
-    """(rank, world) of this process; joins the group when torchrun started it."""
+    """(rank, world) of this process; joins the group if torchrun started it."""
     if processes() == 1:
         return 0, 1
     if not dist.is_initialized():
         both = torch.cuda.is_available() and dist.is_nccl_available()
         if both:
-            # `cuda` then means this process's own
+            # `cuda` then means the device of this process
             local = int(os.environ.get("LOCAL_RANK", "0"))
             torch.cuda.set_device(local % torch.cuda.device_count())
         backend = "cpu:gloo,cuda:nccl" if both else "gloo"
         store, number, world = next(iter(rendezvous("env://")))
-        # where torchrun starts anew, its store still has the addresses of those that are gone
+        # after a restart, torchrun's store still has the addresses of the old processes
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         store = dist.distributed_c10d.PrefixStore(f"ganzoo/{attempt}/{world}", store)
         dist.init_process_group(backend, store=store, rank=number, world_size=world)
@@ -64,10 +64,10 @@ def _leave() -> None:
 
 
 def told(work: Callable[[], Found]) -> Found:
-    """What process 0 finds or decides, told to all; `work` runs there alone.
+    """Run `work` in process 0 alone, and return its result in all.
 
     Raises:
-        GanzooError: as `work` raises; in the other processes an ElsewhereError.
+        GanzooError: raised by `work`; in the other processes an ElsewhereError.
     """
     if processes() == 1:
         return work()
@@ -87,9 +87,9 @@ def told(work: Callable[[], Found]) -> Found:
 
 
 def first_here(work: Callable[[], Found]) -> Found:
-    """`work` of all processes, the first one of each machine before the others.
+    """Run `work` in all processes, in the first one of each machine before the others.
 
-    What it makes on the disk (downloads, decoded pictures) is made once, and is there for the rest.
+    So files that it makes (downloads, decoded pictures) are made once and found by the rest.
     """
     if processes() == 1:
         return work()
@@ -112,17 +112,17 @@ def first_here(work: Callable[[], Found]) -> Found:
 
 
 def attempted(work: Callable[[], Found]) -> tuple[Found | None, Exception | None]:
-    """What work finds, or the error that it raises, for `exchanged`; in one process it raises."""
+    """The result of `work`, or its error, to be exchanged; with a single process, it is raised."""
     if processes() == 1:
         return work(), None
     try:
         return work(), None
-    except Exception as error:  # the others wait for an answer
+    except Exception as error:  # the others wait for a result
         return None, error if isinstance(error, GanzooError) else RuntimeError(repr(error))
 
 
 def answered(attempt: tuple[Found | None, Exception | None]) -> Found:
-    """What was found there, or the error."""
+    """The result, or the error raised."""
     found, error = attempt
     if error is not None:
         raise error
@@ -130,7 +130,7 @@ def answered(attempt: tuple[Found | None, Exception | None]) -> Found:
 
 
 def exchanged(mine: dict[int, Any]) -> dict[int, Any]:
-    """The parts that all processes have, by their numbers, in each."""
+    """The parts of all processes, by their numbers, in each process."""
     if processes() == 1:
         return mine
     parts: list[Any] = [None] * join_group()[1]
@@ -145,9 +145,9 @@ def _broadcast(value: Any) -> Any:
 
 
 class Votes:
-    """When all processes stop, after the same round, since any of them wants to.
+    """Decides that all processes stop after the same round as soon as one of them wants to.
 
-    They ask each other after the same rounds: about `seconds` apart, as process 0 has it.
+    They exchange their wishes after the same rounds, about `seconds` apart by process 0's clock.
     """
 
     def __init__(self, seconds: float = 0.25) -> None:
@@ -156,7 +156,7 @@ class Votes:
         self._before = time.monotonic()
 
     def __call__(self, wanted: int) -> int:
-        """The strongest wish of all, 0 for none. Called once a round, by all."""
+        """The strongest wish of all processes, 0 for none. To be called once a round by all."""
         if processes() == 1:
             return wanted
         self._left -= 1

@@ -1,7 +1,7 @@
-"""The draws of a run: each a function of (seed, step, name), and not of what ran before.
+"""The draws of a run: each is a function of (seed, step, name) alone.
 
-A resumed run draws what the run that was not killed would have drawn, and several
-processes draw together the global batch that one would have drawn alone.
+So a resumed run draws what an uninterrupted one would have drawn, and several processes together
+draw the global batch that one process would have drawn.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Draws:
 
     Args:
         batch: samples of the global batch. rank, world: this process takes its share of it.
-        versions: how many batches of each draw one step uses at most.
+        versions: the most batches of each draw that one step uses.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class Draws:
     def raw(
         self, step: int, version: int, name: str, into: tuple[Tensor, ...] = ()
     ) -> tuple[Tensor, ...]:
-        """What must come from outside for a batch: which rows of the data, mirrored or not; noise.
+        """The inputs of a batch that come from the host: rows of the data, mirroring, noise.
 
         Args:
-            into: tensors of an earlier call, which noise is drawn into; others are made.
+            into: tensors of an earlier call, into which noise is drawn; others are new.
         """
         draw = self.spec.draws.get(name)
         if isinstance(draw, DATA):
@@ -83,11 +83,11 @@ class Draws:
         return (noise if whole else noise[self.share],)
 
     def read_ahead(self) -> None:
-        """Let a thread read what is mapped from files, before `raw` asks for it."""
+        """Let a thread read memory-mapped data before `raw` asks for it."""
         source = self.source
         if source is None or not any(map(self._is_mapped, self.spec.data_draws().values())):
             return
-        # of its own, as orders and generators are not to be shared by threads
+        # its own, as orders and generators must not be shared by threads
         reader = Draws(
             self.spec, source, batch=self.batch, seed=self.seed, device=self.device,
             versions=self.versions, rank=self.rank, world=self.world,
@@ -101,7 +101,7 @@ class Draws:
         self.ahead = Ahead(read)
 
     def mapped(self, wanted: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
-        """Those draws whose data are mapped from a file."""
+        """The draws whose data are memory-mapped."""
         draws = self.spec.draws
         return [(version, name) for version, name in wanted if self._is_mapped(draws.get(name))]
 
@@ -111,7 +111,7 @@ class Draws:
         )
 
     def batch_of(self, name: str, raw: tuple[Tensor, ...]) -> Tensor:
-        """The batch of a draw, from what `raw` gave; computed on the device."""
+        """The batch of a draw, from the result of `raw`; computed on the device."""
         draw = self.spec.draws.get(name)
         if isinstance(draw, DATA):
             assert self.source is not None
@@ -137,7 +137,7 @@ class Draws:
         return rows, (torch.rand(self.batch, generator=self.shuffler) < 0.5)[self.share]
 
     def _index(self, group: str, field: str, position: int) -> Tensor:
-        """Which samples batch number `position` has: each pass over the data in a new order."""
+        """The samples of batch number `position`: each pass over the data has a new order."""
         assert self.source is not None
         kept = self._indices.get(group)
         if kept and kept[0] == position:
@@ -167,9 +167,9 @@ class Draws:
 
 
 def noise_width(name: str) -> tuple[int, ...]:
-    """How many uniform numbers a sample the noise of a function has, as in `ada(x, p).chance`.
+    """How many uniform numbers the noise of a function has for each sample, as `ada(x, p).chance`.
 
-    That of states has one.
+    The noise of states has one.
     """
     function = vocabulary.function(name.partition("(")[0]) if "(" in name else None
     width = function.draws.get(name.rpartition(".")[2], 0) if function else 0
@@ -177,7 +177,7 @@ def noise_width(name: str) -> tuple[int, ...]:
 
 
 def check_fields(spec: Spec, data: Fields) -> None:
-    """DataError where data with these fields are not what the draws of a Spec are."""
+    """Check that the fields of data are what a Spec draws; DataError if not."""
     paired: dict[str, tuple[str, bool]] = {}
     for name, draw in spec.data_draws().items():
         found = data.fields.get(draw.field)
@@ -195,7 +195,7 @@ def check_fields(spec: Spec, data: Fields) -> None:
         if not draw.independent:
             paired.setdefault(draw.field, (name, found.independent))
     alone = [name for name, independent in paired.values() if independent]
-    if alone and len(paired) > 1:  # one field alone has no partner
+    if alone and len(paired) > 1:  # a single field has no partner
         names = " and ".join(repr(name) for name, _ in paired.values())
         raise DataError(
             f"the draws {names} are paired in this Spec, row by row, and data set {data.name!r} "
@@ -205,7 +205,7 @@ def check_fields(spec: Spec, data: Fields) -> None:
 
 
 def _essence(draw: object) -> Mapping[str, object]:
-    """What must agree between a draw and the data: kind and sizes."""
+    """The kind and sizes that a draw and a field of the data must share."""
     assert isinstance(draw, DATA)
     keep = {"kind", "shape", "classes", "size", "encoder"}
     return {name: value for name, value in draw.model_dump().items() if name in keep}

@@ -25,8 +25,8 @@ from ganzoo.spec.spec import Spec
 class Explanation:
     """One kind of round of a stage.
 
-    `flops` is what a round costs with the Spec's batch, `plain_flops` what it would cost in a
-    loop that shares nothing and takes gradients of everything.
+    `flops` is the cost of a round with the Spec's batch, `plain_flops` the cost in a loop that
+    shares nothing and takes gradients of everything.
     """
 
     stage: str
@@ -67,7 +67,7 @@ SHOWN = 3
 
 
 def _brief(spec: Spec, round: Round) -> tuple[Round, list[int]]:
-    """The round with fewer repetitions, and how many executions each of its own stands for."""
+    """The round with fewer repetitions, and how many executions each of these stands for."""
     stage = round.stage
     items = tuple(item.replace(repeat=min(item.repeat, SHOWN)) for item in stage.round)
     weights = [
@@ -79,8 +79,8 @@ def _brief(spec: Spec, round: Round) -> tuple[Round, list[int]]:
 
 
 class _Flops(TorchDispatchMode):
-    """Counts by torch's own table. Its FlopCounterMode hooks modules, which `gradient_penalty`'s
-    inner gradients do not bear."""
+    """Counts with torch's own table. Its FlopCounterMode hooks modules, which breaks the inner
+    gradients of `gradient_penalty`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ def _networks(spec: Spec, round: Round) -> Networks:
 
 
 def _tools(spec: Spec, networks: Networks) -> Tools:
-    """What a round asks for, without numbers."""
+    """Inputs of a round without numbers in them."""
     with torch.device("meta"):
         held = {
             name: {
@@ -169,7 +169,7 @@ def flops_of(spec: Spec, round: Round) -> int:
 
 
 def _plain_flops(spec: Spec, round: Round) -> int:
-    """The same of a loop that computes each update anew, with gradients of all networks."""
+    """The same for a loop that computes each update from scratch, with all gradients."""
     round, weights = _brief(spec, round)
     networks = _networks(spec, round)
     recall, total = _tools(spec, networks).recall, 0

@@ -1,7 +1,7 @@
-"""What flows through the values of a round: gradients, means of all processes, time.
+"""Properties that flow through the values of a round: gradients, means over processes, lifetimes.
 
-A value wants gradients of those networks alone that some update trains through it. Wanting none it
-runs without a graph; passed to one that wants none of its own it is detached.
+A value wants gradients only of the networks that some update trains through it. If it wants none,
+it runs without a graph; passed to a value that wants none of its gradients, it is detached.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def want(executions: Sequence[Execution], values: Sequence[Value]) -> None:
     def mark(value: Value, wanted: frozenset[str]) -> None:
         if not wanted <= value.wants:
             value.wants |= wanted
-            if value.kind == "gradient":  # needs a graph from y to x whoever learns by it
+            if value.kind == "gradient":  # needs a graph from y to x, whatever is trained
                 wanted |= {value.word}
             for part in value.parts:
                 mark(part, wanted & part.networks)
@@ -34,8 +34,8 @@ def want(executions: Sequence[Execution], values: Sequence[Value]) -> None:
 def share(executions: Sequence[Execution]) -> None:
     """Find the means that several processes must take together.
 
-    The mean of what the processes lose is what one would lose where a mean stands alone, or in
-    sums and multiples by constants. Where anything else is made of it, all need the same.
+    Where a mean stands alone, or in sums and multiples by constants, the mean of the processes'
+    losses equals the loss of one process. In any other expression, all need the same mean.
     """
     seen = set[tuple[int, bool]]()
 

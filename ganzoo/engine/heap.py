@@ -1,8 +1,8 @@
-"""Memory that stays with the process from round to round, on the CPU.
+"""Keep freed memory in the process from round to round, on the CPU.
 
-The C library gives large blocks back to the system as soon as they are free, and takes them anew,
-page by page, in the next round: thousands of page faults, each of which clears a page. A round
-needs the same blocks as the one before, so keeping them costs no more than the largest round.
+The C library returns large blocks to the system as soon as they are freed, and allocates them
+again, page by page, in the next round: thousands of page faults, each of which clears a page. Every
+round needs the same blocks, so keeping them costs no more than the largest round.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from functools import cache
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Of glibc's malloc.h."""
 LARGEST = 32 * 2**20
-"""Bytes of a block that may come from the heap; glibc allows no more."""
+"""The largest size of a block on the heap, in bytes; glibc allows no more."""
 KEPT = 2**30
-"""Free bytes at the end of the heap that are not given back."""
+"""Free bytes at the end of the heap that are not returned."""
 
 
 @cache
 def keep() -> bool:
-    """Let freed memory stay with the process; whether the C library can.
+    """Keep freed memory in the process; returns whether the C library supports it.
 
-    Where somebody has set how memory is kept (MALLOC_TRIM_THRESHOLD_ and its like, GLIBC_TUNABLES)
-    or preloads another allocator, that stays.
+    If the environment configures the allocator (MALLOC_TRIM_THRESHOLD_ and the like,
+    GLIBC_TUNABLES) or preloads another one, nothing is changed.
     """
     chosen = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD")
     if not sys.platform.startswith("linux") or any(map(os.environ.get, chosen)):

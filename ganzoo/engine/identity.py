@@ -1,4 +1,4 @@
-"""What a run is: what must be as it was for a checkpoint to go on, and what decides its bits."""
+"""The identity of a run: what a resumed checkpoint must match, and what affects its bits."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ARGUMENTS = {"seed": "seed", "batch": "batch", "precision": "precision"}
 
 
 class OtherBits(UserWarning):
-    """A run goes on, and will not end with the bits that it would have had without the stop."""
+    """A run is resumed, but will not end with the bits of an uninterrupted one."""
 
 
 def spec_digest(spec: Spec) -> str:
-    """The same for Specs whose runs are the same as far as both go."""
-    # how long it lasts says nothing of a round, unless rates fall or stages change on the way
+    """Equal for Specs whose runs are equal for as long as both last."""
+    # its length does not affect a round, unless rates fall or stages change on the way
     spec = spec.with_steps(1) if spec.open_ended else spec
     return hashlib.sha256(spec.to_json().encode()).hexdigest()[:16]
 
@@ -38,10 +38,10 @@ def surroundings(
     plugins: Iterable[str] = (),
     accumulate: int = 1,
 ) -> dict[str, Any]:
-    """What changes no more than bits: versions, and what computes.
+    """Facts that affect only bits: versions and hardware.
 
     Args:
-        plugins: distributions beside those that bring layers and functions of the Spec.
+        plugins: distributions beside those that provide layers and functions of the Spec.
     """
     facts: dict[str, Any] = {"ganzoo": version(), "torch": str(torch.__version__)}
     facts |= {name: _version(name) for name in sorted({*requirements(spec), *plugins})}
@@ -53,10 +53,10 @@ def surroundings(
 
 
 def check(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Compare what a checkpoint says with what this run is.
+    """Compare the facts of a checkpoint with those of this run.
 
     Raises:
-        TrainingError: seed, batch, Spec, data or precision are others.
+        TrainingError: seed, batch, Spec, data or precision differ.
     """
     for word, value in wanted.items():
         if word != "surroundings" and found.get(word) != value:
@@ -104,7 +104,7 @@ def _version(distribution: str) -> str:
 
 
 def _name(device: torch.device) -> str:
-    """The kind of a device, as far as it decides bits."""
+    """The device, as far as it determines bits."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "cpu":

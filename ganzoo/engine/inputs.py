@@ -1,4 +1,4 @@
-"""The draws of a round in tensors that stay in place, written before the round reads them."""
+"""The draws of a round in tensors at fixed addresses, written before the round reads them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Drawn = tuple[int, str]
 
 
 class Inputs:
-    """What a round reads that is new each time. All kinds of rounds share the tensors.
+    """The inputs of a round that are new each time. All kinds of rounds share the tensors.
 
-    Only what must come from outside is kept here (numbers of rows, noise as the generator gives
-    it); the batch that is made of it is computed inside the round.
+    Only inputs from the host are kept here (row numbers, noise from the generator); the batch is
+    computed from them inside the round.
     """
 
     def __init__(self, draws: Draws) -> None:
@@ -25,7 +25,7 @@ class Inputs:
         self._kept: dict[Drawn, tuple[Tensor, ...]] = {}
 
     def write(self, step: int, wanted: Iterable[Drawn]) -> None:
-        """Write what step `step` draws."""
+        """Write the draws of step `step`."""
         for version, name in wanted:
             kept = self._kept.get((version, name))
             raw = self.draws.raw(step, version, name, into=kept or ())
@@ -38,6 +38,6 @@ class Inputs:
                     place.copy_(part, non_blocking=True)
 
     def __call__(self, version: int, *names: str) -> Any:
-        """The batches of some draws, from what was written."""
+        """The batches of some draws, from the inputs that were written."""
         made = [self.draws.batch_of(name, self._kept[version, name]) for name in names]
         return made[0] if len(made) == 1 else made

@@ -1,4 +1,4 @@
-"""The generator that trains: the caller logs, saves and stops."""
+"""`train`: a generator of rounds; the caller logs, saves and stops."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ganzoo.spec.variant import Variant
 class Step:
     """What `train` yields after each round.
 
-    `number` counts rounds from 1, `total` is how many there will be.
+    `number` counts rounds from 1; `total` is the number of all rounds.
     """
 
     number: int
@@ -38,14 +38,14 @@ class Step:
         return self.training.losses()
 
     def save(self, path: str | Path, **said: Any) -> Path:
-        """Write a checkpoint from which `train(..., resume=path)` goes on, bit for bit.
+        """Write a checkpoint that `train(..., resume=path)` continues from, bit for bit.
 
-        `said` is kept in it, as JSON.
+        `said` is stored in it, as JSON.
         """
         return self.training.save(Path(path), **said)
 
     def model(self) -> Model:
-        """The model as it stands, with moving averages applied; a copy of its own."""
+        """The current model with moving averages applied; a copy."""
         return self.training.model()
 
 
@@ -80,24 +80,24 @@ def train(
         seed: of everything random; torch's global generator is seeded at each step, too.
         device: by default CUDA where there is one, else the CPU.
         precision: `bf16` computes networks in bfloat16 (weights, losses and optimizers stay
-            float32); `tf32` rounds what CUDA multiplies in float32, which `fp32` never does;
-            `auto` is bf16 where the processor multiplies in it, else fp32, and that of the
-            checkpoint where there is one.
+            float32); `tf32` allows TF32 in products of float32 on CUDA, `fp32` does not; `auto` is
+            bf16 where the processor multiplies in it, else fp32, or the precision of the checkpoint
+            where there is one.
         graph: record each kind of round as a CUDA graph and replay it: by default on CUDA, in
             one process. On the CPU, where nothing can be recorded, True runs the same function
             on the same static tensors.
-        shared_norm: of several processes, which torchrun starts, batch norm takes the statistics
-            of the global batch, as one process would; False: of each its share, which is faster.
-        accumulate: take the batch in so many parts, one after the other, to need less memory; each
-            update still makes one step of all. Batch norm then looks at a part.
-        resume: a checkpoint; the run goes on as if it had not stopped. More `steps` than it
-            had are fine where the Spec has one stage and no decay.
+        shared_norm: with several processes (torchrun), batch norm uses the statistics of the global
+            batch, as one process would; False: those of each process's share, which is faster.
+        accumulate: process the batch in this many parts, one after the other, to need less memory;
+            each update still makes one step for all. Batch norm then sees one part at a time.
+        resume: a checkpoint to continue from, as if there had been no interruption. More `steps`
+            than before are allowed if the Spec has one stage and no decay.
 
         augment: what is done to images before a discriminator sees them: `diffaugment`, `ada`,
-            `ada,p=0.2`; as `ganzoo.with_augment`, which gives the Spec.
+            `ada,p=0.2`; as `ganzoo.with_augment`, which returns the Spec.
 
     Raises:
-        ShapeError: tensors do not fit; found before the first batch.
+        ShapeError: shapes do not fit; found before the first batch.
         DataError: the data lack a field that the Spec draws.
         TrainingError: no such device, or `resume` is of another run, or damaged.
         NonFiniteError: a loss is NaN or infinite.
@@ -105,7 +105,7 @@ def train(
     data = source(data)
     spec = spec_of(spec, data.fields)
     spec = with_augment(spec, augment) if augment else spec
-    if resume is not None and precision == "auto":  # that was decided when the run began
+    if resume is not None and precision == "auto":  # it was resolved when the run began
         precision = checkpoint.facts(Path(resume)).get("precision", precision)
     training = prepare(
         spec,
@@ -137,8 +137,8 @@ def prepare(
     shared_norm: bool = True,
     accumulate: int = 1,
 ) -> Training:
-    """All that can be refused about a training, done before its first round; takes what `train`
-    takes, and raises what it raises."""
+    """Check everything that can be refused before the first round; takes the arguments of `train`,
+    and raises its errors."""
     return Training(
         spec if steps is None else spec.with_steps(steps),
         data,
@@ -153,7 +153,7 @@ def prepare(
 
 
 def rounds(training: Training) -> Iterator[Step]:
-    """Run the rounds that are left."""
+    """Run the remaining rounds."""
     total = training.spec.steps
     while training.step < total:
         stage = training.round()

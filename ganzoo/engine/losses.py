@@ -1,4 +1,4 @@
-"""The loss terms of past rounds, kept on the device until somebody looks."""
+"""The loss terms of past rounds, kept on the device until they are read."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ Term = tuple[str, str]
 
 
 class Losses:
-    """A few rounds' loss terms in one tensor: copied to the host together, and only when asked.
+    """The loss terms of a few rounds in one tensor, copied to the host together, and only if asked.
 
-    Args:
-        width: terms of a round at most. rounds: how many rounds are kept before the host looks.
+    width: the most terms of a round. rounds: how many rounds are kept before they are checked.
         texts: the expressions of terms with their lets, by `stage.update.term`, for advice.
     """
 
@@ -39,8 +38,8 @@ class Losses:
     def keep(
         self, step: int, stage: str, names: Sequence[Term], terms: Tensor, saved: Path | None
     ) -> None:
-        """Keep the terms of a round, (terms,). The host looks when the memory is full, and at
-        each round on the CPU; see `look` for `saved` and the error."""
+        """Keep the terms of a round, (terms,). They are checked when the memory is full, and on the
+        CPU at each round; see `look` for `saved` and the error."""
         if names:
             self._memory[len(self._kept), : len(names)].copy_(terms)
         self._kept.append((step, stage, names))
@@ -48,11 +47,11 @@ class Losses:
             self.look(saved)
 
     def look(self, saved: Path | None) -> None:
-        """Take all that is kept to the host.
+        """Copy all kept terms to the host.
 
         Raises:
-            NonFiniteError: of the first round, and in it the first term, that is not finite;
-                it names the checkpoint `saved`.
+            NonFiniteError: for the first term of the first round that is not finite; names the
+                checkpoint `saved`.
         """
         if not self._kept:
             return
@@ -63,7 +62,7 @@ class Losses:
             self._latest.update(zip(names, row, strict=False))
 
     def take_up(self, latest: dict[Term, float]) -> None:
-        """Go on from the terms that a checkpoint keeps; some may not be computed every round."""
+        """Continue from the terms of a checkpoint; some may not be computed every round."""
         self._kept, self._latest = [], dict(latest)
 
     def latest(self, saved: Path | None) -> dict[Term, float]:

@@ -1,4 +1,4 @@
-"""The states of a Spec, as the run goes: tensors that stay in place and change after a round."""
+"""The states of a Spec during training: tensors at fixed addresses that change after a round."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ganzoo.spec.spec import Spec
 
 
 class Memory:
-    """What the states of a Spec hold. On several processes all hold the same.
+    """The values of a Spec's states. All processes have the same.
 
     Args:
-        reads: the shapes of what each state is read from, by field, without the batch.
-        share: the rows of the global batch that are this process's.
+        reads: shapes of the values that each state reads, by field, without the batch axis.
+        share: the rows of the global batch that belong to this process.
     """
 
     def __init__(
@@ -38,24 +38,24 @@ class Memory:
         self._told: dict[str, list[Mapping[str, Tensor]]] = {}
 
     def recall(self, name: str, **values: Tensor) -> Tensor:
-        """What a state means, of the values that it is read from."""
+        """The value of a state in an expression, given the values that it reads."""
         state = self.spec.state[name]
         with torch.no_grad():
             found = state.value(self.held[name], **self._everyones(name, values))
         return found[self.share] if values and self.world > 1 else found
 
     def remember(self, name: str, **values: Tensor) -> None:
-        """What a state is made from for the next round; it changes at `step`.
+        """Record the inputs of a state for the next round; it changes at `step`.
 
-        Told several times, of parts of a batch: samples are put together, of numbers the mean
-        is taken.
+        With a batch in parts it is called several times: samples are concatenated, numbers
+        averaged.
         """
         self._told.setdefault(name, []).append(
             {key: value.detach() for key, value in values.items()}
         )
 
     def step(self) -> None:
-        """Let all states change that were told of, each from what all were before."""
+        """Update all states with recorded inputs, each from the old values of all."""
         told, self._told = self._told, {}
         with torch.no_grad():
             after = {
@@ -84,7 +84,7 @@ class Memory:
         return everyones_mean(value) if self.world > 1 else value
 
     def _everyones(self, name: str, values: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Samples of all processes together, where a state is of samples."""
+        """Samples of all processes together, where a state needs samples."""
         of_samples = self._samples(name)
         return {
             key: gathered(value.detach())
@@ -103,7 +103,7 @@ class Memory:
         return self.recall(name).detach().clone()
 
     def numbers(self) -> dict[str, float]:
-        """The states that are one number each, as they stand; waits for the device."""
+        """The current states that are single numbers; waits for the device."""
         return {
             name: float(self.held[name]["value"])
             for name, state in self.spec.state.items()
@@ -111,7 +111,7 @@ class Memory:
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint holds, by `state/word`."""
+        """The tensors of a checkpoint, by `state/word`."""
         return {
             f"{name}/{word}": value
             for name, held in self.held.items()

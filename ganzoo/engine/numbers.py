@@ -1,7 +1,7 @@
-"""Numbers that follow the run (learning rates, weights of averages), as tensors that stay in place.
+"""Numbers that follow the run (learning rates, weights of averages), as tensors at fixed addresses.
 
-A host computes them in double precision before a round, and the round reads them from tensors:
-what a CUDA graph has recorded reads the same memory at every replay.
+The host computes them in double precision before a round, and the round reads them from tensors,
+so that a recorded CUDA graph sees the new values at every replay.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from torch import Tensor
 
 
 class Numbers:
-    """Numbers by name, all in one piece of memory, so that one copy brings them to the device.
+    """Numbers by name, in one block of memory, so that one copy brings them to the device.
 
-    On the CPU they are double, since optimizers there compute with the doubles that they are
-    given; on other devices float, which their kernels read.
+    On the CPU they are double, since its optimizers compute with the doubles that they are given;
+    on other devices float, which their kernels read.
     """
 
     def __init__(self, names: Iterable[str], device: torch.device) -> None:
@@ -27,15 +27,15 @@ class Numbers:
         self._written: list[float] = []
 
     def __getitem__(self, name: str) -> Tensor:
-        """The tensor of one number, without axes; the same one as long as the run lasts."""
+        """The tensor of one number, 0-dim; the same one throughout the run."""
         return self._views[name]
 
     def write(self, values: Mapping[str, float]) -> None:
-        """Set all numbers; what `values` does not name stays as it was."""
+        """Set all numbers; those that `values` does not name keep their values."""
         before = self._written or [0.0] * len(self.names)
         now = [values.get(name, old) for name, old in zip(self.names, before, strict=True)]
         if now != self._written:
             self._written = now
-            # from memory that is not pinned a copy is staged at once, so nothing need be kept,
+            # a copy from memory that is not pinned is staged at once: nothing has to be kept alive,
             # and the host does not wait for the device
             self._memory.copy_(torch.tensor(now, dtype=self.exact), non_blocking=True)

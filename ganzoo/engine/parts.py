@@ -1,4 +1,4 @@
-"""A batch in parts that take turns, for networks whose batch does not fit in memory at once."""
+"""A batch processed in parts, for networks whose batch does not fit in memory at once."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def in_parts(
     updaters: Mapping[str, Updater],
     step: Callable[[str, list[Tensor | None], list[Tensor]], None],
 ) -> None:
-    """Run a round on parts of its batch: each goes on to its next step, then all step as one.
+    """Run a round on parts of its batch: all parts reach the next step, which is then made once.
 
-    What a part has computed for its gradients is free again before the next part begins.
+    A part's graph is freed before the next part begins.
 
     Args:
         function: the round as a generator (`ganzoo.engine.writer.Tools.turns`).
-        draw: gives the whole batches.
-        step: makes the step of an update, with the means of the parts' gradients and loss terms.
+        draw: returns the whole batches.
+        step: makes the step of an update, given the means of the parts' gradients and loss terms.
     """
     drawn: dict[tuple[int, str], Tensor] = {}
     piles: dict[str, Pile] = {}

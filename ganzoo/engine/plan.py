@@ -2,18 +2,18 @@
 
 The Spec says what each update trains and reads, so all of this is known before training:
 
-- Each value gets a key: the expression, the draws it was made of, and how often each
-  of its networks had stepped. Equal keys are computed once and reused, within an
-  update and across updates (the fake batch of D's step is the fake batch of G's).
-- A value wants gradients of those networks alone that some update trains through it.
-  Wanting none it runs without a graph; passed to one that wants none of its own it is
-  detached. Gradients are then taken with respect to the trained weights alone, so
-  autograd skips the weight gradients of all other networks.
-- What a `grad(y, x)` of an update is taken with respect to is a point: one leaf that all
-  terms of that update read in the place of x. It counts as a network of its own name,
-  so the two rules above find the passes that `grad` shares with the loss.
-- What states compute after the round is whatever the round computed last of the same
-  meaning, and is computed anew only where there is no such value.
+- Each value has a key: the expression, the draws that it depends on, and how often each of its
+  networks has stepped. Equal keys are computed once and reused, within an update and across
+  updates (the fake batch of D's step is the fake batch of G's).
+- A value wants gradients only of the networks that some update trains through it. If it wants
+  none, it runs without a graph; passed to a value that wants none of its gradients, it is
+  detached. Gradients are then taken with respect to the trained weights alone, so autograd
+  skips the weight gradients of all other networks.
+- The second argument of `grad(y, x)` becomes a point: one leaf that all terms of that update
+  read in place of x. It counts as a network of its own, so the two rules above find the
+  passes that `grad` shares with the loss.
+- A state is updated with the value of the same meaning that the round computed last, which is
+  computed again only where there is none.
 
 `Plan(spec)` holds one `Round` for each pattern of active updates; `Round.code` is the
 Python that the engine runs, that `ganzoo explain --code` shows and a debugger steps through.
@@ -36,7 +36,7 @@ from ganzoo.spec.spec import Spec
 
 
 class Round:
-    """What happens in one round of a stage, for one pattern of active items.
+    """One round of a stage, for one pattern of active items.
 
     Args:
         active: for each item of the stage's round, then for each state of the Spec, whether it
@@ -60,7 +60,7 @@ class Round:
 
     @cached_property
     def _gradient_paths(self) -> tuple[dict[Place, set[int]], dict[int, Place]]:
-        """The values through which the gradient of each update runs, and for each the last."""
+        """The values that the gradient of each update runs through, and the last update of each."""
         paths: dict[Place, set[int]] = {}
         last: dict[int, Place] = {}
         for e, execution in enumerate(self.executions):
@@ -148,7 +148,7 @@ class Round:
                 function = vocabulary.function(value.word) if value.kind == "function" else None
                 for name in filter(None, value.passed if function else ()):
                     found[name] += function.passes if function else 0
-        for value in self.values:  # what states need alone
+        for value in self.values:  # those that only states need
             if value.kind == "call" and value.first == len(self.executions):
                 found[value.word] += 1
         return found
@@ -172,12 +172,12 @@ class Round:
         return writer.write(self)
 
     def compile(self, names: Mapping[str, Any], tools: Tools | None = None) -> Callable[..., None]:
-        """The function, with networks looked up in `names`, and all else it asks for in `tools`."""
+        """The function, with networks looked up in `names`, and everything else in `tools`."""
         return writer.compile_round(self, names, tools or writer.Tools())
 
 
 class Plan:
-    """All rounds of a Spec. `round(stage, r)` is what happens in round `r` of a stage."""
+    """All rounds of a Spec. `round(stage, r)` is round `r` of a stage."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -185,8 +185,8 @@ class Plan:
         self._scheduled: dict[int, tuple[str, ...]] = {}
 
     def active(self, stage: int, round: int) -> tuple[bool, ...]:
-        """Which items of the stage's round run in its round number `round`, then which states
-        change after it."""
+        """Which items of the stage run in its round number `round`, then which states change
+        after it."""
         items = (*self.spec.stages[stage].round, *self.spec.state.values())
         return tuple(round % item.every in item.on for item in items)
 
@@ -202,7 +202,7 @@ class Plan:
         return math.lcm(*(item.every for item in items))  # bounded by the language
 
     def versions(self, stage: int) -> int:
-        """How many batches of each draw a round of the stage uses at most."""
+        """The most batches of each draw that a round of the stage uses."""
         return 1 + sum(item.repeat - 1 for item in self.spec.stages[stage].round)
 
     def scheduled(self, stage: int) -> tuple[str, ...]:
@@ -214,11 +214,11 @@ class Plan:
         return self._scheduled[stage]
 
     def patterns(self, stage: int) -> list[tuple[int, Round]]:
-        """The different rounds of a stage, each with the first round number it stands for."""
+        """The different rounds of a stage, each with the first round number that it stands for."""
         return [(numbers[0], self.round(stage, numbers[0])) for numbers in self.alike(stage)]
 
     def alike(self, stage: int) -> list[list[int]]:
-        """The numbers of the rounds of one period, those of the same work together."""
+        """The round numbers of one period, grouped by equal rounds."""
         found: dict[tuple[bool, ...], list[int]] = {}
         for round in range(self.period(stage)):
             found.setdefault(self.active(stage, round), []).append(round)

@@ -1,8 +1,8 @@
-"""In which numbers networks compute, by the word that people give it.
+"""The precision in which networks compute, by name.
 
-fp32   32 bits everywhere
-tf32   32 bits everywhere but in the products of matrices and convolutions on CUDA, which round
-       what they multiply to 10 bits after the point: several times faster there
+fp32   float32 throughout
+tf32   float32, except that CUDA rounds the factors of matrix products and convolutions to 10 bits
+       after the point, which is several times faster
 bf16   networks in bfloat16; weights, losses and optimizers stay float32
 auto   bf16 where the processor multiplies in it, else fp32
 """
@@ -23,7 +23,7 @@ Precision = Literal["auto", "fp32", "tf32", "bf16"]
 
 
 def resolved(precision: str, device: torch.device) -> Precision:
-    """What `auto` means on a device; any other precision as it is."""
+    """What `auto` means on a device; any other precision unchanged."""
     if precision not in get_args(Precision):
         raise TrainingError(f"precision is auto, fp32, tf32 or bf16, not {precision!r}")
     if precision == "tf32" and device.type != "cuda":
@@ -35,9 +35,9 @@ def resolved(precision: str, device: torch.device) -> Precision:
 
 @contextmanager
 def multiplying(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Products of float32 on CUDA as `precision` says, whatever the process does elsewhere.
+    """Set products of float32 on CUDA as `precision` says, whatever the rest of the process uses.
 
-    torch by itself rounds convolutions to TF32 and matrices not.
+    By default torch rounds convolutions to TF32, but not matrix products.
     """
     if device.type != "cuda":
         yield
@@ -54,7 +54,7 @@ def multiplying(precision: Precision, device: torch.device) -> Iterator[None]:
 
 
 def described(precision: str, device: torch.device) -> str:
-    """A precision in words, for people."""
+    """A precision in words, for messages."""
     return {
         "fp32": "fp32 (32 bits everywhere)",
         "tf32": "tf32 (products of float32 are rounded to 10 bits)",
@@ -69,10 +69,10 @@ def how(
     graph: bool | None = None,
     accumulate: int = 1,
 ) -> str:
-    """On what, in which precision and in which way a run is computed: words for people.
+    """The device, precision and way of execution of a run, in words, for messages.
 
     Raises:
-        TrainingError: no such device, or none that has this precision.
+        TrainingError: there is no such device, or it does not support this precision.
     """
     found, world = find(device), distribution.processes()
     recorded = found.type == "cuda" and world == 1 if graph is None else graph
@@ -92,7 +92,7 @@ def _has_bf16(device: torch.device) -> bool:
     """Whether `device` multiplies bfloat16 matrices in hardware."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # not in the oldest torch that is supported
+    # missing in the oldest supported torch
     ask = getattr(torch.cpu, "get_capabilities", dict)
     found = ask() if device.type == "cpu" else {}
     return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))

@@ -1,8 +1,8 @@
 """From the expressions of a round to its values, each known by a key and computed once.
 
-The key of a value says the expression, the draws it was made of, and how often each of its networks
-had stepped. What states compute after the round is whatever the round computed last of the same
-meaning, and is computed anew only where there is no such value.
+The key of a value has the expression, the draws that it depends on, and how often each of its
+networks has stepped. A state is updated with the value of the same meaning that the round computed
+last, which is computed again only where there is none.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Reader:
 
     @property
     def values(self) -> tuple[Value, ...]:
-        """All values that were read, whether or not anything uses them."""
+        """All values that were read, used or not."""
         return tuple(self._known.values())
 
     def _execute(self) -> Iterator[Execution]:
@@ -66,7 +66,7 @@ class Reader:
         self._version = version
 
     def _remember(self) -> Iterator[Remembering]:
-        """What the states that are due compute after the round."""
+        """The inputs of the states that are due after the round."""
         self._remembering = True
         due = self.active[len(self.stage.round) :]
         for (name, state), active in zip(self.spec.state.items(), due, strict=True):
@@ -78,7 +78,7 @@ class Reader:
                 yield Remembering(name, tuple(values.items()))
 
     def _points_of(self, texts: Iterable[str]) -> Iterator[ex.Expression]:
-        """All that some `grad` in these expressions is taken with respect to."""
+        """All values that a `grad` in these expressions differentiates with respect to."""
         pending, seen = list(texts), set[str]()
         while pending:
             for node in ex.walk(ex.parse(pending.pop())):
@@ -120,7 +120,7 @@ class Reader:
             case ex.Name(name) if name in self.spec.state:
                 return self._state(name, version)
             case ex.Name(name):
-                # kept, or lets that use each other twice would double the work each time
+                # memoized: lets that use each other twice would double the work each time
                 key = (name, version, self._points, self._remembering, *self._steps.values())
                 if key not in self._lets:
                     self._lets[key] = self._text(self.spec.let[name], version)
@@ -147,7 +147,7 @@ class Reader:
                 return self._call(node, version)
 
     def _pass(self, name: str, inputs: tuple[Value, ...], average: bool) -> Value:
-        """A pass of a network; its average takes no part in the game, and steps after the round."""
+        """A pass of a network. A moving average is not trained; it is updated after the round."""
         flows = frozenset[str]().union(*(value.networks for value in inputs))
         steps = -1 if average else self._steps[name]
         return self._keep(
@@ -223,7 +223,7 @@ class Reader:
             value.meaning = self._meaning(value)
         if self._remembering:
             before = self._latest.get(value.meaning)
-            # numbers made of means are made anew, from the means over all processes
+            # numbers computed from means are computed again, from the means over all processes
             if before is not None and (before.reduced or not before.batchless):
                 return before
         self._known[key] = self._latest[value.meaning] = value
@@ -238,7 +238,7 @@ class Reader:
 
 
 def _folded(operator: str, values: list[float]) -> float | None:
-    """What an operator gives of plain numbers; None where that is not a finite number."""
+    """The result of an operator on plain numbers; None where that is not a finite number."""
     if len(values) == 1:
         return -values[0]
     if operator not in numbers.BINARY or (operator == "/" and not values[1]):
@@ -248,5 +248,5 @@ def _folded(operator: str, values: list[float]) -> float | None:
 
 
 def _identifier(text: str) -> str:
-    """`gradient_penalty(C, x, fake).mix` to `mix`; a plain name stays."""
+    """`gradient_penalty(C, x, fake).mix` to `mix`; a plain name is unchanged."""
     return text.rsplit(".", 1)[-1]

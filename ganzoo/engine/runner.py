@@ -1,4 +1,4 @@
-"""How a round is run: call by call, on tensors that stay in place, or as one recorded graph."""
+"""How a round is run: call by call, on tensors at fixed addresses, or as one recorded graph."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Runner:
     """Runs the rounds of a plan, each as a function of the tensors that it reads and changes.
 
     Args:
-        compute: one round on what stands in those tensors.
-        state: gives all tensors that a round changes.
-        static: write the draws to tensors that stay in place, and read them from there. On CUDA
-            each kind of round is then recorded as a graph and replayed; on other devices it is
-            the same function, called each time.
+        compute: one round on the current values of those tensors.
+        state: returns all tensors that a round changes.
+        static: write the draws to tensors at fixed addresses, and read them from there. On CUDA
+            each kind of round is then recorded as a graph and replayed; on other devices the same
+            function is called each time.
         recorder: records on CUDA; for tests.
-        tools: what rounds ask for beside draws, gradients and steps.
+        tools: dependencies of rounds beside draws, gradients and steps.
 
     Attributes:
-        why_not: why rounds are not recorded although that was wanted; else empty.
+        why_not: why rounds are not recorded although that was requested; else empty.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class Runner:
         self._recorded: dict[int, Callable[[], Tensor]] = {}
 
     def forget(self) -> None:
-        """Record anew: what was recorded is of networks in another mode, or of other tensors."""
+        """Record again: the recorded networks were in another mode, or had other tensors."""
         self._recorded.clear()
         if isinstance(self._recorder, Recorder):
-            # a pool of memory ends with its last graph, and cannot be taken up again
+            # a memory pool ends with its last graph, and cannot be used again
             self._recorder = Recorder(self.draws.device)
 
     def __call__(self, round: Round, step: int) -> Tensor:
@@ -98,11 +98,11 @@ class Runner:
         return values[0] if len(values) == 1 else values
 
     def _seed(self, step: int) -> None:
-        """Seed what layers such as dropout draw from."""
-        # one seed in all processes; each takes its share of what one would draw
+        """Seed the generators that layers such as dropout use."""
+        # one seed in all processes; each takes its share of what one process would draw
         chance = key(self.draws.seed, step, "layers", 0)
         device = self.draws.device
-        # torch.manual_seed asks for every kind of device, and is slow
+        # torch.manual_seed seeds every kind of device, and is slow
         if device.type == "cpu":
             torch.default_generator.manual_seed(chance)
         elif device.type == "cuda":

@@ -1,4 +1,4 @@
-"""The state of a run: what a round changes, what a checkpoint holds."""
+"""The state of a run: what a round changes and a checkpoint holds."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ from ganzoo.spec.spec import Spec
 class Training:
     """The state of a run: networks, optimizers, moving averages, and the number of rounds done.
 
-    Without data it only looks at what a checkpoint holds.
+    Without data it can only hold the contents of a checkpoint.
 
     Attributes:
-        said: what the checkpoint keeps that was loaded, see `save`.
-        shared_norm: batch norm takes the statistics of the global batch where there are several
-            processes; else each takes those of its share, which is faster.
-        accumulate: in how many parts a process takes its share of the batch, one after the other,
-            whose gradients are summed before each step. Losses of each sample alone, and their
-            means, are those of the whole; what looks at a batch (batch norm, minibatch
-            deviation, means inside of other things) looks at a part.
-        plugins: distributions whose versions a checkpoint names, beside those of the Spec's words.
-        watched: which rounds (from 1) keep the norms of their gradients, for `gradient_norms`;
-            rounds that are recorded as graphs keep none.
+        said: the facts that the loaded checkpoint was saved with, see `save`.
+        shared_norm: batch norm uses the statistics of the global batch where there are several
+            processes; else each uses those of its share, which is faster.
+        accumulate: the number of parts in which a process takes its share of the batch, one after
+            the other; their gradients are summed before each step. Losses of single samples, and
+            their means, equal those of the whole batch; whatever looks at a batch (batch norm,
+            minibatch deviation, means inside other expressions) sees one part.
+        plugins: distributions whose versions a checkpoint names, beside those that the Spec needs.
+        watched: which rounds (from 1) record the norms of their gradients, for `gradient_norms`;
+            rounds that are recorded as graphs record none.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Training:
             if any(parameter.ndim == 4 for parameter in net.parameters()):
                 net.to(memory_format=torch.channels_last)
             net.precision = torch.bfloat16 if bf16 else None
-            # on the CPU torch's own gradients of gradients are the faster ones
+            # on the CPU torch's own double backward is faster
             net.convolutions = device.type == "cuda"
         self.shared_norm = shared_norm or self.world == 1
         self.accumulate = accumulate
@@ -108,7 +108,7 @@ class Training:
             raise TrainingError("batch norm needs two samples at once; raise the batch")
         for norm in norms:
             if norm.momentum is not None and accumulate > 1:
-                # so that running statistics forget no faster
+                # so that running statistics keep their memory in samples
                 norm.momentum = 1 - (1 - norm.momentum) ** (1 / accumulate)
         versions = max(self.plan.versions(index) for index in range(len(spec.stages)))
         self.draws = Draws(
@@ -175,8 +175,8 @@ class Training:
         self._watching = (
             self.watched is not None and not self.runner.static and self.watched(self.step + 1)
         )
-        # numbers near zero (the moments of weights that no longer learn) cost a hundred times
-        # the usual on most processors; the caller's own arithmetic is left as it is
+        # denormal numbers (moments of weights that no longer learn) are a hundred times slower on
+        # most processors; the caller's own arithmetic is left unchanged
         torch.set_flush_denormal(True)
         try:
             with multiplying(self.precision, self.device):
@@ -189,7 +189,7 @@ class Training:
         return stage.name
 
     def _place(self, step: int) -> tuple[int, int]:
-        """Its stage, and which of the stage's rounds it is."""
+        """The index of its stage, and the number of the round within the stage."""
         index = next(i for i, end in enumerate(self._ends) if step < end)
         return index, step - (self._ends[index] - self.spec.stages[index].steps)
 
@@ -202,7 +202,7 @@ class Training:
             )
 
     def _numbers_at(self, stage: Stage, number: int, step: int) -> dict[str, float]:
-        """The numbers that round `number` of a stage reads, `step` of the whole run."""
+        """The numbers that round `number` of a stage reads; `step` counts rounds of the run."""
         lets, clock = self.spec.let, Clock(number, self.draws.batch, number / stage.steps)
         found = {
             f"rate/{update.name}/{path}": rate
@@ -216,7 +216,7 @@ class Training:
         return found
 
     def _number(self, text: str) -> Tensor:
-        """A number of a loss, in the type of all numbers there."""
+        """A number of a loss, in the default dtype."""
         return self.numbers[f"run/{text}"].to(torch.get_default_dtype())
 
     def _enter(self, index: int) -> None:
@@ -228,7 +228,7 @@ class Training:
         self.runner.forget()
 
     def _compute(self, function: Callable[..., None], draw: Callable[..., Any]) -> Tensor:
-        """One round, on what stands in the tensors that it reads; returns its loss terms."""
+        """One round, on the current values of the tensors that it reads; returns its loss terms."""
         self._kept = []
         if self.accumulate > 1:
             in_parts(function, draw, self.accumulate, self.updaters, self._step_together)
@@ -278,8 +278,7 @@ class Training:
         self._kept += [term.detach() for term in terms]
 
     def _check(self, name: str, total: Tensor, terms: Iterable[Tensor]) -> None:
-        """On the CPU, NonFiniteError before the step, so that the weights are still the good
-        ones."""
+        """On the CPU, raise NonFiniteError before the step, so that the weights are still good."""
         if self.device.type == "cpu" and not math.isfinite(total.item()):
             names = [(name, term) for term in self._updates[name].minimize]
             values = [term.item() for term in terms]
@@ -304,7 +303,7 @@ class Training:
         return terms | {f"state.{name}": value for name, value in self.memory.numbers().items()}
 
     def gradient_norms(self) -> dict[str, float]:
-        """The norm of the gradient of each update of this stage, in the last round watched."""
+        """The norm of the gradient of each update of this stage, in the last watched round."""
         return {
             name: norm
             for name, norm in self._norms.items()
@@ -312,13 +311,13 @@ class Training:
         }
 
     def begin_from(self, weights: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Begin with these tensors of networks, in place of new ones; so do their averages.
+        """Begin with these weights instead of new ones; moving averages start from them, too.
 
         Args:
-            weights: by network, by name in it; of the shapes that the networks have.
+            weights: by network, then by name in its state dict; the shapes must be the networks'.
 
         Raises:
-            TrainingError: it has begun.
+            TrainingError: a round has been run already.
         """
         if self.step:
             raise TrainingError(f"the run stands at round {self.step:,}; weights are given before")
@@ -330,12 +329,12 @@ class Training:
         self.averages.begin_anew()
 
     def model(self, batches: int = SETTLE_BATCHES, tasks: Iterable[str] | None = None) -> Model:
-        """The model as it stands; a copy of its own.
+        """The current model; a copy.
 
         Args:
-            batches: from how many the batch statistics of averaged networks are estimated.
-            tasks: the names of those that it is wanted for, in place of all; statistics that
-                others need are left as they are.
+            batches: how many are used to estimate the batch statistics of averaged networks.
+            tasks: the names of those that the model is needed for, instead of all; statistics that
+                only others need are not estimated.
         """
         networks = build(self.spec, published=True)
         for name, net in networks.items():
@@ -361,7 +360,7 @@ class Training:
         return state | {f"state/{word}": value for word, value in self.memory.tensors().items()}
 
     def _identity(self) -> dict[str, Any]:
-        """What a run must share with the one that it goes on from, and what decides its bits."""
+        """The facts that must match when a run is resumed, and those that affect its bits."""
         if not self._data_digest and self.data is not None:
             fields = {draw.field for draw in self.spec.data_draws().values()}
             self._data_digest = self.data.digest(fields)
@@ -377,7 +376,7 @@ class Training:
         }
 
     def save(self, path: Path, **said: Any) -> Path:
-        """Write a checkpoint; `said` is kept in it, as JSON, and comes back as `said` of the next.
+        """Write a checkpoint; `said` is stored in it as JSON, and restored by `load`.
 
         Raises:
             NonFiniteError: a loss or a weight is not finite.
@@ -388,7 +387,7 @@ class Training:
         losses = self._losses.latest(self.checkpoint)
         state = self._state()
         for name, value in state.items():
-            # an infinite gradient shows in the loss of the next step only
+            # an infinite gradient shows only in the loss of the next step
             if not torch.isfinite(value).all():
                 raise NonFiniteError(
                     name, self.step, str(self.checkpoint) if self.checkpoint else None
@@ -406,20 +405,20 @@ class Training:
         return path
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint, as if there had been no stop.
+        """Continue from a checkpoint, as if there had been no interruption.
 
         Raises:
-            TrainingError: it is damaged, of another run, or not all of one.
+            TrainingError: it is damaged, of another run, or incomplete.
         """
         state, facts = checkpoint.read(path)
         identity.check(path, facts, self._identity())
         self._take_up(path, state, facts)
 
     def look(self, path: Path) -> None:
-        """Be what a checkpoint holds, whatever data it was trained on, to take its model.
+        """Take the contents of a checkpoint, whatever data it was trained on, to make its model.
 
         Raises:
-            TrainingError: it is damaged, of another Spec, or not all of one.
+            TrainingError: it is damaged, of another Spec, or incomplete.
         """
         self._take_up(path, *checkpoint.read(path))
 
@@ -451,18 +450,18 @@ class Training:
             raise TrainingError(
                 f"checkpoint {path} does not fit this run ({error}); start anew"
             ) from None
-        self.runner.forget()  # optimizers have taken up other tensors
+        self.runner.forget()  # optimizers now have other tensors
         self.step = step
         self.checkpoint = path
         self.said = dict(facts.get("said") or {})
         self._losses.take_up(losses)
-        # of the stage whose round was the last one
+        # of the stage of the last round
         stage = next(s for s, end in zip(self.spec.stages, self._ends, strict=True) if step <= end)
         self._updates = {update.name: update for update in stage.updates}
 
 
 def _most_terms(stage: Stage) -> int:
-    """How many loss terms a round of the stage computes at most."""
+    """The most loss terms that a round of the stage computes."""
     return sum(
         item.repeat * len(update.minimize) for item in stage.round for update in updates_of(item)
     )

@@ -1,4 +1,4 @@
-"""Updates at work: which weights one trains, its optimizer, its constraint."""
+"""Updates at run time: the trained weights, the optimizer, the constraint."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ganzoo.spec.spec import Spec
 
 
 class Updater:
-    """One update at work: the weights it trains, its optimizer, its constraint.
+    """One update at run time: the weights that it trains, its optimizer, its constraint.
 
     Args:
         rates: numbers of its optimizer that follow the run; the host writes them before a round.
-        owner: the update whose optimizer this one steps with, if it has none of its own.
+        owner: the update whose optimizer this one shares, if it has none of its own.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Updater:
 
     @property
     def recordable(self) -> bool:
-        """Whether a device reads all numbers that follow the run from where the host wrote them."""
+        """Whether the device reads all numbers that follow the run from tensors of the host."""
         kept = {"lr", "betas.0", "betas.1"}
         return set(self.rates) <= kept and not is_foreign(self.optimizer)
 
@@ -56,8 +56,8 @@ class Updater:
         return torch.stack([*norms]).norm().item() if norms else 0.0
 
     def step(self, update: Update) -> None:
-        """Apply the gradients, at the rates that stand in `rates`. `update` is this stage's."""
-        # kernels of a CUDA device read the tensors
+        """Apply the gradients, at the current `rates`. `update` is the one of this stage."""
+        # CUDA kernels read the tensors
         foreign = is_foreign(self.optimizer)
         told = {k: rate.item() for k, rate in self.rates.items() if foreign or not rate.is_cuda}
         set_rates(self.optimizer, told)
@@ -72,7 +72,7 @@ class Updater:
                     parameter.clamp_(-update.clip_weights, update.clip_weights)
 
     def state(self) -> dict[str, Tensor]:
-        """What the optimizer remembers, by `parameter/word`; nothing if it is another's."""
+        """The tensors of the optimizer, by `parameter/word`; none if it is another update's."""
         if self.owner:
             return {}
         return {
@@ -83,7 +83,7 @@ class Updater:
         }
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Take up what `state()` gave, on the devices and in the layouts that a live run has."""
+        """Load what `state()` returned, with the devices and memory formats of a running optimizer."""
         for name, value in state.items():
             index, word = name.split("/")
             parameter = self.parameters[int(index)]
@@ -98,7 +98,7 @@ def updaters(spec: Spec, networks: Mapping[str, Net], numbers: Numbers) -> dict[
     """An updater for each update of the Spec, by name."""
     found: dict[str, Updater] = {}
     updates = [update for stage in spec.stages for update in stage.updates]
-    # those with an optimizer of their own first, since others step with it
+    # those with an optimizer of their own first, since others share it
     for update in sorted(updates, key=lambda update: isinstance(update.optimizer, Shared)):
         if update.name in found:
             continue

@@ -1,4 +1,4 @@
-"""What a round is made of: values, executions of updates, passes of networks."""
+"""What a round consists of: values, executions of updates, passes of networks."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Kind = Literal[
 
 @dataclass(eq=False)
 class Value:
-    """One thing that a round computes.
+    """One value that a round computes.
 
     `scheduled` is a number that follows the run, `point` what a gradient is taken with respect to
     (its word is the name under which it counts as a network), `average` a pass of a network's
-    moving average, `everywhere` a mean that several processes take together. `meaning`: equal for
-    values of equal expressions, whatever draws and steps.
+    moving average, `everywhere` a mean that several processes take together. `meaning` is equal for
+    values of equal expressions, whatever their draws and steps.
     `networks`: those that it depends on. `wants`: those whose gradients flow through it.
-    `first`, `last`: the executions in which it is first and last used. `nested`: it is read
-    once, so the code writes it there and gives it no name.
+    `first`, `last`: the executions in which it is first and last used. `nested`: it is used once,
+    so the code writes it in place and gives it no name.
     """
 
     kind: Kind
@@ -52,18 +52,18 @@ class Value:
 
     @property
     def transparent(self) -> bool:
-        """Nothing by itself: numbers, and several values as one argument."""
+        """No operation: numbers, and several values as one argument."""
         return self.kind in {"number", "several"}
 
     @property
     def reduced(self) -> bool:
-        """A mean over the batch, which over several processes is the mean of theirs."""
+        """A mean over the batch, so that the mean over several processes is that of their means."""
         function = vocabulary.function(self.word) if self.kind == "function" else None
         return function is not None and function.reduces
 
     @property
     def batchless(self) -> bool:
-        """No row for each sample."""
+        """Whether it has no row for each sample."""
         match self.kind:
             case "number" | "scheduled":
                 return True
@@ -74,11 +74,11 @@ class Value:
 
     @property
     def aliases(self) -> bool:
-        """A point that is but another name: gradients of trained weights flow on behind it."""
+        """A point that is only an alias: gradients of trained weights flow on behind it."""
         return self.kind == "point" and bool(self.wants & self.inputs[0].networks)
 
     def detaches(self, value: Value) -> bool:
-        """Whether this value reads one with a graph but wants no gradient through it."""
+        """Whether this value reads one with a graph, but wants no gradient through it."""
         return bool(self.wants and value.wants and not self.wants & value.networks)
 
 
@@ -88,7 +88,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Execution:
-    """One repetition of one item of a round: what it computes and who steps."""
+    """One repetition of one item of a round: what it computes, and which networks step."""
 
     updates: tuple[Update, ...]
     version: int
@@ -98,7 +98,7 @@ class Execution:
 
 @dataclass(frozen=True)
 class Remembering:
-    """A state that changes after the round: its name, and the values that it is made from."""
+    """A state that changes after the round: its name, and the values that it reads."""
 
     state: str
     values: tuple[tuple[str, Value], ...]
@@ -108,8 +108,8 @@ class Remembering:
 class Passes:
     """Forward passes of one network in a round.
 
-    `trained`: its own weights learn from the pass. `through`: gradients only pass through
-    it. `free`: without a graph. `penalty`: inside functions such as gradient_penalty.
+    `trained`: its own weights learn from the pass. `through`: gradients only pass through it.
+    `free`: without a graph. `penalty`: inside functions such as gradient_penalty.
     """
 
     trained: int = 0

@@ -1,12 +1,12 @@
-"""The text of a round: what `ganzoo.engine.plan` found out, as ordinary Python.
+"""The source of a round: the plan as ordinary Python.
 
-`write(round)` lays the values of a round out as one function of `draw`, `gradients` and
-`apply`; `compile_round` makes it callable. The text consists of identifiers and numbers of a
-validated Spec alone.
+`write(round)` writes the values of a round as one function of `draw`, `gradients` and `apply`;
+`compile_round` compiles it. The source consists only of identifiers and numbers of a validated
+Spec.
 
-Where a Spec has them, the function also asks for numbers that follow the run (`number`), for
-what states mean (`recall`), for means over all processes (`everywhere`), and tells states what
-they are made from (`remember`): the `Tools`.
+Where a Spec needs them, the function also asks for numbers that follow the run (`number`), for
+values of states (`recall`), for means over all processes (`everywhere`), and passes the inputs of
+states on (`remember`): the `Tools`.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def _absent(*_: Any, **__: Any) -> Any:
 
 @dataclass(frozen=True)
 class Tools:
-    """What a round asks for beside draws, gradients and steps.
+    """Dependencies of a round beside draws, gradients and steps.
 
-    number(text): the number that an expression of the run comes to, as a 0-dim tensor.
-    recall(state, **values): what a state means. remember(state, **values): what it is made from
-    for the next round; all states change once the last has been told.
+    number(text): the value of an expression of the run, as a 0-dim tensor.
+    recall(state, **values): the value of a state. remember(state, **values): its inputs for the
+    next round; all states change once the last one has been passed.
     everywhere(value): the mean of a value over all processes. averages: moving averages of
     networks, as modules by name. several: whether there are other processes. turns: whether the
-    function is a generator, which yields the name of each update where it would `apply` it.
+    function is a generator, which yields the name of each update instead of calling `apply`.
     """
 
     number: Callable[[str], Tensor] = _absent
@@ -65,13 +65,13 @@ class Tools:
 
 
 def leaf(value: Tensor) -> Tensor:
-    """The same numbers, as a point that gradients are taken with respect to."""
+    """The same numbers, as a point to take gradients with respect to."""
     return value.detach().requires_grad_()
 
 
 def gradient(of: Tensor, at: Tensor, create_graph: bool = False) -> Tensor:
-    """The gradient of each sample's own number: their sum is differentiated, and samples do not
-    touch each other."""
+    """The gradient of each sample's own number: that of their sum, as samples do not depend on each
+    other."""
     [found] = torch.autograd.grad(of.sum(), at, create_graph=create_graph, retain_graph=True)
     return found
 
@@ -82,15 +82,15 @@ def write(round: Round) -> str:
 
 
 def own_words(round: Round) -> dict[str, str]:
-    """The words of the code itself; after an underscore, which no name of a Spec begins with,
-    where the Spec has a thing of that name."""
+    """The names that the code itself uses; prefixed by an underscore, with which no name of a Spec
+    begins, where the Spec uses that name."""
     theirs = {*round.spec.networks, *round.spec.draws, *round.spec.let, *round.spec.state}
     theirs |= {value.word for value in round.values if value.kind == "function"}
     return {word: f"_{word}" if word in theirs else word for word in OWN_WORDS}
 
 
 def average_words(round: Round) -> dict[str, str]:
-    """The word for the moving average of each network that the round calls."""
+    """The name of the moving average of each network that the round calls."""
     taken = {*round.spec.networks, *round.spec.draws, *round.spec.let, *round.spec.state}
     found: dict[str, str] = {}
     for name in round.averages:
@@ -103,7 +103,7 @@ def average_words(round: Round) -> dict[str, str]:
 
 
 def compile_round(round: Round, names: Mapping[str, Any], tools: Tools) -> Callable[..., None]:
-    """The function, with networks and functions looked up in `names`, all else in `tools`."""
+    """The function, with networks and functions looked up in `names`, everything else in `tools`."""
     ours = own_words(round)
     digest = hashlib.sha256(round.code.encode()).hexdigest()[:8]
     filename = f"<ganzoo round {round.stage.name} {digest}>"
@@ -116,7 +116,7 @@ def compile_round(round: Round, names: Mapping[str, Any], tools: Tools) -> Calla
     namespace |= {ours["leaf"]: leaf, ours["grad"]: gradient}
     for word in ("number", "recall", "remember", "everywhere"):
         namespace[ours[word]] = getattr(tools, word)
-    # identifiers and numbers of a validated Spec, laid out by the writer below: no text of the
+    # identifiers and numbers of a validated Spec, written by the writer below: no text of the
     # Spec reaches this line
     code = _in_turns(round.code, ours["apply"]) if tools.turns else round.code
     exec(compile(code, filename, "exec"), namespace)
@@ -124,7 +124,7 @@ def compile_round(round: Round, names: Mapping[str, Any], tools: Tools) -> Calla
 
 
 def _in_turns(code: str, apply: str) -> str:
-    """The round as a generator, so that parts of a batch can take turns; line by line the same."""
+    """The round as a generator, so that parts of a batch can take turns; otherwise the same code."""
     code = re.sub(rf"^( +){apply}\((.+)\)$", r"\1yield \2", code, flags=re.MULTILINE)
     return f"{code}    return\n    yield\n"  # a round of no updates is a generator, too
 
@@ -151,7 +151,7 @@ class _Writer:
 
     @property
     def remembering(self) -> bool:
-        """Whether what is being written stands after the last update."""
+        """Whether the code after the last update is being written."""
         return self.index == len(self.round.executions)
 
     def write(self) -> str:
@@ -177,11 +177,11 @@ class _Writer:
             blocks = blocks[run:]
         body += self._last()
         head = f"def {ours['train_round']}({ours['draw']}, {ours['gradients']}, {ours['apply']}):"
-        # a round in which nothing is due has no body of its own
+        # a round in which nothing is due has an empty body
         return "\n".join([head, *(body or ["    pass"])]) + "\n"
 
     def _first(self) -> list[str]:
-        """What stands before all updates: numbers that follow the run, and states as they are."""
+        """The code before all updates: numbers that follow the run, and current states."""
         self.lines, self.open = [], False
         for value in self.round.values:
             if value.kind == "scheduled":
@@ -191,7 +191,7 @@ class _Writer:
         return self.lines
 
     def _last(self) -> list[str]:
-        """What states are made from."""
+        """The inputs of states."""
         self.index = len(self.round.executions)
         self.lines, self.open = [], False
         if not self.round.remembers:
@@ -238,7 +238,7 @@ class _Writer:
                 self._line(f"{self._name(value)} = {text}", bool(value.wants))
 
     def _fresh(self, roots: list[Value]) -> list[Value]:
-        """What is computed here for the first time, parts before wholes."""
+        """The values computed here for the first time, parts before wholes."""
         ordered: list[Value] = []
 
         def visit(value: Value) -> None:
@@ -258,7 +258,7 @@ class _Writer:
             self._line(f"{names} = {self.ours['draw']}({_K}, {words})")
 
     def _call(self, call: Value) -> None:
-        """A pass of a network: all of its outputs that anybody reads get their names here."""
+        """A pass of a network: all outputs that are read get their names here."""
         names: list[str] = []
         text = self._call_text(call)
         for output in call.outputs:
@@ -278,7 +278,7 @@ class _Writer:
         return f"{word}({', '.join(arguments)})"
 
     def _text(self, value: Value, rank: int = 0) -> str:
-        """The expression that computes a value from those that have names."""
+        """The expression that computes a value from named ones."""
         match value.kind:
             case "output":
                 return self._call_text(value.inputs[0])
@@ -324,12 +324,12 @@ class _Writer:
         self.lines.append(f"        {text}")
 
     def _use(self, value: Value, user: Value, rank: int = 0) -> str:
-        """How `user` reads `value`: detached where it wants none of its gradients."""
+        """How `user` reads `value`: detached where it wants no gradient of it."""
         text = self._read(value, user, rank)
         return f"{text}.detach()" if not value.nested and user.detaches(value) else text
 
     def _read(self, value: Value, user: Value | None = None, rank: int = 0) -> str:
-        """A value by its name, or as text where it has none."""
+        """A value by its name, or as an expression if it has none."""
         if self.remembering and value.reduced and not value.everywhere:
             text = self._text(value, rank) if value.nested else value.name
             return f"{self.ours['everywhere']}({text})"
@@ -340,14 +340,14 @@ class _Writer:
                 else repr(value.number)
             )
         if value.kind == "several":
-            # nothing by itself: what reads the values reads them
+            # no operation: the readers read the parts
             return f"({', '.join(self._use(part, user or value) for part in value.inputs)},)"
         if value.nested:
             return self._text(value, rank)
         return value.inputs[0].name if value.aliases else value.name
 
     def _name(self, value: Value) -> str:
-        """A free name: its hint, numbered where a value that is still needed holds that name."""
+        """A free name: its hint, numbered where a value that is still needed has that name."""
         base = value.hint or value.word or "value"
         base = base if base.isidentifier() else "value"
         for suffix in ("", *(f"_{n}" for n in range(2, 1000))):
