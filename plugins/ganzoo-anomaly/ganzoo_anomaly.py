@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false
 """Anomaly scores from a GAN of normal images: AnoGAN searches a code, f-AnoGAN learns to find it.
 
 AnoGAN (Schlegl et al. 2017, arXiv:1703.05921). Kept: a DCGAN of normal images; at use, the code is

@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false
 """BEGAN: a discriminator that is an autoencoder (Berthelot et al. 2017, arXiv:1703.10717).
 
 Kept: the loss of an image is the mean absolute difference from what the discriminator makes of it;

@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false
 """Generators whose inputs mean something: InfoGAN finds codes, AC-GAN is told classes.
 
 InfoGAN (Chen et al. 2016, arXiv:1606.03657). Kept: noise of 62 numbers, a class of ten and two

@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false
 """Image to image: pix2pix with pairs, CycleGAN and CUT without.
 
 pix2pix (Isola et al. 2017, arXiv:1611.07004). Kept: a U-net down to one pixel; dropout of one half

@@ -1,4 +1,3 @@
-# pyright: reportArgumentType=false
 """VAE/GAN: autoencoding beyond pixels (Larsen et al. 2015, arXiv:1512.09300).
 
 Kept: Algorithm 1. An image's likelihood is that of a discriminator's features around those of

@@ -228,7 +228,10 @@ class _EveryKind:
 
 
 AnyLayer = Annotated[SerializeAsAny[Layer], BeforeValidator(_known_kind), _EveryKind()]
-Layers = Annotated[tuple[AnyLayer, ...], Field(max_length=200)]
+if TYPE_CHECKING:  # what may be given: any sequence; it is kept as a tuple
+    Layers = Sequence[Layer]
+else:
+    Layers = Annotated[tuple[AnyLayer, ...], Field(max_length=200)]
 
 
 def features(shape: Shape) -> int:
