@@ -83,7 +83,7 @@ class Updater:
         }
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Load what `state()` returned, with the devices and memory formats of a running optimizer."""
+        """Load `state()`, with devices and memory formats of a running optimizer."""
         for name, value in state.items():
             index, word = name.split("/")
             parameter = self.parameters[int(index)]

@@ -103,7 +103,7 @@ def average_words(round: Round) -> dict[str, str]:
 
 
 def compile_round(round: Round, names: Mapping[str, Any], tools: Tools) -> Callable[..., None]:
-    """The function, with networks and functions looked up in `names`, everything else in `tools`."""
+    """The function, with networks and functions looked up in `names`, the rest in `tools`."""
     ours = own_words(round)
     digest = hashlib.sha256(round.code.encode()).hexdigest()[:8]
     filename = f"<ganzoo round {round.stage.name} {digest}>"
@@ -124,7 +124,7 @@ def compile_round(round: Round, names: Mapping[str, Any], tools: Tools) -> Calla
 
 
 def _in_turns(code: str, apply: str) -> str:
-    """The round as a generator, so that parts of a batch can take turns; otherwise the same code."""
+    """The round as a generator, so that parts of a batch can take turns; else the same code."""
     code = re.sub(rf"^( +){apply}\((.+)\)$", r"\1yield \2", code, flags=re.MULTILINE)
     return f"{code}    return\n    yield\n"  # a round of no updates is a generator, too
 

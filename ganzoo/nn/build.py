@@ -1,8 +1,8 @@
-"""Networks from a Spec: made, checked, and given their first weights.
+"""Networks of a Spec: built, checked and initialized.
 
-`build(spec)` runs all expressions of a Spec once on the meta device, where tensors
-have shapes and no numbers. Each network is made when it is first called, from the
-shapes that arrive; a mistake is reported with the expression and the layer at fault.
+`build(spec)` evaluates all expressions of a Spec once on the meta device, where tensors have
+shapes but no numbers. Each network is built when it is first called, from the shapes of its
+inputs; an error names the expression and the layer at fault.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from ganzoo.spec.validation import updates_with_paths
 
 
 class Networks(dict[str, Net]):
-    """Networks by name, and what else the expressions of a Spec told while they were made.
+    """Networks by name, and what else was found while the expressions were evaluated.
 
     Attributes:
-        reads: the shapes of what each state is read from, by field, without the batch.
-        work: what the expressions of tasks cost, of one sample, by their text.
+        reads: the shapes of the values that each state reads, by field, without the batch axis.
+        work: the cost of the tasks' expressions, for one sample, by their text.
     """
 
     def __init__(self) -> None:
@@ -54,12 +54,12 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
     """The networks of `spec` on the meta device (no memory, no weights yet), all shapes checked.
 
     Args:
-        published: make only the networks that the tasks need, with shapes in closed form, for
-            speed; a Spec that was trained has been dry-run before.
+        published: build only the networks that the tasks need, with shapes in closed form, for
+            speed; the Spec of a trained model has been checked before.
 
     Raises:
-        ShapeError: with the path of the layer or of the expression at fault.
-        PluginError: the Spec uses a word that no installed plugin brings.
+        ShapeError: names the layer or the expression at fault.
+        PluginError: the Spec uses a word that no installed plugin provides.
     """
     if not published:
         spec.complete()
@@ -70,24 +70,24 @@ def build(spec: Spec, *, published: bool = False) -> Networks:
 
 
 class _TooLargeError(Exception):
-    """Too many numbers to compute with them for nothing but their shape."""
+    """Too many numbers to compute only to find their shape."""
 
 
 LIGHT = 100_000
-"""Numbers of a sample that may be computed with to find a shape."""
+"""Numbers of a sample that may be computed to find a shape."""
 _PLAIN = {
     "abs", "average", "batch_mean", "bce", "clip", "concatenate", "detach", "distance", "exp", "kl",
     "l1", "lerp", "log", "maximum", "mean", "minimum", "mse", "norm", "relu", "reparameterize",
     "sigmoid", "sign", "softmax", "softplus", "sqrt", "square", "squared_norm", "tanh",
 }  # fmt: skip
-"""Functions whose results are no larger than what they take, and of a shape that numbers do not
-change."""
+"""Functions whose results are no larger than their arguments, and whose result shapes do not
+depend on values."""
 
 
 def _is_light(spec: Spec) -> bool:
-    """Whether the tasks of a published Spec may be tried on a few zeros, for their shapes.
+    """Whether the tasks of a published Spec may be evaluated on a few zeros, to find their shapes.
 
-    The first function of a tensor on the meta device costs two seconds of imports.
+    The first operation of torch on the meta device costs two seconds of imports.
     """
     if spec.state or any(math.prod(tensor_shape(draw)) > LIGHT for draw in spec.draws.values()):
         return False
@@ -103,7 +103,7 @@ def _is_light(spec: Spec) -> bool:
 def _build(spec: Spec, published: bool, device: str) -> Networks:
     networks, reads = Networks(), dict[str, dict[str, Shape]]()
     seen: dict[str, list[int]] = {}
-    """Of how many classes the labels are that each network got, by input."""
+    """The number of classes of the labels that each network received, by input."""
     costs: list[Work] = []
     works: dict[str, Work] = {}
 
@@ -140,7 +140,7 @@ def _build(spec: Spec, published: bool, device: str) -> Networks:
                 f"{name} was first called with {', '.join(map(shape_text, net.shapes))}, "
                 f"and here gets {', '.join(map(shape_text, shapes))}"
             )
-        if published and not torch.is_grad_enabled():  # gradients need what connects the two
+        if published and not torch.is_grad_enabled():  # gradients need the graph between the two
             return blank(net.leaves[output or ""])
         return net(*values, outputs=(output or "",))
 
@@ -171,7 +171,7 @@ def _build(spec: Spec, published: bool, device: str) -> Networks:
         return networks[name]
 
     def sought(let: str) -> Tensor:
-        """What a task solves for: of each sample its own, also where it starts from a state."""
+        """A value that a task solves for: one for each sample, even if it starts from a state."""
         start = evaluate(let)
         return start if spec.draws_in(let) else start.expand(DRY_BATCH, *start.shape)
 
@@ -201,7 +201,7 @@ def _build(spec: Spec, published: bool, device: str) -> Networks:
 
     evaluate = evaluator()
     terms: dict[str, list[Tensor]] = {}
-    # weights can be read once a network is made, and its first call makes it
+    # weights can be read once a network is built, which its first call does
     texts = [item for item in spec.expressions() if not item[0].startswith("let.")]
     if published:
         texts = [
@@ -213,7 +213,7 @@ def _build(spec: Spec, published: bool, device: str) -> Networks:
         room, named, key = (*path.split("."), "", "")[:3]
         task = spec.tasks[named] if room == "tasks" else None
         costs.clear()
-        # tasks answer without a graph, but for what they solve
+        # tasks run without a graph, except for what they solve
         graph = contextlib.nullcontext() if task is None or key == "minimize" else torch.no_grad()
         try:
             own = evaluator(task) if task else evaluate
@@ -247,16 +247,16 @@ def _build(spec: Spec, published: bool, device: str) -> Networks:
 
 def _reads_weights(spec: Spec, text: str) -> bool:
     given = {name for task in spec.tasks.values() for name in task.numbers}
-    # a name that is not a function would be looked for in every plugin
+    # a name that is not a function would be looked up in every plugin
     names = spec.names_in(text) - {*spec.taken, *spec.let, *RUN, *given, ex.GRADIENT}
     functions = map(vocabulary.function, names)
     return any(function is not None and function.weights for function in functions)
 
 
 def check_trained(spec: Spec, networks: Networks) -> None:
-    """ShapeError where weights are never trained, or an update trains what has none.
+    """ShapeError where weights are never trained, or an update trains a network without weights.
 
-    Which networks have weights is known once they are made.
+    Which networks have weights is known once they are built.
     """
     trained = {name for stage in spec.stages for update in stage.updates for name in update.train}
     for name, net in networks.items():
@@ -269,7 +269,7 @@ def check_trained(spec: Spec, networks: Networks) -> None:
 
 
 def _check_state(spec: Spec, path: str, shape: Shape) -> None:
-    """What a running state becomes has its own shape."""
+    """The new value of a running state has the shape of the old one."""
     room, name, key = (*path.split("."), "", "")[:3]
     state = spec.state.get(name) if room == "state" and key == "next" else None
     if not isinstance(state, Running):
@@ -294,12 +294,12 @@ def _term(path: str, text: str, value: Any) -> Tensor:
 
 
 def initialize(net: Net, network: Network, generator_seed: int) -> None:
-    """Give the weights of a network their first values, a function of the seed alone.
+    """Initialize the weights of a network, as a function of the seed alone.
 
-    Those of a network of a published model are the model's.
+    The weights of a network of a published model are loaded from the model.
 
     Raises:
-        IntegrityError: they are not those that the Spec is pinned to.
+        IntegrityError: their hash is not the one in the Spec.
         ShapeError: they do not fit the shapes with which the network is called.
     """
     net.to_empty(device="cpu")
@@ -322,7 +322,7 @@ def initialize(net: Net, network: Network, generator_seed: int) -> None:
 
 
 def _take_over(net: Net, origin: Origin) -> None:
-    """Give a network the weights of the published model that it is of."""
+    """Load the weights of a published model into a network that names it."""
     if extension.weights is None:
         raise ShapeError(f"nothing here gives the weights of {origin.model}")
     try:
@@ -359,5 +359,5 @@ def _initialize(module: nn.Module, init: Init) -> None:
 
 
 def parameter_count(net: nn.Module) -> int:
-    """Trainable numbers in a network."""
+    """The number of trainable parameters of a network."""
     return sum(parameter.numel() for parameter in net.parameters())

@@ -1,11 +1,11 @@
-"""Convolutions whose gradients of gradients are convolutions of the same three kinds.
+"""Convolutions whose gradients of any order are convolutions of the same three kinds.
 
-A gradient penalty differentiates a backward pass. What torch then computes for the weights is a
-forward convolution with a whole feature map as its kernel, for which CUDA's libraries have no
-fast kernel (pytorch issue 22577). Here the gradient of the weights is an operation of its own
+A gradient penalty differentiates a backward pass. The weight gradient that torch then computes is a
+forward convolution with a whole feature map as its kernel, for which CUDA's libraries have no fast
+kernel (pytorch issue 22577). Here the gradient of the weights is an operation of its own
 (`aten::convolution_backward` with a mask), as are the convolution and its transpose, and the
-gradients of all three are again these three, at any order and for any number of groups. The
-idea is the StyleGAN authors' (conv2d_gradfix); on the CPU torch's own way is the faster one.
+gradients of all three are again these three, of any order and for any number of groups. The idea
+is the StyleGAN authors' (conv2d_gradfix). On the CPU torch's own implementation is faster.
 
 Let g be the gradient of y = conv(x, w):
 
@@ -27,7 +27,7 @@ Gradient = Callable[[Tensor], Tensor]
 
 
 class Convolutions(TorchFunctionMode):
-    """Within it, `conv2d` and `conv_transpose2d` are those of this module, whoever calls them."""
+    """A context in which `conv2d` and `conv_transpose2d` are those of this module."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
@@ -76,7 +76,7 @@ def conv_transpose2d(
 
 @dataclass(frozen=True)
 class Form:
-    """All that a convolution is beside its tensors, in the order of `aten::convolution`."""
+    """All arguments of a convolution except tensors, in the order of `aten::convolution`."""
 
     stride: tuple[int, int]
     padding: tuple[int, int]
@@ -93,10 +93,10 @@ class Form:
         )  # fmt: skip
 
     def back(self, gradient: Sequence[int], input: Sequence[int], kernel: Sequence[int]) -> Form:
-        """The form that leads from sizes `gradient`, where this one leads, back to `input`."""
+        """The form of the transposed map, from sizes `gradient` back to sizes `input`."""
         if self.transposed:
             return replace(self, transposed=False, output_padding=(0, 0))
-        # a strided convolution leaves out rows at the end, of which its output says nothing
+        # a strided convolution ignores rows at the end, which its output size does not show
         missing = tuple(
             n - ((g - 1) * s - 2 * p + d * (k - 1) + 1)
             for n, g, s, p, d, k in zip(
@@ -143,7 +143,7 @@ def weight_gradient(g: Tensor, x: Tensor, shape: torch.Size, form: Form) -> Tens
     """The gradient of weights of a `shape`, where `g` is that of `convolution(x, w, ..., form)`."""
     with torch.no_grad():
         w = torch.ops.aten.convolution_backward(
-            # of the weights only the shape counts here
+            # only the shape of the weights counts here
             g, x, x.new_empty(1).expand(shape), None, *form.arguments, (False, True, False),
         )[1]  # fmt: skip
     if not torch.is_grad_enabled():
@@ -163,7 +163,7 @@ def weight_gradient(g: Tensor, x: Tensor, shape: torch.Size, form: Form) -> Tens
 def _with_gradients(
     value: Tensor, *parts: tuple[Tensor, Gradient], bias: Tensor | None = None
 ) -> Tensor:
-    """`value` as a function of some tensors, each with what makes its gradient of the value's."""
+    """`value` as a function of some tensors, each with the function that computes its gradient."""
     paths = [_Path.apply(part, make, value) for part, make in parts if part.requires_grad]
     if bias is not None and bias.requires_grad:
         paths.append(bias.view(-1, 1, 1).expand(value.shape))
@@ -171,7 +171,7 @@ def _with_gradients(
 
 
 def _guard(tensor: Tensor) -> Callable[[], Tensor]:
-    """The tensor later, or an error where somebody has written to it meanwhile."""
+    """The tensor when it is needed, or an error if it has been overwritten meanwhile."""
     version = tensor._version
 
     def same() -> Tensor:
@@ -185,10 +185,10 @@ def _guard(tensor: Tensor) -> Callable[[], Tensor]:
 
 
 class _Path(torch.autograd.Function):
-    """A place from which one input gets its gradient, when autograd comes by; it holds no numbers.
+    """A node from which one input gets its gradient when autograd reaches it; it holds no numbers.
 
     One Function of several inputs would compute all their gradients each time, since
-    `ctx.needs_input_grad` knows what could be wanted and not what is.
+    `ctx.needs_input_grad` says which inputs require gradients, not which gradients are needed.
     """
 
     @staticmethod
@@ -202,7 +202,7 @@ class _Path(torch.autograd.Function):
 
 
 class _Join(torch.autograd.Function):
-    """The value itself; its gradient goes down all paths as it is."""
+    """The value itself; its gradient is passed to all paths unchanged."""
 
     @staticmethod
     def forward(ctx: Any, held: list[Tensor], *paths: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What computes: a processor or an accelerator, by the name that people give it."""
+"""Devices by name: the CPU or an accelerator."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ FORM = "cpu, cuda, cuda:1, mps"
 
 
 def find(name: str | torch.device | None) -> torch.device:
-    """The device of that name; where there is none given, CUDA if it is there, else the CPU.
+    """The device of that name; by default CUDA if there is one, else the CPU.
 
     Raises:
-        TrainingError: no device has that name, or it is not in this machine.
+        TrainingError: no device has that name, or this machine does not have it.
     """
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

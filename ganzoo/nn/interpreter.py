@@ -1,4 +1,4 @@
-"""Expressions evaluated as they stand, with nothing shared: for dry runs and for tasks."""
+"""Expressions evaluated directly, with nothing shared: for dry runs and for tasks."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ganzoo.spec.spec import Spec
 class Evaluator:
     """Evaluates expressions of a Spec: names from `values`, networks from `call`.
 
-    The plain meaning of an expression, with no sharing; `ganzoo.engine.plan` makes the fast one.
-    `known` has the values of whole expressions, which stand in place of what they would come to.
-    `recall` gives the value of a state, of those that it is read from, by keyword; `clock` is
-    where the run is, for numbers that follow it. `whole` gives a network itself, to functions
-    that read weights. A `dry` run is of tensors without numbers, and refuses what only seems to
-    fit, such as sums that broadcast; `seen` is told what comes of arithmetic and functions.
+    This defines the meaning of an expression; `ganzoo.engine.plan` makes the fast version.
+    `known` has the values of whole expressions, which are then not computed.
+    `recall` returns the value of a state, given by keyword the values that it reads; `clock` is the
+    position in the run, for numbers that follow it. `whole` returns a network itself, for functions
+    that read weights. A `dry` run has tensors without numbers, and refuses accidental fits such as
+    sums that broadcast; `seen` is called with the results of arithmetic and functions.
     """
 
     def __init__(
@@ -94,8 +94,8 @@ class Evaluator:
     def _check_operands(self, nodes: Sequence[ex.Expression], values: Sequence[Any]) -> None:
         """ValueError for labels, and for a batch of numbers beside a batch of vectors.
 
-        The latter look like a state and what it goes with, where a vector has as many numbers as
-        the batch has samples.
+        The latter look like a state beside its batch if a vector has as many numbers as the batch
+        has samples.
         """
         if any(map(soundness.whole, values)):
             raise ValueError(_NO_NUMBER)
@@ -128,9 +128,9 @@ class Evaluator:
     def _gradient(self, of: ex.Expression, at: ex.Expression) -> Tensor:
         with torch.enable_grad():
             point = self._value(at)
-            if not point.requires_grad:  # else what it is made of learns, too
+            if not point.requires_grad:  # else the values behind it learn, too
                 point = point.detach().requires_grad_()
-            # lets between the two are evaluated anew, at the point
+            # lets between the two are evaluated again, at the point
             inner = Evaluator(
                 self.spec, self.call, self.draws, self.noise, {**self.known, at: point},
                 self.recall, self.clock, self.whole, self.dry, self.seen,
@@ -161,7 +161,7 @@ class Evaluator:
                 for pair in combinations(values, 2):
                     alike(*pair)
                 self._check_operands(arguments, values)
-            # the core's own are held to their arguments by what they check themselves
+            # functions of the core check their own arguments
             watched = function.implementation is not None  # a plugin's
             with soundness.strict(meta=self._is_meta) if watched else nullcontext():
                 found = functions.load(name)(*values, **noise)
@@ -178,7 +178,8 @@ class Evaluator:
         return value
 
     def _network(self, name: str, weights: bool) -> Any:
-        """What a function that takes a network gets: something to call, or to read weights of."""
+        """The argument of a function that takes a network: something to call, or to read weights
+        of."""
         if weights:
             assert self.whole is not None, name
             return self.whole(name)

@@ -1,9 +1,9 @@
 """Modules: networks assembled from the declarations of their layers, with every size inferred.
 
-A network is made for the shapes that arrive at its inputs, layer by layer. What leaves a layer is
-found in closed form, from its declaration. A dry run also sends tensors without numbers (torch's
-meta device) through each module, and holds the two to each other; without one no tensor is made,
-since the first of them costs a second of imports, and loading a published model should not.
+A network is built for the shapes of its inputs, layer by layer. The output shape of a layer comes
+in closed form from its declaration. A dry run also sends tensors without numbers (torch's meta
+device) through each module, and compares the two. Otherwise no tensor is made, since the first one
+costs a second of imports, which loading a published model should not.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ DRY_BATCH = 4
 MAX_NUMBERS = 100_000_000
 """In one sample, anywhere in a network: 400 MB, where a picture of 1024x1024 has 3 million."""
 MAX_LAYERS = 5_000
-"""In one network, with those that are repeated."""
+"""In one network, including repeated ones."""
 SHAPE_FAULTS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError)
-"""What torch, in one version or another, raises for tensors that do not fit together."""
+"""Errors that torch raises, in one version or another, for tensors that do not fit together."""
 
 
 # ----------------------------------------------------------------------------- layers
 
 
 class Row(nn.Module):
-    """Layers in a row. Their path is that of the Spec: `layers.2.weight`."""
+    """Layers in a row. Their paths are those of the Spec: `layers.2.weight`."""
 
     def __init__(self, layers: Sequence[Layer], modules: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -60,23 +60,24 @@ class Row(nn.Module):
         taps: dict[str, Tensor],
         end: int | None = None,
     ) -> Tensor:
-        """What leaves the last layer, or the one before `end`; `taps` gets what passes them."""
+        """The output of the last layer, or of the one before `end`; `taps` collects tapped
+        values."""
         for module, in_context in self.steps[:end]:
             x = module(x, inputs, taps) if in_context else module(x)
         return x
 
 
 def _in_context(layer: Layer) -> bool:
-    """Whether its module is called with the inputs and taps of the network, too."""
+    """Whether its module is also called with the inputs and taps of the network."""
     return bool(layer.rows or layer.reads) or isinstance(layer, L.Tap)
 
 
 def _at_work(layer: Layer, module: nn.Module, rows: Mapping[str, Row]) -> nn.Module:
-    """`module` such that calling it does what `layer` declares.
+    """`module`, changed so that calling it does what `layer` declares.
 
-    A module of torch is all that some layers need. Others say in `forward` what they do with their
-    weights, or hold rows: their module becomes of a class whose `forward` is the layer's, so that
-    keys of weights, hooks and printed models are those of any other module.
+    Some layers are just a torch module. Others define in `forward` what they do with their weights,
+    or hold rows of layers: their module becomes an instance of a class whose `forward` is the
+    layer's, so that weight keys, hooks and printed models are those of any other module.
     """
     if isinstance(layer, L.Tap):
         module = Tap(layer.name, rows["through"] if layer.through else None)
@@ -113,7 +114,7 @@ def _class(layer: type[Layer], base: type[nn.Module], in_context: bool) -> type[
 
 
 def _named(name: str, inputs: Mapping[str, Named], taps: Mapping[str, Named]) -> Named:
-    """An input of the network, or what a tap named."""
+    """An input of the network, or a tapped value."""
     return inputs[name] if name in inputs else taps[name]
 
 
@@ -131,7 +132,7 @@ class Tap(nn.Module):
 
 
 class Repeat(nn.Module):
-    """Rows one after the other; that of the second time is `1`."""
+    """Rows run one after the other; the second time counts as `1`."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         super().__init__()
@@ -150,16 +151,16 @@ class Repeat(nn.Module):
 class Net(nn.Module):
     """A network of a Spec as a torch module; made by `ganzoo.nn.build.build`.
 
-    Call it with its inputs in order. `net(x)` gives the end of the body,
+    Call it with its inputs in order. `net(x)` returns the end of the body,
     `net(x, outputs=("", "features"))` the end ("") and taps, in that order.
-    Under `precision`, it computes in that type and returns float32. With `convolutions`, those of
-    `ganzoo.nn.convolution` are used wherever gradients are, by layers of plugins, too. With
-    `several` processes, chance is as one would have it, and batch norm in training takes the
-    statistics of all where `shared_norm`.
+    Under `precision`, it computes in that type and returns float32. With `convolutions`, all
+    layers, those of plugins included, use `ganzoo.nn.convolution` wherever gradients are needed.
+    With `several` processes, random numbers are those of a single process, and with `shared_norm`
+    batch norm in training uses the statistics of all processes.
 
     Attributes:
-        shapes: what arrives, by input. leaves: what leaves, the end under "" and each tap.
-        work: what it costs to compute all of it, of one sample.
+        shapes: input shapes, by input. leaves: output shapes, the end under "" and each tap.
+        work: the cost of computing all of it, for one sample.
     """
 
     precision: torch.dtype | None = None
@@ -184,7 +185,7 @@ class Net(nn.Module):
         for name, branch in network.inputs.items():
             module, values[name] = assembler.row(branch, values[name], {}, f"inputs.{name}")
             self.inputs[name] = module
-        # a body that needs nothing to start from is told how many samples there are
+        # a body that starts without an input needs the number of samples
         begin = self.joined or self.names[:1]
         try:
             start = assembler.join([values[name] for name in begin], self.join)
@@ -256,7 +257,7 @@ class Net(nn.Module):
 
 
 def example(shape: Shape, label: bool = False, device: str = "meta") -> Tensor:
-    """A batch of that shape: on the meta device without numbers, else one zero seen many times."""
+    """A batch of that shape: on the meta device without numbers, else one zero, expanded."""
     kind = torch.int64 if label else torch.get_default_dtype()
     if device == "meta":
         return torch.empty((DRY_BATCH, *shape), dtype=kind, device=device)
@@ -265,7 +266,7 @@ def example(shape: Shape, label: bool = False, device: str = "meta") -> Tensor:
 
 @dataclass(frozen=True)
 class _Value:
-    """What arrives somewhere: its shape, for labels of how many classes, in a dry run a tensor."""
+    """What arrives at a layer: its shape, the classes of labels, and in a dry run a tensor."""
 
     shape: Shape
     label: int = 0
@@ -273,7 +274,8 @@ class _Value:
 
 
 class _Assembler:
-    """Makes the modules of layers for what arrives; `dry` runs each on the meta device, too."""
+    """Builds the modules of layers for their input shapes; `dry` also runs each on the meta
+    device."""
 
     def __init__(self, dry: bool, weight: Weight | None = None) -> None:
         self.dry, self.weight = dry, weight
@@ -283,7 +285,7 @@ class _Assembler:
     def row(
         self, layers: Sequence[Layer], x: _Value, inputs: Mapping[str, _Value], path: str
     ) -> tuple[Row, _Value]:
-        """The modules, and what leaves the last of them; a ShapeError names the one at fault."""
+        """The modules, and the output of the last one; a ShapeError names the one at fault."""
         modules: list[nn.Module] = []
         before: Layer | None = None
         for index, layer in enumerate(layers):
@@ -356,7 +358,7 @@ class _Assembler:
                 )
         own = own or of_layer(layer, module, [value.shape for value in values], shape)
         self.work = self.work.then(own)
-        if rows:  # what arrives is kept until they are through
+        if rows:  # the input is kept until they are done
             self.held += math.prod(x.shape)
         left = _Value(shape, label, tensor if self.dry else None)
         if tap:
@@ -365,7 +367,7 @@ class _Assembler:
         return module, left
 
     def join(self, values: Sequence[_Value], how: Join) -> _Value:
-        """What `join` of the values would be."""
+        """The `join` of the values."""
         if len(values) == 1:
             return values[0]
         if any(value.label for value in values):
@@ -380,7 +382,7 @@ def _tensor(value: _Value) -> Tensor:
 
 
 def _run(layer: Layer, module: nn.Module, values: Sequence[_Value]) -> Tensor:
-    """What leaves a layer whose rows have run."""
+    """The output of a layer whose rows have run."""
     tensors = [_tensor(value) for value in values]
     with torch.no_grad():
         return layer.forward(module, *tensors) if _in_context(layer) else module(*tensors)
@@ -400,7 +402,7 @@ def _check_kinds(layer: Layer, values: Sequence[_Value]) -> None:
 
 
 def _check_size(layer: Layer, before: Shape, shape: Shape, here: str) -> None:
-    """ShapeError where nothing leaves a layer, or more than can be computed."""
+    """ShapeError where a layer has no output, or a larger one than can be computed."""
     if any(size < 1 for size in shape):
         raise ShapeError([(here, f"{layer_text(layer)} leaves nothing of {shape_text(before)}")])
     if math.prod(shape) > MAX_NUMBERS:
@@ -409,7 +411,7 @@ def _check_size(layer: Layer, before: Shape, shape: Shape, here: str) -> None:
 
 
 def _check_first_values(layer: Layer, module: nn.Module) -> None:
-    """PluginError where a module cannot get its first values, or would not be saved whole."""
+    """PluginError where a module cannot be initialized, or its state would not be saved whole."""
     for part in module.modules():
         own = [*part.parameters(recurse=False), *part.buffers(recurse=False)]
         begins = type(layer).begin is not Layer.begin

@@ -1,7 +1,7 @@
-"""Adam whose every rate is a tensor on the device, betas too, so that a step can be recorded.
+"""Adam whose rates and betas are tensors on the device, so that a step can be recorded.
 
-torch's fused kernel takes the betas as numbers of the host, and what it has for many tensors reads
-tensors back to the host. Where betas follow the run (R3GAN's), a recorded step needs this one.
+torch's fused kernel takes the betas as numbers of the host, and its foreach kernels read tensors
+back to the host. Where betas follow the run (as R3GAN's do), a recorded step needs this one.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from torch import Tensor
 
 
 class MovingAdam(torch.optim.Adam):
-    """Adam (arXiv:1412.6980), with `lr` and both betas tensors without axes.
+    """Adam (arXiv:1412.6980), with `lr` and both betas as 0-dim tensors.
 
-    It remembers what torch's does, by the same words. The rates are read at each step.
+    Its state has the same keys as torch's. The rates are read at each step.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class MovingAdam(torch.optim.Adam):
             self._step([learning[index] for index in indices], group["eps"], group["weight_decay"])
 
     def _begun_together(self, learning: list[Tensor]) -> list[list[int]]:
-        """Parameters by the number of their steps; asks the device once for each set of them."""
+        """Parameters grouped by their number of steps; asks the device once for each group."""
         steps = [self.state[parameter]["step"] for parameter in learning]
         key = tuple(map(id, steps))
         if key not in self._alike:
             by_count: dict[float, list[int]] = {}
             for index, count in enumerate(count.item() for count in steps):
                 by_count.setdefault(count, []).append(index)
-            # with the tensors, so that others do not get their numbers
+            # kept with the tensors, so that others do not get their numbers
             self._alike[key] = steps, list(by_count.values())
         return self._alike[key][1]
 
@@ -81,6 +81,6 @@ class MovingAdam(torch.optim.Adam):
         below = each._foreach_sqrt(squares)
         each._foreach_div_(below, (1 - beta2 ** steps[0]).sqrt())
         each._foreach_add_(below, eps)
-        # the size of a step goes into what divides it, since that may be a tensor
+        # the step size is part of the divisor, since that may be a tensor
         each._foreach_mul_(below, (1 - beta1 ** steps[0]) / -lr)
         each._foreach_addcdiv_(learning, means, below)

@@ -14,7 +14,7 @@ from ganzoo.spec.numbers import Clock
 from ganzoo.spec.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 
 Rates = Mapping[str, Tensor]
-"""The numbers of an optimizer that follow the run, by path (`lr`, `betas.0`), each in its place."""
+"""The numbers of an optimizer that follow the run, by path (`lr`, `betas.0`), as tensors."""
 
 
 def rates_of(optimizer: Optimizer, lets: Mapping[str, str], clock: Clock) -> dict[str, float]:
@@ -34,7 +34,7 @@ def rates_of(optimizer: Optimizer, lets: Mapping[str, str], clock: Clock) -> dic
 
 
 def set_rates(optimizer: torch.optim.Optimizer, rates: Mapping[str, float]) -> None:
-    """Let the optimizer step at `rates`, by path."""
+    """Set the rates of the optimizer, by path."""
     for path, rate in rates.items():
         word, _, index = path.partition(".")
         for group in optimizer.param_groups:
@@ -47,7 +47,7 @@ def set_rates(optimizer: torch.optim.Optimizer, rates: Mapping[str, float]) -> N
 
 
 def is_foreign(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether it is not of torch, so that nothing is known of how it reads its numbers."""
+    """Whether it is not one of torch's, so that it is unknown how it reads its numbers."""
     own = isinstance(optimizer, MovingAdam)
     return not own and not type(optimizer).__module__.startswith("torch.")
 

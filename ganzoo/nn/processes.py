@@ -1,10 +1,10 @@
-"""Values of all processes inside a graph, so that several compute what one would.
+"""Values of all processes inside a graph, so that several processes compute what one would.
 
-Each process takes the loss of its own samples, and what all share is the mean of these losses. An
+Each process takes the loss of its own samples, and the common loss is the mean of these losses. An
 exchange of values is therefore an operation of all processes together, whose gradient is an
-exchange, too: that of `gathered` sums what all processes say of a sample, that of `everyones_mean`
-takes the mean of what they say. Both can be differentiated as often as one likes. All processes
-run the same graph, hence the same exchanges in the same order.
+exchange, too: that of `gathered` sums the gradients of all processes for a sample, that of
+`everyones_mean` averages them. Both can be differentiated to any order. All processes run the same
+graph, hence the same exchanges in the same order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def gathered(value: Tensor) -> Tensor:
 
 
 def own(value: Tensor) -> Tensor:
-    """This process's samples of a value of all: the contrary of `gathered`."""
+    """This process's samples of a value of all: the inverse of `gathered`."""
     rank, share = dist.get_rank(), len(value) // dist.get_world_size()
     return value[rank * share : (rank + 1) * share]
 
@@ -38,7 +38,7 @@ def everyones_mean(value: Tensor) -> Tensor:
 
 
 def _sum(value: Tensor) -> Tensor:
-    """The sum of a value over all processes, in memory of its own."""
+    """The sum of a value over all processes, in new memory."""
     total = value.detach().clone(memory_format=torch.contiguous_format)
     dist.all_reduce(total)
     return total
@@ -47,7 +47,7 @@ def _sum(value: Tensor) -> Tensor:
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
-        # numbers of one kind alone can be exchanged everywhere
+        # some dtypes cannot be exchanged by every backend
         sent = value.detach().contiguous()
         sent = sent.view(torch.uint8) if sent.dtype == torch.bool else sent
         parts = [torch.empty_like(sent) for _ in range(dist.get_world_size())]
@@ -60,7 +60,7 @@ class _Gather(torch.autograd.Function):
 
 
 class _Scatter(torch.autograd.Function):
-    """This process's samples of the sum of what all say; the adjoint of `_Gather`."""
+    """This process's samples of the sum over all processes; the adjoint of `_Gather`."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
@@ -86,8 +86,8 @@ class _Mean(torch.autograd.Function):
 def on_all_samples(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that mixes the samples of a batch, given those of all processes.
 
-    What it makes for each sample is cut to this process's; a value without samples is the same
-    in all processes.
+    Its results for each sample are cut to this process's samples; a value without samples is the
+    same in all processes.
     """
 
     def called(*values: Any, **noise: Any) -> Any:
@@ -105,7 +105,7 @@ def _all(value: Any) -> Any:
 
 
 def mix_everywhere(net: nn.Module) -> list[RemovableHandle]:
-    """Let layers that mix samples see those of all processes; batch norm is `AsOne`'s."""
+    """Give layers that mix samples those of all processes; `AsOne` does so for batch norm."""
     handles: list[RemovableHandle] = []
     for module in net.modules():
         if getattr(getattr(module, "_layer", None), "mixes", False):
@@ -123,11 +123,11 @@ def _after(module: nn.Module, given: tuple[Any, ...], found: Tensor) -> Tensor:
 
 
 class AsOne(TorchFunctionMode):
-    """Batch norm by the statistics of all processes, and chance as one process would have it:
-    drawn for the whole batch, from one seed, and cut to this process's share. Whoever asks for it.
+    """Batch norm by the statistics of all processes, and random numbers of a single process: drawn
+    for the whole batch, from one seed, and cut to this process's share, whoever asks for them.
 
-    `F.batch_norm` has a gradient of its own that knows one process; this one is written in plain
-    operations, so that gradients of gradients come by themselves.
+    The gradient of `F.batch_norm` knows one process; this one is written in plain operations, so
+    that autograd derives gradients of any order.
 
     Args:
         norm: whether statistics are shared.
@@ -159,7 +159,7 @@ _DROPOUTS = (F.dropout, F.dropout1d, F.dropout2d, F.alpha_dropout)
 
 
 def _of_all(value: Tensor) -> Tensor:
-    """A batch of all processes without numbers, laid out as `value`."""
+    """An uninitialized batch of all processes, in the memory format of `value`."""
     whole = value.new_empty((dist.get_world_size() * len(value), *value.shape[1:]))
     last = value.ndim == 4 and value.is_contiguous(memory_format=torch.channels_last)
     return whole.to(memory_format=torch.channels_last) if last else whole
@@ -192,10 +192,10 @@ def _batch_norm(
                 input, running_mean, running_var, weight, bias, training, momentum, eps
             )
     axes = [0, *range(2, input.ndim)]
-    # statistics in float32, whatever arrives
+    # statistics in float32, whatever the input type
     x = input if input.dtype == torch.float64 else input.float()
     variances, means = torch.var_mean(x, axes, correction=0)
-    # the shares are of one size, so the variance of all is the mean of theirs and that of the means
+    # shares have one size, so the variance of all is the mean of theirs plus that of the means
     means, variances = gathered(torch.stack((means, variances))[None]).unbind(1)
     mean = means.mean(0)
     variance = variances.mean(0) + (means - mean).square().mean(0)

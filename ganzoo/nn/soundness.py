@@ -1,8 +1,8 @@
-"""What a dry run finds beside shapes that do not fit together.
+"""Checks of a dry run beside shapes that do not fit together.
 
-A Spec that passes trains, and its model answers all tasks: each task gives what its kind
-promises, a gradient of each update reaches what it trains, no sum broadcasts what only looks as if
-it fitted, and labels are classes that a layer knows.
+A Spec that passes trains, and its model answers all tasks: each task returns what its kind
+promises, a gradient of each update reaches the networks that it trains, no sum broadcasts by
+accident, and labels are classes that a layer knows.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from ganzoo.spec.tasks import Task
 
 
 def check_task(spec: Spec, path: str, text: str, value: Any) -> None:
-    """ShapeError unless an expression of a task gives what its kind promises.
+    """ShapeError unless an expression of a task returns what its kind promises.
 
     Args:
-        path: `tasks.NAME.KEY`. value: what it gives for a batch, without numbers.
+        path: `tasks.NAME.KEY`. value: its result for a batch, without numbers.
     """
     _, name, key = path.split(".")
     task = spec.tasks[name]
@@ -55,7 +55,7 @@ def check_task(spec: Spec, path: str, text: str, value: Any) -> None:
 
 
 def _wrong_output(spec: Spec, task: Task, shape: Shape) -> str:
-    """What a task of its kind gives, where this one does not; else empty."""
+    """What a task of its kind returns, if this one does not; else empty."""
     match task.kind:
         case "score":
             return "" if shape in ((), (1,), (1, 1, 1)) else "a score is one number an image"
@@ -107,10 +107,10 @@ def _refuse(path: str, text: str) -> Any:
 
 
 def hides_gradients(spec: Spec) -> bool:
-    """Whether expressions alone do not tell where gradients flow.
+    """Whether expressions alone do not show where gradients flow.
 
-    The functions of the core say through which arguments none flows; a plugin's may not, and a
-    layer that begins a body anew leaves what arrived behind.
+    Functions of the core declare the arguments through which no gradient flows; a plugin's may not,
+    and a layer that starts a new body does not use its input.
     """
     layers = (layer for name in spec.networks for _, layer in spec.layers_of(name))
     if any(layer.starts or LAYERS.get(layer.kind) is not type(layer) for layer in layers):
@@ -130,12 +130,12 @@ def check_learning(
 ) -> None:
     """ShapeError unless a gradient of the terms reaches each network that the update trains.
 
-    The expressions were looked through before; this finds what a function or a layer does.
+    The expressions were checked before; this finds what a function or a layer does.
     """
     learnt = [term for term in terms if term.requires_grad]
     for index, name in enumerate(update.train):
         weights = list(networks[name].parameters()) if name in networks else []
-        if not weights:  # such as one tanh; `check_trained` speaks of it
+        if not weights:  # such as one tanh; `check_trained` reports it
             continue
         found: Sequence[Tensor | None] = [None]
         if learnt:
@@ -147,7 +147,7 @@ def check_learning(
 
 
 def check_batch(spec: Spec, networks: Mapping[str, Net]) -> None:
-    """ShapeError where a network normalises over a batch of one."""
+    """ShapeError where a network normalizes over a batch of one."""
     norms = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
     for name, net in networks.items():
         if spec.batch < 2 and any(isinstance(module, norms) for module in net.modules()):
@@ -165,9 +165,9 @@ _ELEMENTWISE = {
 
 
 class _Strict(TorchDispatchMode):
-    """Refuses one number a sample, (batch,), beside rows (batch, ...), which makes (batch, batch).
+    """Refuses one number for each sample, (batch,), beside rows (batch, ...): (batch, batch).
 
-    Where someone means all pairs, both have as many dimensions: `a[:, None] - b[None]`.
+    Where all pairs are meant, both have as many dimensions: `a[:, None] - b[None]`.
     """
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -197,7 +197,7 @@ def _check_operands(name: str, args: Any, out: Any) -> None:
 
 @contextmanager
 def strict(*, meta: bool = True) -> Iterator[None]:
-    """No broadcasting of (batch, 1) beside (batch,), in the code of a plugin that runs here.
+    """Refuse broadcasting of (batch, 1) with (batch,) in the code of a plugin that runs here.
 
     Args:
         meta: on the meta device, and deep inside torch's own functions, too.
@@ -207,7 +207,7 @@ def strict(*, meta: bool = True) -> Iterator[None]:
 
 
 def check_size(text: str, value: Any) -> None:
-    """ShapeError where an expression makes more numbers of a sample than can be computed."""
+    """ShapeError where an expression makes more numbers for a sample than can be computed."""
     if isinstance(value, Tensor) and value.numel() > MAX_NUMBERS * DRY_BATCH:
         raise ShapeError(f"{text} is {shape_text(value.shape)}; at most {MAX_NUMBERS:,} numbers")
 
@@ -216,23 +216,23 @@ def check_size(text: str, value: Any) -> None:
 
 
 def classes(value: Any) -> int:
-    """Of how many classes labels without numbers are; 0 where it is not known."""
+    """The number of classes of labels without numbers; 0 where it is unknown."""
     return getattr(value, "classes", 0)
 
 
 def mark(value: Tensor, number: int) -> Tensor:
-    """Labels of so many classes, for `classes`."""
+    """Labels of that many classes, for `classes`."""
     value.classes = number  # type: ignore[attr-defined]
     return value
 
 
 def whole(value: Any) -> bool:
-    """Whether it is labels, and no number to calculate with."""
+    """Whether it is labels, which cannot be calculated with."""
     return isinstance(value, Tensor) and value.dtype == torch.int64
 
 
 def passed_on(name: str, arguments: Sequence[Any], result: Any) -> Any:
-    """What a function of the core does with labels: it hands them on, or takes none.
+    """The result of a function of the core for labels: it passes them on, or takes none.
 
     Raises:
         ValueError: it would calculate with them.

@@ -1,8 +1,8 @@
-"""What computing something costs, from shapes alone, before any of it is computed.
+"""The cost of a computation, from shapes alone, before anything is computed.
 
 A few lines of config.json can ask for hours and for all the memory of a machine. So the work of a
-task is estimated from the shapes of its layers in whole numbers: operations, and the numbers that
-are in memory at once. The estimates are meant to be right within a factor of a few.
+task is estimated from the shapes of its layers in integers: operations, and the numbers that are in
+memory at once. The estimates should be right within a small factor.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from ganzoo.layout import LIMIT
 from ganzoo.spec.layers.layer import Layer, Shape
 
 OPERATIONS, BYTES = 5e11, 2e9
-"""What the smallest step of a task may cost: one sample, or the images that are scored at once.
+"""The most that the smallest step of a task may cost: one sample, or the images scored at once.
 Half a minute on a small processor; a StyleGAN of 1024x1024 pixels takes a third of both."""
 EACH = 50
-"""Operations that a number costs which is made without weights: it is memory that limits those."""
+"""Operations for a number that is made without weights: memory is the limit for those."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Work:
     """The cost of one sample.
 
     Args:
-        operations: multiplications and additions, and what takes as long as one.
-        most: numbers that are in memory at once at most. total: all that are made on the way,
+        operations: multiplications, additions, and others that take as long.
+        most: the most numbers that are in memory at once. total: all numbers made on the way,
             which are kept where gradients are taken.
     """
 
@@ -47,15 +47,15 @@ class Work:
         )
 
     def holding(self, numbers: int) -> Work:
-        """The same, while so many numbers more are kept."""
+        """The same while this many more numbers are kept."""
         return Work(self.operations, self.most + numbers, self.total + numbers)
 
     def with_gradients(self, steps: int = 1) -> Work:
-        """So many passes forward and backward."""
+        """This many passes forward and backward."""
         return Work(3 * steps * self.operations, 2 * self.total, 2 * self.total)
 
     def batch(self, most: int, limit: float) -> int:
-        """How many samples may be computed at once: no more than memory allows."""
+        """How many samples may be computed at once within the memory limit."""
         return max(1, min(most, int(limit * BYTES / max(4 * self.most, 1))))
 
     def check(self, what: str, times: int, limit: float) -> None:
@@ -75,11 +75,11 @@ class Work:
 
 
 def of_layer(layer: Layer, module: nn.Module, arrives: list[Shape], leaves: Shape) -> Work:
-    """The work of a layer beside that of the rows in it.
+    """The work of a layer without that of the rows in it.
 
     Args:
-        module: as the layer made it, without its rows.
-        arrives: the shapes of all that it takes.
+        module: the layer's, without its rows.
+        arrives: the shapes of its inputs.
     """
     weights = sum(value.numel() for value in module.parameters())
     if layer.takes == "labels":  # weights are looked up
@@ -95,10 +95,10 @@ def of_layer(layer: Layer, module: nn.Module, arrives: list[Shape], leaves: Shap
 
 
 def given(limit: float | None) -> float:
-    """How many times the usual work is allowed: as given, else as GANZOO_LIMIT says, else once.
+    """How many times the usual work is allowed: as given, else GANZOO_LIMIT, else once.
 
     Raises:
-        UnknownNameError: that is not a positive number.
+        UnknownNameError: it is not a positive number.
     """
     said: object = os.environ.get(LIMIT) or 1 if limit is None else limit
     try:

@@ -1,7 +1,7 @@
-"""The code behind the functions of the core: pure functions of tensors, batch first.
+"""The code of the core's functions: pure functions of tensors, batch first.
 
-What each is called, its formula and its source stand in `ganzoo.spec.functions`, in a module of
-the same name.
+Their names, formulas and sources are declared in `ganzoo.spec.functions`, in a module of the same
+name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ELEMENTWISE = frozenset(
 
 
 def load(name: str) -> Callable[..., Any]:
-    """The callable that an expression means by `name`.
+    """The callable for a function name in an expression.
 
     Raises:
         PluginError: no function has that name.

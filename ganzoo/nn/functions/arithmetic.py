@@ -1,4 +1,4 @@
-"""Element by element, and along the batch."""
+"""Elementwise functions, and functions along the batch."""
 
 from __future__ import annotations
 
@@ -117,9 +117,9 @@ def batch_mean(values: Tensor) -> Tensor:
 def alike(a: Any, b: Any) -> None:
     """ValueError unless the shapes of two operands agree.
 
-    They do where they are the same, where one is a number, and where one is a state (d,) beside a
-    batch of its like (..., d), for which it stands in each row. All other broadcasting would hide
-    a mistake, such as (batch,) beside (batch, 1).
+    They do if they are equal, if one is a number, and if one is a state (d,) and the other a batch
+    (..., d) of the same kind, to each row of which the state applies. Any other broadcasting, such
+    as (batch,) with (batch, 1), would hide a mistake.
     """
     if not isinstance(a, Tensor) or not isinstance(b, Tensor) or not a.ndim or not b.ndim:
         return
@@ -138,7 +138,7 @@ def _state_beside(state: Tensor, batch: Tensor) -> bool:
 def _tensors(*values: Tensor | float) -> tuple[Tensor, ...]:
     """The values as tensors on one device."""
     like = next((value for value in values if isinstance(value, Tensor)), None)
-    # a number becomes a 0-dim tensor, which takes the type of what it meets
+    # a number becomes a 0-dim tensor, which takes the type of the other operand
     return tuple(
         value
         if isinstance(value, Tensor)

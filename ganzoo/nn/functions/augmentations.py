@@ -1,7 +1,7 @@
-"""Augmentations: random, differentiable to any order, of each sample on its own.
+"""Augmentations: random, differentiable to any order, separate for each sample.
 
 `chance` (batch, n) are uniform numbers in [0, 1): the columns, from the left, are the random
-numbers that a step needs. Images are (batch, c, h, w) in [-1, 1].
+numbers that each step needs. Images are (batch, c, h, w) in [-1, 1].
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def diffaugment_translation(images: Tensor, *, chance: Tensor) -> Tensor:
         shift = (column * (2 * most + 1)).floor() - most
         place = torch.arange(size, device=images.device)[None] + shift[:, None].long()
         index.append((place + 1).clamp(0, size + 1))
-    # a border of zeros, where all places outside lie
+    # a border of zeros, onto which all coordinates outside are mapped
     return _picked(F.pad(images, (1, 1, 1, 1)), *index)
 
 
@@ -90,7 +90,7 @@ def ada_geometry(images: Tensor, p: Probability, *, chance: Tensor) -> Tensor:
     def gated(value: Tensor, nothing: float, chance_of: Probability = p) -> Tensor:
         return torch.where(next(numbers) < chance_of, value, torch.full_like(value, nothing))
 
-    # two turns, of which at least one comes with probability p (as the authors have it)
+    # two rotations, at least one of which happens with probability p (as the authors do)
     p_turn = 1 - (1 - torch.zeros((), device=images.device) - p).sqrt()
     scale = gated(torch.exp2(0.2 * _normal(next(numbers))), 1)
     first = gated(math.pi * (2 * next(numbers) - 1), 0, p_turn)
@@ -102,7 +102,7 @@ def ada_geometry(images: Tensor, p: Probability, *, chance: Tensor) -> Tensor:
         for size in (width, height)
     ]
     next(numbers)
-    # from a pixel of the result to the place of the original that it shows
+    # from a pixel of the result to its position in the original
     matrix = _turn(first) @ _diagonal(1 / scale, 1 / scale)
     matrix = _turn(second) @ _diagonal(1 / stretch, stretch) @ matrix
     y, x = torch.meshgrid(
@@ -145,7 +145,7 @@ def ada_color(images: Tensor, p: Probability, *, chance: Tensor) -> Tensor:
     if pictures.shape[2] == 3:
         mixed = torch.einsum("bij,bnjs->bnis", matrix[:, :3, :3], pictures)
         changed = mixed + matrix[:, None, :3, 3:]
-    else:  # grey: what becomes of r = g = b, averaged again
+    else:  # grey: the transform of r = g = b, averaged
         mean = matrix[:, :3].mean(1)
         changed = pictures * mean[:, :3].sum(1).view(-1, 1, 1, 1) + mean[:, 3].view(-1, 1, 1, 1)
     return changed.reshape(images.shape)
@@ -172,13 +172,13 @@ def _by_pictures(images: Tensor) -> Tensor:
 
 
 def _normal(uniform: Tensor) -> Tensor:
-    """Standard normal numbers of uniform ones."""
+    """Standard normal numbers from uniform ones."""
     tiny = torch.finfo(uniform.dtype).eps
     return math.sqrt(2) * torch.erfinv((2 * uniform - 1).clamp(tiny - 1, 1 - tiny))
 
 
 def _kept(images: Tensor, chance: Tensor) -> Tensor:
-    """(batch, 1, h, w): 0 in a square of half the size whose centre may be anywhere, else 1."""
+    """(batch, 1, h, w): 0 in a square of half the size, centred anywhere, else 1."""
     inside = torch.ones((), dtype=torch.bool, device=images.device)
     for axis, column in zip((2, 3), chance.unbind(1), strict=True):
         size = images.shape[axis]
@@ -192,7 +192,7 @@ def _kept(images: Tensor, chance: Tensor) -> Tensor:
 
 
 def _mirrored(place: Tensor, size: int) -> Tensor:
-    """Places outside [0, size), mirrored at the border pixels until they lie inside."""
+    """Coordinates outside [0, size), mirrored at the border pixels until they are inside."""
     if size == 1:
         return torch.zeros_like(place)
     period = 2 * (size - 1)
@@ -211,7 +211,7 @@ def _picked(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 def _bilinear(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """The images at (y, x), (batch, h * w) each.
 
-    Of gathered pixels and not by `grid_sample`, whose second derivative not every device has.
+    By gathering pixels, since not every device has a second derivative of `grid_sample`.
     """
     height, width = images.shape[2:]
     flat = images.flatten(2)
@@ -237,7 +237,7 @@ def _diagonal(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _turn_about(axis: Tensor, angle: Tensor) -> Tensor:
-    """(batch, 4, 4): colours turned about the axis of greys."""
+    """(batch, 4, 4): rotations of colours about the grey axis."""
     x, y, z = axis[:3].unbind()
     nothing = torch.zeros_like(x)
     cross = torch.stack((nothing, -z, y, z, nothing, -x, -y, x, nothing)).view(3, 3)

@@ -1,7 +1,7 @@
 """Penalties on the gradient of a critic with respect to its inputs, and on weights.
 
-`given` are further inputs of the critic, such as labels: they follow the others in its call, and
-no gradient is taken with respect to them.
+`given` are further inputs of the critic, such as labels: they follow the others in its call, and no
+gradient is taken with respect to them.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def _norms(critic: Callable[..., Tensor], points: list[Tensor], given: Values) -
     """The squared gradient norm of each sample, over all points together: (batch,)."""
     with torch.enable_grad():
         scores = critic(*points, *(a.detach() for a in _several(given)))
-        # the sum: samples do not touch each other, so each gets its own gradient
+        # samples are independent, so the gradient of the sum has each sample's own
         gradients = torch.autograd.grad(scores.sum(), points, create_graph=True)
     squares = [gradient.flatten(1).square().sum(1) for gradient in gradients]
-    # a norm has no derivative at zero; the smallest number keeps it finite
+    # a norm has no derivative at zero; adding the smallest number keeps it finite
     return torch.stack(squares).sum(0) + 1e-12

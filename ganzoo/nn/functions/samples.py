@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SMALLEST = 1e-12
-"""Under a root, which has no derivative at zero."""
+"""Added under a root, which has no derivative at zero."""
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def part(values: Tensor, first: float, end: float) -> Tensor:
 
 
 def one_hot(label: Tensor, classes: float) -> Tensor:
-    # by comparison and not F.one_hot, which looks at the numbers and so waits for the device
+    # by comparison: F.one_hot reads the numbers and so waits for the device
     numbers = torch.arange(int(classes), device=label.device)
     return (label[:, None] == numbers[None]).to(torch.get_default_dtype())
 
@@ -74,7 +74,7 @@ def patches(values: Tensor, places: Tensor) -> Tensor:
         )
     spots = values.shape[2] * values.shape[3]
     number = min(places.shape[1], spots)
-    # one place in each of as many equal strips, so that no place comes twice
+    # one position in each of as many equal strips, so that none occurs twice
     bounds = torch.arange(number + 1, device=values.device) * spots // number
     first, width = bounds[:-1], bounds.diff()
     index = first + (places[:, :number] * width).long()
