@@ -1,4 +1,4 @@
-"""Metrics: what figures say of a trained model, with what they mean nothing without.
+"""Metrics: figures of a trained model, each with the protocol that gives it meaning.
 
 Needs scikit-learn and torchmetrics: `pip install "ganzoo-core[metrics]"`.
 """

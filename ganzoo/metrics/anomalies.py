@@ -1,4 +1,4 @@
-"""How well a score tells images of classes that were left out of training."""
+"""How well a score recognizes images of classes that were left out of training."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ganzoo.metrics.report import Figure, worth
 from ganzoo.spec.draws import Label
 
 COMPONENTS = 20
-"""Principal components of the reconstruction beside anomaly scores."""
+"""Principal components of the PCA reconstruction that anomaly scores are compared with."""
 KNOWN = 15_000
-"""Training images, at most, among which neighbours are looked for; a third of them for features."""
+"""The most training images that are searched for neighbours; a third of them for features."""
 NEIGHBOURS = 5
 """Neighbours whose distances are averaged."""
 MOST_KINDS = 4
-"""Classes of another label, at most, for which a score is measured by itself."""
+"""The most classes of another label for which a score is measured separately."""
 PATCHES = 10_000
 """Patches of training images that patches of test images are compared with."""
 
@@ -35,7 +35,7 @@ def auroc(normal: np.ndarray, strange: np.ndarray) -> float:
 def lost_in_components(
     known: np.ndarray, rows: np.ndarray, components: int = COMPONENTS, seed: int = 0
 ) -> np.ndarray:
-    """The plainest anomaly score: what a row loses in the principal components of known ones.
+    """The simplest anomaly score: the error of PCA, fitted on normal images.
 
     Args:
         known: float (n, d), normal. rows: float (m, d). components: how many are kept.
@@ -50,7 +50,7 @@ def lost_in_components(
 
 
 def _neighbours(evaluation: Evaluation) -> dict[str, np.ndarray]:
-    """Scores of the test images by methods that learn nothing: how far known images are."""
+    """Scores of the test images by methods without training: distances to normal images."""
     rows = evaluation.known_sample(KNOWN)
     known = evaluation.images(evaluation.train, rows)
     found = {
@@ -86,9 +86,9 @@ def _neighbours(evaluation: Evaluation) -> dict[str, np.ndarray]:
 
 
 def _kinds(evaluation: Evaluation, strange: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Kinds of images by other labels, with their rows, where normal and strange ones are in each.
+    """Subsets of images by other labels, with their rows, where each has normal and anomalous ones.
 
-    One kind may be much harder than another, which a figure over all of them hides.
+    One subset may be much harder than another, which a figure over all of them hides.
     """
     for field, truth in evaluation.fields_of_labels():
         label = evaluation.test.fields.fields[field]
@@ -102,7 +102,7 @@ def _kinds(evaluation: Evaluation, strange: np.ndarray) -> Iterator[tuple[str, n
 
 
 def _each_class(evaluation: Evaluation, verdicts: np.ndarray) -> dict[str, float]:
-    """The share of false alarms of each class that is not strange."""
+    """The share of false alarms in each normal class."""
     label = evaluation.test.fields.fields["label"]
     assert isinstance(label, Label)
     found: dict[str, float] = {}

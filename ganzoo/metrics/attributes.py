@@ -1,4 +1,4 @@
-"""Whether samples have each attribute as often as the data, where several are labelled."""
+"""Whether samples have each labelled attribute as often as the data."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ganzoo.metrics.report import Figure
 from ganzoo.spec.draws import Label
 
 WITHIN = 0.2
-"""How far the share of a value may be off, as a part of the data's, to count as right."""
+"""How far the share of a value may be off, relative to the data's, to count as right."""
 
 
 def deviations(seen: np.ndarray, real: np.ndarray, number: int) -> np.ndarray:
-    """By how much the share of each class differs, as a part of the real one: float (number,).
+    """The relative difference of each class's share from the real one: float (number,).
 
-    Args:
-        seen, real: class numbers, int (n,), of samples and of the data. Classes that the data
+    seen, real: class numbers, int (n,), of samples and of the data. For classes that the data
+        lack the result is nan.
             lack are nan.
     """
     ours, theirs = shares(seen, number), shares(real, number)

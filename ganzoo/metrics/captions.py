@@ -1,4 +1,4 @@
-"""Whether images are what their captions say, and what the last stage adds."""
+"""Whether images show what their captions say, and what the last stage adds."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def r_precision(
 
     Args:
         pictures, words: directions of images and of their sentences, float (n, d), row by row.
-        candidates: sentences in each choice: the image's own, and others drawn by the seed among
-            the rows with another sentence. Fewer where there are not so many.
+        candidates: sentences in each choice: the image's own, and others drawn by the seed from
+            the rows with another sentence; fewer if there are not enough.
 
     A tie with another sentence counts as wrong, so that equal directions score nothing.
     """
@@ -41,15 +41,15 @@ def r_precision(
     right = 0
     for picture, mine in zip(pictures, own, strict=True):
         drawn = random.choice(len(sentences) - 1, others, replace=False)
-        drawn += drawn >= mine  # past its own
+        drawn += drawn >= mine  # skips its own
         right += bool((sentences[drawn] @ picture < sentences[mine] @ picture).all())
     return right / len(pictures)
 
 
 def prefers(own: np.ndarray, other: np.ndarray) -> float:
-    """How often an image fits its own sentence better than another: the mismatch is smaller.
+    """How often an image fits its own sentence better than another one.
 
-    Args:
+    own, other: the mismatch scores of each image, float (n,). A tie counts half.
         own, other: how badly each image fits, float (n,). A tie counts half.
     """
     return float((own < other).mean() + 0.5 * (own == other).mean())
@@ -83,7 +83,7 @@ def _sketches(evaluation: Evaluation, text: np.ndarray) -> dict[str, Tensor]:
 
 
 def _classes(evaluation: Evaluation, sketches: dict[str, Tensor]) -> dict[str, Figure]:
-    """Which of the classes that the captions name are seen."""
+    """Which of the classes that the captions name are recognized."""
     found: dict[str, Figure] = {}
     samples = {"": evaluation.generated, **sketches}
     targeted = classified(evaluation.spec, evaluation.model.task("generate").output)
@@ -126,7 +126,7 @@ def _sketch_distances(evaluation: Evaluation, sketches: dict[str, Tensor]) -> di
 
 
 def _mismatches(evaluation: Evaluation, text: np.ndarray) -> dict[str, Figure]:
-    """What scores that take a sentence tell of test images and captions."""
+    """Figures of scores that take a sentence, on test images and captions."""
     found: dict[str, Figure] = {}
     for name, task in evaluation.model.tasks("score").items():
         if not evaluation.text_of(task):
@@ -155,7 +155,7 @@ def _mismatches(evaluation: Evaluation, text: np.ndarray) -> dict[str, Figure]:
 
 
 def _matches(evaluation: Evaluation, text: np.ndarray) -> dict[str, Figure]:
-    """Whether the extractor, where it is a matcher, finds the captions of samples."""
+    """Whether the extractor, if it is a matcher, finds the captions of samples."""
     extractor, found = evaluation.extractor, dict[str, Figure]()
     assert evaluation.told
     if not isinstance(extractor, Matcher):

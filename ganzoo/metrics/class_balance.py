@@ -1,4 +1,4 @@
-"""Whether samples are of all classes, as far as the feature extractor sees classes."""
+"""Whether samples are of all classes, as the feature extractor sees classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shares of classes, and how often they are right."""
+"""Shares of classes, and accuracies."""
 
 from __future__ import annotations
 

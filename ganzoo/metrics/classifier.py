@@ -1,4 +1,4 @@
-"""How often a classifier is right."""
+"""The accuracy of a classifier."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     model, found = evaluation.model, dict[str, Figure]()
     truths = dict(evaluation.fields_of_labels())
     for name, task in model.tasks("classify").items():
-        # a Spec may name its draws otherwise than the data name their fields
+        # a Spec may give its draws other names than the fields of the data
         draw = evaluation.spec.draws.get(task.field)
         field = draw.field if isinstance(draw, Label) else task.field
         if field not in truths:

@@ -1,4 +1,4 @@
-"""What the nearest neighbour of a code knows, and how codes lie."""
+"""The class of a code's nearest neighbour, and the distribution of codes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
 
 MOST = 10**9
-"""Pairs of a training and a test image, at most, of which a distance is taken."""
+"""The most pairs of a training and a test image whose distance is taken."""
 
 
 def nearest_neighbour_accuracy(
@@ -20,7 +20,7 @@ def nearest_neighbour_accuracy(
 ) -> float:
     """The share of `rows` whose nearest neighbour (Euclidean) in `fitted` has the true label.
 
-    Donahue et al. 2016 (arXiv:1605.09782), table 1, measure the features of BiGAN so.
+    Donahue et al. 2016 (arXiv:1605.09782), table 1, measure the features of BiGAN this way.
     """
     from sklearn.neighbors import KNeighborsClassifier
 
@@ -29,7 +29,7 @@ def nearest_neighbour_accuracy(
 
 
 def moments(codes: np.ndarray) -> dict[str, float]:
-    """How the codes (n, d) of a data set lie, number by number of the code.
+    """The distribution of the codes (n, d) of a data set.
 
     `mean` is the mean over the code's numbers of the absolute mean, `variance` the mean of
     their variances; `largest_mean`, `least_variance`, `largest_variance` are the extremes.
@@ -45,9 +45,9 @@ def moments(codes: np.ndarray) -> dict[str, float]:
 
 
 def _tasks(evaluation: Evaluation) -> list[str]:
-    """The tasks that give codes of images."""
+    """The tasks that encode images."""
     tasks = evaluation.model.tasks("encode")
-    if evaluation.model.tasks("classify"):  # its verdicts say more
+    if evaluation.model.tasks("classify"):  # its classes say more
         return []
     return [name for name, task in tasks.items() if not evaluation.text_of(task)]
 

@@ -1,4 +1,4 @@
-"""Whether the class that was asked for is the class that is seen."""
+"""Whether samples are recognized as the class that was requested."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ganzoo.metrics.report import Figure
 from ganzoo.metrics.targets import classified
 
 FITTED = 50_000
-"""Samples that a nearest-neighbour classifier is fitted on."""
+"""Samples that the nearest-neighbour classifier is fitted on."""
 
 
 def _implied(evaluation: Evaluation, asked: np.ndarray) -> dict[str, float]:
-    """Of each field of labels that the class decides, the share of samples that have it right."""
+    """For each label field that the class determines, the share of samples that have it right."""
     found: dict[str, float] = {}
     for field, truth in evaluation.fields_of_labels():
         pairs = np.unique(np.stack([asked, truth]), axis=1)

@@ -1,4 +1,4 @@
-"""What the course of a critic says, as a run recorded it on the way."""
+"""The course of a critic's estimate, as a run recorded it."""
 
 from __future__ import annotations
 

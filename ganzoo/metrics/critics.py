@@ -1,4 +1,4 @@
-"""How steep a penalised critic is, how large clipped weights are, and what scores tell."""
+"""Gradient norms of penalized critics, sizes of clipped weights, and meaning of scores."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def gradient_norms(
 ) -> np.ndarray:
     """The norm of the critic's gradient at one random point between each real and fake sample.
 
-    One norm over all inputs of the critic together but those given, (n,); with a gradient
-    penalty it is trained to be 1 (arXiv:1704.00028).
+    One norm over all inputs of the critic together except `given`, (n,); a gradient penalty trains
+    it to be 1 (arXiv:1704.00028).
     """
     generator = torch.Generator().manual_seed(seed)
     found: list[Tensor] = []
@@ -51,7 +51,7 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def _steepness(evaluation: Evaluation) -> dict[str, Figure]:
-    """The norm of a penalised critic's gradient."""
+    """The norm of a penalized critic's gradient."""
     found: dict[str, Figure] = {}
     for call in _calls(evaluation, "gradient_penalty"):
         name = call.arguments[0].name  # type: ignore[attr-defined]
@@ -91,7 +91,7 @@ def _largest_weights(evaluation: Evaluation) -> dict[str, Figure]:
 def _preferences(evaluation: Evaluation) -> dict[str, Figure]:
     """Whether scores find samples stranger than test images."""
     model, found = evaluation.model, dict[str, Figure]()
-    # with classes left out, the metric `anomalies` asks the score for something better
+    # with classes left out, the metric `anomalies` is the better test of a score
     if not model.tasks("generate") or evaluation.left_out:
         return found
     for task, declared in model.tasks("score").items():
@@ -122,7 +122,7 @@ def _calls(evaluation: Evaluation, function: str) -> list[ex.Call]:
 
 
 def _values(evaluation: Evaluation, node: ex.Expression) -> list[Tensor]:
-    """What an argument of a penalty is on test images and samples, as the Spec says it."""
+    """The value of a penalty's argument for test images and samples, as the Spec defines it."""
     parts = node.items if isinstance(node, ex.Several) else (node,)
     values: dict[str, Tensor] = {}
     for name, draw in evaluation.spec.draws.items():

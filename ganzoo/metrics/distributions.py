@@ -1,6 +1,6 @@
 """How close two sets of samples are: Fréchet and kernel distance, precision and recall.
 
-All take rows of features, float (n, d), of real and of generated samples.
+All functions take features, float (n, d), of real and of generated samples.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
 
 NEIGHBOURS = 5
-"""How many neighbours make the ball around a sample."""
+"""The number of neighbours that sets the radius around a sample."""
 
 
 class _Features(torch.nn.Module):
-    """What torchmetrics takes for a feature net, where the features are there already."""
+    """A stand-in for torchmetrics' feature net where features have been computed already."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -32,8 +32,8 @@ class _Features(torch.nn.Module):
 def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
     """Squared Fréchet distance of the Gaussians fitted to both (Heusel et al., arXiv:1706.08500).
 
-    With Inception features this is the FID; it means nothing without naming the features,
-    and it falls with the number of samples.
+    With Inception features this is the FID. A value is meaningless without the name of the
+    features, and it falls with the number of samples.
     """
     from torchmetrics.image.fid import FrechetInceptionDistance
 
@@ -70,10 +70,10 @@ def kernel_distance(
 def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = NEIGHBOURS) -> dict[str, float]:
     """`precision`, `recall` (arXiv:1904.06991), `density` and `coverage` (arXiv:2002.09797).
 
-    Around each sample lies a ball that reaches to its k-th neighbour of its own kind.
-    Precision is the share of generated samples in a real ball, recall that of real samples
-    in a generated ball; density is in how many real balls a generated sample lies, in units
-    of k, so that it can exceed 1; coverage is the share of real balls with a generated sample.
+    Each sample has a ball around it that reaches to its k-th neighbour in its own set. Precision is
+    the share of generated samples in a real ball, recall that of real samples in a generated ball.
+    Density is the number of real balls that contain a generated sample, in units of k, so that it
+    can exceed 1; coverage is the share of real balls with a generated sample.
     """
     from sklearn.metrics import pairwise_distances_chunked
     from sklearn.neighbors import NearestNeighbors
@@ -106,7 +106,7 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     features = evaluation.features
     real, fake, known = features["real"], features["generated"], features["known"]
     found: dict[str, Figure] = {}
-    # those of a net for any images are named after it, so that none passes for Inception's
+    # distances of a general feature net have its name, so that none is taken for Inception's
     short = getattr(evaluation.extractor, "short", "")
     fid, kid = (f"fd_{short}", f"kd_{short}") if short else ("fid", "kid")
     for name, measure, about in (

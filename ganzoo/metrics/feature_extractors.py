@@ -1,7 +1,7 @@
-"""The nets that look at images for the metrics, pinned by the hash of their weights.
+"""The nets that compute features for metrics, pinned by the hash of their weights.
 
-A data set declares which ones look at it (`DataSet.feature_extractors`). Images come to them as
-people would get them: rounded to 8 bits.
+A data set declares its feature extractors (`DataSet.feature_extractors`). They get images as people
+would get them: rounded to 8 bits.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from ganzoo.spec.draws import Image
 
 
 class Extractor(Protocol):
-    """What metrics need of a feature extractor.
+    """The interface of a feature extractor for metrics.
 
-    `name` and `sha256` say which it is: a distance of features means nothing without them.
-    `fields` are the fields of labels whose classes it knows, as the data call them; often none.
+    `name` and `sha256` identify it: feature distances are meaningless without them. `fields` are
+    the label fields whose classes it knows, by the names in the data; often none.
     """
 
     name: str
@@ -38,16 +38,16 @@ class Extractor(Protocol):
         ...
 
     def classes(self, images: Tensor, field: str = "label") -> np.ndarray | None:
-        """Class numbers, int64 (n,), of a field of labels; None where it does not know them."""
+        """Class numbers, int64 (n,), of a label field; None if it does not know them."""
         ...
 
 
 class Classifier:
-    """A model with a task of kind classify for each field of labels, and one that gives features.
+    """A model with a classify task for each label field, and an encode task for features.
 
     Args:
-        model: the first of its tasks of kind encode gives what distances compare.
-        fields: the names that its fields have, by those of the data, where these differ.
+        model: the output of its first encode task is used for distances.
+        fields: its own names of fields, by those of the data, where they differ.
     """
 
     def __init__(self, model: Model, fields: Mapping[str, str] | None = None) -> None:
@@ -70,10 +70,10 @@ class Classifier:
 
 
 class Apart(Classifier):
-    """A classifier that looks at each channel of an image by itself, and at its centre.
+    """A classifier applied to the centre of each channel of an image separately.
 
-    Features of the channels stand side by side; their classes are the digits of the image's, in
-    the base of how many classes it knows.
+    The features of the channels are concatenated; their classes are the digits of the image's class
+    in the base of its number of classes.
     """
 
     def __init__(self, model: Model) -> None:
@@ -101,7 +101,7 @@ class Apart(Classifier):
 
 
 class Matcher(Classifier):
-    """A model that tells which sentence goes with which image; it knows no classes."""
+    """A model that tells which sentence fits an image; it knows no classes."""
 
     def pictures(self, images: Tensor) -> np.ndarray:
         """Float32 (n, d)."""
@@ -116,7 +116,7 @@ class Matcher(Classifier):
 
 
 def extractor_of(data: str) -> Extractor:
-    """The feature extractor of a data set: the first that it declares, or else EfficientNet-Lite0.
+    """The feature extractor of a data set: the first that it declares, else EfficientNet-Lite0.
 
     Raises:
         IntegrityError: its weights are not the pinned ones.
@@ -127,7 +127,7 @@ def extractor_of(data: str) -> Extractor:
 
 
 def pinned(declared: FeatureExtractor) -> Extractor:
-    """The extractor that a data set declares; IntegrityError where its weights are others."""
+    """The extractor that a data set declares; IntegrityError if its weights differ."""
     model = from_pretrained(declared.name)
     if declared.apart:
         found: Classifier = Apart(model)
@@ -153,5 +153,5 @@ def placed(extractor: Extractor, device: torch.device) -> Extractor:
 
 
 def rounded(images: Tensor) -> Tensor:
-    """Images in [0, 1] as a file of 8 bits would hold them."""
+    """Images in [0, 1], rounded as an 8-bit file would store them."""
     return images.mul(255).round().div(255)

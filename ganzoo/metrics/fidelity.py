@@ -1,8 +1,8 @@
-"""Distances as the literature gives them, of Inception or DINOv2 features, by torch-fidelity.
+"""Distances as papers report them, of Inception or DINOv2 features, by torch-fidelity.
 
-Asked for by name, as weights are downloaded and it takes long: 50,000 samples against the whole
-training set, at the nets' own resizing. Needs `pip install "ganzoo-core[fid]"`. Obukhov et al.
-2020, doi:10.5281/zenodo.4957738.
+Measured only on request, since weights are downloaded and it takes long: 50,000 samples against the
+whole training set, resized by the nets' own method. Needs `pip install "ganzoo-core[fid]"`. Obukhov
+et al. 2020, doi:10.5281/zenodo.4957738.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Images(Dataset[Tensor]):
     """Images as torch-fidelity takes them: uint8 (3, h, w), made a batch at a time.
 
     Args:
-        batch: gives the images, float (n, c, h, w) in [0, 1], of row numbers, int64 (n,).
+        batch: returns the images, float (n, c, h, w) in [0, 1], of row numbers, int64 (n,).
         size: how many there are.
     """
 
@@ -63,7 +63,7 @@ def measure(
         cuda: the net computes there.
 
     Raises:
-        MetricError: torch-fidelity is not installed, or the weights cannot be had.
+        MetricError: torch-fidelity is not installed, or the weights cannot be downloaded.
     """
     try:
         import torch_fidelity
@@ -89,7 +89,7 @@ def measure(
 
 
 def _given(evaluation: Evaluation, rows: Tensor) -> dict[str, Any]:
-    """Classes and captions of the training images, again and again, for samples of these rows."""
+    """Classes and captions of the training images, repeated, for samples of these rows."""
     again = rows % len(evaluation.train)
     given: dict[str, Any] = {}
     if evaluation.asked:
@@ -103,7 +103,7 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     number, found = len(evaluation.train), dict[str, Figure]()
 
     def samples(rows: Tensor) -> Tensor:
-        # each batch of a seed of its own, so that they need not all be there at once
+        # each batch has a seed of its own, so that they need not all be in memory at once
         seed = evaluation.seed + 1 + int(rows[0])
         given = _given(evaluation, rows)
         return evaluation.model.generate(len(rows), seed=seed, output="pt", **given)
@@ -114,7 +114,7 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
         cuda = evaluation.model.device.type == "cuda"
         distances = measure(generated, real, LITERATURE[name], evaluation.seed, cuda=cuda)
         for word, what in (("fid", "Fréchet"), ("kid", "kernel")):
-            # that of other features than Inception's is not a FID
+            # with features other than Inception's it is not a FID
             key = f"{word}_{name}" if name == "inception" else f"{word[0]}d_{name}"
             found[key] = evaluation.figure(
                 distances[word],

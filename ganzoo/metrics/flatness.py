@@ -1,6 +1,6 @@
-"""Telling two domains apart by how flat their colours are, whatever they show.
+"""Tells two domains apart by how flat their colours are, whatever they show.
 
-A second look beside a feature extractor that was trained to tell them apart, and reads textures.
+Checks a feature extractor that was trained to tell them apart, and looks at textures.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from torch import Tensor
 TOLERANCES = (0, 2, 8)
 """Steps of 256 up to which a pixel counts as equal to its neighbour."""
 BACKGROUND = 8
-"""Steps up to which it counts as of the background."""
+"""Steps up to which it counts as background."""
 
 
 def flatness(images: Tensor) -> np.ndarray:
     """Float (n, 4) of images (n, c, h, w) in [0, 1]: what share of the drawing is flat.
 
-    For each tolerance the share of neighbouring pixels, to the right and below, that differ by no
-    more in any channel, where not both are of the background, the colour of the first pixel; and
-    how many colours there are of 16 steps a channel, as a share of the pixels.
+    For each tolerance, the share of neighbouring pixels (right and below) that differ by no more in
+    any channel, without pairs inside the background, the colour of the first pixel; and the number
+    of colours at 16 steps a channel, as a share of the pixels.
     """
     values = images.mul(255).round()
     drawn = (values - values[..., :1, :1]).abs().amax(1) > BACKGROUND
@@ -42,9 +42,9 @@ def flatness(images: Tensor) -> np.ndarray:
 
 
 class Reader:
-    """Tells images of one domain from those of another by their flatness.
+    """Classifies images of two domains by their flatness.
 
-    `accuracy` is how well it does on the images that it was fitted on, a half by chance.
+    `accuracy` is measured on the images that it was fitted on; 0.5 is chance.
     """
 
     def __init__(self, fitted: Any, accuracy: float) -> None:
@@ -52,7 +52,7 @@ class Reader:
 
     @classmethod
     def fit(cls, others: Tensor, own: Tensor) -> Self:
-        """Learn it from training images of both domains, (n, c, h, w) in [0, 1]."""
+        """Fit it on training images of both domains, (n, c, h, w) in [0, 1]."""
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler

@@ -1,7 +1,7 @@
-"""How figures went while a model learnt, from the snapshots that a run kept.
+"""Figures over the course of training, from the snapshots of a run.
 
-history.json beside a model has one record a snapshot: the step, the losses as means over the
-log's lines since the snapshot before, and the Fréchet distance.
+history.json beside a model has one record for each snapshot: the step, the losses as means over the
+log's lines since the previous snapshot, and the Fréchet distance.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def follow(
     Args:
         snapshots: their folders; the names are the steps.
         log: the lines of the run's log.
-        data: the data set; the distance is to its training images, as nothing that is
-            looked at during training come from the test split.
+        data: the data set; the distance is to its training images, since figures during training
+            must not use the test split.
         count: samples of each snapshot, and as many training images.
         device: where all of them compute.
     """
@@ -88,7 +88,7 @@ def write(history: Mapping[str, Any], folder: Path) -> Path:
 
 
 def read(folder: Path) -> dict[str, Any] | None:
-    """What `follow` gave, None where there is none; MetricError where it is broken."""
+    """The result of `follow`; None if there is none, MetricError if it is broken."""
     path = folder / FILE
     if not os.path.lexists(path):
         return None
@@ -102,9 +102,9 @@ def read(folder: Path) -> dict[str, Any] | None:
 
 
 def critic_gaps(history: Mapping[str, Any]) -> list[float] | None:
-    """What the critic took for the distance at each record; None where there is no critic."""
+    """The critic's estimate of the distance at each record; None if there is no critic."""
     term = history.get("distance")
-    if "distance" not in history:  # of an earlier ganzoo, which went by the name of the term
+    if "distance" not in history:  # of an earlier ganzoo, which recognized the name of the term
         first = next(iter(history["records"][0]["losses"]))
         term = first if first.endswith(".critic") else None
     if not term:
@@ -119,7 +119,7 @@ def _distance(spec: Spec) -> str | None:
 
 
 def lines(history: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The course in the form of a log, for a plot: the distance, and the critic's gap."""
+    """The history in the form of a log, for a plot: the distance, and the critic's gap."""
     gaps = critic_gaps(history)
     return [
         {
@@ -130,12 +130,12 @@ def lines(history: Mapping[str, Any]) -> list[dict[str, Any]]:
             },
         }
         for index, record in enumerate(history["records"])
-        if index  # before it has learnt anything it dwarfs the rest
+        if index  # before any training it dwarfs the rest
     ]
 
 
 def figures_of(history: Mapping[str, Any]) -> dict[str, Figure]:
-    """What the course of a critic says, after its first tenth, in which it is not yet a critic."""
+    """The course of a critic after its first tenth, in which it is not trained yet."""
     from scipy.stats import spearmanr
 
     gaps = critic_gaps(history)

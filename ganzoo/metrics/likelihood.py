@@ -1,9 +1,8 @@
 """Log-likelihood under a kernel density of samples.
 
-The figure of the first GAN papers (Goodfellow et al. 2014, arXiv:1406.2661), after the
-estimator of Breuleux et al.: a Gaussian of one width around each of the samples. A poor
-measure of a picture's quality (Theis et al. 2015, arXiv:1511.01844), kept since the papers
-give it.
+The figure of the first GAN papers (Goodfellow et al. 2014, arXiv:1406.2661), after the estimator of
+Breuleux et al.: a Gaussian of one width around each of the samples. A poor measure of a picture's
+quality (Theis et al. 2015, arXiv:1511.01844), kept because the papers report it.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
 
 WIDTHS = tuple(round(0.1 * 10 ** (step / 20), 4) for step in range(11))
-"""Widths of the kernel that are tried, from 0.1 to 0.316, for pixels in [0, 1]."""
+"""Candidate widths of the kernel, from 0.1 to 0.316, for pixels in [0, 1]."""
 
 
 def parzen(samples: np.ndarray, rows: np.ndarray, width: float) -> np.ndarray:
     """Log-likelihood in nats of each of `rows` (m, d) under Gaussians around samples (n, d).
 
-    The same as scikit-learn's KernelDensity.score_samples, for which so many numbers a
-    sample take hours.
+    Equals scikit-learn's KernelDensity.score_samples, which takes hours for samples of so many
+    numbers.
     """
     number, size = samples.shape
     centres = torch.from_numpy(samples).float()
@@ -45,7 +44,7 @@ def log_likelihood(
     rows: np.ndarray,
     widths: Sequence[float] = WIDTHS,
 ) -> tuple[float, float]:
-    """Mean log-likelihood of `rows` in nats, and the width that suits `validation` best."""
+    """Mean log-likelihood of `rows` in nats, and the width with the best one of `validation`."""
     width = max(widths, key=lambda each: parzen(samples, validation, each).mean())
     return float(parzen(samples, rows, width).mean()), width
 

@@ -1,6 +1,6 @@
 """Whether samples are copies of training images.
 
-Held-out test images say how near to a training image one comes without having seen it.
+Held-out test images show how near to a training image an unseen image is.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from ganzoo.metrics.report import Figure
 
 COUNT = 1000
 MOST = 60_000
-"""Training images, at most, among which the nearest is looked for."""
+"""The most training images that are searched for the nearest."""
 SHARE = 0.01
-"""The share of test images that are nearest to a training image."""
+"""The share of test images, the nearest to a training image, that sets the threshold."""
 
 
 def nearer(samples: np.ndarray, images: np.ndarray, share: float = SHARE) -> float:
@@ -37,7 +37,7 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
         for part in rows.split(neighbours.ROWS)
     ]
     number = min(COUNT, evaluation.count)
-    # drawn and not the first: samples and images may come class by class
+    # drawn, not the first: samples and images may be ordered by class
     order = np.random.default_rng(evaluation.seed).permutation(evaluation.count)[:number]
     samples, images = (
         neighbours.nearest(known, neighbours.pixels(part[torch.from_numpy(order)]))

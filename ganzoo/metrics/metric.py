@@ -1,6 +1,6 @@
-"""What a metric is: which models it applies to, and the figures that it finds.
+"""What a metric is: which models it applies to, and how its figures are found.
 
-Declared without torch, so that plugins can be looked at without it.
+Declared without torch, so that plugins can be listed without importing it.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ Each is a module of this package of that name, with a `METRIC`. Those of plugins
 
 @dataclass(frozen=True)
 class Metric:
-    """Something to measure of a model, for `ganzoo eval`.
+    """A metric for `ganzoo eval`.
 
     Args:
-        name: the word, of its own.
-        applies: whether it can be measured, as the model's tasks, its Spec and the data say;
-            never its variant. It is asked before anything is computed.
-        find: the figures by name. Figures of another metric must not have the same names.
+        name: must be unique.
+        applies: whether it can be measured, by the model's tasks, its Spec and the data; never by
+            its variant. It is called before anything is computed.
+        find: returns the figures by name. No other metric may use the same names.
     """
 
     name: str

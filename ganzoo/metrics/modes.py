@@ -1,7 +1,7 @@
-"""How many modes of the data samples cover, where modes are combinations that can be counted.
+"""How many modes of the data samples cover, where modes are countable combinations.
 
-The protocol of arXiv:1712.04086: 26 samples a mode, each classified; how many modes were seen at
-all, and how far their frequencies are from equal ones.
+The protocol of arXiv:1712.04086: 26 samples for each mode, each classified; how many modes occur,
+and how far their frequencies are from uniform.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
 
 EACH = 26
-"""Samples a mode: 26,000 of the thousand of three stacked digits."""
+"""Samples for each mode: 26,000 for the thousand of three stacked digits."""
 
 
 def _applies(evaluation: Evaluation) -> bool:
@@ -30,7 +30,7 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     number = evaluation.classes
     total = EACH * number
     given: dict[str, Any] = {}
-    if evaluation.asked:  # as often as each other
+    if evaluation.asked:  # all classes equally often
         given["label"] = np.arange(total) % number
     samples = evaluation.generate(total, **given)
     known = evaluation.known_sample(total)
@@ -64,12 +64,12 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def covered(seen: np.ndarray, number: int) -> int:
-    """How many of `number` modes there are among class numbers (n,)."""
+    """How many of `number` modes occur among class numbers (n,)."""
     return int((classes.shares(seen, number) > 0).sum())
 
 
 def divergence(seen: np.ndarray, number: int) -> float:
-    """KL of the shares of class numbers (n,) from equal ones: log(number) less their entropy."""
+    """KL of the shares of class numbers (n,) from equal ones: log(number) minus their entropy."""
     return math.log(number) - classes.entropy(seen, number)
 
 

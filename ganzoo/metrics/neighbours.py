@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SIDE = 32
-"""Pixels a side to which larger images are averaged down before distances are taken."""
+"""Side in pixels to which larger images are averaged down before distances are taken."""
 ROWS = 2048
-"""Known rows that are looked at together."""
+"""Known rows that are processed at once."""
 
 
 def pixels(images: Tensor) -> np.ndarray:
-    """What distances of pixels are taken of: float32 (n, c * h * w) of images (n, c, h, w).
+    """The vectors for pixel distances: float32 (n, c * h * w) of images (n, c, h, w).
 
     Images larger than 32x32 are averaged down to it.
     """
@@ -28,8 +28,8 @@ def nearest(known: Iterable[np.ndarray], rows: np.ndarray, k: int = 1) -> np.nda
     """The mean Euclidean distance of each row (m, d) to its `k` nearest known rows: (m,).
 
     Args:
-        known: parts of the known rows, float (n, d) each, so that they need not all be there at
-            once. With fewer than `k` in all, as many as there are.
+        known: the known rows in parts, float (n, d) each, so that they need not all be in memory at
+        once. If there are fewer than `k` in all, all are used.
     """
     asked = torch.from_numpy(np.ascontiguousarray(rows, np.float32))
     squares = asked.square().sum(1, keepdim=True)

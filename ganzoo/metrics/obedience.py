@@ -1,6 +1,6 @@
-"""Whether samples obey sentences that are no captions of the data: paraphrases and omissions.
+"""Whether samples obey sentences that are not captions of the data: paraphrases and omissions.
 
-The data set declares the sentences with what they say (`DataSet.sentences`); nothing is trained on
+The data set declares the sentences and what they say (`DataSet.sentences`); nothing is trained on
 them.
 """
 

@@ -1,4 +1,4 @@
-"""Whether a reconstruction is of its image."""
+"""Whether a reconstruction shows its image."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ganzoo.spec.draws import Image
 def reconstruction_ratio(images: np.ndarray, again: np.ndarray, seed: int = 0) -> float:
     """Mean distance of an image to its own reconstruction, over that to another image's.
 
-    1 where a reconstruction has nothing of its image, 0 where it is the same. Distances are
-    Euclidean over the pixels of (n, ...) images; who is another is drawn from the seed, and
-    none is compared with itself.
+    1 if a reconstruction is unrelated to its image, 0 if it is equal. Distances are Euclidean over
+    the pixels of (n, ...) images; the other image is drawn by the seed, and none is compared with
+    itself.
     """
     images, again = images.reshape(len(images), -1), again.reshape(len(again), -1)
     order = np.random.default_rng(seed).permutation(len(images))

@@ -1,6 +1,6 @@
-"""Figures with what they mean nothing without, and the file that keeps them.
+"""Figures with their protocols, and the file that stores them.
 
-metrics.json beside a model holds its report; it names the weights that it is about.
+metrics.json beside a model stores its report, and names the weights that it is about.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ganzoo.spec.json_text import pretty_json, strict_json
 FILE = "metrics.json"
 FORMAT = 2
 MAX_REPORT = 20_000_000
-"""Bytes of a report or a history that are read at most."""
+"""The most bytes of a report or a history that are read."""
 Better = Literal["lower", "higher", ""]
 
 
@@ -30,11 +30,11 @@ class Figure:
     """One number and its protocol.
 
     Args:
-        value: the number. better: which way is good, if any.
+        value: the number. better: which way is better, if any.
         about: how it was measured, a sentence for people.
-        real, generated: how many images of each kind it rests on.
-        references: what else the same protocol gives, such as real training images.
-        bound: the reference beyond which more is not better, such as what real images get.
+        real, generated: how many images of each kind it is based on.
+        references: other values by the same protocol, such as real training images.
+        bound: the reference beyond which more is not better, such as the value of real images.
         targeted: the training loss of the model minimizes this very number, or nearly.
         remark: a sentence on what follows from the number, if any.
     """
@@ -51,7 +51,8 @@ class Figure:
 
     @property
     def beyond(self) -> bool:
-        """Whether the value is past its bound, so that it is not better than what is nearer."""
+        """Whether the value is past its bound, so that it is not better than a value nearer to
+        it."""
         limit = self.references.get(self.bound)
         if limit is None or not self.better:
             return False
@@ -59,7 +60,7 @@ class Figure:
 
     @property
     def way(self) -> str:
-        """Which way is good, for people; and whether it was trained for."""
+        """Which way is better, in words; and whether the model was trained for it."""
         way = f"{self.better} is better" if self.better else ""
         if self.bound and way:
             way += f", up to {self.bound}"
@@ -88,14 +89,14 @@ class Report:
 
     @property
     def protocol(self) -> tuple[Any, ...]:
-        """What must be the same for two reports to be of the same model and measured alike."""
+        """The values that must agree for two reports to be of the same model and protocol."""
         counts = tuple(sorted((n, f.real, f.generated) for n, f in self.figures.items()))
         extractor = self.feature_extractor["sha256"] if self.feature_extractor else ""
         return self.weights, self.data, self.split, self.seed, extractor, counts
 
     @property
     def judge(self) -> Mapping[str, str] | None:
-        """The old name of `feature_extractor`."""
+        """The former name of `feature_extractor`."""
         warnings.warn("Report.judge is Report.feature_extractor", DeprecationWarning, stacklevel=2)
         return self.feature_extractor
 
@@ -121,7 +122,7 @@ class Report:
 
 
 def read(folder: Path) -> Report | None:
-    """The report in a model's folder, None where there is none; MetricError where it is broken."""
+    """The report in a model's folder; None if there is none, MetricError if it is broken."""
     path = folder / FILE
     if not os.path.lexists(path):
         return None
@@ -139,7 +140,7 @@ def read(folder: Path) -> Report | None:
 
 
 def parse(data: Any) -> Report:
-    """A report from plain data; raises what comes of data that are none."""
+    """A report from plain data; raises whatever invalid data cause."""
     facts = dict(data)
     version = facts.pop("format_version")
     if type(version) is not int or not 1 <= version <= FORMAT:
@@ -180,11 +181,11 @@ def parse(data: Any) -> Report:
 
 
 NETS = {"efficientnet_lite0": "EfficientNet-Lite0"}
-"""How names of figures spell the feature extractors that know nothing of the data."""
+"""How names of figures spell the feature extractors that are not trained on the data."""
 
 
 def title_of(name: str) -> str:
-    """What people call a figure: "FD (EfficientNet-Lite0)" for `fd_efficientnet_lite0`."""
+    """The displayed name of a figure: "FD (EfficientNet-Lite0)" for `fd_efficientnet_lite0`."""
     word, _, features = name.partition("_")
     net = NETS.get(features, features.replace("_", "-"))
     if word in ("fd", "kd") and features:
@@ -195,10 +196,10 @@ def title_of(name: str) -> str:
 
 
 def worth(what: str, value: float, better: Better, rivals: Mapping[str, float]) -> str:
-    """One sentence on whether a method earns its place beside simpler ones; "" without any.
+    """A sentence on whether a method is better than simpler ones; "" if there are none.
 
     Args:
-        what: the figure, with its article. rivals: what simpler methods get, by their names.
+        what: the figure, with its article. rivals: values of simpler methods, by their names.
     """
     if not rivals or not better:
         return ""
@@ -218,10 +219,10 @@ def _finite(value: Any) -> float:
 
 
 def drift(old: Report, new: Report) -> dict[str, tuple[float, float]]:
-    """Figures of `old` that came out otherwise: by over 2 % and over 0.002, with both values.
+    """Figures of `old` that changed by over 2 % and over 0.002, with both values.
 
-    Sums in another order (other processors, other numbers of threads) change the last
-    digits, and a nearest neighbour here and there.
+    Sums in another order (other processors, other numbers of threads) change the last digits, and
+    occasionally a nearest neighbour.
     """
     found: dict[str, tuple[float, float]] = {}
     for name, figure in old.figures.items():

@@ -1,4 +1,4 @@
-"""Whether scores find strange what is plainly strange: noise, and test images inverted.
+"""Whether scores recognize plain anomalies: noise, and inverted test images.
 
 A critic is trained to tell data from samples of one generator, and may call anything else normal.
 """
@@ -14,7 +14,7 @@ from ganzoo.metrics.report import Figure
 
 COUNT = 1000
 PASSES = 0.95
-"""The area under the ROC curve that a score has to reach in both, to be used for anomalies."""
+"""The AUROC that a score has to reach for both, to be of use for anomalies."""
 
 
 def _tasks(evaluation: Evaluation) -> list[str]:

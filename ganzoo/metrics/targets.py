@@ -1,6 +1,6 @@
 """Which figures a model's own training loss targets: they flatter it, and are marked.
 
-Read off the Spec: a loss term that compares what a task gives with what a figure compares it with.
+Found in the Spec: a loss term that compares a task's output with what a figure compares it with.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from ganzoo.spec.spec import Spec
 DISTANCES = {"l1", "mse", "distance"}
 """Functions of two images that are 0 where they are equal."""
 VERDICTS = {"cross_entropy"}
-"""Functions of class numbers that a net sees, and those that it should."""
+"""Functions of the class numbers that a net predicts, and the true ones."""
 
 
 def spelled_out(spec: Spec, text: str) -> ex.Expression:
-    """An expression with every let replaced by what it stands for."""
+    """An expression with every let replaced by its definition."""
     return _spelled_out(spec, ex.parse(text))
 
 
@@ -36,12 +36,12 @@ def _spelled_out(spec: Spec, node: Any) -> Any:
 
 
 def _names(node: ex.Expression) -> set[str]:
-    """The draws, networks and functions of an expression that is spelled out."""
+    """The draws, networks and functions of an expression after this replacement."""
     return {part.name for part in ex.walk(node) if isinstance(part, ex.Name | ex.Call)}
 
 
 def calls(spec: Spec, functions: set[str]) -> Iterator[ex.Call]:
-    """The calls of some functions in the losses, spelled out."""
+    """The calls of some functions in the losses, with lets replaced."""
     for path, text in spec.expressions():
         if ".minimize." in path and path.startswith("stages."):
             for node in ex.walk(spelled_out(spec, text)):
@@ -59,7 +59,7 @@ def compared(spec: Spec, one: str, other: str) -> bool:
 
 
 def cycled(spec: Spec, there: str, back: str) -> bool:
-    """Whether a loss is a distance of images and what comes back of them: `BA(AB(a))` and `a`."""
+    """Whether a loss is a distance of images and their round trip: `BA(AB(a))` and `a`."""
     ways = spec.networks_in(there) | spec.networks_in(back)
     for call in calls(spec, DISTANCES):
         for image, again in (call.arguments[:2], call.arguments[1::-1]):

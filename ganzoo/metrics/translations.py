@@ -1,4 +1,4 @@
-"""Whether held-out images find their partners in the other domain, and belong there."""
+"""Whether held-out images are translated to their partners, and to the other domain."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ganzoo.metrics.targets import compared, cycled
 from ganzoo.spec.draws import Image
 
 FITTED = 1000
-"""Training images of each domain, at most, that the reader of flat colours is fitted on."""
+"""The most training images of each domain that the classifier by flat colours is fitted on."""
 TELLS = 0.6
-"""The accuracy on them from which on it is asked."""
+"""The accuracy on them from which it is used."""
 
 
 def _directions(evaluation: Evaluation) -> list[tuple[str, str, str]]:
@@ -52,7 +52,7 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def _direction(evaluation: Evaluation, name: str, field: str, to: str) -> dict[str, Figure]:
-    """The figures of one direction; each stands beside what doing nothing would get."""
+    """The figures of one direction; each is shown with the value of doing nothing."""
     model, seed = evaluation.model, evaluation.seed
     task = model.tasks("translate")[name]
     number = min(evaluation.count, pairs.CANDIDATES, evaluation.test.length(to))
@@ -168,7 +168,7 @@ def _flat(
     evaluation: Evaluation, name: str, field: str, to: str,
     images: tuple[Tensor, Tensor, Tensor], count: Counts,
 ) -> dict[str, Figure]:  # fmt: skip
-    """What a reader of flat colours takes them for, which was fitted on training images."""
+    """The domain that a classifier by flat colours, fitted on training images, finds."""
     train = evaluation.train
     some = [
         evaluation.images(train, torch.arange(min(FITTED, train.length(word))), word)
@@ -194,7 +194,7 @@ def _others_kept(
     evaluation: Evaluation, name: str, asked: str, images: tuple[Tensor, Tensor, Tensor],
     count: Counts,
 ) -> dict[str, Figure]:  # fmt: skip
-    """Whether all attributes are seen as in the partner, but for the one that was to change."""
+    """Whether all attributes except the changed one are recognized as in the partner."""
     kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for field in evaluation.extractor.fields:
         if field == asked:
