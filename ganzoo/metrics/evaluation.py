@@ -3,13 +3,13 @@
 One protocol holds for all models of a data set, so that figures can be compared:
 
 - real images are the first `count` of the test split, generated ones the samples of one seed,
-    of the classes of those test images if the model takes a class, of their captions if it
-    takes sentences;
+  of the classes of those test images if the model takes a class, of their captions if it
+  takes sentences;
 - all are rounded to 8 bits, and values are in [0, 1]; images are resized only for nets that
-    need it;
+  need it;
 - each figure is shown with the value of real training images, or of a trivial method;
 - a data set without a test split is divided in two by hashes of its images; its test images
-    were then trained on, and the report says so (`split`);
+  were then trained on, and the report says so (`split`);
 - image fields of a test split that have equal lengths are pairs row by row;
 - nothing here is selected on test images, not even the width of the Parzen kernel.
 """
