@@ -1,4 +1,4 @@
-"""Pictures of a run: sheets of samples, how they came about, and the losses. No torch."""
+"""Pictures of a run: sheets of samples, animations, and loss plots. No torch."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH = 900
-"""Pixels that a sheet is at most wide, where it can be."""
+"""The greatest width of a sheet in pixels, if possible."""
 LARGEST_SCALE = 16
 BACKGROUND = 228
 """The grey between images: neither the black of digits nor the white of a page."""
 ABREAST = 10
-"""Pairs that stand side by side before another block begins."""
+"""Pairs side by side before another block begins."""
 FRAMES_A_SECOND = 10
 GREYS = 32
 """Of an animation without colours."""
@@ -28,8 +28,8 @@ GREYS = 32
 def to_uint8(images: Any) -> np.ndarray:
     """Float images (n, channels, height, width) in [0, 1] as bytes (n, height, width, channels).
 
-    Takes what NumPy can read, CPU tensors among it. Values outside are clipped, and what is
-    no number becomes black.
+    Takes whatever NumPy can read, including CPU tensors. Values outside are clipped, NaN becomes
+    black.
     """
     array = np.asarray(images, dtype=np.float32)
     if array.ndim != 4:
@@ -47,14 +47,13 @@ def sheet(
 ) -> Image.Image:
     """Images side by side and row by row, as one picture.
 
-    Args:
-        images: float (n, channels, height, width) in [0, 1]; 1, 3 or 4 channels, where four
-            are laid on white.
-        columns: images in a row; by default as many as make the sheet about square.
-        scale: each pixel becomes a square of this side; by default so that the sheet is 600
-            to 900 pixels wide.
-        gap: pixels between images and around them; by default a little, as the images need.
-        background: the grey of the gaps, 0 to 255.
+    images: float (n, channels, height, width) in [0, 1]; 1, 3 or 4 channels, four of which
+        are composited on white.
+    columns: images in a row; by default enough to make the sheet about square.
+    scale: each pixel becomes a square of this side; by default so that the sheet is 600
+        to 900 pixels wide.
+    gap: pixels between images and around them; by default a little.
+    background: the grey of the gaps, 0 to 255.
     """
     tiles = _opaque(to_uint8(images))
     number, height, width, channels = tiles.shape
@@ -81,21 +80,21 @@ def sheet(
 
 
 _GAP = 1.0
-"""The gap between images, in pixels of theirs."""
+"""The gap between images, in their pixels."""
 
 
 def save_sheet(images: Any, path: str | Path, **layout: Any) -> Path:
-    """Write the `sheet` of images; the ending of `path` says the format."""
+    """Write the `sheet` of images; the suffix of `path` says the format."""
     path = Path(path)
     sheet(images, **layout).save(path, optimize=True)
     return path
 
 
 def pairs(originals: Any, *copies: Any) -> Image.Image:
-    """Pictures in a row and below each what became of it, on white; and of that, if there is more.
+    """Pictures in a row, with their copies below each, on white; and copies of those, if any.
 
-    More of them than fit side by side go on in blocks of such rows, about equally long, with
-    more space between blocks than inside them.
+    Pairs that do not fit side by side continue in blocks of rows, about equally long, with more
+    space between blocks than inside them.
 
     Args:
         originals, copies: floats (n, channels, height, width) in [0, 1], all of one shape.
@@ -134,17 +133,17 @@ def save_pairs(originals: Any, copies: Any, path: str | Path) -> Path:
 
 
 HEAT = (255, 72, 0)
-"""The colour of what is strange."""
+"""The colour of anomalies."""
 
 
 def heat_maps(images: Any, maps: np.ndarray, most: float | None = None) -> np.ndarray:
-    """Images with what is strange in them glowing, uint8 (n, height, width, 3).
+    """Images with their anomalies highlighted, uint8 (n, height, width, 3).
 
     Args:
         images: float (n, channels, height, width) in [0, 1].
         maps: how strange each pixel is, float (n, height, width), not negative.
-        most: the strangeness that glows in full; by default the most there is in `maps`, so
-            that maps of one call can be compared.
+        most: the strangeness at full intensity; by default the maximum of `maps`, so that the
+            maps of one call can be compared.
     """
     below = np.repeat(_opaque(to_uint8(images)).mean(-1, keepdims=True), 3, axis=-1) * 0.7
     glow = np.clip(maps / max(most or float(maps.max()), 1e-9), 0, 1)[..., None]
@@ -154,10 +153,10 @@ def heat_maps(images: Any, maps: np.ndarray, most: float | None = None) -> np.nd
 def animation(
     frames: Sequence[Image.Image], path: str | Path, seconds: float = 6.0, hold: float = 2.0
 ) -> Path:
-    """Write a GIF that plays the frames in `seconds`, rests on the last, and starts again.
+    """Write a GIF that plays the frames in `seconds`, pauses on the last, and starts again.
 
-    Of more frames than an eye can follow, evenly spaced ones are kept, the first and the
-    last among them. One palette serves all frames, so that nothing flickers.
+    If there are too many frames, evenly spaced ones are kept, including the first and the last. One
+    palette is used for all frames, so that nothing flickers.
     """
     if not frames:
         raise ValueError("an animation needs at least one frame")
@@ -186,16 +185,16 @@ def loss_plot(
 ) -> Path:
     """Draw the losses of a run: a panel for each update, a line for each of its terms.
 
-    The pale line is what was logged, the strong one its running mean. Spikes may leave the
+    The pale line shows the logged values, the strong one their running mean. Spikes may leave the
     panel, so that the rest stays legible.
 
     Args:
         records: `{"step": 100, "losses": {"D.real": 0.6, "D.fake": 0.5, "G.fool": 1.1}}`, in
-            order; a term need not stand in each. What comes before the last dot is the update.
-            `"figures": {"fid": 23.1}` are drawn in a panel of their own.
+                order; a term may be missing in some. The part before the last dot is the update.
+                `"figures": {"fid": 23.1}` are drawn in a panel of their own.
         path: a PNG of 1800 pixels width, made to be shown at 900; another ending, such as
             `.svg`, gives that format.
-        title: stands above. word: stands before the name of each panel.
+        title: above the panels. word: before the name of each panel.
     """
     from matplotlib.figure import Figure
 
@@ -206,7 +205,7 @@ def loss_plot(
     down = math.ceil(len(terms) / across)
     figure = Figure(figsize=(9, 0.7 + 3.1 * down), dpi=200, layout="constrained", facecolor="white")
     if title:
-        # a line below, for the panels to keep away
+        # an empty line below, to keep away from the panels
         figure.suptitle(
             f"{title}\n", x=0.012, ha="left", fontsize=13, fontweight="bold", color=_INK
         )
@@ -222,12 +221,12 @@ def loss_plot(
 
 
 MEASURED = "measured on the way"
-"""The panel of figures, beside those of updates."""
+"""The name of the panel of figures, beside those of updates."""
 Line = tuple[np.ndarray, np.ndarray]
 """The steps at which a term was logged, and its values."""
 
 _INK, _PALE_INK = "#24292f", "#6e7781"
-# Okabe and Ito's colours, which the colour-blind tell apart; their yellow is too pale for lines
+# Okabe and Ito's colours, distinct for the colour-blind; their yellow is too pale for lines
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
@@ -290,7 +289,7 @@ def _panel(panel: Axes, title: str, lines: Mapping[str, Line], last: int) -> Non
 
 
 def _running_mean(values: np.ndarray) -> np.ndarray:
-    """Mean over a centred window, a 25th of the line; at its ends, over what there is of it."""
+    """Mean over a centred window, a 25th of the line; at its ends, over the part that exists."""
     reach = len(values) // 50
     total = np.concatenate([[0.0], np.cumsum(values)])
     place = np.arange(len(values))
@@ -299,7 +298,7 @@ def _running_mean(values: np.ndarray) -> np.ndarray:
 
 
 def _limits(lines: Mapping[str, Line]) -> tuple[float, float]:
-    """Heights between which all lies that was logged, but for spikes, with some air."""
+    """The y limits that contain all logged values, except spikes, with a margin."""
     fences = []
     for _, values in lines.values():
         low, high = np.percentile(values, (2, 98))
@@ -307,12 +306,12 @@ def _limits(lines: Mapping[str, Line]) -> tuple[float, float]:
         fences.append((max(values.min(), low - reach), min(values.max(), high + reach)))
     low, high = float(min(low for low, _ in fences)), float(max(high for _, high in fences))
     air = 0.08 * (high - low) or max(0.1 * abs(high), 0.1)
-    # losses that cannot be negative stand on zero, if they come near it
+    # losses that cannot be negative start at zero, if they come near it
     return (0.0 if 0 <= low < 0.5 * high else low - air), high + air
 
 
 def _apart(heights: Mapping[str, float], space: float = 0.085) -> dict[str, float]:
-    """Labels' heights in [0, 1], moved as little as keeps them from overlapping."""
+    """Heights of labels in [0, 1], moved as little as needed to keep them from overlapping."""
     placed: dict[str, float] = {}
     floor = 0.0
     for name in sorted(heights, key=lambda name: heights[name]):
@@ -326,7 +325,8 @@ def _apart(heights: Mapping[str, float], space: float = 0.085) -> dict[str, floa
 
 
 def _opaque(images: np.ndarray) -> np.ndarray:
-    """Images (n, h, w, channels) with one or three channels; transparency lies on white."""
+    """Images (n, h, w, channels) with one or three channels; transparency is composited on
+    white."""
     channels = images.shape[-1]
     if channels not in (1, 3, 4):
         raise ValueError(f"images to look at have 1, 3 or 4 channels, not {channels}")
@@ -342,12 +342,12 @@ def scale_of(number: int, width: int) -> int:
 
 
 def _scale(columns: int, width: int) -> int:
-    """By what whole factor images of this width grow for a row of them to fill the sheet."""
+    """The integer factor by which images of this width are enlarged to fill a row of the sheet."""
     return max(1, min(LARGEST_SCALE, int(WIDTH / (columns * (width + _GAP) + _GAP))))
 
 
 def _columns(number: int) -> int:
-    """Columns of a sheet a little wider than high, without a gap in the last row if it can be."""
+    """Columns of a sheet a little wider than high, if possible without a gap in the last row."""
     least = math.ceil(math.sqrt(number))
     return next((c for c in range(least, 2 * least + 1) if number % c == 0), least)
 
@@ -355,7 +355,7 @@ def _columns(number: int) -> int:
 def _indexed(frames: Sequence[Image.Image]) -> list[Image.Image]:
     """The frames with one palette of at most 256 colours, so that nothing flickers."""
     if all(frame.mode in ("L", "1") for frame in frames):
-        # a few greys look like all of them, and compress better
+        # a few greys are indistinguishable from all of them, and compress better
         table = [round(value * (GREYS - 1) / 255) for value in range(256)]
         greys = [round(index * 255 / (GREYS - 1)) for index in range(GREYS) for _ in range(3)]
         found: list[Image.Image] = []
@@ -366,7 +366,7 @@ def _indexed(frames: Sequence[Image.Image]) -> list[Image.Image]:
         return found
     coloured = [frame.convert("RGB") for frame in frames]
     some = [*coloured[:: -(-len(frames) // 20)], coloured[-1]]
-    # a sixteenth of the pixels has nearly all colours, and is counted sixteen times as fast
+    # a sixteenth of the pixels has nearly all colours, and takes a sixteenth of the time
     pixels = np.concatenate([np.asarray(frame)[1::4, 1::4] for frame in some])
     palette = Image.fromarray(pixels).quantize(256)
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in coloured]

@@ -1,1 +1,1 @@
-"""Models for other runtimes: each task as one function of tensors, in a file of its own."""
+"""Models for other runtimes: each task as one function of tensors, in a file."""

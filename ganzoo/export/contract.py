@@ -1,6 +1,6 @@
-"""What a file of an exported task says of itself: inputs, outputs, ranges, labels, thresholds.
+"""The description of an exported task: inputs, outputs, ranges, labels, thresholds.
 
-The same JSON stands in the metadata of an ONNX file, in the extra file of a `.pt2`, and in a page.
+The same JSON is in the metadata of an ONNX file, in the extra file of a `.pt2`, and in a page.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from ganzoo.spec.tasks import Task
 from ganzoo.version import version
 
 FORMAT = 1
-"""Of the contract: raised where a reader of the last one would go wrong."""
+"""Version of the contract: raised when a reader of the previous one would fail."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """A tensor that a task takes, with the batch first; numbers of a task have no axes.
+    """A tensor that a task takes, with the batch axis first; numbers of a task are 0-dim.
 
     Args:
-        name: of the tensor. draw: what it is a batch of; None for a number of the task.
+        name: of the tensor. draw: the draw that it is a batch of; None for a number of the task.
         default: of a number.
     """
 
@@ -43,7 +43,7 @@ class Input:
 
     @property
     def whole(self) -> bool:
-        """Whether it is of whole numbers, int64."""
+        """Whether its numbers are integers, int64."""
         return isinstance(self.draw, Label | Categorical)
 
     @property
@@ -81,13 +81,13 @@ class Input:
 
 
 def inputs(model: Model, task: Task) -> list[Input]:
-    """What a task takes, in order: fields of the data and noise by name, then its numbers."""
+    """The inputs of a task, in order: fields of the data and noise by name, then its numbers."""
     found = [Input(name, model.spec.draws[name]) for name in model.spec.draws_of(task)]
     return found + [Input(name, None, value) for name, value in task.numbers.items()]
 
 
 def outputs(model: Model, name: str) -> list[dict[str, Any]]:
-    """What the task of that name gives, in order, as JSON: name, dtype, shape, meaning."""
+    """The outputs of the task of that name, in order, as JSON: name, dtype, shape, meaning."""
     task = model.spec.tasks[name]
     match task.kind:
         case "generate" | "reconstruct" | "translate":
@@ -116,7 +116,7 @@ def outputs(model: Model, name: str) -> list[dict[str, Any]]:
 
 
 def contract(model: Model, name: str) -> dict[str, Any]:
-    """All that a file of the task of that name says, as JSON."""
+    """The whole contract of the task of that name, as JSON."""
     task, config = model.spec.tasks[name], model.config
     takes = inputs(model, task)
     found: dict[str, Any] = {
@@ -144,7 +144,7 @@ def as_text(facts: Mapping[str, Any]) -> str:
 
 
 def _drawn(model: Model, task: Task) -> list[int]:
-    """The shape of the images that a task makes; closed forms know it, and a batch of one tells."""
+    """The shape of the images of a task, in closed form or found by running a batch of one."""
     from ganzoo.export.function import TaskFunction, example
 
     made = TaskFunction(model, task)(*example(inputs(model, task), 1).values())

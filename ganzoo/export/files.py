@@ -26,7 +26,7 @@ ENDINGS = {"onnx": ".onnx", "torch": ".pt2"}
 FACTS = "ganzoo.json"
 """The file in a `.pt2`, and the key in the metadata of an ONNX file, with the contract."""
 PACKAGES = ("onnx", "onnxscript")
-"""What writing ONNX takes beyond torch."""
+"""Packages needed to write ONNX, beside torch."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Exported:
 
 
 def tasks_of(model: Model, names: Sequence[str] = ()) -> list[str]:
-    """The tasks to export: those that are named, by default all that can be asked.
+    """The tasks to export: those that are named, by default all that can be run.
 
     Raises:
-        TaskError: a task of that name is not there.
+        TaskError: there is no task of that name.
     """
     known = [name for name in model.spec.tasks if name not in model.spec.lacking]
     for name in names:
@@ -58,10 +58,10 @@ def tasks_of(model: Model, names: Sequence[str] = ()) -> list[str]:
 
 
 def places(model: Model, to: str, output: Path, names: Sequence[str] = ()) -> dict[str, Path]:
-    """Where each task goes: `output` itself for one task, else `output/TASK.onnx`.
+    """The file for each task: `output` itself for one task, else `output/TASK.onnx`.
 
     Raises:
-        TaskError: a task of that name is not there.
+        TaskError: there is no task of that name.
         DataError: `output` is one file, and there are several tasks.
     """
     ending, tasks = ENDINGS[to], tasks_of(model, names)
@@ -76,7 +76,8 @@ def places(model: Model, to: str, output: Path, names: Sequence[str] = ()) -> di
 
 
 def write(model: Model, to: str, places: dict[str, Path]) -> Iterator[Exported]:
-    """Write the file of each task, as it is done; one that cannot be exported stops no other.
+    """Write the file of each task when it is done; one that cannot be exported does not stop
+    others.
 
     Args:
         to: `onnx` or `torch`. places: the file of each task, as `places` gives them.
@@ -116,7 +117,7 @@ def onnx(model: Model, task: str) -> bytes:
                 output_names=[one["name"] for one in facts["outputs"]],
                 dynamo=True, verbose=False, optimize=True,
             )  # fmt: skip
-    except Exception as error:  # whatever the exporter stumbles over
+    except Exception as error:  # whatever the exporter fails on
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise TaskError(
             f"the task {task!r} of {model.title} cannot be said in ONNX: {reason[:300]}"
@@ -150,8 +151,8 @@ def archive(model: Model, task: str) -> bytes:
 
 
 def _without_traces(proto: Any) -> None:
-    """Leave out where in the sources each node comes from: paths of this machine, and most of a
-    small file."""
+    """Leave out the source location of each node: paths of this machine, and most of a small
+    file."""
     for node in proto.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -163,7 +164,7 @@ def _without_traces(proto: Any) -> None:
 
 
 def _named_batch(proto: Any) -> None:
-    """Call the one dynamic axis what it is, in place of the number of a symbol."""
+    """Give the one dynamic axis its name, instead of the number of a symbol."""
     for value in (*proto.graph.input, *proto.graph.output, *proto.graph.value_info):
         sides = value.type.tensor_type.shape.dim
         if sides and sides[0].dim_param:
@@ -175,7 +176,7 @@ def _named_batch(proto: Any) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What the exporter tells of its steps is not for those who export."""
+    """Silence the exporter's messages about its steps."""
     with (
         warnings.catch_warnings(),
         redirect_stdout(StringIO()),

@@ -17,7 +17,7 @@ from ganzoo.spec.draws import Image
 from ganzoo.spec.tasks import Task
 
 BATCH = 3
-"""Samples of the batch that a task is followed with; a batch of one would be special."""
+"""Samples in the batch for tracing a task; a batch of one would be special."""
 
 
 class TaskFunction(nn.Module):
@@ -101,7 +101,7 @@ def followed(model: Model, name: str) -> torch.export.ExportedProgram:
     """The task of that name as an `ExportedProgram` of any batch, on the CPU, in float32.
 
     Raises:
-        TaskError: the task cannot be followed, such as one that searches or takes gradients.
+        TaskError: the task cannot be traced, such as one that searches or takes gradients.
     """
     task = model.spec.tasks[name]
     if task.solve:
@@ -110,7 +110,7 @@ def followed(model: Model, name: str) -> torch.export.ExportedProgram:
             f"{task.steps} steps; a file of one function cannot"
         )
     function = TaskFunction(model, task)
-    # the model's own networks stay where they are, and as they are
+    # the model's own networks stay unchanged, on their device
     function.networks = deepcopy(function.networks).float().cpu()
     values = example(function.takes)
     batch = torch.export.Dim("batch", min=1)
@@ -120,7 +120,7 @@ def followed(model: Model, name: str) -> torch.export.ExportedProgram:
             return torch.export.export(
                 function.eval(), tuple(values.values()), dynamic_shapes=(shapes,), strict=False
             )
-    except Exception as error:  # whatever torch, or a plugin's function, stumbles over
+    except Exception as error:  # whatever torch, or a plugin's function, fails on
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise TaskError(
             f"the task {name!r} of {model.title} cannot be exported: {reason[:300]}"

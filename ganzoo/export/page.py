@@ -25,20 +25,20 @@ from ganzoo.spec.draws import DATA, Image, Text
 from ganzoo.version import version
 
 LARGE = 10_000_000
-"""Bytes of a page that one is warned of."""
+"""Bytes of a page above which there is a warning."""
 EXAMPLES = 20
-"""Sentences of a text-to-image model that a page offers, at most."""
+"""The most sentences that the page of a text-to-image model offers."""
 _SCRIPTS = ("random.js", "pictures.js", "app.js")
 
 
 def write(model: Model, path: Path, tasks: list[str] | None = None) -> Iterator[Exported]:
-    """Write the page, and say of each task whether it is on it.
+    """Write the page, and report for each task whether it is on it.
 
     Args:
-        path: of the file. tasks: their names; by default those that `offered` gives.
+        path: of the file. tasks: their names; by default those that `offered` returns.
 
     Raises:
-        TaskError: what makes pages is not installed, or no task can be exported.
+        TaskError: the package that makes pages is missing, or no task can be exported.
     """
     if not find_spec("ganzoo_browser") or not find_spec("onnxscript"):
         raise TaskError('a page needs a runtime for browsers: pip install "ganzoo-core[html]"')
@@ -61,10 +61,10 @@ def write(model: Model, path: Path, tasks: list[str] | None = None) -> Iterator[
 
 
 def offered(model: Model) -> list[str]:
-    """The tasks that a page is made of: the first way to draw, and what is asked of one picture.
+    """The tasks on a page: the first generate task, and those for a single picture.
 
-    Each brings its weights, so those that people have no use for there are left out: codes,
-    directions, earlier stages, and distances that a critic estimates.
+    Each brings its weights, so that those of no use to people there are left out: codes, match
+    vectors, earlier stages, and distances that a critic estimates.
 
     Raises:
         TaskError: there are none.
@@ -109,7 +109,7 @@ def page(model: Model, made: dict[str, bytes], facts: dict[str, dict[str, Any]])
     values = {
         "title": html.escape(model.title),
         "footer": html.escape(" ".join(footer)),
-        # a stranger's text must not end the script that holds it
+        # text from others must not end the script that contains it
         "facts": json.dumps(said, allow_nan=False).replace("<", "\\u003c"),
         "parts": "\n".join(
             f'<script type="text/plain" id="{html.escape(name)}">'
@@ -118,7 +118,7 @@ def page(model: Model, made: dict[str, bytes], facts: dict[str, dict[str, Any]])
         ),
         "script": "\n".join(web.joinpath(name).read_text("utf-8") for name in _SCRIPTS),
     }
-    # taken apart first, so that no value is looked at for other places
+    # split first, so that no placeholder is looked for inside a value
     first, *rest = web.joinpath("page.html").read_text("utf-8").split("{{")
     for piece in rest:
         word, _, text = piece.partition("}}")

@@ -1,1 +1,1 @@
-"""Trained models: tasks, scores, inference on files, and the folder that holds one."""
+"""Trained models: tasks, scores, inference on files, and the model folder."""

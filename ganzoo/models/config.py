@@ -1,8 +1,7 @@
-"""config.json as a model: what a folder says about itself, validated and frozen. No torch.
+"""config.json as a model: the facts of a model folder, validated and frozen. No torch.
 
-Facts for people may be missing, and unknown ones are kept as they are, so that folders of
-earlier and of later versions load; those that are known have their type, or the folder is
-refused with the place.
+Optional facts may be missing, and unknown ones are kept, so that folders of earlier and later
+versions load. Known facts must have their types; an error names the place.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ T = TypeVar("T")
 
 FORMAT = 1
 MAX_VALUES, MAX_DEPTH = 20_000, 100
-"""How many values config.json may hold, and how deep in each other."""
+"""The most values in config.json, and the deepest nesting."""
 WORDS = ("layers", "functions", "optimizers", "states")
-"""What a plugin may bring that a Spec names."""
+"""Kinds of words in a Spec that a plugin may provide."""
 Dtype = Literal["float32", "float16", "bfloat16"]
 
 
@@ -65,8 +64,8 @@ class _Facts(BaseModel):
 class MadeBy(_Facts):
     """What made the model: a variant of a plugin with its settings, or a Spec file.
 
-    `loss` is there where another loss took the place of the variant's own: its name, source
-    and `changes`; `augment` where its discriminators see augmented images: the same.
+    `loss` is set if another loss replaced the variant's own: its name, source and `changes`;
+    `augment` if its discriminators see augmented images: the same.
     """
 
     variant: str = ""
@@ -105,10 +104,10 @@ class TrainingFacts(_Facts):
 
 
 class SelectionFacts(_Facts):
-    """By which figure the model was chosen among those of its run.
+    """The figure by which the model was selected among those of its run.
 
-    `step` is its round, `rounds` how many were trained, `of` how many the run was to have;
-    `measured` how often `figure` was measured, of so many `samples`.
+    `step` is its round, `rounds` how many were trained, `of` how many were planned; `measured` is
+    how often `figure` was measured, with `samples` samples each.
     """
 
     figure: str
@@ -123,7 +122,7 @@ class SelectionFacts(_Facts):
 
 
 class StartFacts(_Facts):
-    """The model whose weights it began with, and what of them fitted, network by network."""
+    """The model whose weights it started from, and which of them fitted, by network."""
 
     model: str
     sha256: str = ""
@@ -149,14 +148,14 @@ class ModelConfig(_Facts):
     """config.json.
 
     Attributes:
-        spec: what the model is. name: for people; empty where it has none.
+        spec: the model. name: for people; empty if it has none.
         library_version: of the ganzoo that wrote it; empty for a model that was never saved.
-        made_by, data, training: where it comes from. command: makes it again.
-        preprocessing: how pictures are made to fit; models without it were trained with the
+        made_by, data, training: its origin. command: makes it again.
+        preprocessing: how pictures are converted; models without it were trained with the
             defaults.
         thresholds: of its score tasks, by name.
         weights: of the file beside it; None for a model that was never saved.
-        requires: the distributions that bring words of its Spec, and which words.
+        requires: the distributions that provide words of its Spec, and which words.
     """
 
     format_version: Literal[1] = FORMAT
@@ -177,7 +176,7 @@ class ModelConfig(_Facts):
         """The same with other facts, given as data or as models of them.
 
         Raises:
-            StoreError: one of them is not what it must be.
+            StoreError: one of them is invalid.
         """
         said = {key: getattr(self, key) for key in self._said() if key not in facts}
         plain_ = {
@@ -188,7 +187,7 @@ class ModelConfig(_Facts):
         return _validated(type(self), {"spec": self.spec, **facts, **said, **plain_}, CONFIG)
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is written: what was said, `spec` last."""
+        """As it is written: only facts that were set, `spec` last."""
         first = ("format_version", "library", "library_version", "name")
         said = self._said()
         names = [*first, *(name for name in said if name not in {*first, "spec"})]
@@ -200,7 +199,7 @@ class ModelConfig(_Facts):
         return {**facts, "spec": self.spec.to_dict()}
 
     def to_json(self) -> str:
-        """As it is written.
+        """The text of the file.
 
         Raises:
             StoreError: it would be refused when it is read.
@@ -215,9 +214,9 @@ class ModelConfig(_Facts):
 
     @property
     def required(self) -> dict[tuple[str, str], str]:
-        """Which distribution brings which layer or function, as `requires` has it.
+        """Which distribution provides which layer or function, as `requires` says.
 
-        It ends up in a command that people copy, so that only names come out.
+        It becomes part of a command that people copy, so anything but names is left out.
         """
         found: dict[tuple[str, str], str] = {}
         for distribution, brings in self.requires.items():
@@ -235,9 +234,9 @@ def read_config(folder: Path) -> ModelConfig:
     """The `config.json` of a folder.
 
     Raises:
-        StoreError: there is none, or it is not one of ganzoo's, or of a newer format.
+        StoreError: there is none, it is not one of ganzoo's, or it has a newer format.
         SpecError: its Spec breaks the language.
-        PluginError: its tasks need a word of a plugin that is not installed; names it.
+        PluginError: its tasks need a word of a plugin that is not installed; names the plugin.
     """
     path = folder / CONFIG
     try:
@@ -309,13 +308,13 @@ def _check_bounds(data: dict[str, Any], path: object) -> None:
 
 
 def _check_known(config: ModelConfig) -> None:
-    """Raise where no task can be asked, since all need words that are not known here.
+    """Raise if no task can be run, because all need words that are unknown here.
 
-    The losses may have such words, and some of the tasks.
+    The losses, and some of the tasks, may have unknown words.
 
     Raises:
-        PluginError: `requires` names the plugin that brings them.
-        SpecError: nothing does, so that the word does not exist.
+        PluginError: `requires` names the plugin that provides them.
+        SpecError: no plugin does, so that the word does not exist.
     """
     lacking = config.spec.lacking
     if not lacking or len(lacking) < len(config.spec.tasks):
@@ -332,7 +331,7 @@ def _check_known(config: ModelConfig) -> None:
 
 
 def lacks(config: ModelConfig, what: str, *tasks: str) -> str:
-    """Why tasks cannot be asked here: words that they need, and which plugin brings those."""
+    """Why tasks cannot be run here: the unknown words, and the plugin that provides them."""
     needed = {(word, name) for task in tasks for _, word, name in config.spec.lacking[task]}
     words = ", ".join(sorted(f"{word.rstrip('s')} {name!r}" for word, name in needed))
     plugins = " ".join(sorted({config.required[n] for n in needed if n in config.required}))

@@ -1,4 +1,4 @@
-"""Samples as files: a picture each with a manifest, arrays, and the way between two."""
+"""Samples as files: pictures with a manifest, arrays, and interpolations."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Drawn:
 
     Args:
         images: float32 (n, c, h, w) in [0, 1].
-        rows: of each sample: `seed` and `row`, by which the model draws it again, and what it
-            was given: `label` and `class`, `text`, numbers.
+        rows: for each sample `seed` and `row`, by which the model draws it again, and its
+            inputs: `label` and `class`, `text`, numbers.
     """
 
     images: np.ndarray
@@ -49,12 +49,12 @@ def drawn(
     """Samples of a seed; the first ones do not depend on `n`.
 
     Args:
-        truncation: less than 1 gives more typical samples: the number psi of the task, where it
-            has one, else what its noise is multiplied by.
+        truncation: less than 1 gives more typical samples: the number psi of the task, if it has
+            one, else the factor of its noise.
         given: a value for each sample of the inputs of the task: `label=[...]`, `text=[...]`.
 
     Raises:
-        TaskError: the model does not draw, or not from that.
+        TaskError: the model cannot draw, or not from these inputs.
     """
     chosen = model.task("generate", task)
     more: dict[str, Any] = {}
@@ -74,7 +74,7 @@ def drawn(
 
 
 def _in_words(model: Model, task: Any, word: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-    """What each sample was given, as JSON: classes by number and by name."""
+    """The inputs of each sample, as JSON: classes by number and by name."""
     draws = [model.spec.draws[name] for name in model.spec.draws_of(task)]
     label = next((draw for draw in draws if isinstance(draw, Label)), None)
     if word != "label" or label is None:
@@ -85,10 +85,10 @@ def _in_words(model: Model, task: Any, word: str, values: Sequence[Any]) -> list
 
 
 def save_folder(found: Drawn, folder: Path) -> None:
-    """One PNG a sample, and manifest.jsonl: a line a file, in their order.
+    """One PNG for each sample, and manifest.jsonl with a line for each file, in their order.
 
     Raises:
-        DataError: the folder has a manifest already, which would then lie.
+        DataError: the folder already has a manifest, which would no longer be true.
     """
     from ganzoo.models.images import pil_images
 
@@ -109,7 +109,7 @@ def save_folder(found: Drawn, folder: Path) -> None:
 
 
 def save_arrays(found: Drawn, path: Path) -> None:
-    """An archive of NumPy: `images` uint8 (n, h, w, c), and an array for each word of the rows."""
+    """An NPZ file: `images` uint8 (n, h, w, c), and an array for each word of the rows."""
     levels = (found.images.transpose(0, 2, 3, 1) * 255).round().astype(np.uint8)
     columns: dict[str, Any] = {
         key: np.array([row[key] for row in found.rows]) for key in found.rows[0]
@@ -134,13 +134,13 @@ def walk(
     """Images on the way from one stop to the next: float32 (frames, c, h, w) in [0, 1].
 
     Args:
-        stops: seeds, of which the first sample is meant, or codes (n, d), which the model
+        stops: seeds, which stand for their first samples, or codes (n, d), which the model
             decodes (`Model.latent`).
         frames: how many in all; the first and the last are stops.
         truncation: as `drawn`. given: inputs of the task, such as `label=3`.
 
     Raises:
-        TaskError: fewer than two stops, or the model does not draw from that.
+        TaskError: fewer than two stops, or the model cannot draw from them.
     """
     if len(stops) < 2:
         raise TaskError(f"a way has two stops at least, not {len(stops)}")
@@ -166,7 +166,7 @@ def save_video(frames: Iterable[np.ndarray], path: Path, rate: int) -> None:
     """An MP4 of frames, uint8 (h, w, 3) of even sides, `rate` a second (H.264).
 
     Raises:
-        TaskError: PyAV is not installed, which writes it.
+        TaskError: PyAV, which writes it, is not installed.
     """
     if not find_spec("av"):
         raise TaskError(
@@ -189,7 +189,7 @@ def save_video(frames: Iterable[np.ndarray], path: Path, rate: int) -> None:
 
 
 def enlarged(images: np.ndarray, least: int = 256) -> list[np.ndarray]:
-    """Frames uint8 (h, w, 3) of images (n, c, h, w): whole multiples, of even sides."""
+    """Frames uint8 (h, w, 3) of images (n, c, h, w), enlarged by an integer, with even sides."""
     side = max(images.shape[2:])
     scale = max(1, -(-least // side))
     scale += scale % 2 if images.shape[2] % 2 or images.shape[3] % 2 else 0

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 BATCH = 256
 """Samples that are computed at once."""
 SCORED = (256, 64, 16)
-"""Images that are scored at once: of a model always as many, so that none depends on its company.
-Many are faster, an image for an image, and one alone costs as much as all of them: the number is
-the first that is not too much work."""
+"""Images that are scored at once: always the same number for a model, so that scores do not depend
+on other images. More are faster for each image, but scoring one costs as much as scoring all: the
+first number that is not too much work is used."""
 SCORED_OPERATIONS, SCORED_BYTES = 3e10, 5e8
-"""What the images that are scored at once may cost, unless they are the fewest."""
+"""The most that the images scored at once may cost, unless they are the fewest."""
 
 
 def evaluate(
@@ -56,7 +56,7 @@ def evaluate(
     if gradients:
         with torch.enable_grad():
             return evaluator(text)
-    # what is made in inference mode can have no gradient
+    # what is computed in inference mode can have no gradient
     with torch.no_grad() if differentiates(model, text) else torch.inference_mode():
         found = evaluator(text)
     return found.detach() if isinstance(found, Tensor) else found
@@ -65,7 +65,7 @@ def evaluate(
 def run(
     model: Model, task: Task, text: str, values: Mapping[str, Tensor], batch: int = BATCH
 ) -> Tensor:
-    """An expression of a task, in batches; what the task solves for is found first."""
+    """An expression of a task, in batches; values that the task solves for are found first."""
     if not task.solve:
         return finite(model, outputs(model, text, values, batch), text)
     if model.limit is not None and task.minimize in model.work:
@@ -79,9 +79,9 @@ def run(
 
 
 def alike(model: Model, task: Task, text: str, values: Mapping[str, Tensor]) -> Tensor:
-    """As `outputs`, with batches filled up to one size.
+    """As `outputs`, with batches padded to one size.
 
-    The last bits of a matrix product depend on how many rows there are; a verdict must not.
+    The last bits of a matrix product depend on the number of rows; a score must not.
     """
     n, size = _count(values), scored_at_once(model)
     at_once(model, text, size, exact=True)
@@ -96,7 +96,7 @@ def alike(model: Model, task: Task, text: str, values: Mapping[str, Tensor]) -> 
 
 
 def scored_at_once(model: Model) -> int:
-    """How many images are scored at once: as its networks have it, and nothing else."""
+    """How many images are scored at once; depends on the networks alone."""
     work = reduce(Work.then, (net.work for net in model.networks.values()), Work())
     return next(
         (
@@ -109,7 +109,7 @@ def scored_at_once(model: Model) -> int:
 
 
 def outputs(model: Model, text: str, values: Mapping[str, Tensor], batch: int = BATCH) -> Tensor:
-    """As `Model.evaluate`, for an expression with one row a sample: in batches, side by side."""
+    """As `Model.evaluate`, for an expression with one row for each sample: in batches."""
     n, step = _count(values), at_once(model, text, batch)
     parts = [model.evaluate(text, rows(values, i, step)) for i in range(0, n, step)]
     return torch.cat(parts)
@@ -126,10 +126,10 @@ def finite(model: Model, values: Tensor, text: str) -> Tensor:
 
 
 def at_once(model: Model, text: str, batch: int, *, exact: bool = False) -> int:
-    """How many samples of an expression are computed at once, of `batch` at most.
+    """How many samples of an expression are computed at once, at most `batch`.
 
     Raises:
-        TaskError: one is too much work for a model that was loaded; `exact`: all of them.
+        TaskError: one is too much work for a model that was loaded; with `exact`, `batch` are.
     """
     work = model.work.get(text)
     if work is None:
@@ -142,7 +142,7 @@ def at_once(model: Model, text: str, batch: int, *, exact: bool = False) -> int:
 
 
 def differentiates(model: Model, text: str) -> bool:
-    """Whether an expression takes gradients: of itself, or in a function of a network."""
+    """Whether an expression takes gradients: by `grad`, or in a function of a network."""
     spec = model.spec
     names = spec.names_in(text) - {*spec.networks, *spec.draws, *spec.let, *spec.state}
     functions = (vocabulary.function(name) for name in names - {ex.GRADIENT})
@@ -150,12 +150,12 @@ def differentiates(model: Model, text: str) -> bool:
 
 
 def _count(values: Mapping[str, Tensor]) -> int:
-    """How many samples there are values of."""
+    """The number of samples in the values."""
     return next(value.shape[0] for value in values.values() if value.ndim)
 
 
 def rows(values: Mapping[str, Tensor], first: int, count: int) -> dict[str, Tensor]:
-    """Some samples; numbers, without axes, are of all."""
+    """Some of the samples; 0-dim numbers apply to all."""
     return {
         name: value[first : first + count] if value.ndim else value
         for name, value in values.items()

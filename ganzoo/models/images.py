@@ -1,4 +1,4 @@
-"""Images between people and networks: pictures and arrays to tensors, and back."""
+"""Pictures and arrays to the tensors of networks, and back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
     Images = list[Picture] | np.ndarray | Tensor
-    """What `Output` names."""
+    """The types that `Output` names."""
 
 Output = Literal["pil", "np", "pt"]
 """PIL images, float32 (n, h, w, c) or tensors (n, c, h, w); both in [0, 1]."""
@@ -31,15 +31,15 @@ DEFAULT = Preprocessing()
 
 
 def image_tensor(images: Any, draw: Image, preprocessing: Preprocessing = DEFAULT) -> Tensor:
-    """People's images as the networks take them: float32 (n, c, h, w) in [-1, 1].
+    """User images as the networks take them: float32 (n, c, h, w) in [-1, 1].
 
     Args:
         images: a path, a PIL image, an array or tensor, or a sequence of any of these. Arrays
             are uint8 in [0, 255], uint16 in [0, 65535] or float in [0, 1], and of shape (h, w),
             (n, h, w), (h, w, c), (c, h, w), (n, h, w, c) or (n, c, h, w); four channels have
             alpha last. `ganzoo.data.layouts.layout` says how axes are told apart.
-        draw: what the model takes.
-        preprocessing: how pictures of another size or with other colours are made to fit.
+        draw: the draw that the model takes.
+        preprocessing: how pictures of another size or with other colours are converted.
 
     Raises:
         TaskError: not images, or not images that the model takes.
@@ -65,7 +65,7 @@ def _pixels(images: Any, shape: tuple[int, int, int], preprocessing: Preprocessi
         try:
             return preprocessing.pixels(images, shape)[None]
         except (ValueError, OSError) as error:
-            # it was closed, or is of a mode that Pillow cannot turn into these
+            # it was closed, or has a mode that Pillow cannot convert
             raise DataError(f"a PIL image of mode {images.mode!r}: {error}") from None
     if is_array(images):
         array = plain_array(images)
@@ -97,7 +97,7 @@ def pil_images(array: np.ndarray) -> list[Picture]:
 
 
 def image_output(images: Tensor, output: Output) -> Images:
-    """Images in [-1, 1] as `output` says; values outside are cut off."""
+    """Images in [-1, 1] as `output` says; values outside are clipped."""
     images = images.add(1).div(2).clamp(0, 1).cpu()
     if output == "pt":
         return images

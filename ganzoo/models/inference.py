@@ -1,4 +1,4 @@
-"""What a model makes of people's picture files."""
+"""Picture files as inputs of a model: reconstruction, translation, scores, heat maps."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def reconstructions(
     note: Callable[[DataError], None] = lambda error: None,
     read: Callable[[Path], None] = lambda file: None,
 ) -> tuple[Any, Any]:
-    """Pictures as the model sees them, and what it makes of them: (n, c, h, w) in [0, 1].
+    """Pictures as the model sees them, and their reconstructions: (n, c, h, w) in [0, 1].
 
     Args:
-        strict: a picture that cannot be read is an error, and not left out.
-        note: told of each one that is left out. read: of each other one, in order.
+        strict: a picture that cannot be read is an error, and is not skipped.
+        note: called with each skipped one. read: called with each other one, in order.
 
     Raises:
         TaskError: the model has no task of kind reconstruct.
@@ -67,8 +67,8 @@ def translations(
     """Pictures as the model sees them, and in the domain `to`: (n, c, h, w) in [0, 1].
 
     Args:
-        strict: a picture that cannot be read is an error, and not left out.
-        note: told of each one that is left out. read: of each other one, in order.
+        strict: a picture that cannot be read is an error, and is not skipped.
+        note: called with each skipped one. read: called with each other one, in order.
 
     Raises:
         TaskError: the model does not translate to that domain.
@@ -81,13 +81,13 @@ def translations(
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """What a model says of one file.
+    """The score of one file.
 
     Args:
         score: higher is stranger; None where the file could not be read, and `error` says why.
         is_anomaly: whether that is above the model's threshold; None without one.
-        heat_map: the picture with what is strange glowing, uint8 (height, width, 3), where it
-            was asked for.
+        heat_map: the picture with anomalies highlighted, uint8 (height, width, 3), if it was
+            requested.
     """
 
     file: Path
@@ -105,12 +105,12 @@ def scored(
     maps: bool = False,
     strict: bool = False,
 ) -> Iterator[Scored]:
-    """The score of each file, in their order; one that cannot be read stops no other.
+    """The score of each file, in their order; an unreadable file does not stop the others.
 
     Args:
         task: the score task, where there are several; by default the first.
-        maps: heat maps, too. Their colours compare within the model alone: what glows in full
-            is a fixed strangeness, a pixel off by half of the range of values.
+        maps: heat maps, too. Their colours are comparable within the model: full intensity is a
+            fixed strangeness, a pixel off by half of the range of values.
         strict: a picture that cannot be read is an error.
 
     Raises:
@@ -146,7 +146,7 @@ def scored(
 
 
 def save_heat_map(row: Scored, folder: Path, number: int) -> Path | None:
-    """Write the heat map of a file to `folder`; its number keeps files of one name apart."""
+    """Write the heat map of a file to `folder`; its number distinguishes files of one name."""
     if row.heat_map is None:
         return None
     folder.mkdir(parents=True, exist_ok=True)
@@ -159,10 +159,10 @@ def save_heat_map(row: Scored, folder: Path, number: int) -> Path | None:
 
 
 def save_made(made: Any, files: Sequence[Path], folder: Path) -> None:
-    """One PNG for each picture, and manifest.jsonl with the file that it was made of.
+    """One PNG for each picture, and manifest.jsonl with the file that it was made from.
 
     Args:
-        made: (n, c, h, w) in [0, 1]. files: what they were made of, n.
+        made: (n, c, h, w) in [0, 1]. files: the sources, n.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
@@ -177,7 +177,7 @@ def save_made(made: Any, files: Sequence[Path], folder: Path) -> None:
 
 
 def write_csv(rows: Sequence[Scored], path: Path) -> Path:
-    """One line a file: `file,score,is_anomaly,error`; the file appears whole or not at all."""
+    """One line for each file: `file,score,is_anomaly,error`; written atomically."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(["file", "score", "is_anomaly", "error"])

@@ -1,4 +1,4 @@
-"""Classes as people say them, by number or by name."""
+"""Classes as users give them, by number or by name."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ganzoo.spec.draws import Categorical, Label
 
 
 def class_numbers(word: str, draw: Label | Categorical, value: Any) -> np.ndarray:
-    """Class numbers, int64 (n,), of numbers or names, one or several.
+    """Class numbers, int64 (n,), from numbers or names, one or several.
 
     Args:
-        word: what errors call it.
+        word: the name of the input, for errors.
 
     Raises:
         TaskError: not classes of the draw.

@@ -1,4 +1,4 @@
-"""Codes from which images are made again: the second half of a reconstruction."""
+"""Images from codes: the second half of a reconstruction."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def decode(model: Model, codes: Any, seed: int) -> Tensor:
 
 
 def goes_through(model: Model, encoding: Task) -> bool:
-    """Whether its code is all of the data that the first reconstruct task needs."""
+    """Whether its code is the only input from the data that the first reconstruct task needs."""
     code, seen = model.spec.meaning(encoding.output), False
     pending, visited = [model.spec.meaning(model.task("reconstruct").output)], set[Any]()
     while pending:
@@ -74,7 +74,7 @@ def goes_through(model: Model, encoding: Task) -> bool:
 
 
 def code_shape(model: Model, encoding: Task) -> torch.Size:
-    """The shape of one code, before it is laid flat."""
+    """The shape of one code, before it is flattened."""
     values: dict[str, Tensor] = {}
     for name in model.spec.draws_in(encoding.output):
         draw = model.spec.draws[name]

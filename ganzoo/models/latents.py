@@ -1,4 +1,4 @@
-"""Noise that a model draws from: of a seed, nearer to the middle, and between two seeds."""
+"""Noise that a model draws from: of a seed, truncated, and interpolated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganzoo.spec.draws import Normal, Uniform
 from ganzoo.spec.tasks import Task
 
 PSI = "psi"
-"""What a task calls its own truncation, where it has one (arXiv:1812.04948)."""
+"""The name of a task's own truncation, if it has one (arXiv:1812.04948)."""
 
 
 def noises(model: Model, task: Task) -> dict[str, Normal | Uniform]:
@@ -27,8 +27,8 @@ def of_seed(
     """The noise that `generate` draws for a seed, float32 (count, ...) by name.
 
     Args:
-        truncation: what it is multiplied by, about its mean; uniform noise at most by 1, since
-            nothing outside of its range was trained on. Less than 1 gives more typical samples.
+        truncation: the factor of its distance from the mean; at most 1 for uniform noise, whose
+            range was all that was trained on. Less than 1 gives more typical samples.
     """
     found: dict[str, np.ndarray] = {}
     for name, draw in noises(model, task).items():
@@ -42,10 +42,10 @@ def of_seed(
 
 
 def between(first: np.ndarray, second: np.ndarray, place: float) -> np.ndarray:
-    """Noise on the way from `first` (0) to `second` (1), row by row, (n, ...).
+    """Noise between `first` (0) and `second` (1), row by row, (n, ...).
 
-    Along the great circle (arXiv:1609.04468), with lengths in between too: the straight line
-    passes through noise of lengths that hardly ever occur.
+    Along the great circle (arXiv:1609.04468), with lengths interpolated, too: the straight line
+    would pass through noise of lengths that hardly ever occur.
     """
     shape = first.shape
     first, second = (rows.reshape(len(rows), -1) for rows in (first, second))
@@ -58,7 +58,7 @@ def between(first: np.ndarray, second: np.ndarray, place: float) -> np.ndarray:
 
 
 def straight(first: np.ndarray, second: np.ndarray, place: float) -> np.ndarray:
-    """Values on the straight line from `first` (0) to `second` (1): codes, and uniform noise."""
+    """Linear interpolation from `first` (0) to `second` (1): for codes, and uniform noise."""
     return ((1 - place) * first + place * second).astype(np.float32)
 
 
@@ -69,7 +69,7 @@ def on_the_way(
     second: Mapping[str, np.ndarray],
     place: float,
 ) -> dict[str, np.ndarray]:
-    """All noise of a task between two others: normal noise on the sphere, uniform straight."""
+    """All noise of a task between two others: normal noise on the sphere, uniform linearly."""
     return {
         name: (between if isinstance(draw, Normal) else straight)(first[name], second[name], place)
         for name, draw in noises(model, task).items()

@@ -1,4 +1,4 @@
-"""Tasks of a model by kind and name, and what is said where there is none."""
+"""Tasks of a model by kind and name, and errors where there is none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def tasks(model: Model, kind: str) -> dict[str, Task]:
-    """The tasks of a kind, of which there is at least one."""
+    """The tasks of a kind; an error if there is none."""
     found = model.tasks(kind)
     if not found:
         lacking = [name for name in model.spec.lacking if model.spec.tasks[name].kind == kind]

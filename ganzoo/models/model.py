@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 
 class Model:
-    """A trained model. What it can do is what the tasks of its Spec say.
+    """A trained model. The tasks of its Spec say what it can do.
 
     Attributes:
         spec: the Spec. networks: the networks that the tasks need, in evaluation mode.
-        config: what its folder says about where it comes from; nothing for a fresh one.
+        config: the facts of its folder; empty for a new model.
         state: the values of the states that the tasks read.
-        work: what the expressions of its tasks cost, of one sample, by their text.
+        work: the cost of its tasks' expressions, for one sample, by their text.
         limit: how many times the usual work a task may take; None for a model made here.
     """
 
@@ -121,7 +121,7 @@ class Model:
             seed: of the noise; the first samples of a seed do not depend on `n`.
             output: "pil" for PIL images, "np" for float32 (n, h, w, c) and "pt" for (n, c, h, w),
                 both in [0, 1].
-            noise: values for noise by name, in place of the seed's: float (n, size).
+            noise: values for noise by name, instead of the seed's: float (n, size).
             task: the name of the task where there are several, such as "stage1"; by default
                 the first.
             given: the other inputs of the task, such as `label=3`, `label=range(10)`,
@@ -158,7 +158,7 @@ class Model:
         Args:
             task: the name of the task where there are several, such as "colour"; by default the
                 first of kind classify.
-            probabilities: give those of all classes in place, float32 (n, classes).
+            probabilities: return those of all classes instead, float32 (n, classes).
             given: other inputs of the task.
 
         Raises:
@@ -170,16 +170,16 @@ class Model:
         return torch.as_tensor(rows).softmax(1).numpy()
 
     def match(self, images: Any = None, *, text: Any = None, task: str | None = None) -> np.ndarray:
-        """Directions of images or of sentences, float32 (n, d), of length 1.
+        """Unit vectors of images or of sentences, float32 (n, d).
 
-        The product of an image's and a sentence's is the larger, the better the two fit.
+        The better an image and a sentence fit, the larger the dot product of their vectors.
 
         Args:
             images, text: one of them; sentences, or embedded ones, float (n, size).
-            task: the name of the task where several take the same.
+            task: the name of the task where several take the same input.
 
         Raises:
-            TaskError: the model matches nothing, or not what is given.
+            TaskError: the model has no match task, or none for this input.
         """
         if (images is None) == (text is None):
             raise TaskError("give either images or text; their directions are compared")
@@ -190,7 +190,7 @@ class Model:
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
     def _rows(self, task: Task, images: Any, seed: int, given: dict[str, Any]) -> np.ndarray:
-        """What a task gives, float32 (n, d)."""
+        """The output of a task, float32 (n, d)."""
         given = given | ({} if images is None else {"image": images})
         return self._answer(task, given, seed).flatten(1).cpu().numpy()
 
@@ -202,7 +202,8 @@ class Model:
         n: int | None = None,
         noise: Mapping[str, Any] | None = None,
     ) -> Tensor:
-        """The output of a task for what is given, of `n` samples where nothing says how many."""
+        """The output of a task for the inputs given; `n` samples where these do not say how
+        many."""
         values, n = given_values(self, task, given, n)
         values |= noise_values(self, task, n, seed, noise or {}, values)
         return execution.run(self, task, task.output, values)
@@ -276,14 +277,14 @@ class Model:
     def decode(self, codes: Any, *, seed: int = 0, output: Literal["pt"]) -> Tensor: ...
 
     def decode(self, codes: Any, *, seed: int = 0, output: Output = "pil") -> Images:
-        """Images of codes: what `reconstruct` makes of them on its second half.
+        """Images from codes: the second half of `reconstruct`.
 
         Args:
             codes: float (n, d), as `encode(images, task=model.latent)` gives them.
             seed: of the noise, where the task draws some.
 
         Raises:
-            TaskError: no task reconstructs from codes, or these are none.
+            TaskError: no task reconstructs from codes, or these are not codes.
         """
         return image_output(latent_codes.decode(self, codes, seed), output)
 
@@ -324,12 +325,12 @@ class Model:
     ) -> Scores:
         """How strange each image is: `values`, `threshold` and `is_anomaly`.
 
-        An image gets the same score, to the last bit, alone and in any company.
+        The score of an image does not depend on the other images, to the last bit.
 
         Args:
             task: the name of the task where there are several; by default the first.
             seed: of the noise, where the task draws some.
-            maps: find where the strangeness is, too.
+            maps: find the strange places, too.
             given: other inputs of the task, such as `text=...` where it tells how badly an
                 image and a sentence fit.
 
@@ -356,7 +357,7 @@ class Model:
         """Fit the threshold of each score task that declares a `quantile`.
 
         Args:
-            images: normal ones that training has not seen.
+            images: normal ones that were not trained on.
         """
         fitted: dict[str, Threshold] = dict(self.config.thresholds)
         for name, task in self.tasks("score").items():
@@ -387,7 +388,7 @@ class Model:
 
     @property
     def title(self) -> str:
-        """Its name for people."""
+        """Its display name."""
         return self.config.name or self.spec.title or "this model"
 
     @property
@@ -399,7 +400,7 @@ class Model:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How pictures are made to fit: as those were that it was trained on."""
+        """How pictures are converted: as those that it was trained on."""
         return Preprocessing(**self.config.preprocessing)
 
     def seen(self, images: Any, draw: Image) -> Tensor:

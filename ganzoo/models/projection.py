@@ -1,8 +1,8 @@
-"""Images in the latent space of a generator that has no encoder: noise is sought that draws them.
+"""Images in the latent space of a generator that has no encoder: finds noise that draws them.
 
-Gradient descent on the noise, as in arXiv:1609.03552 and arXiv:1703.05921: the distance of what is
-drawn to the image, on several scales, and how far the noise is from what is usual. Several
-starts are tried together, and the best of each image is kept.
+Gradient descent on the noise, as in arXiv:1609.03552 and arXiv:1703.05921: minimizes the distance
+of the drawn image to the given one, on several scales, and how unlikely the noise is. Several
+starts are run together, and the best of each image is kept.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from ganzoo.spec.tasks import Task
 
 STEPS, STARTS = 200, 8
 RATE = 0.05
-"""Of Adam; falls to nothing along half a cosine."""
+"""Of Adam; decays to zero along half a cosine."""
 USUAL = 1e-3
-"""Weight of the noise's mean square beyond that of normal noise, beside that of pixels."""
+"""Weight of the mean square of noise beyond that of normal noise, relative to pixels."""
 SCALES = 3
 """How often images are halved; the distance is the mean over all sizes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Where images lie in the latent space of a model.
+    """The positions of images in the latent space of a model.
 
     Args:
         images: what is drawn there, float32 (n, c, h, w) in [0, 1].
         noise: by name, float32 (n, ...); `model.generate(noise=..., label=...)` draws it again.
         labels: the class of each, int64 (n,); None for a model without classes.
         errors: the mean squared error of pixels in [0, 1], float32 (n,).
-        starting: the same where the search began, at the best of the starts.
+        starting: the same at the best start, before the search.
     """
 
     images: np.ndarray
@@ -61,15 +61,15 @@ def project(
     task: str | None = None,
     note: Callable[[int], None] = lambda step: None,
 ) -> Projection:
-    """Noise that draws images like these.
+    """Find noise that draws images like these.
 
     Args:
         images: as the tasks of a model take them.
-        steps: of the search. starts: how many are tried for each image.
+        steps: of the search. starts: how many for each image.
         seed: of the starts. label: the class of each image, by number or name, or one for all;
-            by default the starts try the classes in turn.
+            by default the starts use the classes in turn.
         task: the name of the generate task, where there are several.
-        note: told of every step.
+        note: called at every step.
 
     Raises:
         TaskError: the model draws from more than noise and a class, or from nothing continuous.
@@ -121,7 +121,7 @@ def project(
 
 
 def drawn_image(model: Model, task: Task) -> Image:
-    """What a generate task draws, as a picture is read for it."""
+    """The output of a generate task, as a picture would be read."""
     images = {k: d for k, d in model.spec.draws.items() if isinstance(d, Image)}
     with torch.no_grad():
         given, _ = _conditions(model, task, 1, 1, None)
@@ -163,12 +163,12 @@ def _conditions(
 
 
 def _numbers(task: Task) -> Mapping[str, float]:
-    """Those of the task, with nothing truncated: all that it can draw is searched."""
+    """The numbers of the task, with no truncation: all that it can draw is searched."""
     return {name: 1.0 if name == PSI else value for name, value in task.numbers.items()}
 
 
 def _distance(found: Tensor, target: Tensor) -> Tensor:
-    """How far images are apart, one number each: squared differences on several scales."""
+    """The distance of images, one number each: squared differences on several scales."""
     total = (found - target).square().flatten(1).mean(1)
     count = 1
     for _ in range(SCALES):
@@ -181,7 +181,7 @@ def _distance(found: Tensor, target: Tensor) -> Tensor:
 
 
 def _unusual(sought: Mapping[str, Tensor], limits: Mapping[str, Any]) -> Tensor:
-    """How far noise is from what is drawn: beyond the length of normal noise, or the range."""
+    """How unlikely noise is: how far beyond the length of normal noise, or outside the range."""
     parts: list[Tensor] = []
     for name, rows in sought.items():
         draw, flat = limits[name], rows.flatten(1)

@@ -1,4 +1,4 @@
-"""Optimization at use: values that make an expression small are sought before a task answers."""
+"""Optimization at inference: values that minimize an expression are found before a task runs."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 def solve(
     model: Model, task: Task, values: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], dict[ex.Expression, Tensor]]:
-    """What `task` seeks for one batch: `values` with the noise that was found, and the values of
-    the lets that were.
+    """The values that `task` solves for in one batch: `values` with the noise that was found, and
+    the values of the lets that were.
 
-    Each sample has its own: what is minimized is summed over the samples, a mean over them taken
-    times their number.
+    Samples are independent: the expression is summed over the samples, and a mean over them is
+    multiplied by their number.
     """
     n = next(value.shape[0] for value in values.values() if value.ndim)
     sought: dict[str, Tensor] = {}
     for name in task.solve:
         start = values[name] if name in model.spec.draws else model.evaluate(name, values)
-        if not model.spec.draws_in(name):  # made of states alone: one for all samples
+        if not model.spec.draws_in(name):  # computed from states alone: the same for all samples
             start = start.expand(n, *start.shape)
         sought[name] = start.detach().clone().requires_grad_()
     points = list(sought.values())

@@ -1,11 +1,11 @@
-"""Model folders: what is on disk, and back; strict, atomic, checked.
+"""Model folders: saved atomically, loaded strictly, verified.
 
-    config.json        format version, Spec, where it comes from, sha256 of the weights
+    config.json        format version, Spec, origin, sha256 of the weights
     model.safetensors  the networks that the tasks need, moving averages applied
     README.md, metrics.json, samples.png   for people; not needed to load
 
-Reading runs no code of the folder: JSON into a Spec, safetensors into the modules
-that the Spec describes. Nothing is pickled and no name in a file is imported.
+Reading runs no code from the folder: JSON becomes a Spec, safetensors the weights of the modules
+that the Spec describes. Nothing is pickled, and no name in a file is imported.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 STATE = "state"
-"""What stands before the names of states among those of weights; no network has this name."""
+"""The prefix of states among the names of weights; no network can have this name."""
 MAX_PARAMETERS = 2_000_000_000
 
 
@@ -60,18 +60,18 @@ def save(
     overwrite: bool = False,
     **facts: Any,
 ) -> Path:
-    """Write a model folder; it is there whole or not at all, and an old model stays until then.
+    """Write a model folder atomically; an old model stays until the new one is complete.
 
-    Other files of the folder (a card, pictures) stay. What a killed save left half made is
+    Other files of the folder (a card, pictures) are kept. Partial files of an interrupted save are
     replaced.
 
     Args:
         dtype: of the weights on disk; loading gives float32 whatever they were.
         overwrite: replace a model that is there already.
-        facts: what else config.json says: name, made_by, data, training, ...
+        facts: other facts for config.json: name, made_by, data, training, ...
 
     Raises:
-        StoreError: the folder holds something else, or a model while `overwrite` is False.
+        StoreError: the folder has other contents, or a model while `overwrite` is False.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -90,7 +90,7 @@ def save(
 
 
 def write(model: Model, folder: Path, *, dtype: Dtype = "float32", **facts: Any) -> None:
-    """Write the weights, and then `config.json`, into a folder that is being made.
+    """Write the weights, and then `config.json`, into a new folder.
 
     Takes what `save` takes.
     """
@@ -104,7 +104,7 @@ def write(model: Model, folder: Path, *, dtype: Dtype = "float32", **facts: Any)
         for name, net in model.networks.items()
         for key, value in net.state_dict().items()
     }
-    # in full: they are few, and means and counts may be larger than half precision holds
+    # in float32: they are few, and means and counts may exceed the range of half precision
     tensors |= {f"{STATE}.{name}": _stored(value, "float32") for name, value in model.state.items()}
     content = to_bytes(tensors, metadata={"format": "pt"})
     config = model.config.replace(
@@ -120,7 +120,7 @@ def write(model: Model, folder: Path, *, dtype: Dtype = "float32", **facts: Any)
 
 
 def _is_half_saved(folder: Path, model: Model) -> bool:
-    """Whether a folder holds nothing but what a save leaves that was killed before its end."""
+    """Whether a folder has only the partial files of an interrupted save."""
     halves = (f".{CONFIG}.", f".{WEIGHTS}.")  # as earlier versions named them
     rest = [
         path
@@ -131,7 +131,7 @@ def _is_half_saved(folder: Path, model: Model) -> bool:
         return True
     if [path.name for path in rest] != [WEIGHTS]:
         return False
-    try:  # weights alone may be somebody else's
+    try:  # weights alone may be someone else's
         with safe_open(rest[0], framework="pt") as file:
             return {name.partition(".")[0] for name in file.keys()} <= {*model.networks}  # noqa: SIM118
     except (SafetensorError, OSError):
@@ -139,7 +139,7 @@ def _is_half_saved(folder: Path, model: Model) -> bool:
 
 
 def _keep_others(folder: Path, new: Path) -> None:
-    """Take over what is neither config nor weights; links, where the file system has them."""
+    """Copy everything except config and weights; as links, where the file system has them."""
 
     def linked(source: str, target: str) -> None:
         try:
@@ -157,10 +157,10 @@ def _keep_others(folder: Path, new: Path) -> None:
 
 
 def requirements(spec: Spec, config: ModelConfig | None = None) -> dict[str, dict[str, Any]]:
-    """The distributions behind the words of a Spec that are not the core's, and which they bring.
+    """The distributions that provide words of a Spec beyond the core's, and which words.
 
     Args:
-        config: of the folder that the Spec was read from; it names the plugins of unknown words.
+        config: of the folder that the Spec was read from; names the plugins of unknown words.
     """
     said = config.required if config else {}
     unknown = {(word, name) for _, word, name in spec.unknown()}
@@ -193,13 +193,13 @@ def load(
     Args:
         device: where its networks and states are put.
         limit: how many times the usual work and memory its tasks may take, and how many times
-            the usual weights it may have; by default what GANZOO_LIMIT says, else 1.
+            the usual weights it may have; by default GANZOO_LIMIT, else 1.
 
     Raises:
-        StoreError: no model there, of a newer format, or not the tensors that its Spec needs.
+        StoreError: no model there, of a newer format, or without the tensors that its Spec needs.
         IntegrityError: the weights are not those that config.json names.
         SpecError: the Spec in config.json breaks the language.
-        PluginError: its tasks need a word of a plugin that is not installed; names it.
+        PluginError: its tasks need a word of a plugin that is not installed; names the plugin.
         TrainingError: there is no such device.
     """
     folder, allowed = Path(folder), given(limit)
@@ -213,7 +213,7 @@ def load(
         for key, value in net.state_dict().items()
     }
     expected |= {f"{STATE}.{name}": _empty_state(spec, name) for name in spec.usable_state}
-    # what tasks need alone that cannot be asked here
+    # what only those tasks need that cannot be run here
     passed_over = {name for name in spec.published if name not in networks}
     unread = {name for name in spec.published_state if name not in spec.usable_state}
     total = sum(value.numel() for value in expected.values())

@@ -1,4 +1,4 @@
-"""What people give to a task, and the noise that they leave to a seed, as tensors."""
+"""The inputs of a task as tensors: those that users give, and noise from a seed."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 def given_values(
     model: Model, task: Task, given: Mapping[str, Any], n: int | None
 ) -> tuple[dict[str, Tensor], int]:
-    """The values of the data's draws, of classes and of numbers that callers may set, and how
-    many samples they make. Classes that are not given are drawn, and not here."""
+    """The values of data draws, of classes and of numbers that callers may set, and the number of
+    samples. Classes that are not given are drawn elsewhere."""
     given = dict(given)
     draws = {
         name: model.spec.draws[name]
@@ -82,7 +82,7 @@ def noise_values(
     given: Mapping[str, Any],
     known: Mapping[str, Any],
 ) -> dict[str, Tensor]:
-    """The noise of a task: as `given` by name, else of the seed; none that is `known`."""
+    """The noise of a task: as `given` by name, else from the seed; without what is `known`."""
     names = [
         name
         for name in model.spec.draws_of(task)
@@ -104,7 +104,7 @@ def noise_values(
             if value.shape != shape:
                 raise TaskError(f"{wanted}, not {tuple(value.shape)}")
         else:
-            # what is sought starts from one point, whoever else is asked for
+            # a value to solve for starts from the same point for every sample
             rows = 1 if name in task.solve else n
             value = sample_noise(draw, rows, seed, name)
             value = value.expand(n, *value.shape[1:])
@@ -133,7 +133,7 @@ def sample_noise(draw: Normal | Uniform | Categorical, n: int, seed: int, name: 
 
 
 def _number(model: Model, name: str, value: Any) -> Tensor:
-    """A number that a task declares, as a tensor without axes."""
+    """A number that a task declares, as a 0-dim tensor."""
     wrong = TaskError(f"{name} is one finite number, not {value!r}")
     try:
         number = float(value)
@@ -161,7 +161,7 @@ def _value(model: Model, word: str, draw: Any, value: Any) -> Tensor:
 
 
 def _how_many(n: Any) -> int:
-    """How many samples: any whole number of at least 1, NumPy's too."""
+    """The number of samples: any integer of at least 1, NumPy's too."""
     try:
         found = 0 if isinstance(n, bool) else index(n)
     except TypeError:
@@ -172,7 +172,7 @@ def _how_many(n: Any) -> int:
 
 
 def _sentences(value: Any) -> list[str]:
-    """The sentences of a text that is given in words; none where it is given in numbers."""
+    """The sentences of a text that is given in words; none if it is given in numbers."""
     if isinstance(value, str):
         return [value]
     several = isinstance(value, list | tuple | np.ndarray)
@@ -184,7 +184,7 @@ def _array(value: Any) -> np.ndarray:
 
 
 def floats(value: Any, wanted: str) -> np.ndarray:
-    """Numbers as float32, a copy; a TaskError says what was wanted instead of them."""
+    """Numbers as float32, a copy; a TaskError says what was expected."""
     try:
         found = np.array(_array(value), dtype=np.float32)
     except (TypeError, ValueError):
@@ -195,5 +195,5 @@ def floats(value: Any, wanted: str) -> np.ndarray:
 
 
 def _word(name: str, draw: Any) -> str:
-    """How callers name an input: its kind, and classes that are noise their own name."""
+    """The keyword of an input: its kind, or the own name of classes that are noise."""
     return name if isinstance(draw, Categorical) else draw.kind

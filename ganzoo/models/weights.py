@@ -1,8 +1,8 @@
-"""model.safetensors into tensors: read once, hashed as it is read, into memory of our own.
+"""Read model.safetensors: once, hashed while it is read, into memory of our own.
 
-The safetensors library maps the file: what changes there afterwards changes the model, and a
-file that becomes shorter kills the process. Here nothing outside can reach the weights, and the
-bytes that are hashed are the bytes that are used.
+The safetensors library maps the file: later changes of the file would change the model, and
+truncating it would kill the process. Here nothing outside can reach the weights, and the bytes
+that are hashed are the bytes that are used.
 
 The format is eight bytes with the length of a header, the header in JSON, and the tensors one
 after the other (https://huggingface.co/docs/safetensors).
@@ -31,9 +31,9 @@ TYPES = {
 }  # fmt: skip
 """The types that the file may hold, by their names in it."""
 OTHERS = 4_000_000_000
-"""Bytes of tensors that are passed over, at most."""
+"""The most bytes of tensors that are skipped."""
 HEADER = 1_000_000
-"""Bytes of a header, beside 400 for each tensor that is expected."""
+"""The most bytes of a header, beside 400 for each expected tensor."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +48,21 @@ class _Place:
 def read(
     path: Path, sha256: str, expected: Mapping[str, Tensor], others: tuple[str, ...] = ()
 ) -> dict[str, Tensor]:
-    """The tensors of a file, as the types of `expected`, once all of it is what it must be.
+    """The tensors of a file, with the types of `expected`, after all checks.
 
     Args:
         sha256: of the file, as config.json names it.
         expected: names, shapes and types; on the meta device.
-        others: how the names of tensors begin that may be there, too, and are not read.
+        others: prefixes of tensors that may be there, too, and are not read.
 
     Raises:
-        IntegrityError: it is another file.
-        StoreError: it cannot be read, is larger than the expected tensors, is not in the
-            format, does not hold those tensors, or holds numbers that are not finite.
+        IntegrityError: the hash differs.
+        StoreError: it cannot be read, is larger than the expected tensors, is not in the format,
+            does not have those tensors, or has numbers that are not finite.
     """
     header = HEADER + 400 * len(expected) + sum(map(len, expected))
     most = 8 + header + sum(8 * value.numel() for value in expected.values())
-    if others:  # nothing is known of how many they are
+    if others:  # it is unknown how many there are
         header, most = 2 * header, most + header + OTHERS
     with opened(path, most) as (file, size):
         source = _Hashed(file, path, size)
@@ -100,14 +100,14 @@ class _UnreadableError(StoreError):
 
 
 class _Hashed:
-    """A file that is hashed as it is read, once, from its beginning."""
+    """A file that is hashed while it is read, once, from the start."""
 
     def __init__(self, file: BinaryIO, path: Path, size: int) -> None:
         self.file, self.path, self.left = file, path, size
         self.hash = hashlib.sha256()
 
     def into(self, buffer: memoryview) -> None:
-        """Fill a buffer; StoreError where the file ends before."""
+        """Fill a buffer; StoreError where the file ends too early."""
         done = 0
         while done < len(buffer):
             try:
@@ -126,12 +126,12 @@ class _Hashed:
         return bytes(found)
 
     def skip(self, size: int) -> None:
-        """Hash what is not needed, a piece at a time."""
+        """Hash bytes that are not needed, a piece at a time."""
         while size:
             size -= len(self.take(min(size, 1 << 20)))
 
     def drain(self) -> None:
-        """Hash what has not been read."""
+        """Hash the rest."""
         while self.left > 0:
             try:
                 self.take(min(self.left, 1 << 20))
@@ -153,7 +153,7 @@ def _places(
     expected: Mapping[str, Tensor],
     others: tuple[str, ...],
 ) -> list[_Place]:
-    """Where the tensors lie, in the order of the file; names and shapes are the expected ones."""
+    """The positions of tensors, in file order; names and shapes must be the expected ones."""
 
     def broken(why: str) -> StoreError:
         return StoreError(f"{path} is not a safetensors file: {why}")
@@ -195,7 +195,7 @@ def _places(
 
 
 def _place(name: str, said: Any, broken: Any) -> _Place:
-    """What the header says of one tensor, checked."""
+    """The header's entry for one tensor, checked."""
     facts: dict[str, Any] = said if isinstance(said, dict) else {}
     dtype, shape, span = facts.get("dtype"), facts.get("shape"), facts.get("data_offsets")
     if not isinstance(dtype, str) or dtype not in TYPES:
@@ -215,7 +215,7 @@ def _sizes(value: Any) -> TypeGuard[list[int]]:
 
 
 def _tensor(source: _Hashed, place: _Place) -> Tensor:
-    """A tensor in memory of its own, read straight into it."""
+    """A tensor in new memory, read directly into it."""
     value = torch.empty(place.shape, dtype=place.dtype)
     if value.numel():
         flat: Any = value.view(-1).view(torch.uint8).numpy()

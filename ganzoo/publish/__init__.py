@@ -1,1 +1,1 @@
-"""What goes out with a model: its card, its checks, and the push to a hub."""
+"""Publishing a model: its card, its checks, and the push to a hub."""

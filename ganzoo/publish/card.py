@@ -1,4 +1,4 @@
-"""Model cards: from a model and the facts of its folder to a README.md that people read."""
+"""Model cards: from a model and the facts of its folder to a README.md."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CAPTIONS = {
     "losses.png": "Losses during training",
     "history.png": "The Fréchet distance during training",
 }
-"""What a picture of each name shows."""
+"""Captions of pictures, by name."""
 
 
 def card(
@@ -46,14 +46,14 @@ def card(
     called: str = "",
     licence: str = "",
 ) -> str:
-    """The card of a model as Markdown, with the metadata that the Hub reads at its head.
+    """The card of a model as Markdown, headed by the metadata that the hub reads.
 
     Args:
-        summary: a sentence or two for people. limits: what it should not be used for.
+        summary: a sentence or two. limits: what it should not be used for.
         pictures: names of pictures in the model's folder: samples.png, losses.png, ...
         report: its figures. more: Markdown that follows them.
-        called: what `from_pretrained` takes for it; by default its name.
-        licence: of the weights, in the hub's words: apache-2.0, cc-by-4.0, ...
+        called: the argument of `from_pretrained`; by default its name.
+        licence: of the weights, as the hub spells it: apache-2.0, cc-by-4.0, ...
     """
     config, spec, name = model.config, model.spec, called or model.title
     pictured = {word: f"![{CAPTIONS[word].format(name=name)}]({word})" for word in pictures}
@@ -97,7 +97,7 @@ def card(
 
 
 def _metadata(model: Model, name: str, report: Report | None, licence: str) -> str:
-    """The head of the card, in YAML, by the conventions of the hub."""
+    """The head of the card, in YAML, following the conventions of the hub."""
     from huggingface_hub import ModelCardData
 
     spec, data = model.spec, model.config.data.name
@@ -125,7 +125,7 @@ def _metadata(model: Model, name: str, report: Report | None, licence: str) -> s
 
 
 def _results(report: Report, task: str) -> list[EvalResult]:
-    """Each figure with its protocol, without which a number means nothing."""
+    """Each figure with its protocol, without which it is meaningless."""
     from huggingface_hub import EvalResult
 
     extractor = report.feature_extractor
@@ -169,7 +169,7 @@ def _named(about: str, report: Report) -> str:
 
 
 def _pipeline(spec: Spec) -> str:
-    """What the hub calls the first thing that a model can do; it has no word for anomalies."""
+    """The hub's name for the first thing that a model can do; it has none for anomalies."""
     first = next(iter(spec.tasks.values()), None)
     match first.kind if first else "":
         case "generate":
@@ -189,7 +189,7 @@ def _pipeline(spec: Spec) -> str:
 
 
 def _on_the_hub(data: str) -> str:
-    """The name that a data set has on the hub; nothing where it is not there."""
+    """The name of a data set on the hub; empty if it is not there."""
     from ganzoo.data.catalog import DATASETS
     from ganzoo.plugins.host import default
 
@@ -198,7 +198,7 @@ def _on_the_hub(data: str) -> str:
 
 
 def _example(model: Model) -> str:
-    """A line of Python for each thing that it can do."""
+    """A line of Python for each kind of task."""
     spec, lines = model.spec, list[str]()
     for name, task in spec.tasks.items():
         labels = [
@@ -263,7 +263,7 @@ def _sees(spec: Spec, task: Task) -> bool:
 
 
 def _sentences(spec: Spec) -> str:
-    """The sentences of the sheet of samples, which come in turn."""
+    """The sentences of the sheet of samples, which repeat in this order."""
     for draw in spec.draws.values():
         if isinstance(draw, Text) and draw.examples:
             listed = "; ".join(f"*{sentence}*" for sentence in draw.examples)
@@ -272,7 +272,7 @@ def _sentences(spec: Spec) -> str:
 
 
 def _figures(report: Report, name: str) -> str:
-    """The table of figures, and the protocol that they mean nothing without."""
+    """The table of figures, and their protocol."""
     rows = ["| metric | value | reference | definition |", "| --- | ---: | --- | --- |"]
     for key, figure in report.figures.items():
         beside = ", ".join(f"{word} {value:.4g}" for word, value in figure.references.items())
@@ -385,17 +385,17 @@ def _training(config: ModelConfig, spec: Spec) -> str:
 
 
 def _begun(start: StartFacts | None) -> str:
-    """Whose weights it began with, and what of them fitted."""
+    """The model whose weights it started from, and which of them fitted."""
     if start is None:
         return ""
     fitted = ". ".join(f"{name}: {said}" for name, said in start.networks.items())
-    # a path of this machine says nothing to others
+    # a path of this machine is of no use to others
     name = start.model.replace("\\", "/").rpartition("/")[2] if "/" in start.model else start.model
     return f"the weights of {name} (sha256 `{start.sha256[:16]}`). {fitted}"
 
 
 def _chosen(chosen: SelectionFacts | None) -> str:
-    """Which round's weights these are, and who chose them."""
+    """The round of these weights, and how it was selected."""
     if chosen is None:
         return "the last one; none was chosen by looking"
     return (

@@ -1,4 +1,4 @@
-"""To the hub: saved, loaded back and compared first, then sent in one commit."""
+"""Push to the hub: saved, loaded back and compared first, then sent in one commit."""
 
 from __future__ import annotations
 
@@ -35,16 +35,15 @@ CARD = "README.md"
 COMPARED = 4
 """Samples of each task that are compared before anything is sent."""
 TOLERANCES = {"float32": 1e-5, "float16": 0.02, "bfloat16": 0.05}
-"""By how much the answers of weights stored so may differ, as a share of their size."""
+"""By how much outputs may differ with weights of a dtype, relative to their size."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What was sent, or (`commit` is empty then) what would be.
+    """What was sent, or would be (`commit` is then empty).
 
-    Args:
-        url: where people find it. commit: the revision to pin. pull_request: its address, if
-            it is one. files: names and sizes. unchanged: whether all of it was there already.
+    url: its web page. commit: the revision to pin. pull_request: its address, if it is
+        one. files: names and sizes. unchanged: whether all of it was there already.
     """
 
     repository: str
@@ -71,25 +70,25 @@ def push(
 ) -> Published:
     """Publish a model folder: config.json, weights, card, figures and pictures.
 
-    It is copied, loaded, and its answers compared with those of the original before the hub is
-    asked for anything. A repository that is not there is made. All goes in one commit on top
-    of what is there now, and what the folder does not have is deleted of what ganzoo publishes;
-    other files stay. A folder without a card gets one, unless there is one in the repository:
-    somebody may have written it, and so it stays, with the pictures that it shows.
+    It is copied and loaded, and its outputs are compared with the original's before the hub is
+    contacted. A missing repository is created. Everything is sent in one commit on top of the
+    current head; files that ganzoo publishes and the folder lacks are deleted, other files stay. A
+    folder without a card gets one, unless the repository has one: someone may have written it, so
+    it stays, with the pictures that it shows.
 
     Args:
-        repo: `org/name`. private: of a repository that is made here.
-        revision: a branch in place of main; made where it is not there.
+        repo: `org/name`. private: of a new repository.
+        revision: a branch instead of main; created if it does not exist.
         create_pr: propose it as a pull request.
-        parent: the commit on which the folder rests, such as the one it was pulled at; refused
-            where the repository is no longer there.
-        licence: of the weights, for a card that is made here, such as apache-2.0.
-        dry_run: check everything that can be checked here, and send nothing.
+        parent: the commit that the folder is based on, such as the one it was pulled at; refused if
+            the repository has moved on.
+        licence: of the weights, for a new card, such as apache-2.0.
+        dry_run: check everything that can be checked locally, and send nothing.
 
     Raises:
-        StoreError: the folder holds no model, or does not answer as it should.
-        MovedError: somebody else has changed the repository.
-        HubError: the hub will not take it.
+        StoreError: the folder has no model, or its copy gives other outputs.
+        MovedError: someone else has changed the repository.
+        HubError: the hub refuses it.
     """
     where = _repository(repo, revision, create_pr)
     with tempfile.TemporaryDirectory(prefix="ganzoo-push-") as made:
@@ -110,7 +109,7 @@ def push_model(
     """Publish a model that is in memory; takes what `push` takes.
 
     Args:
-        dtype: of the weights there; by default as in the folder that it was loaded from.
+        dtype: of the weights there; by default that of the folder it was loaded from.
     """
     kept = model.config.weights
     kind: store.Dtype = dtype or (kept.dtype if kept else "float32")
@@ -121,9 +120,9 @@ def push_model(
 
 
 def stage(folder: Path, target: Path, *, called: str, licence: str = "") -> Path:
-    """A copy of a model folder as it is published, checked against the original.
+    """A copy of a model folder for publishing, checked against the original.
 
-    Paths of this machine are left out of its texts, and a card is made where there is none.
+    Paths of this machine are removed from its texts, and a card is made if there is none.
     """
     model = store.load(folder)
     target.mkdir(parents=True)
@@ -170,7 +169,7 @@ def _leave_paths_out(model: Model, folder: Path) -> None:
 
 
 def check_alike(model: Model, other: Model, tolerance: float) -> None:
-    """StoreError unless two models give the same answers to all tasks on the same inputs."""
+    """StoreError unless two models give the same outputs for all tasks on the same inputs."""
     values = inputs(model)
     for name, task in model.spec.tasks.items():
         for _, text in task.expressions:
@@ -265,7 +264,7 @@ def _send(
 
 
 def _operations(folder: Path, theirs: list[str], keep_card: bool) -> list[Any]:
-    """What makes the repository hold what the folder holds."""
+    """The operations that make the repository equal to the folder."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     ours = {path.name: path for path in sorted(folder.iterdir())}
@@ -287,14 +286,14 @@ def _head(
     token: str | bool | None,
     endpoint: str | None,
 ) -> tuple[str, list[str]]:
-    """The commit to build on and the files there; the repository is made where there is none."""
+    """The commit to build on and the files there; the repository is created if it is missing."""
     try:
         info = remote.info(Repository(where.id), endpoint=endpoint, token=token)
     except NotFoundError:
         if create_pr:
             raise
         with remote.asking(where.id, endpoint, token) as api:
-            # not exist_ok: one that is there and cannot be seen is somebody else's
+            # not exist_ok: one that exists and cannot be seen is someone else's
             api.create_repo(where.id, private=private)
         info = remote.info(Repository(where.id), endpoint=endpoint, token=token)
     names = [*(file.name for file in info.files), *info.others]

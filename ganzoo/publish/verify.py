@@ -1,4 +1,4 @@
-"""A published model, taken at its word: its files hashed, its figures measured again."""
+"""Verify a published model: its files are hashed, its figures measured again."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ganzoo.models import store
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of it.
+    """The result.
 
     Args:
-        folder: what was looked at. hashed: the files whose hashes are right, and by whose word.
+        folder: the one checked. hashed: files with the right hashes, and which record names them.
         said, found: the figures of the card, and of now; None where there are none.
-        drifted: the figures that came out otherwise, with both values.
+        drifted: figures that changed, with both values.
         missing: figures of the card that could not be measured here.
     """
 
@@ -38,7 +38,7 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether all that was said was found."""
+        """Whether everything was confirmed."""
         return not (self.drifted or self.missing)
 
 
@@ -58,7 +58,7 @@ def verify(
         where: endpoint, token, cache_dir, local_files_only; as for `resolve`.
 
     Raises:
-        IntegrityError: a file is not what config.json, metrics.json or the hub's record says.
+        IntegrityError: a file differs from what config.json, metrics.json or the hub's record says.
         MetricError: the figures cannot be measured here.
     """
     folder = hub.resolve(name, revision=revision, **where)
@@ -91,7 +91,7 @@ def verify(
 def _by_record(
     folder: Path, name: str | os.PathLike[str], revision: str | None, where: dict[str, Any]
 ) -> dict[str, str]:
-    """The files of a model in the hub's cache that are those of the hub's record."""
+    """The files of a model in the hub's cache that match the hub's record."""
     cache = local.cache_of(where.get("endpoint"), where.get("cache_dir"))
     wanted = None if Path(name).is_dir() else repository(str(name), revision)
     if wanted is None or where.get("local_files_only") or not folder.is_relative_to(cache):
