@@ -193,7 +193,8 @@ class FAnoGAN(Variant):
 
     def down(self, image: Image, norm: Layer) -> list:
         first, *others = self.channels(image)
-        layers, wide = [Conv(first)], first
+        layers: list[Layer] = [Conv(first)]
+        wide = first
         for out in others:
             block = [norm, ReLU(), Conv(wide), norm, ReLU(), Conv(out), Downsample()]
             layers.append(Residual(block, [Downsample(), Conv(out, 1)]))
