@@ -1,10 +1,9 @@
 """Models by name: folders, installed ones, and those of the Hugging Face Hub.
 
-names.py    what a name means     errors.py   the hub's errors in ganzoo's words
-local.py    what is here          remote.py   what the hub tells
-fetch.py    from the hub, checked
-parts.py    networks of models, for Specs
-publish.py  to the hub            verify.py   measured again      (these need torch)
+names.py     what a name means    errors.py     the hub's errors as ganzoo's
+local.py     installed models     remote.py     what the hub says of a model
+fetch.py     into the cache, verified             download.py   one file, with limits
+official.py  the official list    parts.py      networks of models, for Specs
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def resolve(
     cache_dir: str | os.PathLike[str] | None = None,
     local_files_only: bool = False,
 ) -> Path:
-    """The folder of a model. It looks for, in this order,
+    """The folder of a model. It is looked for, in this order, as
 
     1. a folder of that name: of a model, or of the run that made it;
     2. an installed model (`ganzoo models`): of a checkout, or of a pack installed by pip;
@@ -60,18 +59,18 @@ def resolve(
     4. the hub itself. One line on standard error says so first. A name of the official list is
        fetched at its pinned commit, and its weights must have the hash that the list says.
 
-    What is here is found without waiting for the network, and so without asking whether there
-    is something newer; `ganzoo hub pull` asks.
+    Models on this machine are found without the network, and without asking whether there is a
+    newer version; `ganzoo hub pull` does.
 
     Args:
         revision: a branch, a tag or a commit of a repository; by default main.
         endpoint: the address of another hub. token: for private repositories.
-        cache_dir: in place of the hub's own cache. local_files_only: never use the network.
+        cache_dir: instead of the hub's own cache. local_files_only: never use the network.
 
     Raises:
-        UnknownNameError: nothing of that name, with the nearest match.
+        UnknownNameError: no such name; with the nearest match.
         StoreError: a folder without a model.
-        HubError: the hub does not give it. IntegrityError: it gives something else.
+        HubError: the hub does not deliver it. IntegrityError: it delivers something else.
     """
     folder, _ = _found(name, revision, endpoint, cache_dir)
     if folder is not None:
@@ -97,7 +96,7 @@ def resolve(
 
 
 def _check_pin(folder: Path, listed: official.Official) -> None:
-    """The weights of a bare name are those that the official list pins."""
+    """Check the weights of a bare name against the hash in the official list."""
     weights: Any = read_json(folder / CONFIG).get("weights")
     known = cast("dict[str, Any]", weights) if isinstance(weights, dict) else {}
     found = known.get("sha256")
@@ -141,9 +140,10 @@ def from_pretrained(
     Args:
         name: a model folder, the folder of a run, the name of a bundled model, or a repository
             on the hub; see `ganzoo.hub.resolve`, which takes the other arguments, too. Of a run
-            that is not done it is what the checkpoint holds, and a line on standard error says so.
+            that is not done the model of the checkpoint is loaded; a line on standard error says
+            so.
         device: where its networks are put.
-        limit: how many times the usual work and memory a task of it may take. What a task costs
+        limit: how many times the usual work and memory a task of it may take. The cost of a task
             is estimated before it runs: without a limit of yours (or GANZOO_LIMIT), a sample may
             take half a teraflop and two gigabytes, which is more than any common model needs.
 
@@ -173,7 +173,7 @@ def from_pretrained(
     except IntegrityError:
         if not is_cached or local_files_only:
             raise
-    # what lies in the cache has been damaged since
+    # the cached files have been damaged since
     from ganzoo.hub import fetch
 
     wanted = _wanted(name, revision)
@@ -193,8 +193,8 @@ def list_models(*, task: str | None = None, data: str | None = None) -> list[str
         data: only models trained on this data set, with or without its options:
             `mnist` finds those of `mnist,without=2`, too.
 
-    A model that is only on the official list says nothing of its tasks and data yet, and is
-    listed where neither is asked for.
+    A model that is only on the official list has no known tasks and data yet, and is listed only if
+    neither is requested.
     """
     found: set[str] = set()
     if task is None and data is None:
@@ -213,7 +213,7 @@ def _found(
     endpoint: str | None,
     cache_dir: str | os.PathLike[str] | None,
 ) -> tuple[Path | None, bool]:
-    """The folder of a model that is here, if it is, and whether it lies in the hub's cache."""
+    """The folder of a local model, if there is one, and whether it is in the hub's cache."""
     text, path = str(name), Path(name).expanduser()
     local = next(
         (folder for folder in (path, path / "model") if os.path.lexists(folder / CONFIG)),
@@ -237,7 +237,7 @@ def _found(
 
 
 def _wanted(name: str | os.PathLike[str], revision: str | None) -> Repository:
-    """The repository that a name means and that is not cached; an error where it means none."""
+    """The repository that a name means if it is not cached; an error if it means none."""
     text, path = str(name), Path(name).expanduser()
     if path.is_dir():
         raise StoreError(

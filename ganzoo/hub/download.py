@@ -1,8 +1,8 @@
-"""One file from the hub: no longer than its record says, no slower than a person has patience for.
+"""Download one file from the hub, with limits on its size, on time and on waiting.
 
 The client of huggingface_hub waits as long as a server likes and takes as much as it sends. Here a
-download that makes no progress is given up, a body longer than its record is cut, and
-`Retry-After` is obeyed up to a limit that is said. A line that breaks is taken up where it broke.
+download without progress is given up, a body longer than its record is cut off, and `Retry-After`
+is obeyed up to a limit. A broken connection is resumed where it broke.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from ganzoo.errors import IntegrityError, UnreachableError, plain
 T = TypeVar("T")
 
 WINDOW, LEAST = 30.0, 30_000
-"""In so many seconds at least so many bytes must come."""
+"""This many bytes must arrive in this many seconds."""
 LONGEST_WAIT = 60.0
-"""Seconds that are waited in all because the hub asks for it."""
+"""The most seconds that are waited in total at the hub's request."""
 LONGEST_ANSWER = 10_000_000
-"""Bytes of what a hub tells of a repository."""
+"""The most bytes of a hub's answer about a repository."""
 TRIES = 4
-"""How often a line that breaks without a byte more is taken up again."""
+"""How often a connection that breaks without further bytes is resumed."""
 
 
 class Patience:
-    """How long a hub may still make people wait, over all that is fetched of a model."""
+    """The remaining seconds that a hub may ask to wait, for all files of a model."""
 
     def __init__(self, where: str, what: str, say: Callable[[str], None]) -> None:
         self.where, self.what, self.say = where, what, say
         self.left = LONGEST_WAIT
 
     def ask(self, call: Callable[[], T]) -> T:
-        """The result of a call; made again where the hub says when to come back."""
+        """The result of a call; repeated when the hub says when to come back."""
         while True:
             try:
                 return call()
@@ -50,7 +50,7 @@ class Patience:
                 self.wait(seconds)
 
     def wait(self, seconds: float) -> None:
-        """Wait as the hub asks.
+        """Wait as the hub requests.
 
         Raises:
             UnreachableError: that would be too long.
@@ -66,7 +66,7 @@ class Patience:
 
 
 def _retry_after(error: Exception) -> float | None:
-    """Seconds to wait where a server is too busy and says for how long; None for all else."""
+    """Seconds to wait if a server is too busy and says for how long; None for all else."""
     response = getattr(error, "response", None)
     if getattr(response, "status_code", None) not in (429, 503):
         return None
@@ -90,14 +90,14 @@ def download(
     timeout: Any,
     patience: Patience,
 ) -> Path:
-    """Fetch a file into a new, temporary one in `folder`; whoever calls moves or removes it.
+    """Fetch a file into a new, temporary one in `folder`; the caller moves or removes it.
 
     Args:
         size: bytes by the hub's record, if it says. most: bytes in any case.
 
     Raises:
         IntegrityError: more came, or was announced, than the record or the limit says.
-        UnreachableError: it is too slow, breaks off again and again, or asks for too long a wait.
+        UnreachableError: it is too slow, breaks off repeatedly, or asks for too long a wait.
     """
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=folder, prefix=".download-")
@@ -132,7 +132,7 @@ def _fill(
                 raise
             time.sleep(min(2.0**failures / 2, 4.0))
             continue
-        if size is not None and file.tell() < size:  # it ended early, and said so
+        if size is not None and file.tell() < size:  # it ended too early
             failures = 0 if file.tell() > before else failures + 1
             if failures < TRIES:
                 continue
@@ -146,11 +146,11 @@ def _fill(
 def _stream(
     file: BinaryIO, url: str, most: int, headers: dict[str, str], timeout: Any, pace: _Pace
 ) -> None:
-    """One answer of the server into the file, from where the last one ended."""
+    """Write one response of the server to the file, from where the last one ended."""
     from huggingface_hub.utils import get_session, hf_raise_for_status
 
     start = file.tell()
-    asked = {**headers, "Accept-Encoding": "identity"}  # what is packed could be of any length
+    asked = {**headers, "Accept-Encoding": "identity"}  # compressed data could have any length
     if start:
         asked["Range"] = f"bytes={start}-"
     with get_session().stream("GET", url, headers=asked, timeout=timeout) as response:
@@ -173,7 +173,7 @@ def _stream(
 
 
 def bounded(response: Any) -> Any:
-    """The answer that a stream brings, read as far as an answer of a hub may go."""
+    """The body of a streamed response, up to the limit for a hub's answers."""
     import httpx2
 
     content = b""
@@ -199,7 +199,7 @@ def _too_long(url: str, size: int, most: int) -> IntegrityError:
 
 
 class _Pace:
-    """Gives up on what comes drop by drop."""
+    """Gives up on a transfer that is too slow."""
 
     def __init__(self, what: str) -> None:
         self.what = what

@@ -1,7 +1,7 @@
-"""What the hub and its client raise, in ganzoo's words.
+"""Errors of the hub and its client as ganzoo's.
 
-`huggingface_hub` raises its own errors, those of its HTTP client, and now and then bare
-ones of Python's. All calls of it stand inside `translated`, and none of them come out.
+`huggingface_hub` raises its own errors, those of its HTTP client, and sometimes bare Python ones.
+All calls of it are inside `translated`, which lets none of them out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{6,}|(?<=//)[^/@\s]+@")
 
 @contextmanager
 def translated(what: str, endpoint: str, token: str | bool | None = None) -> Iterator[None]:
-    """Let errors of the hub and its client inside come out as ganzoo's.
+    """Translate errors of the hub and its client inside the block.
 
     Args:
         what: the subject: a repository, with its revision.
@@ -124,7 +124,7 @@ def _translate(error: Exception, what: str, endpoint: str, token: str | bool | N
 
 
 def unreachable(what: str, endpoint: str, reason: str) -> UnreachableError:
-    """The error of a hub that does not answer."""
+    """The error of a hub that does not respond."""
     return UnreachableError(
         f"cannot reach {scrubbed(endpoint)} for {what} ({reason}). Check the network and the "
         "address, or give the folder of a model that is here; `ganzoo hub list` names those"
@@ -132,7 +132,7 @@ def unreachable(what: str, endpoint: str, reason: str) -> UnreachableError:
 
 
 def _refused(status: int, what: str, endpoint: str, said: str) -> HubError:
-    """What a status of HTTP means here."""
+    """The meaning of an HTTP status here."""
     match status:
         case 401 | 403:
             return AccessError(f"{what}: {endpoint} does not allow this ({said}); {LOG_IN}")

@@ -1,4 +1,4 @@
-"""From the hub into its cache: what ganzoo knows alone, checked before anything is read."""
+"""From the hub into its cache: only files that ganzoo knows, verified before anything is read."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def pull(
     token: str | bool | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> Path:
-    """Bring a model into the hub's cache, or up to date there; its folder.
+    """Bring a model into the hub's cache, or update it there; returns its folder.
 
-    Of a repository only config.json, the weights, card, figures and pictures are fetched,
-    whatever else lies there. Each is compared with the hub's record, and the weights with
-    config.json, too; one that is damaged is fetched once more, then refused. The revision
-    counts as cached only once all is there and right.
+    Only config.json, the weights, card, figures and pictures of a repository are fetched. Each file
+    is compared with the hub's record, and the weights with config.json, too; a damaged one is
+    fetched once more, then refused. The revision counts as cached only once everything is there and
+    right.
 
     Raises:
-        HubError: the hub does not give it.
-        IntegrityError: a file is not the one that the hub or config.json names.
-        StoreError: there is no model of ganzoo in it, or one of absurd size.
+        HubError: the hub does not deliver it.
+        IntegrityError: a file differs from what the hub or config.json names.
+        StoreError: it has no ganzoo model, or one of absurd size.
     """
     remote.say(f"asking {remote.scrubbed(remote.address(endpoint))} for {repository}")
     info = remote.info(repository, endpoint=endpoint, token=token)
@@ -56,7 +56,7 @@ def pull(
 
 
 def check_listing(info: Info) -> None:
-    """StoreError unless the listing of a repository is that of a model of ganzoo."""
+    """StoreError unless the listing of a repository is that of a ganzoo model."""
     files = {file.name: file for file in info.files}
     for name in (CONFIG, WEIGHTS):
         if name not in files:
@@ -80,7 +80,7 @@ def _place(repository: Repository, info: Info, file: File, cache: Path) -> Path:
 
 
 class _Source:
-    """A repository at a commit, from which files come into the cache."""
+    """A repository at a commit, from which files are fetched into the cache."""
 
     def __init__(
         self,
@@ -96,9 +96,10 @@ class _Source:
         self.patience = Patience(where, str(repository), remote.say)
 
     def fetched(self, file: File) -> Path:
-        """One file in the cache, as the hub's record says it is.
+        """One file in the cache, as in the hub's record.
 
-        It lies where huggingface_hub looks for it: among the blobs, with a link in the snapshot.
+        It has the place where huggingface_hub looks for it: in the blobs, with a link in the
+            snapshot.
         """
         path = _place(self.repository, self.info, file, self.cache)
         if not _differs(path, file):
@@ -119,7 +120,7 @@ class _Source:
                 if not problem:
                     return _kept(arrived, path, file)
                 arrived.unlink(missing_ok=True)
-        # the next reader must not find what was there before
+        # the next reader must not find the old file
         path.unlink(missing_ok=True)
         raise IntegrityError(
             f"{file.name} of {self.repository} is not what the hub's record says: {problem}. It "
@@ -148,7 +149,7 @@ class _Source:
 
 
 def _kept(arrived: Path, path: Path, file: File) -> Path:
-    """The arrived file in its place."""
+    """Move the downloaded file to its place."""
     blob = arrived.with_name(file.hash or sha256(arrived))
     arrived.chmod(0o644)
     arrived.replace(blob)
@@ -162,12 +163,12 @@ def _kept(arrived: Path, path: Path, file: File) -> Path:
 
 
 def _differs(path: Path, file: File) -> str:
-    """As `differs`; a file that is not there differs, too."""
+    """As `differs`; a missing file differs, too."""
     return differs(path, file) if path.is_file() else "it is not there"
 
 
 def differs(path: Path, file: File) -> str:
-    """In what a file is not the one of the hub's record; nothing where it is."""
+    """How a file differs from the hub's record; empty if it does not."""
     size = path.stat().st_size
     if file.size is not None and size != file.size:
         return f"{size:,} bytes, and not {file.size:,}"
@@ -183,7 +184,7 @@ def sha256(path: Path) -> str:
 
 
 def git_sha1(path: Path) -> str:
-    """The name that git gives the content of a file."""
+    """The hash that git gives the content of a file."""
     digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
     with path.open("rb") as content:
         while part := content.read(1 << 20):
@@ -192,7 +193,7 @@ def git_sha1(path: Path) -> str:
 
 
 def _check_named(config: Path, weights: File, repository: Repository) -> None:
-    """IntegrityError where config.json names other weights than those that lie beside it."""
+    """IntegrityError if config.json names other weights than those beside it."""
     named = local.read_json(config).get("weights")
     sha256 = named.get("sha256") if isinstance(named, dict) else None
     if not isinstance(sha256, str):

@@ -19,9 +19,9 @@ from ganzoo.reading import content
 
 @dataclass(frozen=True)
 class Entry:
-    """A model as a list shows it; reading it loads no weights and no torch.
+    """A model as a list shows it; reading it loads neither weights nor torch.
 
-    `commit` is that of a repository in the cache; an installed model has none.
+    `commit` is that of a cached repository; an installed model has none.
     """
 
     name: str
@@ -35,10 +35,10 @@ class Entry:
 
 
 def installed() -> dict[str, Path]:
-    """The folders of the models that are installed, by name.
+    """The folders of installed models, by name.
 
     Those of a checkout's `model_cards`, and those of every installed pack of models
-    (`ganzoo-models`, or anybody's: the hook `ganzoo_models`).
+    (`ganzoo-models`, or any other: the hook `ganzoo_models`).
     """
     from ganzoo.plugins.host import default
 
@@ -48,7 +48,7 @@ def installed() -> dict[str, Path]:
 
 
 def find(name: str) -> Path | None:
-    """The folder of the installed model of that name; plugins are asked only if they must be."""
+    """The folder of the installed model of that name; plugins are asked only if necessary."""
     if name != Path(name).name or name in {"", ".", ".."}:
         return None
     checkout = Path(__file__).parents[2] / "model_cards" / name
@@ -65,10 +65,10 @@ def entries() -> list[Entry]:
 
 
 def entry(name: str, folder: Path, commit: str = "") -> Entry:
-    """What a list says of a model folder.
+    """The entry of a model folder in a list.
 
     Raises:
-        StoreError: its config.json is none of ganzoo's, or cannot be read.
+        StoreError: its config.json is not ganzoo's, or cannot be read.
     """
     config = read_json(folder / CONFIG)
     spec = config.get("spec")
@@ -96,12 +96,12 @@ def _kinds(tasks: Any) -> tuple[str, ...]:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:  # a link that leads nowhere
+    except OSError:  # a dangling link
         return 0
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A config.json for a list: an object, and small; StoreError where it is not.
+    """A config.json for a list: a small object, else StoreError.
 
     Loading reads it again, strictly.
     """
@@ -120,8 +120,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def cache_of(endpoint: str | None, cache_dir: str | os.PathLike[str] | None) -> Path:
     """The folder of the cache: the given one, or the hub's own.
 
-    The cache tells repositories apart by their names alone, so a hub at another address than
-    the usual one gets a folder of its own; else one hub's model could answer for another's.
+    The cache distinguishes repositories by their names alone, so a hub at another address than the
+    usual one gets a folder of its own; otherwise one hub's model could be taken for another's.
     """
     if cache_dir is not None:
         return Path(cache_dir).expanduser()
@@ -135,7 +135,7 @@ def cache_of(endpoint: str | None, cache_dir: str | os.PathLike[str] | None) -> 
 
 
 def cached(repository: Repository, cache: Path) -> Path | None:
-    """The folder of a repository in the cache, whole and at that revision; None if it is not."""
+    """The folder of a repository in the cache, complete and at that revision; else None."""
     home = cache / f"models--{repository.id.replace('/', '--')}"
     commit = repository.revision
     if not repository.pinned:
@@ -151,7 +151,7 @@ def cached(repository: Repository, cache: Path) -> Path | None:
 
 
 def _intact(path: Path) -> bool:
-    """Whether a config.json in the cache is the one that was fetched, as far as it can tell.
+    """Whether a config.json in the cache is the one that was fetched, as far as can be told.
 
     Blobs of the cache are named by their hashes.
     """
@@ -170,7 +170,7 @@ def _intact(path: Path) -> bool:
 
 
 def cached_entries(cache: Path) -> list[Entry]:
-    """ganzoo's models in the hub's cache, at main; what is none of ganzoo's is passed over."""
+    """ganzoo's models in the hub's cache, at main; other repositories are skipped."""
     found: list[Entry] = []
     for home in sorted(cache.glob("models--*--*")):
         repository = Repository(home.name.removeprefix("models--").replace("--", "/", 1))

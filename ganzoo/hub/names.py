@@ -1,4 +1,4 @@
-"""Repositories of the hub by name: what is neither a folder nor an installed model."""
+"""Repositories of the hub by name: names that are neither folders nor installed models."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Repository:
 
 
 def repository(name: str, revision: str | None = None) -> Repository | None:
-    """The repository that a name means; None where it means none, such as a bare word.
+    """The repository that a name means; None if it means none, such as a bare word.
 
     Raises:
         UnknownNameError: a name or a revision that no repository can have, or two revisions.

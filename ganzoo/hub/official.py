@@ -1,8 +1,8 @@
 """The official list: published models by their bare names, each pinned.
 
 `official.json` is written by `scripts/publish.py`: for each model the sha256 of its weights, and
-the commit of its repository on the hub once it has been published there. A pack of models
-installed by pip (`ganzoo-models`) is used before the hub is asked.
+the commit of its repository on the hub once it has been published there. Packs of models installed
+by pip (`ganzoo-models`) are used before the hub is asked.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Official:
 
     @property
     def repository(self) -> Repository | None:
-        """Where the hub has it, at its pinned commit."""
+        """Its repository, at its pinned commit."""
         return Repository(f"{self.organisation}/{self.name}", self.commit) if self.commit else None
 
     @property

@@ -1,4 +1,4 @@
-"""The hub itself: asked through huggingface_hub, within a few seconds or not at all."""
+"""Requests to the hub through huggingface_hub, with a limit of a few seconds."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONNECT, ANSWER, PATIENCE = 3.0, 6.0, 8.0
-"""Seconds to reach the hub, to hear from it, and for a first answer in all.
+"""Seconds to connect to the hub, to read from it, and for a first answer in total.
 
-The last is needed, too: a name may stand for many addresses, and each gets its own wait.
+The last is needed, too: a name may stand for many addresses, each with its own timeout.
 """
 PICTURES = ("png", "jpg", "jpeg", "gif", "webp")
 _FETCHED = re.compile(
@@ -36,14 +36,14 @@ _FETCHED = re.compile(
 )
 MAX_SIZES = {CONFIG: MAX_CONFIG, WEIGHTS: 8_000_000_000}
 MAX_SIZE, MAX_FILES = 20_000_000, 64
-"""Bytes of any other file, and how many of them there may be."""
+"""The most bytes of any other file, and the most such files."""
 
 
 @dataclass(frozen=True)
 class File:
-    """A file as the hub's own record knows it. `hash` is SHA-256, or git's SHA-1 of a blob.
+    """A file as in the hub's record. `hash` is SHA-256, or git's SHA-1 of a blob.
 
-    A mirror may tell neither: then `size` is None, or `hash` empty.
+    A mirror may give neither: then `size` is None, or `hash` empty.
     """
 
     name: str
@@ -52,15 +52,15 @@ class File:
 
     @property
     def most(self) -> int:
-        """Bytes that are read of it at most."""
+        """The most bytes of it that are read."""
         return MAX_SIZES.get(self.name, MAX_SIZE)
 
 
 @dataclass(frozen=True)
 class Info:
-    """A repository as the hub tells of it: `files` are those that ganzoo fetches.
+    """A repository as the hub describes it: `files` are those that ganzoo fetches.
 
-    `others` are names of files that it leaves alone; `card` is the head of README.md.
+    `others` are names of files that are left alone; `card` is the head of README.md.
     """
 
     repository: Repository
@@ -72,7 +72,7 @@ class Info:
 
 
 def is_fetched(name: str) -> bool:
-    """Whether ganzoo ever fetches or publishes a file of that name: no code, no pickles."""
+    """Whether ganzoo fetches or publishes a file of that name: no code, no pickles."""
     return bool(_FETCHED.fullmatch(name))
 
 
@@ -91,7 +91,7 @@ def client(endpoint: str | None, token: str | bool | None) -> HfApi:
 
 @contextmanager
 def asking(what: str, endpoint: str | None, token: str | bool | None) -> Iterator[HfApi]:
-    """A client for calls about `what`; errors inside are ganzoo's, and none waits on for long."""
+    """A client for calls about `what`; errors inside are ganzoo's, and none is retried for long."""
     from huggingface_hub import constants
 
     where = address(endpoint)
@@ -110,10 +110,10 @@ def say(text: str) -> None:
 
 
 def info(repository: Repository, *, endpoint: str | None, token: str | bool | None) -> Info:
-    """What the hub knows of a repository at its revision.
+    """The hub's record of a repository at its revision.
 
     Raises:
-        HubError: of one kind or another, within `PATIENCE` seconds.
+        HubError: or a subclass, within `PATIENCE` seconds.
     """
     from huggingface_hub.hf_api import ModelInfo
 
@@ -154,7 +154,7 @@ def _file(name: str, size: Any, hash: Any) -> File:
 
 
 def _answer(path: str, params: dict[str, Any], token: str | bool | None) -> Any:
-    """What the hub says to a GET, of bounded length; its errors are raised."""
+    """The hub's response to a GET, of bounded length; errors are raised."""
     from huggingface_hub.utils import get_session, hf_raise_for_status
 
     with get_session().stream(
@@ -168,7 +168,7 @@ def _answer(path: str, params: dict[str, Any], token: str | bool | None) -> Any:
 def _measured(
     repository: Repository, file: File, endpoint: str | None, token: str | bool | None
 ) -> File:
-    """A file that a list named without size or hash, as its own address tells of it."""
+    """A file that a list named without size or hash, from the headers of its own address."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     where = address(endpoint)
@@ -180,14 +180,14 @@ def _measured(
                 str(repository),
                 where,
             )
-        except Exception:  # a mirror that tells nothing here either; reading it is bounded
+        except Exception:  # a mirror that says nothing here either; reading is bounded
             return file
     size = found.size if file.size is None else file.size
     return _file(file.name, size, file.hash or found.etag)
 
 
 def headers(token: str | bool | None) -> dict[str, str]:
-    """Those of a request to the hub: who asks, and by whose right."""
+    """The headers of a request to the hub: user agent and authorization."""
     from huggingface_hub.utils import build_hf_headers
 
     return build_hf_headers(token=token, library_name="ganzoo", library_version=version())
@@ -206,14 +206,14 @@ class Listed:
 def listed(
     author: str | None, search: str | None, *, endpoint: str | None, token: str | bool | None
 ) -> list[Listed]:
-    """ganzoo's models on the hub, at most 200; those of an author, those with a word in the name.
+    """ganzoo's models on the hub, at most 200; those of an author, or with a word in the name.
 
     Raises:
         HubError: as `info`.
     """
     where = f"the models of {author}" if author else "a list of models"
     with asking(where, endpoint, token) as api:
-        # the client lists with many retries, and so is asked once somebody is known to be there
+        # the client lists with many retries, so first make sure that the hub responds
         path = f"{address(endpoint)}/api/models"
         _soon(lambda: _answer(path, {"limit": 1}, token), where, address(endpoint))
         found = _soon(
@@ -233,14 +233,14 @@ def listed(
 
 
 def timeout() -> Any:
-    """How long one step of a request may take."""
+    """The timeout for one step of a request."""
     import httpx2
 
     return httpx2.Timeout(ANSWER, connect=CONNECT)
 
 
 def _soon(call: Callable[[], T], what: str, endpoint: str) -> T:
-    """The result of a call that may hang: in names that do not resolve, in retries, anywhere."""
+    """The result of a call that may hang: in name resolution, in retries, anywhere."""
     done: list[tuple[bool, Any]] = []
 
     def work() -> None:
@@ -249,7 +249,7 @@ def _soon(call: Callable[[], T], what: str, endpoint: str) -> T:
         except BaseException as error:
             done.append((False, error))
 
-    thread = threading.Thread(target=work, daemon=True)  # it must not hold up the exit
+    thread = threading.Thread(target=work, daemon=True)  # it must not delay the exit
     thread.start()
     thread.join(PATIENCE)
     if not done:

@@ -1,31 +1,31 @@
-"""Runs: what a training leaves behind, so that it can be seen, resumed and used.
+"""Runs: the folder that a training writes, so that it can be watched, resumed and used.
 
     run.json                what is trained, on what, from which seed
-    checkpoint.safetensors  the last good state; `ganzoo train --resume FOLDER` goes on from it
-    log.jsonl               the data read and left out; then now and then step, seconds, losses
-    progress/0000500.png    the same latents, as training goes on
-    snapshots/0000500/      the model as it was then, where the run keeps them
-    best/0000500/           the best model so far, where it measures a figure
-    trackers/               what trackers keep
+    checkpoint.safetensors  the last good state; `ganzoo train --resume FOLDER` continues from it
+    log.jsonl               the data that was read or skipped; then lines of step, seconds, losses
+    progress/0000500.png    samples of the same latents during training
+    snapshots/0000500/      the model at that round, if the run keeps snapshots
+    best/0000500/           the best model so far, if the run measures a figure
+    trackers/               files of trackers
     metrics.json            speed and last losses
     losses.png, samples.png, animation.gif
-    last/                   the model of the last round, where another one is the best
+    last/                   the model of the last round, if another one is the best
     model/                  the trained model, for `from_pretrained`
-    .lock                   whose process trains here
+    .lock                   held by the process that trains here
 
-At any moment a folder is one of (`state`):
+At any moment a folder is in one of these states (`state`):
 
-    begun      run.json is there: `--resume` trains from the first round
-    resumable  a checkpoint, too: `--resume` goes on from it, and ends with the same bits
-    done       model/ is there, and is that of the run.json; it is written last, at once
+    begun      run.json exists: `--resume` trains from the first round
+    resumable  so does a checkpoint: `--resume` continues from it, and ends with the same bits
+    done       model/ exists, and is that of run.json; it is written last, atomically
 
 settings.py   what a run is                   folder.py     its state, its owner, its start
-training.py   how it is carried out           recorder.py, records.py, frames.py   what it leaves
-held_out.py   what it does not train on       trained.py    its model, done or not
-samples.py    what is drawn of a model        course.py     its figures over time
-selection.py  a figure on the way, the best   transfer.py   what it begins with
-doctor.py     what its log shows              looks.py      what the doctor looks at
-tracking.py   who else is told                run_file.py   a run as a file
+training.py   how it is carried out           recorder.py, records.py, frames.py   what it writes
+held_out.py   data it does not train on       trained.py    its model, finished or not
+samples.py    samples to look at              course.py     its figures over time
+selection.py  a figure during training        transfer.py   initial weights from another model
+doctor.py     findings in its log             looks.py      measurements for the doctor
+tracking.py   trackers                        run_file.py   a run as a file
 """
 
 from ganzoo.layout import RUN

@@ -1,4 +1,4 @@
-"""How a run went over time: its figures, and what the doctor finds in its log."""
+"""The course of a run: its figures over time, and the doctor's findings in its log."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def course(
     *,
     device: str = "cpu",
 ) -> dict[str, Any] | None:
-    """How a finished run's figures went, from its snapshots; measured once, then kept.
+    """The figures of a finished run over time, from its snapshots; measured once, then kept.
 
-    None where the run kept no snapshots.
+    None if the run kept no snapshots.
     """
     folder = Path(folder)
     found = history.read(folder / MODEL)
-    # a name that is not a number is of one that was killed while it was written
+    # a name that is not a number belongs to a snapshot that was interrupted
     snapshots = [path for path in folder.glob(f"{SNAPSHOTS}/*/") if path.name.isdecimal()]
     if found is None and snapshots:
         found = history.follow(snapshots, log(folder), data, device=device, note=note)
@@ -37,7 +37,7 @@ def course(
 
 
 def examine(folder: str | Path) -> list[tuple[Finding, bool]]:
-    """What the training doctor finds in a run: each finding, and whether it is so at the end.
+    """What the training doctor finds in a run: each finding, and whether it holds at the end.
 
     Raises:
         TrainingError: there is no run.

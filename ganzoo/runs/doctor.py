@@ -1,6 +1,6 @@
-"""The training doctor: reads the log of a run, and says in plain words what it sees.
+"""The training doctor: reads the log of a run, and reports what it sees in plain words.
 
-Pure: lines of a log go in (`ganzoo.runs.log`, or any mappings like them), findings come out. A
+It is pure: lines of a log go in (`ganzoo.runs.log`, or any such mappings), findings come out. A
 line has `step` and `losses` ({"D.real": 0.6}); it may have
 
     gradients   {"D": 0.4, "G": 0.1}       the norm of the gradient of each update
@@ -9,10 +9,10 @@ line has `step` and `losses` ({"D.real": 0.6}); it may have
                                            spread: mean distance of samples over that of images;
                                            duplicates: share of samples with a twin among them;
                                            classes: share of the data's classes among samples
-    figures     {"fid": 23.1}              what is measured on the way
+    figures     {"fid": 23.1}              measured during the run
 
-A rule without its evidence in the log is silent. A healthy run is noisy: each rule waits for
-EARLY rounds and asks that what it sees lasts.
+A rule whose evidence is not in the log reports nothing. A healthy run is noisy: each rule waits for
+EARLY rounds, and requires what it sees to last.
 """
 
 from __future__ import annotations
@@ -31,35 +31,35 @@ from ganzoo.spec.spec import Spec
 Lines = Sequence[Mapping[str, Any]]
 
 EVIDENCE = ("gradients", "verdicts", "samples", "figures")
-"""What lines may say beside losses."""
+"""What lines may have beside losses."""
 MOMENTS = 40
-"""How often a run is looked at on its way, about."""
+"""About how often a run is checked."""
 EARLY = 200
-"""Rounds before which only numbers that run away are worth a word."""
+"""Rounds before which only diverging numbers are reported."""
 LARGEST = 3e38
-"""The largest number of float32 and of bfloat16, about."""
+"""Roughly the largest number of float32 and of bfloat16."""
 RUNAWAY, TIMES = 1e4, 100.0
-"""A loss of this size, and so many times its usual one, runs away where it still grows."""
+"""A loss of this size, and this many times its usual one, diverges if it still grows."""
 WON = 0.02
 """The share of its first loss below which a discriminator has won."""
 SEPARATED = 0.99
 GONE = 3e-3
 """The share of its first gradient below which an update learns nothing."""
 NARROW, TWINS, CLASSES = 0.1, 0.5, 0.5
-"""Spread below which, duplicates above which, classes below which samples have collapsed."""
+"""Samples have collapsed at less spread, more duplicates, or fewer classes than these."""
 CHANCE = 0.1
-"""How far the separation may be from a half for the discriminator to be guessing."""
+"""The discriminator is guessing if the separation is within this distance of a half."""
 FLAT = 0.02
-"""How much the losses of a run that has nothing left to learn still move, as a share."""
+"""How much the losses of a run that has converged still move, as a share."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the doctor sees.
+    """A finding of the doctor.
 
     Args:
         rule: its name. step: the round at which it was seen. says: the diagnosis.
-        evidence: the numbers that it rests on. suggestion: what to try.
+        evidence: the numbers behind it. suggestion: what to try.
     """
 
     rule: str
@@ -74,12 +74,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class About:
-    """What the rules need to know of a run beside its log.
+    """Facts about a run, beside its log, that the rules need.
 
     Args:
         steps: rounds in all.
-        generator, discriminator: the names of their updates; empty where a Spec does not have
-            one of each.
+        generator, discriminator: the names of their updates; empty unless a Spec has exactly one
+            of each.
         critic: the discriminator's loss is the negative of a distance and has no best value.
         lower: figures that are better when they are lower.
     """
@@ -92,7 +92,8 @@ class About:
 
     @classmethod
     def of(cls, spec: Spec) -> About:
-        """What a Spec says; only its length where it has not one generator and discriminator."""
+        """The facts of a Spec; only its length unless it has one generator and one
+        discriminator."""
         try:
             game = Roles.of(spec)
         except SpecError:
@@ -103,20 +104,20 @@ class About:
 
 
 def diagnose(lines: Lines, about: About) -> list[Finding]:
-    """What can be seen at the last of these lines; nothing where all is well."""
+    """The findings at the last of these lines; none if all is well."""
     if not lines:
         return []
     early = lines[-1]["step"] < EARLY
     rules = RULES[:1] if early else RULES
     found = [finding for rule in rules if (finding := rule(lines, about))]
-    if found and found[0].rule == "not finite soon":  # all else follows from that
+    if found and found[0].rule == "not finite soon":  # everything else follows from that
         return found[:1]
     # who has collapsed or won has also stopped moving
     return [f for f in found if f.rule != "nothing left to learn" or len(found) == 1]
 
 
 def course(lines: Lines, about: About, moments: int = MOMENTS) -> list[tuple[Finding, bool]]:
-    """What could be seen on the way, each rule once, and whether it is still so at the end."""
+    """The findings during the run, each rule once, and whether it still holds at the end."""
     if not lines:
         return []
     at_end = {finding.rule: finding for finding in diagnose(lines, about)}
@@ -157,7 +158,7 @@ def runs_away(lines: Lines, about: About) -> Finding | None:
 
 
 def discriminator_wins(lines: Lines, about: About) -> Finding | None:
-    """A discriminator whose loss has come to nothing: it tells all samples from data."""
+    """A discriminator whose loss has gone to zero: it tells all samples from data."""
     if not about.discriminator or about.critic:
         return None
     loss = _totals(lines, about.discriminator)
@@ -188,7 +189,7 @@ def discriminator_wins(lines: Lines, about: About) -> Finding | None:
 
 
 def gradient_vanishes(lines: Lines, about: About) -> Finding | None:
-    """An update that gets next to no gradient any more, while another one does."""
+    """An update that receives almost no gradient any more, while another one does."""
     updates = _names(lines, "gradients")
     shares: dict[str, tuple[float, float]] = {}
     for name in updates:
@@ -216,7 +217,7 @@ def gradient_vanishes(lines: Lines, about: About) -> Finding | None:
 
 
 def mode_collapse(lines: Lines, about: About) -> Finding | None:
-    """Samples that are all alike, in twins, or of a few classes."""
+    """Samples that are all alike, duplicates, or of a few classes."""
     looks = [
         (line["step"], line["samples"])
         for line in lines
@@ -253,7 +254,7 @@ def oscillates(lines: Lines, about: About) -> Finding | None:
     if not about.discriminator:
         return None
     one, other = (dict(_totals(lines, name)) for name in (about.discriminator, about.generator))
-    if not one or min(one.values()) < 0:  # a share of what passes zero means nothing
+    if not one or min(one.values()) < 0:  # shares are meaningless if values pass zero
         return None
     steps = sorted(one.keys() & other.keys())
     steps = steps[len(steps) * 2 // 5 :]
@@ -283,7 +284,7 @@ def oscillates(lines: Lines, about: About) -> Finding | None:
 
 
 def nothing_left(lines: Lines, about: About) -> Finding | None:
-    """Nothing moves any more: by the figure, or since the discriminator guesses."""
+    """Nothing changes any more, by the figure, or because the discriminator guesses."""
     done = lines[-1]["step"]
     for name in _names(lines, "figures"):
         if not (points := _series(lines, "figures", name)):
@@ -327,13 +328,13 @@ RULES: tuple[Callable[[Lines, About], Finding | None], ...] = (
 
 
 def _terms(lines: Lines) -> list[str]:
-    """The terms of updates; numbers of states may go where they like."""
+    """The terms of updates; states may have any values."""
     terms = dict.fromkeys(term for line in lines for term in line["losses"])
     return [term for term in terms if not term.startswith("state.")]
 
 
 def _names(lines: Lines, word: str) -> list[str]:
-    """What a part of some lines names."""
+    """A named part of those lines that have it."""
     parts = (line.get(word) for line in lines)
     return list(dict.fromkeys(n for part in parts if isinstance(part, Mapping) for n in part))
 
@@ -361,7 +362,7 @@ def _totals(lines: Lines, update: str) -> list[tuple[int, float]]:
 
 
 def _moves(points: Sequence[tuple[int, float]]) -> float:
-    """How far a series goes in its last third, as a share of its size; spikes do not count."""
+    """The trend of a series in its last third, as a share of its size; spikes do not count."""
     tail = sorted(value for _, value in points[-max(5, len(points) // 3) :])
     if not tail:
         return 0.0
@@ -371,8 +372,8 @@ def _moves(points: Sequence[tuple[int, float]]) -> float:
 
 @dataclass(frozen=True)
 class _Swing:
-    """Means of blocks without their trend; turns: how often they cross it; share: how wide, of
-    the loss; over_noise: how wide, of what chance alone leaves; rhythm: how regular, 0 to 1."""
+    """Means of blocks without their trend; turns: how often they cross it; share: amplitude
+    relative to the loss; over_noise: relative to pure noise; rhythm: regularity, 0 to 1."""
 
     blocks: list[float]
     turns: int
@@ -391,7 +392,7 @@ def _swing(values: Sequence[float], size: int) -> _Swing:
     ordered = sorted(rest)
     width = ordered[-1 - len(rest) // 10] - ordered[len(rest) // 10]
     level = max(abs(fmean(means)), 1e-9)
-    # the best agreement with itself, a turn later
+    # the largest autocorrelation, one period later
     lags = range(2, len(rest) // 2)
     rhythm = max((_correlation(rest[lag:], rest[:-lag]) for lag in lags), default=0.0)
     return _Swing(rest, turns, width / level, _deviation(rest) / max(noise, 1e-12), rhythm)

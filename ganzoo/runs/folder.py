@@ -1,4 +1,4 @@
-"""The folder of a run: what state it is in, who owns it, how one begins."""
+"""The folder of a run: its state, its owner, and how a run begins."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ State = Literal["none", "begun", "resumable", "done"]
 METRICS, LOSSES, SAMPLES, ANIMATION = "metrics.json", "losses.png", "samples.png", "animation.gif"
 PROGRESS, SNAPSHOTS, BEST, LAST = "progress", "snapshots", "best", "last"
 TRACKERS = "trackers"
-"""The folder where trackers may keep files."""
+"""The folder for files of trackers."""
 
 
 def state(folder: str | Path, settings: Settings | None = None) -> State:
-    """What `ganzoo train --resume` would find in a folder; see `ganzoo.runs`.
+    """The state that `ganzoo train --resume` would find in a folder; see `ganzoo.runs`.
 
     Args:
-        settings: of the run, where its run.json has been read already.
+        settings: of the run, if its run.json has been read already.
     """
     folder = Path(folder)
     if settings is None and not (folder / RUN).is_file():
@@ -44,9 +44,9 @@ def state(folder: str | Path, settings: Settings | None = None) -> State:
 
 
 def trained_steps(folder: Path) -> int | None:
-    """The rounds of the run whose model is there; None where it has no whole one.
+    """The rounds of the run whose model is there; None if it has no complete one.
 
-    One that was chosen by a figure has learnt fewer.
+    One that was selected by a figure may have trained for fewer.
     """
     try:
         config = json.loads((folder / MODEL / CONFIG).read_text("utf-8"))
@@ -58,13 +58,13 @@ def trained_steps(folder: Path) -> int | None:
 
 
 def start(folder: str | Path, settings: Settings, device: str | None = None) -> Path:
-    """Make the folder of a new run.
+    """Create the folder of a new run.
 
     Args:
-        device: on which it will be trained; it decides what the precision "auto" means.
+        device: on which it will be trained; resolves the precision "auto".
 
     Raises:
-        StoreError: it holds anything already, or cannot be written.
+        StoreError: it has any contents, or cannot be written.
         TrainingError: another process trains there; no such device.
     """
     folder = Path(folder)
@@ -80,11 +80,11 @@ def start(folder: str | Path, settings: Settings, device: str | None = None) -> 
 
 
 def extended(settings: Settings, steps: int) -> Settings:
-    """The run with `steps` rounds, as if it had been started so; nothing is written yet.
+    """The run with `steps` rounds, as if it had been started with them; nothing is written yet.
 
     Raises:
         TrainingError: it is longer already, or its schedule depends on its length, so that a
-            longer one would have begun otherwise.
+            longer one would have differed from the start.
     """
     if steps == settings.steps:
         return settings
@@ -104,9 +104,9 @@ def extended(settings: Settings, steps: int) -> Settings:
 
 
 def check_vacant(folder: Path) -> None:
-    """StoreError unless a run can begin in a folder: it is not there, or empty.
+    """StoreError unless a run can begin in a folder: it does not exist, or is empty.
 
-    What a start leaves that was killed half-way does not count.
+    Files of an interrupted start do not count.
     """
     if not folder.exists():
         return
@@ -140,7 +140,7 @@ def check_place(folder: Path) -> None:
 
 
 def check_room(folder: Path, needed: int) -> None:
-    """StoreError where the disk has not so many bytes to spare."""
+    """StoreError where the disk does not have so many bytes free."""
     with suppress(OSError):
         free = shutil.disk_usage(folder).free
         if free < needed:
@@ -151,7 +151,7 @@ def check_room(folder: Path, needed: int) -> None:
 
 
 def clear_start(folder: Path) -> None:
-    """Remove what a start writes, where it came to nothing."""
+    """Remove the files of a start that failed."""
     with suppress(OSError):
         for name in (RUN, LOG, LOCK):
             (folder / name).unlink(missing_ok=True)
@@ -186,7 +186,7 @@ def owner(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """What goes wrong with the disk inside is a StoreError that says what to do."""
+    """Turns errors of the disk inside into a StoreError that says what to do."""
     try:
         yield
     except OSError as error:
@@ -203,13 +203,13 @@ def unwritable(folder: Path, error: OSError) -> StoreError:
 
 
 def tidy(folder: Path) -> None:
-    """Sweep the folder of a run that is done, unless somebody owns it or it cannot be written."""
+    """Clean the folder of a run that is done, unless it is owned or cannot be written."""
     with suppress(TrainingError, StoreError, OSError), owner(folder):
         sweep(folder)
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed process left half written in the folder of a run; its owner may."""
+    """Remove partial files of a killed process in the folder of a run; for its owner."""
     for name in (RUN, CHECKPOINT, LOG, METRICS, LOSSES, SAMPLES, ANIMATION, MODEL, LAST):
         remove_leftovers(folder / name)
         for stale in folder.glob(f".{name}.*"):  # as earlier versions named them

@@ -1,8 +1,8 @@
-"""Pictures of the same latents as training goes on: when one is due, and how it is drawn.
+"""Pictures of the same latents during training: when one is due, and how it is drawn.
 
-They may cost 3 % of a run. When one is due follows from the Spec and the length of the run,
-and not from a clock, so that a run that was stopped has the pictures of one that was not:
-the time of a round and of a picture are estimated from floating-point operations.
+They may cost 3 % of a run. The Spec and the length of the run determine when one is due, not a
+clock, so that a resumed run has the pictures of an uninterrupted one: the time of a round and of a
+picture are estimated from floating-point operations.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ganzoo.runs.folder import PROGRESS
 from ganzoo.runs.samples import SHEET, inputs
 
 FRAMES = 40
-"""Pictures of a long run, about."""
+"""About how many pictures a long run has."""
 SHARE = 0.02
 """Of the estimated time, which may be off by half."""
 BATCHES = 2
-"""Batches from which a picture's batch statistics are estimated; the model's own come from 50."""
+"""Batches for a picture's batch statistics; the model's own come from 50."""
 RATES = {"cpu": 200e9, "cuda": 50e12}
-"""Operations a second, of a fast device: rounds are rather thought too short."""
+"""Operations a second, of a fast device: the time of rounds is rather underestimated."""
 ROUND, FRAME = 2e-3, 12e-3
 """Seconds that a round and a picture take beside their operations."""
 
@@ -41,7 +41,7 @@ class Frames:
 
     Args:
         folder: of the run.
-        training: the state that they show; its Spec has a generate task.
+        training: the state to show; its Spec has a generate task.
     """
 
     def __init__(self, folder: Path, training: Training) -> None:
@@ -53,12 +53,14 @@ class Frames:
         self.every = _every(training.spec.steps, *self._seconds())
 
     def due(self, number: int) -> bool:
-        """Whether round `number` gets a picture; the last one gets its from the finished model."""
+        """Whether round `number` gets a picture; that of the last round shows the finished
+        model."""
         total = self.training.spec.steps
         return number < total and (number == 1 or number % self.every == 0)
 
     def draw(self) -> tuple[Tensor, Image.Image]:
-        """Take the picture of this round; its samples, (n, c, h, w) in [0, 1], and itself."""
+        """Take the picture of this round; returns its samples, (n, c, h, w) in [0, 1], and the
+        sheet."""
         samples = self._samples(self.training.model(BATCHES, [self.task]))
         return samples, self.keep(samples, self.training.step)
 
@@ -66,7 +68,7 @@ class Frames:
         """Write the picture of round `number`."""
         scale = max(1, pictures.scale_of(SHEET, images.shape[-1]) // 2)
         content = io.BytesIO()
-        # the fastest of compressions: it takes a tenth of the best one's time
+        # the fastest compression: it takes a tenth of the best one's time
         sheet = pictures.sheet(images, scale=scale)
         sheet.save(content, "PNG", compress_level=1)
         write_bytes(self.folder / f"{number:07d}.png", content.getvalue(), sync=False)
@@ -86,20 +88,20 @@ class Frames:
         averaged = [net for name, net in model.networks.items() if name in training.spec.ema]
         normed = any(isinstance(module, NORMS) for net in averaged for module in net.modules())
         settled = BATCHES * batch if normed else 0
-        # the other networks are thought to be about as large as those that draw
+        # the other networks are assumed to be about as large as those that draw
         rounds = _passes(training) * one * batch / per_second
         return ROUND + rounds, FRAME + (settled + SHEET) * one / per_second
 
 
 def _every(steps: int, round_: float, frame: float) -> int:
-    """How many rounds lie between two pictures."""
-    # the first one is drawn in any case, and once more to see what it costs
+    """How many rounds there are between two pictures."""
+    # the first one is drawn in any case, and once more to measure its cost
     number = max(0, min(FRAMES, int(SHARE * steps * round_ / frame) - 2))
     return math.ceil(steps / (number + 1))
 
 
 def _passes(training: Training) -> float:
-    """Passes through a network in a round, about, with the passes back counted as forward ones."""
+    """Approximate passes through a network in a round; backward passes count as forward ones."""
     spec, plan = training.spec, training.plan
     total = 0.0
     for index, stage in enumerate(spec.stages):
@@ -113,7 +115,7 @@ def _passes(training: Training) -> float:
 
 
 def _operations(model: Model, work: Any) -> float:
-    """Floating-point operations of `work(model)`, about: two for a weight at every place."""
+    """Approximate operations of `work(model)`: two for each weight at every position."""
     total = 0.0
 
     def count(module: nn.Module, given: tuple[Any, ...], made: Any) -> None:

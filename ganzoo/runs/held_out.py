@@ -1,4 +1,4 @@
-"""What a run keeps out of training, to fit the thresholds of its scores on."""
+"""Data that a run does not train on, to fit the thresholds of its scores."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ganzoo.spec.draws import Image
 from ganzoo.spec.spec import Spec
 
 HELD_OUT, MOST_HELD_OUT = 0.05, 2000
-"""The share of the data, and its limit, that is kept for fitting thresholds."""
+"""The share of the data that is held out for fitting thresholds, and its limit."""
 
 
 def hold_out(spec: Spec, data: Source) -> tuple[Source, Source | None]:
-    """What to train on, and what is held out for fitting the thresholds of its score tasks.
+    """The data to train on, and the held-out data for fitting the thresholds of score tasks.
 
-    Which samples that are depends on nothing but how many there are. All is trained on where
-    no task of the Spec declares a quantile.
+    Which samples are held out depends only on their number. All are trained on if no task of the
+    Spec declares a quantile.
 
     Raises:
         TrainingError: there are too few samples to hold some out.
@@ -38,7 +38,7 @@ def hold_out(spec: Spec, data: Source) -> tuple[Source, Source | None]:
 
 
 def fit_thresholds(model: Model, held_out: Source) -> None:
-    """Fit the thresholds of a model's score tasks on what `hold_out` kept from its training."""
+    """Fit the thresholds of a model's score tasks on the data that `hold_out` held out."""
     field = next(f for f, draw in held_out.fields.fields.items() if isinstance(draw, Image))
     images = held_out.batch(field, torch.arange(len(held_out)))
     model.fit_thresholds(images.add(1).div(2))

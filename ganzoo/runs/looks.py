@@ -1,7 +1,7 @@
-"""What the doctor looks at beside the losses: samples, and how the discriminator ranks them.
+"""What the doctor measures beside losses: samples, and how the discriminator ranks them.
 
-Only looks: copies of networks compute, and all chance is drawn apart, so that a run ends with the
-bits that it would have without.
+Measurements use copies of networks and random numbers of their own, so that the bits of a run do
+not depend on them.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from ganzoo.spec.draws import Image
 from ganzoo.spec.losses.roles import Roles
 
 SIDE = 16
-"""Pixels a side to which pictures are averaged before they are compared."""
+"""Side in pixels to which pictures are averaged before they are compared."""
 TWIN = 0.1
-"""A sample with another one nearer than this share of the usual distance has a twin."""
+"""A sample nearer to another one than this share of the usual distance is a duplicate."""
 
 
 class Looks:
-    """Looks at a training now and then.
+    """Measures a training now and then.
 
     Args:
-        data: what it trains on. name: of the data set, for what tells its classes.
+        data: the training data. name: of the data set, to find a classifier.
     """
 
     def __init__(self, training: Training, data: Source, name: str) -> None:
@@ -58,7 +58,7 @@ class Looks:
             self.game = None
 
     def see(self, images: Tensor) -> dict[str, Any]:
-        """What a line of the log says of samples (n, c, h, w) in [0, 1], and of the verdicts."""
+        """The entries of a log line on samples (n, c, h, w) in [0, 1], and on the ranking."""
         found: dict[str, Any] = {}
         if samples := self.samples(images.detach().float().cpu()):
             found["samples"] = samples
@@ -90,7 +90,8 @@ class Looks:
         return self._real
 
     def _classes(self, real: Tensor, images: Tensor) -> float | None:
-        """The share of the classes of real images that samples show; None where nothing tells."""
+        """The share of the classes of real images found among samples; None without a
+        classifier."""
         if self._known is None:
             self._known = frozenset()
             self._extractor = _classifier(self.name)
@@ -108,13 +109,13 @@ class Looks:
     def separation(self) -> float | None:
         """How often the discriminator ranks an image above a sample; 0.5 where it guesses.
 
-        None where a Spec has no such pair of networks, or more than this is needed to ask.
+        None if a Spec has no such pair of networks, or they need other inputs.
         """
         spec, game = self.training.spec, self.game
         if game is None or spec.state or self.training.world > 1:
             return None
         device = self.training.device
-        networks = {  # in training mode, as they are while they train
+        networks = {  # in training mode, as during training
             name: copy.deepcopy(self.training.networks[name])
             for name in (game.generator, game.discriminator)
         }
@@ -140,7 +141,7 @@ class Looks:
                     values = dict(zip(names, draws(0, 0, names), strict=True))
                     made = Evaluator(spec, call, values, noise, whole=networks.__getitem__)(text)
                     verdicts.append(made.float().reshape(len(made), -1).mean(1).cpu())
-        except GanzooError:  # a word that asks for more than a look has
+        except GanzooError:  # an expression that needs more than is available here
             return None
         real, fake = verdicts
         above = (real[:, None] > fake[None]).float() + 0.5 * (real[:, None] == fake[None]).float()
@@ -155,7 +156,7 @@ def small(images: Tensor) -> Tensor:
 
 def _distances(images: Tensor) -> Tensor:
     rows = small(images)
-    # products of matrices would find equal pictures a little apart
+    # matrix products would find small distances between equal pictures
     return torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist")
 
 
@@ -174,7 +175,7 @@ def twins(images: Tensor, near: float) -> float:
 
 
 def _classifier(name: str) -> Extractor | None:
-    """What tells the classes of a data set, where it is installed; nothing is downloaded."""
+    """The classifier of a data set, if it is installed; nothing is downloaded."""
     try:
         declared = find(name, default().data).feature_extractors
         if not declared or local.find(declared[0].name) is None:

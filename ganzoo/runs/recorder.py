@@ -1,4 +1,4 @@
-"""What a run leaves: its log and pictures on the way, and all that a finished one has."""
+"""What a run writes: its log and pictures during training, and the files of a finished run."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from ganzoo.spec.json_text import pretty_json
 
 
 class Recorder:
-    """Writes the log and the pictures of a run, and says what is seen in them.
+    """Writes the log and the pictures of a run, and reports what is seen in them.
 
     Args:
-        folder: of the run. training: as it stands, at the first round or at a checkpoint.
-        data: what it trains on. read: what that is, and what was left out (`Source.report`).
-        selection: what measures its figure, where it has one.
-        note: told in a line what is seen on the way.
+        folder: of the run. training: at the first round or at a checkpoint.
+        data: the training data. read: what was read and skipped (`Source.report`).
+        selection: measures the figure of the run, if it has one.
+        note: called with a line for each finding.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Recorder:
         training.watched = self._logs
 
     def _take_up(self) -> None:
-        """Take up the log where the checkpoint stands; what came after it is done again."""
+        """Cut the log back to the checkpoint; later lines are written again."""
         done, last = self.training.step, self.training.said.get("record")
         records = [record for record in logs.log(self.folder) if record["step"] <= done]
         if (
@@ -87,22 +87,22 @@ class Recorder:
 
     @property
     def seconds(self) -> float:
-        """Of the whole run so far, its earlier sessions included."""
+        """Seconds of the whole run so far, including earlier sessions."""
         return round(time.monotonic() - self.started, 3)
 
     @property
     def exhausted(self) -> bool:
-        """Whether the run ends here, since its figure does not improve."""
+        """Whether the run ends here, because its figure does not improve."""
         return self.selection is not None and self.selection.exhausted
 
     def save(self, step: Step, path: Path) -> None:
-        """Write a checkpoint that keeps what the log cannot lose."""
+        """Write a checkpoint with what must survive damage to the log."""
         figures = {"figures": self.selection.said()} if self.selection else {}
         step.save(
             path, seconds=self.seconds, record=self.records[-1] if self.records else None, **figures
         )
         if self.selection:
-            # those before the best one are needed no more
+            # models before the best one are no longer needed
             self.selection.sweep()
 
     def _logs(self, number: int) -> bool:
@@ -145,7 +145,7 @@ class Recorder:
         return improved
 
     def _ask(self) -> None:
-        """Ask the doctor; each finding is said once."""
+        """Run the doctor; each finding is reported once."""
         for finding in diagnose(self.records, self.about):
             if finding.rule not in self._found:
                 self._found.add(finding.rule)
@@ -154,9 +154,9 @@ class Recorder:
     def finish(
         self, step: Step, data: Source, held_out: Source | None, facts: Mapping[str, Any]
     ) -> None:
-        """The figures and pictures of a run that is done, and at last its model.
+        """Write the figures and pictures of a run that is done, and finally its model.
 
-        Where a figure was measured the model is the best by it; the last one is beside it.
+        If a figure was measured, the model is the best by it, and the last one is saved beside it.
         """
         seconds = self.records[-1]["seconds"] if self.records else self.seconds
         about = training_facts(self.settings, step, seconds)
@@ -164,7 +164,7 @@ class Recorder:
         model, chosen = self._chosen(step, last)
         drawn = samples(model, SHEET) if self.frames else None
         if drawn is not None and self.records:
-            # what the sheet of samples shows, the doctor can see, too
+            # the doctor sees the sheet of samples, too
             self.records[-1] |= self.looks.see(drawn)
         logs.rewrite(self.folder, self.read, self.records)
         self._ask()
@@ -194,10 +194,10 @@ class Recorder:
             pictures.animation([f for f in frames if f is not None], self.folder / ANIMATION)
 
     def _chosen(self, step: Step, last: Model) -> tuple[Model, dict[str, Any]]:
-        """The model that is published, and what config.json says of how it was chosen.
+        """The model to publish, and the entry of config.json on how it was selected.
 
-        The last one is measured, too. That is not kept in a checkpoint, since a run that is made
-        longer goes on as if it had not ended here.
+        The last one is measured, too. No checkpoint records that, since a run that is made longer
+        continues as if it had not ended here.
         """
         selection = self.selection
         if selection is None:
@@ -235,11 +235,11 @@ def save_model(
     *,
     seconds: float,
 ) -> Model:
-    """Write what a run has learnt at a step, its thresholds fitted; the model of the folder.
+    """Write the model at a step, its thresholds fitted; returns its folder.
 
     Args:
-        folder: of the model; an older one there stays until this one is whole.
-        data, held_out: what `hold_out` made of the data. seconds: that it has learnt.
+        folder: of the model; an older one there stays until this one is complete.
+        data, held_out: as `hold_out` split them. seconds: trained so far.
     """
     model, about = step.model(), training_facts(settings, step, seconds)
     with _saved(model, folder, settings, data, held_out, about, {}):
@@ -256,10 +256,10 @@ def _saved(
     about: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> Iterator[Path]:
-    """The new folder of a model, which takes its place when the block ends.
+    """The new folder of a model, which replaces the old one when the block ends.
 
     Args:
-        about: how it was trained. facts: what else config.json says.
+        about: how it was trained. facts: other facts for config.json.
     """
     if held_out:
         fit_thresholds(model, held_out)
@@ -277,7 +277,7 @@ def _saved(
 
 
 def training_facts(settings: Settings, step: Step, seconds: float) -> dict[str, Any]:
-    """What config.json and metrics.json say of how a model was trained."""
+    """The entries of config.json and metrics.json on how a model was trained."""
     return {
         "steps": step.number,
         "batch": settings.batch,
@@ -289,7 +289,7 @@ def training_facts(settings: Settings, step: Step, seconds: float) -> dict[str, 
 
 
 def _opened(path: Path) -> Image.Image | None:
-    """A progress picture; None for one that is damaged, which the animation does without."""
+    """A progress picture; None if it is damaged, and the animation goes without it."""
     try:
         with Image.open(path, formats=["PNG"]) as file:
             file.load()

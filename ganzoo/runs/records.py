@@ -1,4 +1,4 @@
-"""The log of a run: what data it read, then a line of JSON now and then."""
+"""The log of a run: what data it read, then lines of JSON."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ganzoo.atomic import append_text, write_text
 from ganzoo.runs.settings import LOG
 
 RECORDS = 1000
-"""Lines that a whole run leaves in its log, about."""
+"""About how many lines a whole run writes to its log."""
 
 
 def log(folder: str | Path) -> list[dict[str, Any]]:
-    """The lines of a run's log: step, seconds, losses; none where it has not begun.
+    """The lines of a run's log: step, seconds, losses; none if it has not begun.
 
-    Some say more: `ganzoo.runs.doctor` reads it.
+    Some have more: `ganzoo.runs.doctor` reads it.
 
-    What is no such line, since a kill cut it short or something damaged it, is left out.
+    Damaged lines, such as those cut short by a kill, are left out.
     """
     try:
         lines = (Path(folder) / LOG).read_text("utf-8", "replace").splitlines()
@@ -30,7 +30,7 @@ def log(folder: str | Path) -> list[dict[str, Any]]:
 
 
 def rewrite(folder: Path, data: str, records: Iterable[Mapping[str, Any]]) -> None:
-    """Let the log be what was read (`Source.report`), and these lines."""
+    """Replace the log by what was read (`Source.report`), and these lines."""
     lines = [{"data": data.splitlines()}, *records]
     write_text(folder / LOG, "".join(json.dumps(line) + "\n" for line in lines))
 

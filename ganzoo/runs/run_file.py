@@ -16,13 +16,13 @@ Text = str | None
 
 
 class RunFile(Frozen):
-    """What a run file may say; each key is an option of `ganzoo train` without its dashes.
+    """The contents of a run file; each key is an option of `ganzoo train` without its dashes.
 
     Attributes:
-        variant: a variant; or `spec`, a YAML or JSON file with a Spec beside this file.
+        variant: a variant; or `spec`, a YAML or JSON file with a Spec, relative to this file.
         data: as `--data` takes it. settings: of the variant, as `--set`.
-        out: the folder of the run, beside this file. start: another model's weights (`from`).
-        track: trackers, with their options behind commas.
+        out: the folder of the run, relative to this file. start: another model's weights (`from`).
+        track: trackers, with their options after commas.
     """
 
     variant: Text = None
@@ -50,20 +50,20 @@ class RunFile(Frozen):
 
     @classmethod
     def read(cls, path: str | Path) -> RunFile:
-        """A run file; names of files in it are relative to its folder.
+        """A run file; file names in it are relative to its folder.
 
         Raises:
-            SpecError: it cannot be read, or says what no run has.
+            SpecError: it cannot be read, or has keys that no run has.
         """
         path = Path(path)
         return cls.parse(files.plain(path), path)
 
     @classmethod
     def parse(cls, data: Any, path: Path) -> RunFile:
-        """What the plain data of a run file mean; see `read`."""
+        """A run from the plain data of a run file; see `read`."""
         if not isinstance(data, dict):
             raise SpecError(f"{path}: a run file is a mapping, such as `variant: dcgan`")
-        facts = {  # a key without a value is as good as none
+        facts = {  # a key without a value counts as missing
             str(key).replace("-", "_"): value for key, value in data.items() if value is not None
         }
         for key, field in NAMES.items():
@@ -95,11 +95,11 @@ class RunFile(Frozen):
 
 
 NAMES = {"from": "start", "set": "settings"}
-"""Keys of a run file that Python has other words for."""
+"""Keys of a run file whose names differ in Python."""
 
 
 def is_run(data: object) -> bool:
-    """Whether plain data are of a run, and not a Spec."""
+    """Whether plain data are those of a run, and not of a Spec."""
     return (
         isinstance(data, dict)
         and not {"networks", "draws"} & set(data)
@@ -108,7 +108,7 @@ def is_run(data: object) -> bool:
 
 
 def template(variant: str, data: str, settings: Mapping[str, Any], steps: int, batch: int) -> str:
-    """A run file with comments, that trains as `ganzoo train VARIANT --data DATA` does."""
+    """A run file with comments, equivalent to `ganzoo train VARIANT --data DATA`."""
     own = "\n".join(f"  # {name}: {_yaml(value)}" for name, value in settings.items())
     return f"""# A run of ganzoo: ganzoo train THIS_FILE
 # Options of the command line come before what stands here. Lines that begin with # are off.

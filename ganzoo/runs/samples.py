@@ -1,4 +1,4 @@
-"""What is drawn of a model to look at."""
+"""Samples of a model to look at."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ SHEET = 64
 def samples(model: Model, n: int, seed: int = 0, *, task: str | None = None) -> Any:
     """`n` samples of a seed, (n, c, h, w) in [0, 1].
 
-    Of each class in turn where it has classes, of each example in turn where it takes sentences.
+    Of all classes in turn if it has classes, of all examples in turn if it takes sentences.
     """
     given = inputs(model.spec, model.task("generate", task), n)
     return model.generate(n, seed=seed, output="pt", task=task, **given)
 
 
 def inputs(spec: Spec, task: Task, n: int, *, embedded: bool = False) -> dict[str, Any]:
-    """What a generate task is given for `n` samples, beside noise, by kind.
+    """The inputs of a generate task for `n` samples, beside noise, by kind.
 
     Args:
-        embedded: give sentences as the numbers that their encoder makes of them, so that they
-            need not be encoded again.
+        embedded: return sentences as their embeddings, so that they need not be encoded again.
     """
     given: dict[str, Any] = {}
     for name in spec.draws_of(task):
@@ -47,7 +46,7 @@ def inputs(spec: Spec, task: Task, n: int, *, embedded: bool = False) -> dict[st
 
 
 def shown(spec: Spec) -> bool:
-    """Whether there is something to draw while it learns, and nothing is missing for it."""
+    """Whether samples can be drawn during training, with everything that they need."""
     for task in spec.tasks.values():
         if task.kind == "generate":
             draws = [spec.draws[name] for name in spec.draws_of(task)]

@@ -1,8 +1,8 @@
-"""A figure measured while a model learns, and the best model by it.
+"""A figure measured during training, and the best model by it.
 
-The figure compares samples with training images, never with a test split, so that what is chosen
-by it can still be tested. Each model that is the best so far lies in `best/0001000/`; those before
-it stay until a checkpoint knows of the new one, so that a kill at any moment loses neither.
+The figure compares samples with training images, never with a test split, so that the selected
+model can still be tested. The best model so far is in `best/0001000/`; earlier ones stay until a
+checkpoint names the new one, so that a kill at any moment loses neither.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ganzoo.spec.spec import Spec
 from ganzoo.version import install
 
 COUNT = 2500
-"""Samples that are measured each time, and as many training images."""
+"""Samples for each measurement, and as many training images."""
 UNBOUNDED = 1e6
 """How many times the usual work a model of this very run may take."""
 LOWER = {"fid", "kid"}
@@ -44,7 +44,7 @@ FIGURES: Mapping[str, str] = {
     "density": "how many training images' neighbourhoods a sample lies in",
     "coverage": "share of training images with a sample near them",
 }
-"""What `--figure` takes; distances are better when they are lower, the others when higher."""
+"""The figures for `--figure`; distances are better when lower, the others when higher."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class Measured:
 
 
 def check(spec: Spec, figure: str, every: int, patience: int) -> None:
-    """Refuse what cannot be measured of a Spec.
+    """Refuse a figure that cannot be measured for a Spec.
 
     Raises:
-        UnknownNameError: no such figure. SpecError: the Spec draws nothing, or the numbers do
+        UnknownNameError: no such figure. SpecError: the Spec cannot draw, or the numbers do
             not fit together. MetricError: a library is missing.
     """
     if not figure:
@@ -88,7 +88,7 @@ class Selection:
     """Measures a run's figure, and keeps the best model.
 
     Args:
-        folder: of the run. data: what it trains on.
+        folder: of the run. data: the training data.
 
     Raises:
         MetricError: the data have no feature extractor here.
@@ -122,7 +122,7 @@ class Selection:
 
     @property
     def about(self) -> str:
-        """What is measured, for people."""
+        """What is measured, in words."""
         n = f"{len(self.rows):,}"
         return (
             f"{self.title}: {FIGURES[self.figure]} of {self.extractor.name}, {n} samples against "
@@ -132,7 +132,7 @@ class Selection:
     # ------------------------------------------------------------------------ on the way
 
     def take_up(self, said: object) -> None:
-        """Go on from what a checkpoint says, and forget models that came after it."""
+        """Continue from the facts of a checkpoint, and forget models that came after it."""
         found = said if isinstance(said, list) else []
         self.measured = [Measured(int(step), float(value)) for step, value in found]
         self.sweep()
@@ -182,7 +182,7 @@ class Selection:
 
     @property
     def best(self) -> Measured | None:
-        """The best so far; of equal ones the first."""
+        """The best so far; the first of equal ones."""
         return self.better_of(self.measured)
 
     def better_of(self, some: list[Measured]) -> Measured | None:
@@ -192,9 +192,9 @@ class Selection:
 
     @property
     def exhausted(self) -> bool:
-        """Whether it has not improved for as many measurements as patience allows.
+        """Whether the last `patience` measurements brought no improvement.
 
-        Those before the last stage of a Spec do not count.
+        Measurements before the last stage of a Spec do not count.
         """
         if not self.settings.patience:
             return False
@@ -210,21 +210,21 @@ class Selection:
         return f"{one.value:.4g} of round {one.step:,}" if one else "none yet"
 
     def load(self, one: Measured) -> Model:
-        """The model that was kept; StoreError where somebody has removed it."""
+        """The best model; StoreError if it has been removed."""
         return store.load(self.place(one), device=self.training.device, limit=UNBOUNDED)
 
     def sweep(self) -> None:
-        """Remove the models of other rounds than the best one's."""
+        """Remove all models except the best."""
         kept = self.best
         for path in self.folder.glob("[0-9]*"):
             if kept is None or path != self.place(kept):
                 shutil.rmtree(path, ignore_errors=True)
 
     def facts(self, chosen: Measured, measured: list[Measured], rounds: int) -> dict[str, Any]:
-        """What config.json says of how the model was chosen.
+        """The entry of config.json on how the model was selected.
 
         Args:
-            rounds: that were trained in all; `of` are those of the run's settings.
+            rounds: trained in all; `of` are those of the run's settings.
         """
         return {
             "figure": self.title,

@@ -1,4 +1,4 @@
-"""What a run is, as run.json says it."""
+"""The settings of a run, as in run.json."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _TYPES: Mapping[str, type] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is: everything that `resume` needs to know.
+    """The settings of a run: everything that `resume` needs to know.
 
     `data` is the name of a data set, `made_by` the variant, its settings and the plugin;
-    `snapshots` keeps the model at some forty moments, so that figures can be followed over time.
+    `snapshots` keeps the model at about forty moments, so that figures can be followed over time.
     Every `eval_every` rounds `figure` is measured, and the best model is published; after
-    `patience` measurements without a better one the run ends (0: it does not). `trackers` show it
-    elsewhere, as `--track` names them. `start` says whose weights it begins with, `command` how it
-    was started.
+    `patience` measurements without improvement the run ends (0: it does not). `trackers` are those
+    of `--track`. `start` names the model whose weights it starts from, `command` is the command
+    that started it.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Settings:
     command: str = ""
 
     def settled(self, device: str | torch.device | None = None) -> Settings:
-        """The same with nothing left to where and on what it is read: precision, path of data."""
+        """The same, independent of the machine: precision and path of the data are resolved."""
         precision = resolved(self.precision, find(device))  # type: ignore[arg-type]
         return replace(self, precision=precision, data=absolute(self.data))
 
@@ -75,7 +75,7 @@ class Settings:
         """
         path = folder / RUN
         try:
-            path.lstat()  # a FileNotFoundError is another matter than a file that cannot be read
+            path.lstat()  # a FileNotFoundError differs from a file that cannot be read
             facts = strict_json(content(path, MAX_CONFIG, anywhere=True).decode("utf-8"))
             facts.pop("compile", None)  # runs of 0.1 said whether they used torch.compile
             facts["trackers"] = tuple(facts.get("trackers", ()))

@@ -1,4 +1,4 @@
-"""A run that is told to trackers. What goes wrong with one ends it, and not the run."""
+"""Trackers of a run. An error of a tracker ends the tracker, and not the run."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ganzoo.spec import latex
 from ganzoo.trackers import Log, Tracked, parse
 
 ID = "id"
-"""The file that keeps what trackers know a run by."""
+"""The file with the ids of this run in trackers."""
 
 
 class Tracking:
     """The trackers of a run.
 
     Args:
-        folder: of the run. step: rounds that are done. note: told what goes wrong.
+        folder: of the run. step: rounds done. note: called with errors of trackers.
 
     Raises:
         TrainingError: one cannot start.
@@ -60,7 +60,7 @@ class Tracking:
                 ) from error
 
     def record(self, record: Mapping[str, Any]) -> None:
-        """Tell a line of the log."""
+        """Pass on a line of the log."""
         values: dict[str, float] = {
             f"{part}/{name}": float(value)
             for part in ("losses", "figures", "gradients", "verdicts", "samples")
@@ -89,7 +89,7 @@ class Tracking:
 
 
 def _id(place: Path) -> str:
-    """What trackers know this run by; made once."""
+    """The id of this run in trackers; made once."""
     path = place / ID
     if not path.is_file():
         write_text(path, secrets.token_hex(4))
@@ -97,7 +97,7 @@ def _id(place: Path) -> str:
 
 
 def _config(settings: Settings) -> dict[str, str | int | float | bool]:
-    """How a run is trained, flat."""
+    """The settings of a run, flat."""
     facts: dict[str, Any] = {
         "data": settings.data, "steps": settings.steps, "batch": settings.batch,
         "seed": settings.seed, "precision": settings.precision, "title": settings.spec.title,

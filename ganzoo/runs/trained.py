@@ -1,4 +1,4 @@
-"""The model of a run: the finished one, or what its checkpoint has learnt so far."""
+"""The model of a run: the finished one, or that of its checkpoint."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ganzoo.spec.spec import Spec
 
 
 def trained(folder: str | Path, *, device: str | torch.device = "cpu") -> tuple[Model, str]:
-    """The model of the run in a folder, and a line that says which it is.
+    """The model of the run in a folder, and a line that says which one it is.
 
-    It is the finished one where there is one; else that of the checkpoint, with the same
-    weights and batch statistics that the run would have given it there.
+    The finished one if there is one; else that of the checkpoint, with the weights and batch
+    statistics that the run would have given it there.
 
     Raises:
-        TrainingError: no run, or none that has learnt anything yet.
+        TrainingError: there is no run, or it has no checkpoint yet.
         DataError: batch statistics come from its data, and these cannot be read.
     """
     folder = Path(folder)
@@ -79,7 +79,7 @@ def trained(folder: str | Path, *, device: str | torch.device = "cpu") -> tuple[
 def _looked_at(
     settings: Settings, data: Source | None, device: str | torch.device, path: Path
 ) -> Training:
-    """The training of a run as its checkpoint has it."""
+    """The training of a run in the state of its checkpoint."""
     precision = settings.precision
     training = prepare(
         settings.spec, data, steps=settings.steps, batch=settings.batch, seed=settings.seed,

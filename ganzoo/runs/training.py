@@ -1,4 +1,4 @@
-"""A run carried out: from its folder to its model, from wherever it stands."""
+"""Carrying out a run: from its folder to its model, from any state."""
 
 from __future__ import annotations
 
@@ -37,27 +37,26 @@ def carry_out(
     facts: Mapping[str, Any] | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Generator[Step]:
-    """Train the run in `folder` to its end, from its checkpoint where it has one.
+    """Train the run in `folder` to its end, from its checkpoint if it has one.
 
-    Logs, takes pictures and saves on the way; when the last step is yielded, everything is
-    written. Closing the generator saves a checkpoint first. Nothing is yielded where the run
-    is done.
+    Logs, takes pictures and saves meanwhile; when the last step is yielded, everything is written.
+    Closing the generator saves a checkpoint first. Nothing is yielded if the run is done.
 
-    Whatever can be refused is refused before anything is written: a new run leaves no folder
-    then, and one that is made longer stays as it was.
+    Whatever can be refused is refused before anything is written: a new run then leaves no folder,
+    and one that is made longer stays unchanged.
 
-    Of several processes, which torchrun starts, process 0 alone looks at the folder and writes to
-    it; all train, and read the checkpoint, which they must therefore see. Where torchrun has
-    started them anew, a run that began in the folder goes on from its checkpoint.
+    Of several processes (torchrun), only process 0 reads and writes the folder; all train, and read
+    the checkpoint, so all must see its file system. When torchrun has restarted them, a run that
+    has begun in the folder continues from its checkpoint.
 
     Args:
-        settings: of a run that is not there yet, and begins with this; or those that a run
-            goes on with, where they are not the ones of its run.json (`extended`).
-        graph: as `ganzoo.train` takes it.
-        shared_norm, accumulate: as `ganzoo.train` takes them.
+        settings: of a new run; or new settings for a run to continue with, if they differ from
+            those of its run.json (`extended`).
+        graph: as in `ganzoo.train`.
+        shared_norm, accumulate: as in `ganzoo.train`.
         checkpoint_seconds: seconds between checkpoints.
-        facts: what the model's config.json says beside what the run knows.
-        note: told in a line what is seen on the way: figures, and what the doctor finds.
+        facts: other facts for the model's config.json.
+        note: called with a line for each observation: figures, and findings of the doctor.
 
     Raises:
         TrainingError: another process trains there; the checkpoint is damaged or of another run;
@@ -114,11 +113,11 @@ def carry_out(
 def _looked(
     folder: Path, settings: Settings | None, device: str | None, held: ExitStack
 ) -> tuple[Settings | None, Settings, bool] | None:
-    """The settings in run.json, those to go on with, and whether from a checkpoint; None where the
+    """The settings in run.json, those to continue with, and whether from a checkpoint; None if the
     run is done.
 
     Args:
-        held: keeps the folder owned, where there is one.
+        held: keeps the folder owned, if there is one.
     """
     new = settings is not None and not (folder / RUN).is_file()
     check_place(folder)
@@ -175,12 +174,11 @@ def _rounds(
     selection: Selection | None,
     note: Callable[[str], None],
 ) -> Generator[Step]:
-    """The rounds that are left, with all that is written on the way and at the end.
+    """The remaining rounds, with everything that is written meanwhile and at the end.
 
     Args:
-        read: what the data are, and what of them was left out.
-        made: folders that a run which begins here has made; they go again where its first round
-            fails.
+        read: the data that were read, and those that were skipped.
+        made: folders that were created for a new run; they are removed if its first round fails.
     """
     checkpoint = folder / CHECKPOINT
     recorder: Recorder | None = None
@@ -209,14 +207,14 @@ def _rounds(
                 _save(step, recorder, checkpoint)
                 saved = time.monotonic()
             if last and recorder:
-                # after the last checkpoint, of which all of it can be made again
+                # after the last checkpoint, from which all of it can be made again
                 with writing(folder):
                     recorder.finish(step, *data, facts)
             yield step
             if last:
                 return
     except (KeyboardInterrupt, GeneratorExit):
-        # a second Ctrl-C can break off a round, and half a round is not a state to resume
+        # a second Ctrl-C can interrupt a round, and half a round is not a state to resume
         if main and step and step.number < step.total and not step.training.within_round:
             _save(step, recorder, checkpoint)
         raise
@@ -246,7 +244,7 @@ def _save(step: Step, recorder: Recorder | None, checkpoint: Path) -> None:
 
 
 def _bytes(training: Training) -> int:
-    """About what a run writes: two checkpoints, two models, pictures."""
+    """About how many bytes a run writes: two checkpoints, two models, pictures."""
     weights = sum(
         parameter.numel() * parameter.element_size()
         for net in training.networks.values()
@@ -256,7 +254,7 @@ def _bytes(training: Training) -> int:
 
 
 def _undo(folder: Path, made: list[Path]) -> None:
-    """Remove what a start that failed has written, and the folders that it made."""
+    """Remove the files of a start that failed, and the folders that it created."""
     folders.clear_start(folder)
     for place in made:
         try:

@@ -1,8 +1,8 @@
-"""A run that begins with another model's weights: `ganzoo train ... --from NAME`.
+"""A run that starts from another model's weights: `ganzoo train ... --from NAME`.
 
-A network takes the tensors of the network of its name that have the same name and shape; all
-others begin anew. A published model has the networks that its tasks need, with their averages; a
-run's folder has all networks as they last learnt, the discriminator too.
+A network takes tensors of the same name and shape from the network of its name; all others are
+initialized. A published model has the networks that its tasks need, averaged; a run's folder has
+all networks as last trained, including the discriminator.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ Weights = Mapping[str, Mapping[str, Tensor]]
 
 
 def planned(name: str, spec: Spec) -> dict[str, Any]:
-    """What a run says of the model that it begins from: its name, hash, and what fits.
+    """The facts of the model that a run starts from: its name, hash, and what fits.
 
     Args:
         name: of a model, its folder, or the folder of a run.
 
     Raises:
-        TrainingError: nothing of it fits. As `from_pretrained`, where there is no such model.
+        TrainingError: nothing of it fits. Others as `from_pretrained`, if there is no such model.
     """
     place = Path(name).expanduser()
     said = str(place.resolve()) if place.is_dir() else name
@@ -52,7 +52,7 @@ def planned(name: str, spec: Spec) -> dict[str, Any]:
 
 
 def matched(weights: Weights, spec: Spec, fitting: Mapping[str, list[str]]) -> dict[str, str]:
-    """For each network of a Spec, what of it came from elsewhere, in words."""
+    """For each network of a Spec, how much of it was taken over, in words."""
     said: dict[str, str] = {}
     for name, own in _shapes(spec).items():
         if not own:
@@ -72,10 +72,10 @@ def matched(weights: Weights, spec: Spec, fitting: Mapping[str, list[str]]) -> d
 
 
 def begin(training: Training, start: Mapping[str, Any]) -> None:
-    """Give a training that has not begun the weights that `planned` described.
+    """Give a new training the weights that `planned` described.
 
     Raises:
-        TrainingError: the model there is another one now.
+        TrainingError: the model there is now another one.
     """
     name, wanted = str(start.get("model")), start.get("sha256")
     weights, sha256 = _read(name)
@@ -96,7 +96,7 @@ def _shapes(spec: Spec) -> Weights:
 
 
 def _fitting(weights: Weights, own: Weights) -> dict[str, list[str]]:
-    """The names of tensors that are there on both sides, in one shape."""
+    """The names of tensors that both have in the same shape."""
     return {
         name: [
             word

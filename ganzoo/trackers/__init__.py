@@ -1,4 +1,4 @@
-"""Trackers: where else a run can be watched. Each imports its library when it is asked for."""
+"""Trackers: other places to watch a run. Each imports its library only when it is used."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from ganzoo.trackers.tracker import Log, Tracked, Tracker, check, parse
 TRACKERS: dict[str, Tracker] = {
     tracker.name: tracker for tracker in (tensorboard.TRACKER, wandb.TRACKER, trackio.TRACKER)
 }
-"""Those that come with ganzoo, by name."""
+"""The trackers that come with ganzoo, by name."""
 
 __all__ = ["Log", "TRACKERS", "Tracked", "Tracker", "check", "parse"]

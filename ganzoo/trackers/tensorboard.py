@@ -34,7 +34,7 @@ class TensorBoard:
 def _open(run: Tracked, options: Mapping[str, str]) -> Log:
     from torch.utils.tensorboard import SummaryWriter
 
-    # what it was told of rounds that are done again is not shown
+    # entries of rounds that are done again are not shown
     again = run.step + 1 if run.step else None
     writer = SummaryWriter(options.get("dir") or str(run.folder), purge_step=again)
     log = TensorBoard(writer)

@@ -1,4 +1,4 @@
-"""What a tracker is: somewhere that a run is shown while it trains.
+"""What a tracker is: a place where a run is shown while it trains.
 
 Declared without any tracker's library, so that naming one costs nothing.
 """
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Log(Protocol):
-    """What a tracker is told. Whatever it raises ends the tracking, and never the training."""
+    """What a tracker receives. Any exception ends the tracking, and never the training."""
 
     def numbers(self, step: int, values: Mapping[str, float]) -> None:
         """Numbers of a round, such as `{"losses/D.real": 0.6, "figures/fid": 23.1}`."""
         ...
 
     def picture(self, step: int, name: str, image: Image) -> None:
-        """A sheet of samples as it was at a round."""
+        """A sheet of samples at a round."""
         ...
 
     def close(self) -> None:
@@ -34,10 +34,10 @@ class Log(Protocol):
 
 
 class RunLog:
-    """A `Log` into the run of a library that has `log(values, step=)` and `finish()`.
+    """A `Log` for a library whose run has `log(values, step=)` and `finish()`.
 
     Args:
-        run: of the library. image: what it takes pictures as.
+        run: of the library. image: converts pictures for it.
     """
 
     def __init__(self, run: Any, image: Callable[[Image], Any]) -> None:
@@ -58,9 +58,9 @@ class Tracked:
     """The run that is tracked.
 
     Args:
-        name: of the run. id: another for each run, and the same when it is resumed.
-        folder: where a tracker may keep files; it is made when something is written.
-        step: rounds that are done; what was told of later ones is done again.
+        name: of the run. id: unique for each run, and unchanged when it is resumed.
+        folder: for files of the tracker; it is created when something is written.
+        step: rounds that are done; entries of later ones are sent again.
         config: how it is trained: data, steps, batch, seed, the variant's settings.
         spec: as mathematics, for people. spec_json: as data. command: that started it.
     """
@@ -76,19 +76,19 @@ class Tracked:
 
     @property
     def facts(self) -> dict[str, str | int | float | bool]:
-        """All that makes the run again: `config`, the command, the Spec as data."""
+        """Everything needed to repeat the run: `config`, the command, the Spec as data."""
         return {**self.config, "command": self.command, "spec": self.spec_json}
 
 
 @dataclass(frozen=True)
 class Tracker:
-    """Somewhere that a run is shown while it trains: `ganzoo train ... --track NAME`.
+    """A place where a run is shown while it trains: `ganzoo train ... --track NAME`.
 
     Args:
-        name: the word, of its own. summary: for people.
+        name: must be unique. summary: for people.
         open: starts to track a run, with the options of `--track NAME,option=value`.
-        options: what each option is.
-        needs: modules without which it does not work; install: what brings them.
+        options: what each option means.
+        needs: modules that it requires; install: the command that installs them.
     """
 
     name: str
@@ -123,10 +123,10 @@ def parse(text: str, known: Mapping[str, Tracker]) -> tuple[Tracker, dict[str, s
 
 
 def check(texts: Iterable[str], known: Mapping[str, Tracker]) -> None:
-    """Refuse what cannot be tracked with, without importing it.
+    """Refuse a tracker whose library is not installed, without importing it.
 
     Raises:
-        UnknownNameError: as `parse`. TrainingError: what it needs is not installed.
+        UnknownNameError: as `parse`. TrainingError: a required module is not installed.
     """
     for text in texts:
         tracker, _ = parse(text, known)
