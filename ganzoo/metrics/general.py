@@ -36,14 +36,14 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
         net.features(images[:SAMPLES])
         for images in (evaluation.real, evaluation.generated, evaluation.known)
     )
-    count = {"real": len(real), "generated": len(fake)}
     found = {
         f"fd_{net.short}": evaluation.figure(
             frechet_distance(real, fake),
             "lower",
             f"Fréchet distance of {net.name}'s features",
             {"training images": frechet_distance(real, known)},
-            **count,
+            real=len(real),
+            generated=len(fake),
         )
     }
     ours, floor = precision_recall(real, fake), precision_recall(real, known)
@@ -56,7 +56,8 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
             "higher",
             f"{about}, by {net.name}'s features",
             {"training images": floor[name]},
-            **count,
+            real=len(real),
+            generated=len(fake),
         )
     return found
 
