@@ -104,7 +104,7 @@ __all__ = [
 
 
 def _words() -> Any:
-    """What the installed plugins add to the language; they are looked for when it is asked."""
+    """The words that the installed plugins add to the language; plugins are loaded at first use."""
     from ganzoo.plugins.host import vocabulary
 
     return vocabulary()

@@ -1,7 +1,7 @@
-"""Files and folders that are whole or not there: made beside their place, then moved into it.
+"""Atomic writes: files and folders are written beside their destination, then moved into place.
 
-What a killed process left half made lies hidden beside the place, as `.NAME.saving-XXXX`, and
-the next one to write there removes it.
+A killed process leaves hidden partial files beside the destination, named `.NAME.saving-XXXX`; the
+next process that writes there removes them.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _HALF = ".saving-"
 
 
 def write_bytes(path: Path, content: bytes, *, sync: bool = True) -> None:
-    """Replace `path` by `content` at once; a crash at any moment leaves the old file.
+    """Replace `path` by `content` atomically; a crash at any moment leaves the old file.
 
     Args:
-        sync: wait until the disk has it, so that it outlasts a loss of power, too.
+        sync: wait until it is on the disk, so that it survives a power failure, too.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
@@ -50,12 +50,12 @@ def write_bytes(path: Path, content: bytes, *, sync: bool = True) -> None:
 
 
 def write_text(path: Path, text: str, *, sync: bool = True) -> None:
-    """Replace `path` by `text` at once; `sync` as for `write_bytes`."""
+    """Replace `path` by `text` atomically; `sync` as for `write_bytes`."""
     write_bytes(path, text.encode(), sync=sync)
 
 
 def append_text(path: Path, text: str) -> None:
-    """Add to a file; a crash can leave a part of `text`."""
+    """Append to a file; a crash can leave a part of `text`."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     try:
         _write(handle, text.encode())
@@ -65,14 +65,14 @@ def append_text(path: Path, text: str) -> None:
 
 @contextmanager
 def replaced(folder: Path, *, last: str) -> Iterator[Path]:
-    """A new folder to fill, which takes the place of `folder` at once when the block ends.
+    """A new folder to fill, which replaces `folder` atomically when the block ends.
 
-    What `folder` held is gone then; until then it stays as it is. An exception inside the block
-    leaves the old folder.
+    Until then the old folder stays unchanged; then its contents are gone. An exception inside the
+    block keeps the old folder.
 
     Args:
-        last: the file that proves the folder whole. Where folders cannot change places (a mount
-            point, a file system without the call), files move one by one and this one last.
+        last: the file that proves the folder complete. If folders cannot be exchanged (a mount
+            point, a file system without the call), files are moved one by one, and this one last.
     """
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -94,14 +94,14 @@ def replaced(folder: Path, *, last: str) -> Iterator[Path]:
             _moved_one_by_one(half, folder, last)
         _sync(folder.parent)
     finally:
-        # what lies there now is the old folder, or the half of a new one
+        # this is now the old folder, or a partial new one
         shutil.rmtree(half, ignore_errors=True)
         if handle is not None:
             os.close(handle)
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what killed processes left half made of `path`; not what a live one is making."""
+    """Remove partial files of `path` that killed processes left, but not those of a live one."""
     pattern = f".{escape(path.name)}{_HALF}*"
     for half in (*path.parent.glob(pattern), *path.glob(pattern)):
         handle = _opened(half)
@@ -119,7 +119,7 @@ def remove_leftovers(path: Path) -> None:
 
 
 def is_leftover(path: Path) -> bool:
-    """Whether a file or folder has the name of what was left half made."""
+    """Whether a file or folder has the name of a partial one."""
     return path.name.startswith(".") and _HALF in path.name
 
 
@@ -128,7 +128,7 @@ def _half_of(name: str) -> str:
 
 
 def _ours(handle: int) -> bool:
-    """Lock what has just been made; False where somebody took it for a leftover before that."""
+    """Lock what has just been made; False if it was taken for a leftover before that."""
     return acquired(handle) and os.fstat(handle).st_nlink > 0
 
 
@@ -146,7 +146,7 @@ def _opened(path: Path) -> int | None:
 
 
 def _sync(folder: Path) -> None:
-    """Let the disk have names that have changed; not every file system can."""
+    """Flush changed names to the disk; not every file system can."""
     handle = _opened(folder)
     if handle is not None:
         with suppress(OSError):
@@ -155,7 +155,7 @@ def _sync(folder: Path) -> None:
 
 
 def _exchanged(new: Path, old: Path) -> bool:
-    """Let two folders change places in one step, or `new` take a place that is free."""
+    """Exchange two folders in one step, or move `new` to a free place."""
     sys.audit("os.rename", str(new), str(old), -1, -1)
     libc = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
     one, other = os.fsencode(new), os.fsencode(old)

@@ -29,7 +29,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 MANY, LONG = 20, 2000
-"""Problems of a Spec that are shown, and characters of each: one made by hand has fewer."""
+"""How many problems of a Spec are shown, and how many characters of each."""
 
 
 class GanzooError(Exception):
@@ -39,8 +39,8 @@ class GanzooError(Exception):
 class SpecError(GanzooError, ValueError):
     """A Spec, or a part of one, breaks the language.
 
-    `problems` holds one `(path, message)` a mistake; the path is the one of the
-    JSON form, such as `networks.D.layers.0.kernel`, or empty for the whole.
+    `problems` has one `(path, message)` for each mistake; the path is the one of the JSON form,
+    such as `networks.D.layers.0.kernel`, or empty for the whole.
     """
 
     def __init__(self, problems: str | Iterable[tuple[str, str]]) -> None:
@@ -59,7 +59,7 @@ class ShapeError(SpecError):
 
 
 class UnknownNameError(GanzooError):
-    """A name that nothing answers to."""
+    """A name that nothing has."""
 
 
 class PluginError(GanzooError):
@@ -67,7 +67,7 @@ class PluginError(GanzooError):
 
 
 class DataError(GanzooError):
-    """A data set cannot be read, or lacks what is asked of it."""
+    """A data set cannot be read, or lacks what is needed."""
 
 
 class PictureError(DataError):
@@ -91,9 +91,9 @@ class ElsewhereError(TrainingError):
 class NonFiniteError(TrainingError):
     """A loss term became NaN or infinite.
 
-    `term` is its path (`stage.update.term`), `step` the first step at which it
-    happened, `checkpoint` the last good checkpoint (None: none was written), `advice` what to do
-    about its expression, where that has no value for some numbers.
+    `term` is its path (`stage.update.term`), `step` the first step at which it happened,
+    `checkpoint` the last good checkpoint (None: none was written), `advice` how to change its
+    expression, if it is undefined for some numbers.
     """
 
     def __init__(self, term: str, step: int, checkpoint: str | None, advice: str = "") -> None:
@@ -138,7 +138,7 @@ class MovedError(HubError):
 
 
 class TaskError(GanzooError):
-    """A trained model is asked for something it cannot do."""
+    """A trained model is asked for something that it cannot do."""
 
 
 class MetricError(GanzooError):
@@ -146,9 +146,9 @@ class MetricError(GanzooError):
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """`; did you mean 'x'?` where something close to `name` is allowed, else `;`.
+    """`; did you mean 'x'?` if something close to `name` is allowed, else `;`.
 
-    More follows in every message: what is allowed, or what to do next.
+    Every message continues after it: with what is allowed, or what to do next.
     """
     close = get_close_matches(str(name)[:100], list(allowed), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ";"
@@ -162,7 +162,7 @@ def choices(allowed: Iterable[str], limit: int = 30) -> str:
 
 
 def plain(text: object, limit: int = 200) -> str:
-    """A stranger's text on one line of a message: no control characters, not without end."""
+    """Untrusted text on one line of a message: no control characters, of limited length."""
     line = "".join(letter if letter.isprintable() else " " for letter in str(text)[: 4 * limit])
     line = " ".join(line.split())
     return line if len(line) <= limit else line[: limit - 3] + "..."

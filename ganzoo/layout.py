@@ -1,11 +1,11 @@
-"""What a model folder is made of: the names of its files, and how large one may be."""
+"""The files of a model folder: their names, and size limits."""
 
 from __future__ import annotations
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 RUN = "run.json"
-"""Of the folder of a run, which has its model in a folder below, or none yet."""
+"""In the folder of a run, whose model is in a folder below, if there is one yet."""
 LIMIT = "GANZOO_LIMIT"
-"""The environment variable that says how many times the usual work a loaded model may take."""
+"""The environment variable for how many times the usual work a loaded model may take."""
 MAX_CONFIG = 1_000_000
-"""Bytes of config.json that are read at most."""
+"""The most bytes of config.json that are read."""

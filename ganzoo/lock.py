@@ -1,4 +1,4 @@
-"""Who owns a folder: a lock that one process holds, and that a dead process does not keep."""
+"""Ownership of a folder: a lock that one process holds, and that ends with the process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows has none; there a folder is not locked
+except ImportError:  # Windows has none; there folders are not locked
     fcntl = None
 
 LOCK = ".lock"
-"""The file in a folder that is locked; it stays, since deleting it would let two owners in."""
+"""The lock file in a folder; it stays, since deleting it would allow two owners."""
 
 _UNSUPPORTED = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}
 _held: set[int] = set()
@@ -24,12 +24,12 @@ _held: set[int] = set()
 def owned(folder: Path) -> Iterator[None]:
     """Own `folder`, which must exist, until the block ends.
 
-    The system gives the lock back when the process ends, however it ends. On a file system
-    that knows no locks the folder is not locked.
+    The system releases the lock when the process ends, however it ends. On a file system without
+    locks the folder is not locked.
 
     Raises:
         BlockingIOError: another process owns it, or another caller in this one; `strerror` says
-            which process, where it is known.
+            which process, if that is known.
         OSError: the lock file cannot be written.
     """
     handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
@@ -38,7 +38,7 @@ def owned(folder: Path) -> Iterator[None]:
         if not acquired(handle):
             owner = os.read(handle, 100).decode("ascii", "replace").strip()
             raise BlockingIOError(errno.EWOULDBLOCK, f"process {owner or '(unknown)'}")
-        with suppress(OSError):  # on a full disk the owner has no name, and the lock holds
+        with suppress(OSError):  # on a full disk the owner is not named, but the lock holds
             os.ftruncate(handle, 0)
             os.write(handle, f"{os.getpid()} on {os.uname().nodename}\n".encode())
         yield
@@ -49,10 +49,10 @@ def owned(folder: Path) -> Iterator[None]:
 
 
 def acquired(handle: int, *, unsupported: bool = True) -> bool:
-    """Whether the open file is locked now, by this call; False where somebody else has it.
+    """Whether this call has locked the open file; False if someone else holds the lock.
 
     Args:
-        unsupported: the answer on a file system that knows no locks.
+        unsupported: the answer on a file system without locks.
     """
     if fcntl is None:
         return unsupported

@@ -1,8 +1,8 @@
-"""Files from strangers: regular ones, inside their folder, of bounded size.
+"""Untrusted files: only regular ones, inside their folder, of bounded size.
 
-A folder that somebody else made may hold a FIFO, which blocks its reader for ever, a device
-without end, or a link to a file that is none of its business. All of these are refused before
-a byte is read, and no more is read than was asked for, however the file grows meanwhile.
+A folder from someone else may have a FIFO, which blocks its reader for ever, an endless device, or
+a link to an unrelated file. All of these are refused before a byte is read, and no more is read
+than requested, even if the file grows meanwhile.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ _REPOSITORY = re.compile(r"models--[A-Za-z0-9._-]+", re.ASCII)
 def opened(path: Path, most: int, *, anywhere: bool = False) -> Iterator[tuple[BinaryIO, int]]:
     """A regular file for reading, and its size, which is at most `most`.
 
-    A link is followed where it ends inside the folder that holds it; in the cache of the hub,
-    whose snapshots are links, inside that cache; `anywhere` where a person named the file.
+    A link is followed if it ends inside the folder that contains it, or, in the cache of the hub,
+    whose snapshots are links, inside that cache; with `anywhere`, for files named by the user,
+    always.
 
     Raises:
-        StoreError: it is missing, special, too large, or a link that leads out.
+        StoreError: it is missing, special, too large, or a link to a place outside.
     """
     flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     # the first opens a FIFO without waiting for a writer, the second follows no link
@@ -40,7 +41,7 @@ def opened(path: Path, most: int, *, anywhere: bool = False) -> Iterator[tuple[B
     try:
         target = path.resolve(strict=True) if anywhere else _inside(path)
         found = target.lstat()
-        _check(path, found, most)  # opening alone does harm to some devices
+        _check(path, found, most)  # just opening some devices does harm
         handle = os.open(target, flags)
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a null byte
         raise StoreError(f"{plain(path)} cannot be read ({_reason(error)})") from None
@@ -67,7 +68,7 @@ def content(path: Path, most: int, *, anywhere: bool = False) -> bytes:
 
 
 def _inside(path: Path) -> Path:
-    """The file that a path means, without a link at its end; StoreError where a link leads out."""
+    """The file of a path, without a link at its end; StoreError if a link leads outside."""
     if not path.is_symlink():
         return path
     target, folder = path.resolve(strict=True), path.parent.resolve(strict=True)

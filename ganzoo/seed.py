@@ -1,4 +1,4 @@
-"""Chance as a function of (seed, step, name), and not of what ran before."""
+"""Random seeds as a function of (seed, step, name), and not of what ran before."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 
 
 def key(seed: int, *parts: object) -> int:
-    """A number in [0, 2^63) that depends on everything given, and looks random.
+    """A pseudorandom number in [0, 2^63) that depends on all arguments.
 
     `key(0, 17, "z")` seeds the noise `z` of step 17 of a run with seed 0.
     """

@@ -1,7 +1,7 @@
-"""The distribution that this package comes in, and its version.
+"""The distribution of this package, and its version.
 
-The name `ganzoo` on the Python package index is somebody else's; what `pip install` brings is
-`ganzoo-core`. The import name and the command are `ganzoo`.
+The name `ganzoo` on the Python package index belongs to someone else; `pip install ganzoo-core` is
+this one. The import name and the command are `ganzoo`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from importlib import metadata
 
 DISTRIBUTION = "ganzoo-core"
 MODELS = "ganzoo-models"
-"""The distribution that carries the published models."""
+"""The distribution with the published models."""
 
 
 def version() -> str:

@@ -1,4 +1,4 @@
-"""The doors for plugins. A plugin implements any of these with `@ganzoo.hookimpl`."""
+"""The hooks for plugins. A plugin implements any of them with `@ganzoo.hookimpl`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ hookimpl = pluggy.HookimplMarker("ganzoo")
 
 @hookspec
 def ganzoo_variants() -> Iterable[type[Variant]]:  # type: ignore[empty-body]
-    """Variants: subclasses of `ganzoo.Variant`, each with a `name` of its own."""
+    """Variants: subclasses of `ganzoo.Variant`, each with its own `name`."""
 
 
 @hookspec
@@ -41,7 +41,7 @@ def ganzoo_losses() -> Iterable[Loss]:  # type: ignore[empty-body]
 
 @hookspec
 def ganzoo_layers() -> Iterable[type[Layer]]:  # type: ignore[empty-body]
-    """Layers: subclasses of `ganzoo.Layer` with a `kind` of their own and a `module(shape)`."""
+    """Layers: subclasses of `ganzoo.Layer` with their own `kind` and a `module(shape)`."""
 
 
 @hookspec
@@ -51,12 +51,12 @@ def ganzoo_optimizers() -> Iterable[type[Optimizer]]:  # type: ignore[empty-body
 
 @hookspec
 def ganzoo_states() -> Iterable[type[State]]:  # type: ignore[empty-body]
-    """Kinds of state: subclasses of `ganzoo.spec.State` with a `kind` of their own."""
+    """Kinds of state: subclasses of `ganzoo.spec.State` with their own `kind`."""
 
 
 @hookspec
 def ganzoo_models() -> Iterable[Path]:  # type: ignore[empty-body]
-    """Packs of models: folders that hold model folders, each found by its own name."""
+    """Packs of models: folders of model folders, each found by its own name."""
 
 
 @hookspec

@@ -1,15 +1,15 @@
-"""The host: finds plugins, isolates broken ones, and lists what each brings.
+"""The host: finds plugins, isolates broken ones, and lists what each provides.
 
-A plugin is a module behind an entry point of the group `ganzoo`. One that raises at
-import, misspells a hook, or wants another version of ganzoo is kept out whole, listed with the
-reason, and disturbs nothing else.
+A plugin is a module behind an entry point of the group `ganzoo`. If it raises at import, misspells
+a hook or requires another version of ganzoo, it is left out as a whole and listed with the reason,
+and nothing else is affected.
 
-No name is won by coming first. ganzoo's own names stay ganzoo's. Of the plugins that bring
-one name, or have one entry point, the one of `FIRST_PARTY` is loaded and the others are kept
-out; where none is, all of them are, until GANZOO_PLUGINS says which one to load.
+The order of installation decides nothing. ganzoo's own names stay ganzoo's. Of several plugins that
+provide one name, or have one entry point, the one of `FIRST_PARTY` is loaded and the others are
+left out; if there is none, all of them are, until GANZOO_PLUGINS says which one to load.
 
 The environment variable GANZOO_PLUGINS names the plugins to load, by entry point or by
-distribution, separated by commas; empty, it means none. `ganzoo --no-plugins` sets it so.
+distribution, separated by commas; if empty, none. `ganzoo --no-plugins` sets it to empty.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ FIRST_PARTY = {
     "ganzoo-solar", "ganzoo-stackgan", "ganzoo-stylegan", "ganzoo-translation", "ganzoo-vaegan",
     "ganzoo-wgan",
 }  # fmt: skip
-"""The distributions that come from this repository: what they bring is theirs."""
+"""The distributions of this repository: the names that they provide are theirs."""
 CHOICE = "GANZOO_PLUGINS"
 SLOW = 1.0
-"""Seconds that a plugin may take to import before `ganzoo plugins` says so."""
+"""Seconds of import time above which `ganzoo plugins` shows them."""
 WAY_OUT = f"`ganzoo --no-plugins ...` does without all, {CHOICE}=NAME,NAME loads these alone"
 _SINGULAR = {
     "variants": "variant",
@@ -74,7 +74,7 @@ _SINGULAR = {
     "trackers": "tracker",
 }
 _BY_KIND = {"layers", "optimizers", "states"}
-"""What is brought as a class with a `kind`."""
+"""The words that are classes with a `kind`."""
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Plugin:
     """A plugin as `ganzoo plugins` lists it.
 
     `name` is that of its entry point, `problem` why it is not loaded (empty for one that works),
-    `seconds` what its import took, `printed` what it wrote to standard output meanwhile. One
+    `seconds` the time of its import, `printed` what it wrote to standard output meanwhile. A plugin
     that GANZOO_PLUGINS does not name is `left_out`.
     """
 
@@ -105,7 +105,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class _Item:
-    """One thing that a plugin brings, and the room of the host that it belongs in."""
+    """One thing that a plugin provides, and the table of the host that it belongs in."""
 
     word: str
     room: dict[str, Any]
@@ -114,11 +114,11 @@ class _Item:
 
 
 class Host:
-    """All plugins and what they bring by name: variants, losses, data, metrics, words.
+    """All plugins and what they provide by name: variants, losses, data, metrics, words.
 
     Args:
-        entry_points: those that were found, or each with the distribution that it is of, in the
-            order of loading.
+        entry_points: those that were found, or each with its distribution, in the order of
+            loading.
         chosen: names of the plugins to load, of their entry points or distributions; None: all.
     """
 
@@ -189,7 +189,7 @@ class Host:
                 yield Found(name, number, point, distribution)
 
     def _brought(self, plugin: Plugin, found: Found) -> list[_Item]:
-        """What a plugin brings; nothing, and why, where it is broken."""
+        """What a plugin provides; if it is broken, nothing and the reason."""
         assert found.entry_point is not None
         items: list[_Item] = []
         with captured() as printed:
@@ -210,7 +210,7 @@ class Host:
         return items
 
     def register(self, module: object, name: str = "") -> Plugin:
-        """Add a plugin by hand, for tests and notebooks; PluginError where it is broken."""
+        """Add a plugin by hand, for tests and notebooks; PluginError if it is broken."""
         name = name or getattr(module, "__name__", type(module).__name__)
         plugin = Plugin(name, name, "")
         self._take(plugin, self._items(plugin, module))
@@ -218,8 +218,8 @@ class Host:
         return plugin
 
     def _items(self, plugin: Plugin, module: object) -> list[_Item]:
-        """All that a plugin brings; PluginError where some of it cannot be taken in."""
-        # a manager of its own, so that one plugin's mistake is not seen by the others
+        """Everything that a plugin provides; PluginError if some of it cannot be accepted."""
+        # a manager of its own, so that one plugin's mistake does not affect the others
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(hookspecs)
         try:
@@ -268,7 +268,7 @@ class Host:
         return found + self._models(doors.ganzoo_models())
 
     def _take(self, plugin: Plugin, items: list[_Item]) -> None:
-        """Put what a plugin brings where it belongs."""
+        """Add what a plugin provides to the tables."""
         for item in items:
             item.room[item.name] = item.value
             self.providers[item.word, item.name] = plugin.distribution
@@ -347,7 +347,7 @@ def _kind(layer: Any) -> Any:
 
 
 def _unknown_hook(module: object, hooks: list[str]) -> str:
-    """The first function marked as a hook that is none."""
+    """The first function marked as a hook that does not exist."""
     for name in dir(module):
         if (
             name.startswith("ganzoo_")
@@ -359,7 +359,7 @@ def _unknown_hook(module: object, hooks: list[str]) -> str:
 
 
 def _by(pairs: Iterable[tuple[Any, Plugin]]) -> dict[Any, list[Plugin]]:
-    """Plugins by what they claim."""
+    """Plugins by the names that they provide."""
     found: dict[Any, list[Plugin]] = {}
     for key, plugin in pairs:
         found.setdefault(key, []).append(plugin)
@@ -367,7 +367,7 @@ def _by(pairs: Iterable[tuple[Any, Plugin]]) -> dict[Any, list[Plugin]]:
 
 
 def _settle(plugins: list[Plugin], what: str) -> None:
-    """Keep out those of several plugins that may not have what all of them bring."""
+    """Leave out plugins that provide the same name and have no precedence."""
     if len(plugins) < 2:
         return
     owners = [plugin for plugin in plugins if _plain(plugin.distribution) in FIRST_PARTY]
@@ -383,16 +383,16 @@ def _settle(plugins: list[Plugin], what: str) -> None:
 
 
 def _plain(name: str) -> str:
-    """A name as it is compared: distributions may be written with -, _ or capitals."""
+    """A normalized name: distributions may be written with -, _ or capitals."""
     return name.strip().replace("_", "-").replace(".", "-").lower()
 
 
 def _check_version(distribution: Distribution) -> None:
-    """PluginError where what a plugin says of the ganzoo that it needs is not what is here."""
+    """PluginError if the plugin requires another ganzoo version."""
     requires = distribution.requires or []
     if not any(_plain(text).startswith("ganzoo") for text in requires):
         return
-    from packaging.requirements import Requirement  # hundredths of a second, so not for everybody
+    from packaging.requirements import Requirement  # slow to import, and rarely needed
 
     here = version()
     if here == "0":  # run from a folder, without having been installed
@@ -413,7 +413,7 @@ def _check_version(distribution: Distribution) -> None:
 def discover() -> Host:
     """The host with every installed plugin, in the order of distribution and entry name.
 
-    Of the plugins alone that GANZOO_PLUGINS names, where it is set.
+    Only the plugins that GANZOO_PLUGINS names, if it is set.
     """
     choice = os.environ.get(CHOICE)
     chosen = None if choice is None else [name for name in choice.split(",") if name.strip()]
@@ -427,9 +427,9 @@ _loading: int | None = None
 
 
 def default() -> Host:
-    """The host of this process; plugins are looked for once, at first use.
+    """The host of this process; plugins are loaded once, at first use.
 
-    Threads that ask meanwhile wait for the one that looks.
+    Other threads that need it meanwhile wait.
     """
     global _host, _loading
     if _host is None:
@@ -446,12 +446,12 @@ def default() -> Host:
 
 
 def forget() -> None:
-    """Look for plugins anew at the next use."""
+    """Load plugins again at the next use."""
     global _host
     with _lock:
         _host = None
 
 
 def vocabulary() -> Vocabulary:
-    """The words of the core and of all plugins; to plugins while they load, the core's alone."""
+    """The words of the core and of all plugins; while plugins load, only the core's."""
     return words.core() if _loading == threading.get_ident() else default().vocabulary

@@ -1,7 +1,7 @@
-"""What keeps a plugin, or any other package that is installed, from harming more than itself.
+"""Isolation: a plugin, or any other installed package, can harm only itself.
 
-Packages are strangers' code and strangers' metadata. Whatever they raise becomes the reason why
-they are not loaded, and whatever they print at import is kept apart from ganzoo's own output.
+Packages are other people's code and metadata. Whatever they raise becomes the reason why they are
+not loaded, and whatever they print at import is kept apart from ganzoo's own output.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from typing import Any, BinaryIO, TextIO
 from ganzoo.errors import PluginError, plain
 
 KEPT = 2000
-"""Characters that are kept of what a plugin prints."""
+"""The most characters that are kept of a plugin's output."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """An entry point and the distribution that it is of, or why there is none.
+    """An entry point and its distribution, or why it cannot be read.
 
     Args:
-        entry_point: None where the metadata cannot be read, for the reason in `problem`.
+        entry_point: None if the metadata cannot be read, with the reason in `problem`.
         distribution: None for one that was named by hand.
     """
 
@@ -43,8 +43,8 @@ class Found:
 def installed(group: str) -> list[Found]:
     """All entry points of a group, in the order of distribution and name.
 
-    A distribution whose metadata cannot be read is listed where they mention the group, and
-    passed over where they do not.
+    A distribution whose metadata cannot be read is listed if they mention the group, and skipped if
+    they do not.
     """
     found: dict[tuple[str, str, str], Found] = {}
     for distribution in _distributions():
@@ -68,13 +68,13 @@ def installed(group: str) -> list[Found]:
 
 
 def _distributions() -> Iterator[Distribution]:
-    """All that there are, until one of the finders of packages breaks down."""
+    """All distributions, until one of the package finders fails."""
     with suppress(Exception):
         yield from distributions()
 
 
 def _named(distribution: Distribution) -> tuple[str, str]:
-    """Name and version; the place where it lies for one without a name."""
+    """Name and version; the path for one without a name."""
     facts: Any = distribution.metadata
     name, version = facts["Name"], facts["Version"]
     return str(name) if name else _place(distribution), str(version or "")
@@ -99,7 +99,7 @@ def _mentions(distribution: Distribution, group: str) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, on one line; it may refuse to."""
+    """The message of an error, on one line; its own `__str__` may fail."""
     try:
         text = plain("".join(str(error)), 500)
     except BaseException:
@@ -113,13 +113,13 @@ _interrupted = threading.local()
 
 
 def raised_by_stranger(error: BaseException) -> bool:
-    """Whether an error is the matter of the code that raised it: all but a real Ctrl-C."""
+    """Whether an error is caused by the code that raised it: all but a real Ctrl-C."""
     return not (isinstance(error, KeyboardInterrupt) and getattr(_interrupted, "yes", True))
 
 
 @contextmanager
 def telling_interrupts() -> Iterator[None]:
-    """Tell Ctrl-C from a KeyboardInterrupt that somebody's code raises.
+    """Distinguish Ctrl-C from a KeyboardInterrupt that code raises.
 
     Outside the main thread there is no Ctrl-C.
     """
@@ -162,9 +162,9 @@ class Printed:
 
 @contextmanager
 def captured() -> Iterator[Printed]:
-    """Keep standard output apart: Python's, and what programs and C code write to it.
+    """Capture standard output: Python's, and what programs and C code write to it.
 
-    The folder that the process is in is put back, too.
+    The working directory of the process is restored, too.
     """
     printed = Printed()
     file = _kept()
@@ -177,7 +177,7 @@ def captured() -> Iterator[Printed]:
             with redirect_stdout(text):
                 yield printed
         finally:
-            with suppress(OSError, ValueError):  # it may have been closed by its borrower
+            with suppress(OSError, ValueError):  # the plugin may have closed it
                 text.flush()
             if saved is not None:
                 os.dup2(saved, 1)
@@ -198,7 +198,7 @@ def _kept() -> BinaryIO | None:
 
 
 def _redirected(file: BinaryIO) -> int | None:
-    """Let the system's standard output go to a file; where it went before."""
+    """Redirect the system's standard output to a file; returns the old one."""
     with suppress(OSError, ValueError):
         stream: TextIO | None = sys.__stdout__
         if stream is not None:

@@ -1,4 +1,4 @@
-"""Named things: variants, losses, and a Spec with another loss or with augmentations."""
+"""Look-ups by name: variants, losses, and a Spec with another loss or with augmentations."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def variant(name: str, **settings: Any) -> Variant:
     """The variant of that name with these hyper-parameters: `variant("dcgan", width=32)`.
 
     Raises:
-        UnknownNameError: no installed plugin brings it; the nearest match is named.
+        UnknownNameError: no installed plugin provides it; names the nearest match.
         SpecError: a setting is unknown or out of range.
     """
     return default().variant(name).parse(settings)
 
 
 def list_variants() -> list[str]:
-    """The names of all variants that the installed plugins bring, sorted."""
+    """The names of all variants of the installed plugins, sorted."""
     return sorted(default().variants)
 
 
@@ -39,13 +39,13 @@ def load_spec(path: str | Path) -> Spec:
 
 
 def spec_of(what: Spec | Variant | str | Path, fields: Fields) -> Spec:
-    """The Spec that is meant for data with these fields.
+    """The Spec of something that is given, for data with these fields.
 
     Args:
         what: a Spec; a variant; the name of a variant; or a YAML or JSON file with a Spec.
 
     Raises:
-        UnknownNameError: no variant of that name. SpecError, DataError: as the variant says.
+        UnknownNameError: no variant of that name. SpecError, DataError: raised by the variant.
     """
     if isinstance(what, Spec):
         return what
@@ -57,7 +57,7 @@ def spec_of(what: Spec | Variant | str | Path, fields: Fields) -> Spec:
 
 
 def named(text: str) -> Loss:
-    """The loss that `--loss` means: a name, with settings behind commas, or a file.
+    """The loss that `--loss` means: a name, with settings after commas, or a file.
 
     `hinge`, `rpgan,gamma=2`, `wgan,repeat=3,clip_weights=0.02`, `my-loss.yaml`.
 
@@ -78,11 +78,11 @@ def named(text: str) -> Loss:
 def with_loss(spec: Spec, loss: str | Loss) -> Spec:
     """`spec` with another loss: `with_loss(spec, "hinge")`, `with_loss(spec, "rpgan,gamma=2")`.
 
-    An ordinary Spec comes out. `Loss.applied` says in words what became different.
+    The result is an ordinary Spec. `Loss.applied` says in words what it changed.
 
     Raises:
         UnknownNameError: there is no loss of that name.
-        SpecError: the Spec has not one generator and one discriminator; the message says why.
+        SpecError: the Spec does not have one generator and one discriminator; says why.
     """
     return (named(loss) if isinstance(loss, str) else loss).apply(spec)
 
@@ -91,8 +91,8 @@ def with_augment(spec: Spec, augment: str) -> Spec:
     """`spec` whose discriminators see augmented images: `with_augment(spec, "diffaugment")`.
 
     `"ada"` augments with a probability that follows the discriminator (for few images), and
-    `"ada,p=0.2"` with a fixed one. An ordinary Spec comes out; `Augmentation.applied` says what
-    became different.
+    `"ada,p=0.2"` with a fixed one. The result is an ordinary Spec; `Augmentation.applied` says
+    what it changed.
 
     Raises:
         UnknownNameError: there is no augmentation of that name.
@@ -102,7 +102,7 @@ def with_augment(spec: Spec, augment: str) -> Spec:
 
 
 def composed(spec: Spec, text: str) -> tuple[Spec, dict[str, Any]]:
-    """`spec` with the loss that `--loss` means, and what config.json says of it."""
+    """`spec` with the loss that `--loss` means, and the entry of config.json on it."""
     loss, host = named(text), default()
     made, changes = loss.applied(spec)
     settings: dict[str, Any] = {**loss.numbers, "repeat": loss.repeat}

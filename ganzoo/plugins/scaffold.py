@@ -1,4 +1,4 @@
-"""What `ganzoo new` writes: a plugin that installs, conforms and trains as it stands."""
+"""The plugin that `ganzoo new` writes: it installs, conforms and trains without changes."""
 
 from __future__ import annotations
 
@@ -114,10 +114,10 @@ def create(name: str, folder: Path | None = None) -> Path:
 
     Args:
         name: of the variant and of the distribution, such as "my-gan".
-        folder: where to; by default one of that name, here.
+        folder: its path; by default one of that name in the current directory.
 
     Raises:
-        PluginError: the name will not do, something has it already, or the folder is there.
+        PluginError: the name is not allowed or already taken, or the folder exists.
     """
     check_name(name)
     folder = Path(name) if folder is None else folder
@@ -165,7 +165,7 @@ def check_name(name: str) -> None:
 
 
 def title(name: str) -> str:
-    """A name for people, and for the class: my-gan is MyGAN, lsgan LSGAN, cyclegan CycleGAN."""
+    """A display name, and the class: my-gan is MyGAN, lsgan LSGAN, cyclegan CycleGAN."""
     words: list[str] = []
     for word in name.split("-"):
         stem = word.removesuffix("gan")
@@ -175,7 +175,7 @@ def title(name: str) -> str:
 
 
 def _version() -> str:
-    """The ganzoo that is needed: this one, but for its last number."""
+    """The required ganzoo version: the current one without its last number."""
     try:
         return ".".join(metadata.version("ganzoo").split(".")[:2])
     except metadata.PackageNotFoundError:  # run from a folder, without having been installed

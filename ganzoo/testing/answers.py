@@ -1,4 +1,4 @@
-"""What a task answers, and whether it is what its kind promises."""
+"""Outputs of tasks, and whether they are what the kind of the task promises."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ganzoo.spec.tasks import Task
 from ganzoo.testing.subject import ROWS, NotConforming
 
 ASKED = 3
-"""Samples that a task is asked for."""
+"""The number of samples."""
 
 
 def check_answer(place: str, task: Task, value: Tensor, spec: Spec) -> None:
-    """NotConforming unless an answer is what its kind promises."""
+    """NotConforming unless an output is what its kind promises."""
     shape = tuple(value.shape)
     if shape[:1] != (ASKED,):
         raise NotConforming(f"{place} gives {shape} for {ASKED} samples; the first is their number")
@@ -39,7 +39,7 @@ def check_answer(place: str, task: Task, value: Tensor, spec: Spec) -> None:
 
 
 def ask(model: Model, name: str, task: Task, n: int = ASKED) -> dict[str, Tensor]:
-    """What a task answers for `n` samples, by what is asked for."""
+    """The outputs of a task for `n` samples, by output."""
     given = given_for(model.spec, task, n)
     if task.kind in ("reconstruct", "translate", "score", "classify") and "image" not in given:
         raise NotConforming(
@@ -70,7 +70,7 @@ def ask(model: Model, name: str, task: Task, n: int = ASKED) -> dict[str, Tensor
 
 
 def given_for(spec: Spec, task: Task, n: int) -> dict[str, Any]:
-    """Values for the inputs of a task, by the words that callers use."""
+    """Values for the inputs of a task, by the keywords that callers use."""
     generator = torch.Generator().manual_seed(1)
     found: dict[str, Any] = {}
     for name in spec.draws_of(task):

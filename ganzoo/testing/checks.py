@@ -23,7 +23,7 @@ from ganzoo.testing.answers import ASKED, ask, check_answer, given_for
 from ganzoo.testing.subject import BATCH, CPU, ROWS, NotConforming, Subject
 
 ROUNDING = 1e-4
-"""How far the answers of a model may be from those of its copy, as a share of the largest."""
+"""How far the outputs of a model and its copy may differ, as a share of the largest."""
 
 
 def conforms(
@@ -38,13 +38,13 @@ def conforms(
 
     Args:
         variant: its name, once its plugin is installed, or its class.
-        check: one of `CHECKS`; by default all, and what fails is told together.
+        check: one of `CHECKS`; by default all, and all failures are reported together.
         data: what to train on, of which the first samples are used; by default `noise()`.
         settings: hyper-parameters of the variant, which make it small and the checks quick.
 
     Raises:
-        NotConforming: with what is wrong. Mistakes that ganzoo finds without these checks are
-            raised as they are: SpecError, ShapeError, NonFiniteError, ...
+        NotConforming: says what is wrong. Errors that ganzoo finds without these checks are raised
+            unchanged: SpecError, ShapeError, NonFiniteError, ...
     """
     if check is not None and check not in _CHECKS:
         raise UnknownNameError(
@@ -61,11 +61,11 @@ def conforms(
 
 
 def results(subject: Subject, checks: Iterable[str] | None = None) -> Iterator[tuple[str, str]]:
-    """Each check, by default all of them, with what is wrong, or nothing."""
+    """Each check, by default all of them, with what is wrong, if anything."""
     for name in CHECKS if checks is None else checks:
         try:
             _CHECKS[name](subject)
-        # a plugin may raise anything, and the checks after it are to be seen, too
+        # a plugin may raise anything, and the remaining checks must run, too
         except Exception as error:
             yield name, text_of(error)
         else:
@@ -73,14 +73,14 @@ def results(subject: Subject, checks: Iterable[str] | None = None) -> Iterator[t
 
 
 def text_of(error: Exception) -> str:
-    """An error in one piece; what ganzoo did not raise on purpose with its type."""
+    """An error as text; with its type, unless ganzoo raised it on purpose."""
     text = str(error) or "no message"
     ours = isinstance(error, NotConforming) or type(error).__module__ == "ganzoo.errors"
     return text if ours else f"{type(error).__name__}: {text}"
 
 
 def meaning(check: str) -> str:
-    """What a check of that name holds a variant to, in a sentence."""
+    """What a check of that name requires of a variant, in a sentence."""
     return (inspect.getdoc(_CHECKS[check]) or "").split("\n")[0]
 
 
@@ -156,7 +156,7 @@ def _gradients(subject: Subject) -> None:
     apply = run._apply
     reached: set[tuple[str, str]] = set()
     moved: set[tuple[str, str]] = set()
-    # as the step before left them: what a forward pass does to weights is to be seen, too
+    # as the step before left them, so that changes by a forward pass are seen, too
     before = {net: _copies(module.parameters()) for net, module in run.networks.items()}
 
     def watched(name: str) -> None:
@@ -292,7 +292,7 @@ def _saved(subject: Subject) -> None:
     for name, task in model.spec.tasks.items():
         ours, others = (ask(one, name, task) for one in (model, loaded))
         for part, value in ours.items():
-            # the memory layout of weights is not saved, and sums are rounded in another order
+            # memory formats of weights are not saved, and sums are then rounded in another order
             scale = max(1.0, value.abs().max().item())
             if (value - others[part]).abs().max().item() > ROUNDING * scale:
                 raise NotConforming(
@@ -315,4 +315,4 @@ _CHECKS: dict[str, Callable[[Subject], None]] = {
 CHECKS: tuple[str, ...] = tuple(_CHECKS)
 """The names of the checks, in their order."""
 UNTRAINED = ("spec", "json", "dry_run")
-"""Those that train nothing."""
+"""The checks that train nothing."""

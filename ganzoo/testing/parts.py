@@ -1,4 +1,4 @@
-"""All that a plugin brings: its variants by the checks, the rest for what readers would miss."""
+"""Everything that a plugin provides: variants run the checks, the rest is checked for readers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from ganzoo.testing.subject import Subject, noise
 
 @dataclass(frozen=True)
 class Finding:
-    """A line of `ganzoo check-plugin`: of what, which check, what it means, what is wrong."""
+    """A line of `ganzoo check-plugin`: the subject, the check, what it requires, what is wrong."""
 
     of: str
     check: str
@@ -50,10 +50,10 @@ class Finding:
 def check_plugin(
     plugin: Plugin, host: Host, data: Source | None = None, settings: dict[str, Any] | None = None
 ) -> Iterator[Finding]:
-    """Check each variant by `CHECKS`, and all else for what readers would miss.
+    """Run `CHECKS` on each variant, and check everything else for what readers need.
 
-    A variant that is another one of the plugin with other defaults is not trained: its sizes may
-    be those of a paper, and what training shows, the other one shows.
+    A variant that only changes defaults of another one of the plugin is not trained: its sizes may
+    be those of a paper, and training the other one is enough.
     """
     variants = [host.variants[name] for name in plugin.brings.get("variants", [])]
     for name in plugin.brings.get("variants", []):
@@ -87,7 +87,7 @@ def check_plugin(
 
 
 def is_preset(variant: type[Variant], others: Iterable[type[Variant]]) -> bool:
-    """Whether a variant is one of the others with other values of its settings, and no more."""
+    """Whether a variant only changes defaults of one of the others."""
     own = [name for name, value in vars(variant).items() if inspect.isfunction(value)]
     inherited = variant.__mro__[1]
     return (
@@ -98,7 +98,7 @@ def is_preset(variant: type[Variant], others: Iterable[type[Variant]]) -> bool:
 
 
 def _unmeasurable(metric: Metric) -> str:
-    """Why a metric cannot be asked anything."""
+    """Why a metric cannot be run."""
     for word in ("applies", "find"):
         try:
             inspect.signature(getattr(metric, word)).bind(None)
@@ -130,7 +130,7 @@ def _misleading(function: Function) -> str:
 
 
 def _unlearnable(loss: Loss) -> str:
-    """What is wrong with a loss, or goes wrong with a small GAN that has it."""
+    """What is wrong with a loss, alone or in a small GAN."""
     if not loss.summary:
         return "it has no summary"
 
@@ -164,7 +164,7 @@ def _unlearnable(loss: Loss) -> str:
 
 
 def _misshapen(kind: type[Layer], host: Host) -> str:
-    """What is wrong with the example of a layer, which says what arrives and what leaves."""
+    """What is wrong with the example of a layer, which shows input and output shapes."""
     code, _, comment = kind.example.partition("#")
     classes = {layer.__name__: layer for layer in host.layers.values()}
     try:
@@ -186,7 +186,7 @@ def _misshapen(kind: type[Layer], host: Host) -> str:
 
 
 def shape_after(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of what leaves a layer when `shape` arrives, both of one sample; () is a label.
+    """The output shape of a layer for an input `shape`, both of one sample; () is a label.
 
     Inputs that it reads are ten classes, and noise (a field `noise`) a map of the same shape.
     """

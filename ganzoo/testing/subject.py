@@ -1,4 +1,4 @@
-"""What is checked: a variant with small settings, on a little random data."""
+"""The subject of the checks: a variant with small settings, on a little random data."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ CPU = torch.device("cpu")
 
 
 class NotConforming(AssertionError):
-    """A variant, or something else of a plugin, is not what it should be."""
+    """A variant, or another part of a plugin, is not what it should be."""
 
 
 def noise(size: int = 16, channels: int = 1, *, classes: int = 3, samples: int = ROWS) -> Source:
     """Random data with a field of each kind: image, label, text, and the unpaired a and b.
 
-    The sentences are random vectors in place of embedded ones.
+    The sentences are random vectors instead of embedded ones.
     """
     generator = torch.Generator().manual_seed(0)
     shape = (channels, size, size)
@@ -72,7 +72,7 @@ class Subject:
 
     @cached_property
     def spec(self) -> Spec:
-        """The whole Spec; NotConforming where it cannot be made of these data."""
+        """The whole Spec; NotConforming if it cannot be made for these data."""
         try:
             spec = self.variant.spec(self.data.fields)
         except DataError as error:
@@ -86,7 +86,7 @@ class Subject:
 
     @cached_property
     def short(self) -> Spec:
-        """The Spec with as few rounds in each stage as show everything, two at the least."""
+        """The Spec with the fewest rounds in each stage that show everything, at least two."""
         plan = Plan(self.spec)
         stages = [
             stage.replace(steps=2 + max(first for first, _ in plan.patterns(index)))
@@ -100,7 +100,7 @@ class Subject:
 
     @cached_property
     def model(self) -> Model:
-        """What a short run leaves."""
+        """The outcome of a short run."""
         run = self.training()
         while run.step < self.short.steps:
             run.round()
