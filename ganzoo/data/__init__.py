@@ -1,6 +1,6 @@
 """Data sets: named ones, folders of pictures, and tensors of your own.
 
-Declarations come without torch; `load` and `Source` bring it in when they are first used.
+Declarations do not import torch; `load` and `Source` import it at first use.
 """
 
 from __future__ import annotations

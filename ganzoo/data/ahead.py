@@ -1,4 +1,4 @@
-"""Rows of data that are mapped from a file, read ahead of need by a thread."""
+"""A thread that reads rows of memory-mapped data before they are needed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ Wanted = tuple[int, int, str]
 """A round, a version, the name of a draw."""
 
 DEPTH = 3
-"""Rounds that are read ahead."""
+"""How many rounds are read ahead."""
 
 
 class Ahead:
-    """Reads what later rounds draw while this one is computed.
+    """Reads the data of later rounds while the current one is computed.
 
-    What is read is a function of what is asked for alone, so that a run with and one without are
-    the same.
+    What is read depends only on what is asked for, so that runs with and without it are the same.
 
     Args:
-        read: gives the rows of (round, version, name); called in the thread alone.
+        read: returns the rows of (round, version, name); called only in the thread.
 
     Attributes:
         waited: seconds that `take` has waited for rows.
@@ -35,13 +34,13 @@ class Ahead:
         self._asked: dict[Wanted, Future[Rows]] = {}
 
     def ask(self, step: int, wanted: Callable[[int], Iterable[tuple[int, str]]], last: int) -> None:
-        """Begin to read for rounds `step` to `step + depth`, as far as that has not begun.
+        """Start to read for rounds `step` to `step + depth`, unless that has been started.
 
         Args:
-            wanted: gives (version, name) of what a round draws. last: the end of the run.
+            wanted: returns (version, name) of the draws of a round. last: the end of the run.
         """
         for asked in [*self._asked]:
-            if not step <= asked[0] <= step + self.depth:  # the run stands elsewhere now
+            if not step <= asked[0] <= step + self.depth:  # the run has moved elsewhere
                 self._asked.pop(asked).cancel()
         for round in range(step, min(step + self.depth + 1, last)):
             for version, name in wanted(round):
@@ -50,7 +49,7 @@ class Ahead:
                     self._asked[asked] = self._threads.submit(self.read, *asked)
 
     def take(self, step: int, version: int, name: str) -> Rows:
-        """The rows, read by now or waited for."""
+        """The rows, already read or waited for."""
         asked = self._asked.pop((step, version, name), None)
         begun = time.perf_counter()
         asked = asked or self._threads.submit(self.read, step, version, name)

@@ -1,4 +1,4 @@
-"""Arrays and tensors of people as plain NumPy arrays, or an error that says what to do."""
+"""User arrays and tensors as plain NumPy arrays, or an error that says what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TAKEN = "paths, PIL images, NumPy arrays or tensors"
 
 
 def is_array(given: Any) -> bool:
-    """Whether it is an array or tensor, or gives itself out as one (`__array__`, a buffer)."""
+    """Whether it is an array or tensor, or can be read as one (`__array__`, a buffer)."""
     return isinstance(given, Tensor | np.ndarray | memoryview) or hasattr(given, "__array__")
 
 
@@ -22,7 +22,7 @@ def plain_array(given: Any) -> np.ndarray:
     """The values of an array or tensor, or of nested lists of numbers, in native byte order.
 
     Raises:
-        DataError: it has none in memory (sparse, meta), some are masked, or they are no numbers.
+        DataError: it has no values in memory (sparse, meta), some are masked, or not numbers.
     """
     if isinstance(given, Tensor):
         return _of_tensor(given)

@@ -17,12 +17,12 @@ from typing import Any
 from ganzoo.errors import DataError, choices, plain
 
 NAMES = ("captions.jsonl", "captions.csv", "metadata.jsonl", "metadata.csv")
-"""In the order of looking; the first that is there is read."""
+"""In the order in which they are looked for; the first that exists is read."""
 FILE_KEYS = ("file", "file_name", "filename", "image", "path")
 TEXT_KEYS = ("text", "caption", "captions", "texts", "description", "sentence")
 MOST_BYTES = 2**28
 EXAMPLES, LONGEST = 8, 500
-"""Captions that sample sheets use, and characters of each."""
+"""The most captions that sample sheets use, and the most characters of each."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Captions:
     """The first caption of each picture that has one.
 
     Args:
-        file: where they stand. texts: by the picture's path below the folder.
+        file: the file of captions. texts: by the picture's path below the folder.
         several: pictures with more than one.
     """
 
@@ -39,20 +39,20 @@ class Captions:
     several: int = 0
 
     def examples(self) -> tuple[str, ...]:
-        """Some of them, evenly spaced in the order of the alphabet."""
+        """Some of them, evenly spaced in alphabetical order."""
         short = sorted({text for text in self.texts.values() if len(text) <= LONGEST})
         step = max(1, len(short) // EXAMPLES)
         return tuple(short[::step][:EXAMPLES])
 
 
 def search(folder: Path, inside: Sequence[str] = ("",)) -> Captions | None:
-    """The captions of a folder; None where it has no file of them.
+    """The captions of a folder; None if it has no such file.
 
     Args:
         inside: subfolders that may have files of their own, as splits do.
 
     Raises:
-        DataError: a file cannot be read, or is not what it should be.
+        DataError: a file cannot be read, or is malformed.
     """
     texts: dict[str, str] = {}
     found: list[Path] = []

@@ -1,4 +1,4 @@
-"""The data sets that have a name: declarations, without torch and without pixels."""
+"""The named data sets: declarations, without torch and without pixels."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """A net that looks at the images of a data set for the metrics.
+    """A net that computes features of a data set's images for metrics.
 
     Args:
-        name: the model, as `ganzoo.from_pretrained` takes it: a classifier, or a matcher of
-            images and sentences. sha256: of its weights; figures of others would not compare.
+        name: the model, as `ganzoo.from_pretrained` takes it: a classifier, or a matcher of images
+            and sentences. sha256: of its weights; figures of other weights are not comparable.
         fields: its names of fields of labels, by those of the data, where these differ:
             `{"label": "hair_colour"}`.
-        apart: it looks at each channel by itself, at the centre where the images are larger than
-            its own. The class of an image then has its channels' classes as digits.
+        apart: it is applied to each channel separately, to the centre of images that are larger
+            than its own. The class of an image then has its channels' classes as digits.
     """
 
     name: str
@@ -38,19 +38,19 @@ class FeatureExtractor:
 
 @dataclass(frozen=True)
 class Domains:
-    """Which classes the images of two unpaired fields are of.
+    """The classes of the images of two unpaired fields.
 
     Args:
-        label: the field of labels that tells the domains apart.
-        classes: the classes of each field of images; those at the same place of two domains
-            are the same thing in another domain.
+        label: the label field that tells the domains apart.
+        classes: the classes of each image field; those at the same position of two domains are the
+            same thing in another domain.
     """
 
     label: str
     classes: Mapping[str, Sequence[int]]
 
     def belong(self, seen: Any, domain: str) -> Any:
-        """Which of the class numbers, int (n,), are of a domain: bool (n,)."""
+        """Which of the class numbers, int (n,), belong to a domain: bool (n,)."""
         import numpy as np
 
         return np.isin(seen, list(self.classes[domain]))
@@ -69,11 +69,11 @@ class Domains:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence outside of the captions, with what it says: `{"label": 3, "colour": 0}`.
+    """A sentence that is not a caption, with what it says: `{"label": 3, "colour": 0}`.
 
     Args:
-        text: the sentence. says: the class of each field of labels that it names; what it leaves
-            open is not there.
+        text: the sentence. says: the class of each label field that it names; fields that it leaves
+            open are missing.
     """
 
     text: str
@@ -82,10 +82,10 @@ class Sentence:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set that `ganzoo train --data NAME` can name.
+    """A data set for `ganzoo train --data NAME`.
 
     Args:
-        name: the word. fields: what it holds. summary: one sentence.
+        name: unique. fields: its contents. summary: one sentence.
         size: the number of training images.
         licence: its licence, and whom to credit. source: where it comes from.
         load: `load(declared, split, roots) -> Source`, or `"module:attribute"`, imported at
@@ -93,14 +93,13 @@ class DataSet:
             in order, of which only the last may be written to.
         splits: what `split` may be. flips: training may mirror the images.
         hub: the name of the same data on the Hugging Face Hub, if they are there.
-        feature_extractors: the nets that look at its images for the metrics; distances are of
-            the features of the first.
+        feature_extractors: the nets that compute features for metrics; distances use the first.
         domains: where it has unpaired fields of images, which classes they are of.
         partners: whether row i of unpaired fields is the same thing in the test split, where they
             have one length.
         unsaid: the name of the class by which a label says that a caption leaves it open.
-        sentences: where it has captions, gives sentences of other kinds, paraphrases and ones
-            that leave something out, by which metrics ask whether a model obeys.
+        sentences: if it has captions, returns other sentences, paraphrases and ones that leave
+            something out, with which metrics test whether a model obeys.
     """
 
     name: str
@@ -241,16 +240,16 @@ DATASETS: dict[str, DataSet] = {
 
 
 def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
-    """The declaration behind a name: one of `DATASETS`, of `extra` (the plugins'), or a folder.
+    """The declaration of a name: one of `DATASETS`, of `extra` (the plugins'), or a folder.
 
     A folder is named `folder:PATH`, with options as `ganzoo.data.folder` lists them, a data set
-    of the Hugging Face Hub `hf:org/name` (`ganzoo.data.hugging_face`). Size and
-    channels are guessed from some of its pictures where they are left out.
-    `mnist,without=2` (or `without=2+7`; by number or name) leaves classes out of the training
-    split, so that they are strange to what learns from it; the test split keeps them.
+    of the Hugging Face Hub `hf:org/name` (`ganzoo.data.hugging_face`). Size and channels are
+    guessed from some of its pictures if they are not given. `mnist,without=2` (or `without=2+7`;
+    by number or name) leaves classes out of the training split, so that a model trained on it has
+    not seen them; the test split keeps them.
 
     Raises:
-        UnknownNameError: nothing has that name.
+        UnknownNameError: there is no such name.
         DataError: the folder is missing, has no pictures, or an option is not allowed.
     """
     if name.startswith("folder:"):
@@ -274,7 +273,7 @@ def find(name: str, extra: Mapping[str, DataSet] | None = None) -> DataSet:
 
 
 def fields_of(name: str, extra: Mapping[str, DataSet] | None = None) -> Fields:
-    """What the data set of that name holds, without loading it; raises as `find` does."""
+    """The fields of the data set of that name, without loading it; raises as `find` does."""
     return find(name, extra).fields
 
 
@@ -314,7 +313,7 @@ def _without(base: DataSet, name: str, option: str) -> DataSet:
 
 
 def _class(base: DataSet, label: Label, word: str) -> int:
-    """The number of a class that is named, or numbered where none is called so."""
+    """The number of a class by name, or by number if no class has that name."""
     try:
         return label.number(word)
     except TaskError:

@@ -1,4 +1,4 @@
-"""Subfolders as classes: which class each picture is of, and what is trained on. No torch.
+"""Subfolders as classes: the class of each picture, and which are trained on. No torch.
 
 Every subfolder at the top of a folder (or of its `train` and `test`) is a class, by its own name,
 if there are several and all pictures lie in them; what lies deeper belongs to the class above it.
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST = 10_000
-"""Classes of a folder; where there are more subfolders, they are something else."""
+"""The most classes of a folder; more subfolders are not taken for classes."""
 NAMED = 12
-"""Classes whose numbers of pictures are said."""
+"""The most classes whose numbers of pictures are reported."""
 USUALLY_NORMAL = ("normal", "good", "ok", "healthy")
-"""What folders of pictures without defects are called, in data sets such as MVTec AD."""
+"""Names for folders of pictures without defects, in data sets such as MVTec AD."""
 
 
 class ClassFolders:
     """The classes of a folder.
 
     Args:
-        parts: of each picture, the names that lead to it from the folder, or from its split:
+        parts: for each picture, the names of the path from the folder, or from its split:
             `("cat", "3.png")`.
-        only: the classes that there are, by name or number; by default all.
+        only: the classes to use, by name or number; by default all.
         without: those that are not trained on. normal: the only ones that are.
     """
 
@@ -46,20 +46,20 @@ class ClassFolders:
 
     @cached_property
     def found(self) -> tuple[str, ...]:
-        """The names of all subfolders, sorted; none where these are no classes."""
+        """The names of all subfolders, sorted; none if they are not classes."""
         tops = {parts[0] for parts in self._parts if len(parts) > 1}
         alone = any(len(parts) == 1 for parts in self._parts)
         return () if alone or not 2 <= len(tops) <= MOST else tuple(sorted(tops))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The names of the classes that there are, in the order of their numbers."""
+        """The names of the classes, in the order of their numbers."""
         only = {self._named(word) for word in self._only}
         return tuple(name for name in self.found if not only or name in only)
 
     @cached_property
     def kept(self) -> list[bool]:
-        """Which of the pictures are of these classes: all of them, where there are no classes."""
+        """Which of the pictures are of these classes: all of them, if there are no classes."""
         names = {*self.names}
         return [not names or parts[0] in names for parts in self._parts]
 
@@ -73,10 +73,10 @@ class ClassFolders:
         )
 
     def check(self, name: str) -> None:
-        """Raise where the options of a data set of that name do not fit its subfolders.
+        """Raise if the options of a data set of that name do not fit its subfolders.
 
         Raises:
-            DataError: they name no class of it, none stays, or it has none.
+            DataError: they name a class that it does not have, or exclude all classes.
         """
         given = {"only": self._only, "without": self._without, "normal": self._normal}
         words = [word for word, classes in given.items() if classes]
@@ -97,7 +97,7 @@ class ClassFolders:
             raise DataError(f"{name!r}: of {choices(self.names)}, one has to be trained on")
 
     def report(self, numbers: np.ndarray, labelled: bool) -> list[str]:
-        """What the classes are, in words; why there are none, where that may surprise.
+        """The classes, in words; or why there are none, if that may be unexpected.
 
         Args:
             numbers: the class of each picture, int (n,).
@@ -120,7 +120,7 @@ class ClassFolders:
         return lines
 
     def _named(self, word: str) -> str | None:
-        """The class of that name or, where none is called so, of that number."""
+        """The class of that name or, if there is none, of that number."""
         if word in self.found:
             return word
         folded = [name for name in self.found if name.casefold() == word.casefold()]
@@ -130,7 +130,7 @@ class ClassFolders:
         return self.found[number] if 0 <= number < len(self.found) else None
 
     def _why(self) -> str:
-        """Why the subfolders are no classes."""
+        """Why the subfolders are not classes."""
         tops = {parts[0] for parts in self._parts if len(parts) > 1}
         alone = sum(len(parts) == 1 for parts in self._parts)
         if not tops:

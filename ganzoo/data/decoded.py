@@ -1,10 +1,10 @@
-"""The pictures of a folder, decoded once and kept in a file that is mapped into memory. No torch.
+"""The pictures of a folder, decoded once into a memory-mapped file. No torch.
 
-The file is a `.npy` of the pixels, which NumPy reads by itself, followed by what else is known of
-the pictures and by the SHA-256 of the pixels, as JSON. One file, so that it is whole or not there.
-Its name says the folder, what is made of the pictures, and which files there were (names, sizes,
-times), so that another folder, another size and another picture have files of their own. What does
-not agree with its SHA-256 is decoded anew.
+The file is a `.npy` of the pixels, which NumPy can read, followed by other facts about the pictures
+and by the SHA-256 of the pixels, as JSON. It is a single file, so that it is complete or not there.
+Its name depends on the folder, on the conversion, and on the files (names, sizes, times), so that
+another folder, another size and other pictures have other files. A file that does not match its
+SHA-256 is decoded again.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ DECODER = 3
 PIECE = 1024
 """Pictures that are hashed together."""
 CHUNK = 256
-"""Pictures that are queued for decoding at once."""
+"""The most pictures that are queued for decoding at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """The pictures of files that can be read, in their order.
+    """The readable pictures of files, in their order.
 
     Args:
         pixels: uint8 (pictures, channels, height, width), mapped from a file.
-        skipped: the places among the files of those that cannot be read, with the reason.
+        skipped: the indices of unreadable files, with the reason.
         sizes: how many files had which size, as (width, height, number), the most common first.
     """
 
@@ -60,14 +60,14 @@ def decoded(
 ) -> Decoded:
     """All pictures of `files`, which lie below `folder`, as `shape`.
 
-    The first call decodes; the file appears whole or not at all, so that several processes may
-    call this at the same time.
+    The first call decodes; the file is written atomically, so that several processes may call this
+    at the same time.
 
     Args:
         shape: (channels, height, width).
         strict: a picture that cannot be read is an error.
-        part: which of the folder's pictures these are, where they are not all: what was decoded
-            of other parts stays.
+        part: the name of a subset of the folder's pictures, if these are not all: decoded files of
+            other subsets are kept.
 
     Raises:
         PictureError: `strict`, and one cannot be read.
@@ -100,7 +100,7 @@ def decoded(
 
 
 def read(path: Path) -> Decoded | None:
-    """What a decoded file holds; None where it is not whole."""
+    """The contents of a decoded file; None if it is incomplete or damaged."""
     try:
         pixels = np.load(path, mmap_mode="r")
         with path.open("rb") as file:
@@ -115,7 +115,7 @@ def read(path: Path) -> Decoded | None:
 
 
 def _digest(pixels: np.ndarray) -> str:
-    """The SHA-256 of the SHA-256s of pieces, which all processors compute together."""
+    """The SHA-256 of the SHA-256s of pieces, computed on all processors."""
     pieces = (pixels[start : start + PIECE] for start in range(0, len(pixels), PIECE))
     found = hashlib.sha256()
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
@@ -126,7 +126,7 @@ def _digest(pixels: np.ndarray) -> str:
 
 
 def _remove_stale(kept: Path, place: str) -> None:
-    """Remove what was decoded of the same folder before its files changed."""
+    """Remove decoded files of the same folder from before its files changed."""
     for other in kept.parent.iterdir():
         if other != kept and other.name.startswith(place) and other.suffix == ".npy":
             other.unlink(missing_ok=True)
@@ -150,7 +150,7 @@ def _write(
 
 
 Outcome = tuple[tuple[int, int], np.ndarray] | PictureError
-"""Of a picture: its size (width, height) and its pixels, or why it cannot be read."""
+"""For a picture: its size (width, height) and its pixels, or why it cannot be read."""
 
 
 def write_pixels(
@@ -161,7 +161,7 @@ def write_pixels(
     *,
     strict: bool = False,
 ) -> dict[int, str]:
-    """Write a decoded file, which `read` reads; the places of what was left out, and why.
+    """Write a decoded file, which `read` reads; returns the skipped pictures, and why.
 
     Args:
         number: of pictures. shape: (channels, height, width). each: they, in order.
@@ -190,13 +190,13 @@ def write_pixels(
     facts = {"skipped": skipped, "sizes": common, "sha256": digest.hexdigest()}
     out.write(json.dumps(facts).encode())
     out.seek(0)
-    # NumPy leaves room in a header for the number to change
+    # NumPy pads a header, so that the number can change
     assert _header(out, number - len(skipped), shape) == start
     return skipped
 
 
 def _header(out: IO[bytes], number: int, shape: tuple[int, int, int]) -> int:
-    """Write the head of a .npy file; its length."""
+    """Write the header of a .npy file; returns its length."""
     facts: dict[str, Any] = {"descr": "|u1", "fortran_order": False, "shape": (number, *shape)}
     np.lib.format.write_array_header_1_0(out, facts)
     return out.tell()

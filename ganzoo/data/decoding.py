@@ -1,8 +1,9 @@
-"""From people's pictures to pixels: the one way in, for training and for use. No torch.
+"""From user pictures to pixels, for training and for inference alike. No torch.
 
-Files, PIL images and arrays all pass through a `Preprocessing`, which says how a picture is made
-to fit. A data set has one, a model keeps the one of its data, so that a picture looks to a model
-as it would have looked in training. Pixels are 8 bits, except for float arrays, which stay float.
+Files, PIL images and arrays all pass through a `Preprocessing`, which says how a picture is
+converted. A data set has one, and a model keeps the one of its data, so that a picture looks to a
+model as it would have looked in training. Pixels are 8 bits, except for float arrays, which stay
+float.
 
 Values, by what holds them:
 
@@ -30,17 +31,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-"""What Pillow may open a file as. Others are not tried: one of them, EPS, starts a program."""
+"""The formats that Pillow may open. Others are not tried: one of them, EPS, starts a program."""
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
-"""Endings of the files that a folder is searched for."""
+"""Suffixes of the files that are searched for in a folder."""
 MOST_PIXELS = 80_000_000
-"""Pixels of a picture that is read; more are refused before they are decoded."""
+"""The most pixels of a picture; larger ones are refused before they are decoded."""
 MOST_BYTES = 2**28
-"""Bytes of a file that is read."""
+"""The most bytes of a file."""
 LARGE = 16_000_000
 """Pixels above which pictures are decoded one at a time, so that threads do not add up."""
 TOLERANCE = 1e-3
-"""How far float values may leave [0, 1], as interpolation and rounding make them; they are cut."""
+"""How far float values may leave [0, 1] through interpolation and rounding; they are clipped."""
 OPTIONS: dict[str, tuple[str, ...]] = {
     "fit": ("crop", "pad", "stretch"),
     "filter": ("lanczos", "bicubic", "bilinear", "box", "nearest"),
@@ -58,12 +59,12 @@ class Preprocessing:
     """How pictures of any size become pictures of one size.
 
     Args:
-        fit: `crop` takes the largest central part of the wanted proportions, `pad` puts the
-            whole picture in the middle of the background, `stretch` distorts it. A picture
-            that has the size already is left as it is by all three.
+        fit: `crop` takes the largest central part of the required proportions, `pad` puts the whole
+            picture in the middle of the background, `stretch` distorts it. All three leave a
+            picture unchanged that already has the size.
         filter: of resizing; all but `nearest` average over the area where they reduce.
-        background: what lies under transparent pixels, and around padded pictures. Models
-            with four channels keep the transparency, and are padded with it.
+        background: composited under transparent pixels, and around padded pictures. Models with
+            four channels keep the transparency, and are padded with transparent pixels.
 
     Raises:
         DataError: a value is not one of `OPTIONS`.
@@ -107,7 +108,7 @@ class Preprocessing:
         """A PIL image as uint8 of `shape`, (channels, height, width); channels are 1, 3 or 4.
 
         Raises:
-            DataError: its values cannot be told (see the top of this module).
+            DataError: the range of its values is unknown (see the top of this module).
         """
         import numpy as np
 
@@ -115,7 +116,7 @@ class Preprocessing:
         if channels not in _CHANNELS:
             raise DataError(f"this model takes {channels} channels, not those of a picture")
         level = _GROUND[self.background]
-        # what stands around a picture that keeps its transparency is transparent
+        # padding of a picture that keeps its transparency is transparent
         ground = level if channels == 1 else (level,) * 3 + (0,) * (channels - 3)
         seen = upright(image, channels, self.background)
         fitted = self._fitted(seen, (width, height), ground)
@@ -143,14 +144,14 @@ class Preprocessing:
     def arrays(self, images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
         """Arrays of images as arrays of `shape`: (n, channels, height, width).
 
-        uint8 stays uint8, and becomes what a file of these pixels would; floats stay float32 in
-        [0, 1], and are not rounded.
+        uint8 stays uint8, with the values that a file of these pixels would have; floats stay
+        float32 in [0, 1], and are not rounded.
 
         Args:
             images: (n, h, w, c), as `values` gives them; of four channels the last is alpha.
 
         Raises:
-            DataError: these channels cannot become the wanted ones.
+            DataError: these channels cannot be converted to the required ones.
         """
         import numpy as np
 
@@ -179,7 +180,7 @@ class Preprocessing:
         if image.shape[1::-1] == size:
             return image.transpose(2, 0, 1)
         clear = image.shape[2] == 4
-        if clear:  # colours count by how much they cover, or what is transparent would bleed
+        if clear:  # colours are weighted by alpha, or transparent ones would bleed
             image = np.concatenate([image[:, :, :3] * image[:, :, 3:], image[:, :, 3:]], 2)
         planes = [
             np.asarray(self._fitted(Images.fromarray(plane), size, 0.0 if clear else ground))
@@ -196,7 +197,7 @@ class Preprocessing:
 def central(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[float, float, float, float]:
     """The largest central box of a picture with the wanted proportions: left, top, right, bottom.
 
-    In pixels, and not always whole ones; sizes are (width, height).
+    In pixels, not always integers; sizes are (width, height).
     """
     (width, height), (columns, rows) = size, wanted
     ratio = columns / rows
@@ -209,20 +210,20 @@ def central(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[float, floa
 
 
 def within(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[int, int]:
-    """The largest size of a picture's own proportions within the wanted one."""
+    """The largest size of a picture's own proportions within the given one."""
     scale = min(wanted[0] / size[0], wanted[1] / size[1])
     width, height = (max(1, round(side * scale)) for side in size)
     return width, height
 
 
 def upright(image: Image, channels: int, background: str = "white") -> Image:
-    """The picture as it was meant to be seen, in 1, 3 or 4 channels of 8 bits.
+    """The picture as it should be seen, in 1, 3 or 4 channels of 8 bits.
 
-    It is turned as its EXIF data say; what is transparent lies on the background, unless four
-    channels keep the transparency.
+    It is rotated as its EXIF data say; transparency is composited on the background, unless four
+    channels keep it.
 
     Raises:
-        DataError: its values cannot be told (see the top of this module).
+        DataError: the range of its values is unknown (see the top of this module).
     """
     from PIL import ExifTags, ImageOps
     from PIL import Image as Images
@@ -243,7 +244,7 @@ def upright(image: Image, channels: int, background: str = "white") -> Image:
 
 
 def turned_size(image: Image) -> tuple[int, int]:
-    """Width and height of a picture as it was meant to be seen."""
+    """Width and height of a picture after EXIF rotation."""
     from PIL import ExifTags
 
     width, height = image.size
@@ -289,7 +290,7 @@ def values(images: np.ndarray) -> np.ndarray:
         return images
     if kind == np.bool_:
         return images.astype(np.uint8) * 255
-    if kind.kind == "u" and kind.itemsize == 2:  # in either order of its bytes
+    if kind.kind == "u" and kind.itemsize == 2:  # in either byte order
         return ((images.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if kind.kind != "f":
         raise DataError(f"images are uint8, uint16 or float in [0, 1], not {kind}")
@@ -304,9 +305,9 @@ def values(images: np.ndarray) -> np.ndarray:
 
 
 def coloured(images: np.ndarray, channels: int, background: float = 1.0) -> np.ndarray:
-    """Float images (..., c) in [0, 1] with 1, 3 or 4 channels in place of theirs.
+    """Float images (..., c) in [0, 1] with 1, 3 or 4 channels.
 
-    As `upright` does it, unrounded: alpha lies on the background, grey is the luma of colours.
+    As `upright`, unrounded: alpha is composited on the background, grey is the luma of colours.
     """
     import numpy as np
 

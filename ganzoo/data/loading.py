@@ -18,7 +18,7 @@ from ganzoo.errors import DataError, choices
 from ganzoo.plugins.host import default
 
 MEMORY_LIMIT = 2**30
-"""Bytes of samples that are kept in memory; larger sets are read from disk as they go."""
+"""The most bytes of samples kept in memory; larger sets are read from disk during training."""
 
 
 def load(
@@ -34,13 +34,13 @@ def load(
     Args:
         name: one of `DATASETS`, of `extra`, or `folder:PATH[,size=64][,channels=3][,flip]`.
         split: `train` or `test`, where the data set has one.
-        root: the folder that has its files, or gets them. By default the one that
-            GANZOO_DATA names, which is only read, then ganzoo's cache.
+        root: the folder that has its files, or gets them. By default the one in GANZOO_DATA, which
+            is only read, then ganzoo's cache.
         extra: declarations beyond `DATASETS`, by name; by default those of plugins.
-        memory_limit: bytes; a data set above it that is mapped from a file stays there.
+        memory_limit: bytes; a larger data set that is mapped from a file is not loaded.
 
     Raises:
-        UnknownNameError: nothing has that name.
+        UnknownNameError: there is no such name.
         DataError: no such split, or the files are missing, broken or cannot be downloaded.
     """
     declared = find(name, default().data if extra is None else extra)
@@ -53,7 +53,7 @@ def load(
 
 
 def roots(root: str | Path | None = None) -> tuple[Path, ...]:
-    """The folders where data sets may be, in the order of looking; only the last is written to."""
+    """The folders that are searched for data sets, in order; only the last is written to."""
     if root is not None:
         return (Path(root),)
     given = os.environ.get("GANZOO_DATA")
@@ -61,12 +61,12 @@ def roots(root: str | Path | None = None) -> tuple[Path, ...]:
 
 
 def offline() -> bool:
-    """Whether GANZOO_OFFLINE forbids to download anything."""
+    """Whether GANZOO_OFFLINE forbids all downloads."""
     return os.environ.get("GANZOO_OFFLINE", "") not in ("", "0")
 
 
 def digits(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
-    """The bundled sheet of 100 x 100 digits, which go 0 to 9 again and again."""
+    """The bundled sheet of 100 x 100 digits, 0 to 9 repeatedly."""
     from PIL import Image
 
     bundled = files("ganzoo.data").joinpath("digits.png")
@@ -85,8 +85,8 @@ def mnist(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
 def stacked_mnist(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
     """Three digits of one split as the channels of an image, which each are used three times.
 
-    The red one is the image of that row of MNIST; the others are drawn by a fixed seed. Two black
-    pixels on each side make 32 of 28.
+    The red one is the image of that row of MNIST; the others are drawn with a fixed seed. Two black
+    pixels on each side pad 28 to 32.
     """
     from ganzoo.data.catalog import DATASETS
 
@@ -131,7 +131,7 @@ def _torchvision(kind: str, declared: DataSet, split: str, roots: tuple[Path, ..
         loaded = getattr(datasets, kind)(root, train=split == "train", download=fetched)
         arrays = {"image": loaded.data[:, None], "label": loaded.targets}
         return Source(declared.name, declared.fields, arrays)
-    # what torchvision raises for a failed download, and for files that are not what they should be
+    # what torchvision raises for failed downloads and malformed files
     except (OSError, URLError, RuntimeError, ValueError, AssertionError, TypeError) as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         folder = str(root / kind / "raw")

@@ -1,8 +1,8 @@
-"""Arrays that are mapped from files, read without filling the memory of the process. No torch.
+"""Memory-mapped arrays, read without filling the memory of the process. No torch.
 
-A page of a mapped file that was touched counts as the process's memory until somebody else needs
-it, so that a data set seems to be in memory once all of it was seen. Rows are therefore read from
-the file into memory of their own, and what was mapped to be looked at once is given back.
+A page of a mapped file that was read counts as memory of the process until the system needs it, so
+that a data set seems to be in memory once all of it was read. Rows are therefore read from the file
+into new memory, and pages that were read only once are released.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 
 def taken(array: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """The rows of `index` (numbers,), as an array of their own, (numbers, ...)."""
+    """The rows of `index` (numbers,), as a new array, (numbers, ...)."""
     path = getattr(array, "filename", None)
     whole = isinstance(array.base, mmap.mmap) and array.flags.c_contiguous
     if path is None or not whole or not hasattr(os, "preadv"):
@@ -25,21 +25,21 @@ def taken(array: np.ndarray, index: np.ndarray) -> np.ndarray:
     size, start = array[0].nbytes, array.offset  # type: ignore[attr-defined]
     try:
         handle = os.open(path, os.O_RDONLY)
-    except OSError:  # removed meanwhile; what is mapped stays
+    except OSError:  # the file was removed; the mapping stays
         return np.array(array[index])
     try:
-        # in the order of the file, which disks like
+        # in file order, which is faster
         for place in np.argsort(index, kind="stable"):
             row = found[place].reshape(-1).view(np.uint8)
             if os.preadv(handle, [row.data], start + int(index[place]) * size) != size:
-                found[place] = array[index[place]]  # a file system that gives less at once
+                found[place] = array[index[place]]  # a file system that returned too little
     finally:
         os.close(handle)
     return found
 
 
 def forget(array: Any) -> None:
-    """Give back the memory of pages that were looked at; the file and its cache stay."""
+    """Release the memory of pages that were read; the file and its cache stay."""
     held = getattr(array, "_mmap", None)
     if isinstance(held, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         with suppress(OSError, ValueError):

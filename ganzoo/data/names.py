@@ -1,6 +1,7 @@
-"""Names of folders as data sets, `folder:PATH,options`, read without looking there. No torch.
+"""Names of folders as data sets, `folder:PATH,options`, parsed without reading the folder. No
+torch.
 
-What the options mean, `ganzoo.data.folder` says.
+`ganzoo.data.folder` documents the options.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from ganzoo.errors import DataError, choices, nearest
 PREFIX = "folder:"
 FORM = "folder:PATH[,size=64][,channels=3][,fit=crop][,test=0.1][,flip][,strict]"
 SMALLEST, LARGEST = 16, 512
-"""Sides in pixels that may be asked for."""
+"""The allowed sides in pixels."""
 CHANNELS = {1: "grey", 3: "colour", 4: "colour with transparency"}
 NO = ("labels", "captions", "pairs")
-"""What is read where it is found, unless the option says no."""
+"""Read if found, unless the option says no."""
 CLASSES = ("only", "without", "normal")
 """Options whose value is names of classes, with + between them; they may hold any other letter."""
 _WITH_OPTION = re.compile(
@@ -30,10 +31,10 @@ SPLITS = ("train", "test")
 
 
 def split_name(name: str) -> tuple[Path, dict[str, Any]]:
-    """Path and options. Commas are fine in a path: only what looks like an option is one.
+    """Path and options. A path may have commas: only what looks like an option is one.
 
     Raises:
-        DataError: no path, or an option that is not allowed.
+        DataError: no path, or an unknown option.
     """
     path, options = name.removeprefix(PREFIX), dict[str, Any]()
     while match := _WITH_OPTION.fullmatch(path):
@@ -48,7 +49,7 @@ def split_name(name: str) -> tuple[Path, dict[str, Any]]:
 
 
 def preprocessing_of(name: str) -> Preprocessing:
-    """How the data set of that name makes pictures fit, without looking at its pictures.
+    """The preprocessing of the data set of that name, without reading its pictures.
 
     Raises:
         DataError: an option is not allowed.
@@ -62,10 +63,10 @@ def preprocessing_of(name: str) -> Preprocessing:
 
 
 def absolute(name: str) -> str:
-    """The name of a data set, which means the same from every working directory.
+    """The name of a data set, independent of the working directory.
 
-    `folder:photos,size=64` becomes `folder:/home/me/photos,size=64`, and a repository of the hub
-    is pinned to a commit; all others stay.
+    `folder:photos,size=64` becomes `folder:/home/me/photos,size=64`, and a repository of the hub is
+    pinned to a commit; all others are unchanged.
     """
     if name.startswith("hf:"):
         from ganzoo.data.hugging_face import pinned
@@ -81,7 +82,7 @@ def absolute(name: str) -> str:
 
 
 def completed(name: str, shape: Sequence[int]) -> str:
-    """The name of a folder with the size and channels of `shape` where it leaves them open."""
+    """The name of a folder, with size and channels of `shape` if it does not give them."""
     if name.startswith("hf:"):
         from ganzoo.data import hugging_face
 
@@ -108,10 +109,10 @@ def _option(name: str, key: str, value: str) -> Any:
 
 
 def option_value(name: str, key: str, value: str) -> Any:
-    """What an option that has a value says, of a data set of that name.
+    """The value of an option of a data set of that name.
 
     Raises:
-        DataError: it may not say that.
+        DataError: the value is not allowed.
     """
     found = _value(key, value)
     if found is None:
@@ -129,7 +130,7 @@ def option_value(name: str, key: str, value: str) -> Any:
 
 
 def _value(key: str, value: str) -> Any:
-    """What an option says; None where that is not allowed."""
+    """The value of an option; None if that is not allowed."""
     match key:
         case "size":
             sides = [int(side) for side in value.split("x") if re.fullmatch("[0-9]{1,4}", side)]

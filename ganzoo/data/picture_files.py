@@ -1,8 +1,8 @@
-"""Which picture files lie below a folder. No torch.
+"""The picture files below a folder. No torch.
 
-Subfolders are searched. What systems and tools hide is left out, but only below the folder
-itself, which may be hidden. Links are followed once: no file is found twice, and no circle is
-walked.
+Subfolders are searched. Folders that systems and tools hide are left out, but only below the folder
+itself, which may be hidden. Links are followed once: no file is found twice, and there are no
+endless loops.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ HIDDEN = frozenset(
         "__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found",
     }
 )  # fmt: skip
-"""Folders that are not for people, though no dot hides them."""
+"""Folders that are not meant for users, though no dot hides them."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What lies below a folder; paths are sorted.
+    """The contents of a folder; paths are sorted.
 
     Args:
         files: the pictures. hidden: folders that were left out.
-        others: how many files have which other ending, as `.txt`.
-        unread: folders that cannot be opened, and links that lead nowhere.
+        others: how many files have which other suffix, such as `.txt`.
+        unread: folders that cannot be opened, and dangling links.
     """
 
     files: tuple[Path, ...]
@@ -89,7 +89,7 @@ def _walk(top: Path) -> Found:
     hidden, unread, others = list[Path](), list[Path](), Counter[str]()
     visited = set[tuple[int, int]]()
     while folders or links:
-        # links come after all that is really there, so that it keeps its own path
+        # links come after real files, so that these keep their own paths
         folder = folders.pop() if folders else links.pop(links.index(min(links)))
         try:
             if (identity := _identity(folder)) in visited:
@@ -125,6 +125,6 @@ def _walk(top: Path) -> Found:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """The same for all paths that lead to one file or folder."""
+    """The same for all paths of one file or folder."""
     status = path.stat()
     return status.st_dev, status.st_ino

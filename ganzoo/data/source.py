@@ -31,24 +31,24 @@ DEFAULT = Preprocessing()
 class Source:
     """A loaded data set.
 
-    Images are kept as bytes and become numbers in [-1, 1] batch by batch: on the device,
-    or, where an array is mapped from a file (`numpy.memmap`), read from there each time.
+    Images are kept as bytes and become numbers in [-1, 1] batch by batch: on the device, or, if an
+    array is mapped from a file (`numpy.memmap`), read from there each time.
 
     Args:
-        name: what `ganzoo.data.load` finds it by; any word for tensors of your own.
-        fields: what it holds.
+        name: the one for `ganzoo.data.load`; any word for tensors of your own.
+        fields: its contents.
         arrays: a tensor or NumPy array for each field, one sample a row: images uint8 in
             [0, 255] or float in [0, 1], (samples, channels, height, width); labels integers
             (samples,); texts and vectors float (samples, size).
         flips: images may be mirrored, left to right, by `batch(..., flip=...)`.
-        value_range: what float images are in, in place of [0, 1], such as (-1, 1).
-        preprocessing: how pictures of any size became images of this one; models that learn
-            from them do the same to the pictures that they are given.
-        keys: gives a hash of where each sample comes from, uint64 (samples,), by which it is
-            divided into splits; by default a hash of its values is.
-        report: lines that say what was read, and what was left out.
+        value_range: the range of float images, instead of [0, 1], such as (-1, 1).
+        preprocessing: how pictures of any size were converted; models that learn from them do the
+            same to the pictures that they are given.
+        keys: returns a hash of where each sample comes from, uint64 (samples,), by which it is
+            divided into splits; by default a hash of its values.
+        report: lines that say what was read and skipped.
 
-    Fields of one length belong together row by row; only `independent` ones may differ.
+    Fields of one length belong together row by row; only `independent` ones may differ in length.
 
     Raises:
         DataError: arrays and fields do not agree.
@@ -104,15 +104,15 @@ class Source:
         flips: bool = False,
         value_range: tuple[float, float] = (0.0, 1.0),
     ) -> Self:
-        """Images of your own, with their classes or without; the fields are read off them.
+        """Images of your own, with or without classes; the fields are inferred.
 
         Args:
             name: any word.
             images: uint8 in [0, 255] or float in [0, 1]; NCHW, NHWC, or NHW for grey ones.
-            labels: integers (samples,). classes: how many there are; by default the highest
-                label says so.
+            labels: integers (samples,). classes: how many there are; by default one more than the
+                highest label.
             flips: images may be mirrored.
-            value_range: what float images are in, in place of [0, 1], such as (-1, 1).
+            value_range: the range of float images, instead of [0, 1], such as (-1, 1).
 
         Raises:
             DataError: the arrays are not images or labels.
@@ -130,7 +130,7 @@ class Source:
         return cls(name, named, arrays, flips=flips, value_range=value_range)
 
     def __len__(self) -> int:
-        """The number of samples; where all fields are independent, of the longest one."""
+        """The number of samples; if all fields are independent, of the longest one."""
         return self._length
 
     def __repr__(self) -> str:
@@ -142,19 +142,19 @@ class Source:
 
     @property
     def report(self) -> str:
-        """What there is, how it was made to fit and what was left out: lines to print and log."""
+        """What was read, how it was converted and what was skipped: lines to print and log."""
         held = repr(self)[len("<Source ") : -1]
         return "\n".join(self._report or (held,))
 
     @property
     def named_keys(self) -> bool:
-        """Whether its samples were divided by hashes of where they come from, as files are."""
+        """Whether its samples were divided by hashes of their origin, as files are."""
         return self._keys is not None
 
     def keys(self) -> np.ndarray:
-        """A hash of each sample, uint64 (samples,), which tells by chance where it belongs.
+        """A hash of each sample, uint64 (samples,), that decides its split.
 
-        Of the file that it comes from, else of its image or what else is paired, in that order.
+        Of the file that it comes from, else of its image or other paired fields, in that order.
         """
         if self._keys is not None:
             found = self._keys()
@@ -176,16 +176,16 @@ class Source:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all fields together, wherever they are."""
+        """Bytes of all fields together, in memory or in files."""
         return sum(array.nbytes for array in self._arrays.values())
 
     def digest(self, fields: Iterable[str] | None = None) -> str:
-        """SHA-256 of all that decides a batch: numbers, chosen rows, flips; not the name.
+        """SHA-256 of everything that determines a batch: numbers, chosen rows, flips; not the name.
 
         Every byte is read, by as many threads as there are processors.
 
         Args:
-            fields: of these alone; by default of all.
+            fields: only these; by default all.
         """
         names = sorted(self._arrays if fields is None else {*fields})
         found = hashlib.sha256(repr((names, self.flips)).encode())
@@ -216,8 +216,8 @@ class Source:
         return self.made(field, self.rows(field, index), flip)
 
     def rows(self, field: str, index: Tensor) -> Tensor:
-        """What a batch needs from outside the device, for `made`: the rows' numbers in their
-        array, or, where it is mapped from a file, what stands in them."""
+        """The host inputs of a batch, for `made`: row numbers in the array, or, if it is mapped
+        from a file, the values of the rows."""
         array, chosen = self._array(field), self._chosen(field)
         if chosen is not None:
             index = chosen[index.cpu()]
@@ -228,7 +228,7 @@ class Source:
         return isinstance(self._array(field), np.memmap)
 
     def made(self, field: str, rows: Tensor, flip: Tensor | None = None) -> Tensor:
-        """The batch of what `rows` gave, computed on the source's device; see `batch`."""
+        """The batch of the result of `rows`, computed on the source's device; see `batch`."""
         array = self._array(field)
         if isinstance(array, Tensor):
             rows = array.index_select(0, rows.to(array.device, non_blocking=True))
@@ -241,7 +241,7 @@ class Source:
         return rows
 
     def to(self, device: str | torch.device) -> Source:
-        """The same data set, batches on `device`; what is mapped from a file stays in its file."""
+        """The same data set with batches on `device`; mapped arrays stay in their files."""
         moved = copy(self)
         moved.device = torch.device(device)
         moved._arrays = {
@@ -251,7 +251,7 @@ class Source:
         return moved
 
     def in_memory(self) -> Source:
-        """The same data set with nothing left to read from files."""
+        """The same data set, loaded completely into memory."""
         read = copy(self)
         read._arrays = {
             field: array if isinstance(array, Tensor) else torch.tensor(array, device=self.device)
@@ -272,14 +272,14 @@ class Source:
         return chosen
 
     def _chosen(self, field: str) -> Tensor | None:
-        """Which rows of its array a field has, where it has not all."""
+        """The rows of its array that a field has, if not all."""
         return None if self.fields[field].independent else self._rows
 
     def _array(self, field: str) -> Tensor | np.memmap:
         try:
             return self._arrays[field]
         except KeyError:
-            self.fields[field]  # raises the DataError that says what there is
+            self.fields[field]  # raises the DataError that lists the fields
             raise
 
     def _mirrored(self, field: str, rows: Tensor, flip: Tensor) -> Tensor:
@@ -300,12 +300,12 @@ def _tensor(array: Any) -> Tensor:
     if isinstance(array, Tensor):
         plain_array(array[:0] if array.layout == torch.strided and array.ndim else array)
         return array.detach()
-    # a copy of what NumPy lends: its arrays may be read-only, which a tensor cannot be
+    # a copy: arrays of NumPy may be read-only, which a tensor cannot be
     return torch.tensor(np.ascontiguousarray(plain_array(array)))
 
 
 def _channels_first(name: str, images: Tensor) -> Tensor:
-    """NCHW from NCHW, NHWC or NHW: the channels are where a picture's number of them stands."""
+    """NCHW from NCHW, NHWC or NHW, by the position of the channels."""
     try:
         match several(images.shape):
             case "nhw":
@@ -321,7 +321,7 @@ def _channels_first(name: str, images: Tensor) -> Tensor:
 def _checked(
     place: str, draw: Image | Label | Text | Vector, array: Any, value_range: tuple[float, float]
 ) -> Tensor | np.memmap:
-    """The array as a Source keeps it, once it is seen to be what the draw says."""
+    """The array as a Source stores it, checked against the draw."""
     mapped = isinstance(draw, Image) and isinstance(array, np.memmap)
     kept: Tensor | np.memmap[Any, Any] = array if mapped else _tensor(array)  # pyright: ignore[reportUnknownVariableType]
     expected = ("samples", *tensor_shape(draw))
@@ -362,7 +362,7 @@ def _checked(
 def _centred(
     place: str, images: Tensor, found: tuple[float, float], value_range: tuple[float, float]
 ) -> Tensor:
-    """Float images in [-1, 1], of such that are said to be in `value_range`."""
+    """Float images in [-1, 1] from images in `value_range`."""
     low, high = value_range
     if not -math.inf < low < high < math.inf:
         raise DataError(f"{place}: value_range is (lowest, highest), not {value_range!r}")

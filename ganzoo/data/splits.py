@@ -1,7 +1,7 @@
 """Which samples are for training and which for testing, by a hash of their content.
 
-A hash is as good as chance, the same on every machine, and does not change for a picture when
-others are added or renamed; copies of a picture are on one side. No torch.
+A hash is as good as a random choice, the same on every machine, and does not change for a picture
+when others are added or renamed; copies of a picture are in one split. No torch.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 def content_key(content: bytes) -> int:
-    """64 bits that stand for a content: the first of its SHA-256."""
+    """The first 64 bits of the SHA-256 of some content."""
     return int.from_bytes(hashlib.sha256(content).digest()[:8], "big")
 
 
 def file_keys(folder: Path, files: Sequence[Path]) -> np.ndarray:
-    """The `content_key` of each file below a folder, uint64 (files,); kept for the next time.
+    """The `content_key` of each file below a folder, uint64 (files,); cached.
 
     It is 0 for one that cannot be read.
     """
@@ -48,30 +48,30 @@ def file_keys(folder: Path, files: Sequence[Path]) -> np.ndarray:
 
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
         found = np.fromiter(threads.map(one, files), np.uint64, len(files))
-    # a cache that cannot be written costs time, and nothing else
+    # a cache that cannot be written only costs time
     with suppress(OSError), appearing_whole(kept) as out:
         np.save(out, found)
     return found
 
 
 def held_out(keys: np.ndarray, share: float) -> np.ndarray:
-    """Which samples are test samples, bool (n,), where `share` of all are to be.
+    """Which samples are test samples, bool (n,), if they are to be a `share` of all.
 
     Args:
-        keys: of `content_key`, uint64 (n,). Each decides for itself.
+        keys: of `content_key`, uint64 (n,). Each is decided separately.
     """
     return keys < np.uint64(round(share * 2**64))
 
 
 def train_and_test(name: str, most: int) -> tuple[Source, Source, str]:
-    """Training samples, test samples, and the name of the split that these come from.
+    """Training samples, test samples, and the name of the split that the latter come from.
 
-    A data set without a test split is divided in two; then the test samples were trained on.
-    Samples of folders come in the order of their hashes, so that the first of them are as good
-    as any: by name, they would be those of one class. Other data sets keep their order.
+    A data set without a test split is divided in two; the test samples were then trained on.
+    Samples of folders are ordered by their hashes, so that the first ones are a random choice: by
+    name, they would be of one class. Other data sets keep their order.
 
     Args:
-        name: of a data set. most: test samples that are wanted.
+        name: of a data set. most: the number of test samples, at most.
 
     Raises:
         UnknownNameError, DataError: as `ganzoo.data.load`.
@@ -90,7 +90,7 @@ def train_and_test(name: str, most: int) -> tuple[Source, Source, str]:
 
 
 def halves(source: Source, most: int) -> tuple[Source, Source]:
-    """A data set in two parts, each in the order of the hashes, which is a random one.
+    """A data set in two parts, each in the order of the hashes, which is random.
 
     Args:
         most: samples of the second part, which has at most half of all.
@@ -100,7 +100,7 @@ def halves(source: Source, most: int) -> tuple[Source, Source]:
     kept = max(len(order) // 2, len(order) - most)
     apart = kept
     while 0 < apart < len(order) and keys[order[apart]] == keys[order[apart - 1]]:
-        apart += 1  # copies are on one side
+        apart += 1  # copies are in one split
     kept = apart if apart < len(order) else kept
     return source.select(order[:kept]), source.select(order[kept:])
 

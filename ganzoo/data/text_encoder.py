@@ -1,10 +1,10 @@
-"""Sentences as numbers: what a frozen sentence encoder makes of them.
+"""Sentences as numbers, by a frozen sentence encoder.
 
 A Spec names its encoder with the revision (`Text.encoder`). Only the encoders in `ENCODERS` are
-ever loaded, each pinned by the hashes of its files, so that a name in a Spec decides nothing
-else: no other repository is asked, no code of it runs, nothing it names is imported. The files
-come from the Python package that carries them, where it is installed, or from the Hugging
-Face Hub. The net itself is a BERT (arXiv:1810.04805) of thirty lines.
+ever loaded, each pinned by the hashes of its files, so that a name in a Spec decides nothing else:
+no other repository is contacted, no code of it runs, nothing it names is imported. The files come
+from the Python package that has them, if it is installed, or from the Hugging Face Hub. The net is
+a BERT (arXiv:1810.04805) of thirty lines.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
 
 @dataclass(frozen=True)
 class Encoder:
-    """A BERT that makes a vector of unit length of a sentence: the mean over its tokens.
+    """A BERT that encodes a sentence as a vector of unit length: the mean over its tokens.
 
     Args:
-        repository, revision: where the Hub has it. sha256: of its two files.
-        package: the Python package whose folder `model` carries the same files.
-        size: numbers in a vector. tokens: the longest sentence, its two end marks included.
+        repository, revision: on the Hub. sha256: of its two files.
+        package: the Python package whose folder `model` has the same files.
+        size: numbers in a vector. tokens: the longest sentence, including its two end marks.
     """
 
     repository: str
@@ -74,11 +74,11 @@ def embed(sentences: Sequence[str], encoder: str = MINILM, *, keep: bool = False
     Args:
         sentences: any; equal ones are encoded once.
         encoder: one of `ENCODERS`.
-        keep: look for the result in ganzoo's cache first, and leave it there; for the
-            captions of a data set.
+        keep: look for the result in ganzoo's cache first, and store it there; for captions of a
+            data set.
 
     Raises:
-        TaskError: no such encoder, it cannot be had, or a sentence is empty or too long.
+        TaskError: no such encoder, it is not available, or a sentence is empty or too long.
         IntegrityError: its files are not the pinned ones.
     """
     if encoder not in ENCODERS:
@@ -101,7 +101,7 @@ def embed(sentences: Sequence[str], encoder: str = MINILM, *, keep: bool = False
         if kept:
             content = io.BytesIO()
             np.save(content, rows)
-            with suppress(OSError):  # a cache that cannot be written costs time, and nothing else
+            with suppress(OSError):  # a cache that cannot be written only costs time
                 write_bytes(kept, content.getvalue())
     where = {sentence: row for row, sentence in enumerate(unique)}
     return rows[[where[sentence] for sentence in sentences]]
@@ -114,7 +114,7 @@ def _place(encoder: str, sentences: Sequence[str]) -> Path:
 
 
 def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
-    """What the cache has; None where that is nothing, or nothing whole."""
+    """The cached result; None if there is none, or it is incomplete."""
     try:
         found = np.load(path)
     except (OSError, ValueError, EOFError):
@@ -127,7 +127,7 @@ def _encode(encoder: Encoder, sentences: Sequence[str]) -> np.ndarray:
     ids: list[list[int]] = [found.ids for found in tokenizer.encode_batch(list(sentences))]
     by_length: dict[int, list[int]] = {}
     for place, row in enumerate(ids):
-        if len(row) <= 2:  # the end marks alone
+        if len(row) <= 2:  # only the end marks
             raise TaskError(f"the sentence {sentences[place]!r} is empty; say what to draw")
         if len(row) > encoder.tokens:
             raise TaskError(
@@ -136,7 +136,7 @@ def _encode(encoder: Encoder, sentences: Sequence[str]) -> np.ndarray:
                 f"{encoder.tokens * 3 // 4} words"
             )
         by_length.setdefault(len(row), []).append(place)
-    # of one length each, so that no sentence is padded and none depends on its company
+    # all of one length, so that no sentence is padded and none depends on the others
     batches = [
         places[first : first + BATCH]
         for places in by_length.values()
@@ -182,7 +182,7 @@ def _bert(weights: Mapping[str, Tensor], tokens: Tensor, encoder: Encoder) -> Te
 
 @lru_cache(maxsize=2)
 def _loaded(repository: str, revision: str) -> tuple[Any, dict[str, Tensor]]:
-    """The tokenizer and the weights of a known encoder, once its files are the pinned ones."""
+    """The tokenizer and the weights of a known encoder, after checking its files' hashes."""
     encoder = ENCODERS[f"{repository}@{revision}"]
     try:
         from tokenizers import Tokenizer
@@ -216,7 +216,7 @@ def _file(encoder: Encoder, name: str) -> Path:
     for folder in (package and package.submodule_search_locations) or ():
         if (path := Path(folder) / "model" / name).is_file():
             return path
-    from ganzoo.data.loading import offline  # it brings the host, which drawing does without
+    from ganzoo.data.loading import offline  # it imports the host, which drawing does not need
 
     if offline():
         raise TaskError(
@@ -227,7 +227,7 @@ def _file(encoder: Encoder, name: str) -> Path:
 
     try:
         return Path(hf_hub_download(encoder.repository, name, revision=encoder.revision))
-    # the Hub's own errors are OSErrors and ValueErrors, those of the network its library's
+    # the Hub's own errors are OSErrors and ValueErrors, network errors those of its library
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise TaskError(
@@ -237,7 +237,7 @@ def _file(encoder: Encoder, name: str) -> Path:
 
 
 def _shown(batches: list[list[int]]) -> Any:
-    """The batches, with a bar where they take more than a moment."""
+    """The batches, with a progress bar if they take more than a moment."""
     if sum(map(len, batches)) < 2000:
         return batches
     from rich.console import Console

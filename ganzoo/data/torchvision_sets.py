@@ -1,4 +1,4 @@
-"""Data sets that torchvision finds, downloads and checks: arrays, and photographs made to fit.
+"""Data sets that torchvision finds, downloads and verifies: arrays, and converted photographs.
 
 Arrays keep their size. Photographs become 64x64 pixels: their largest central square (of CelebA's
 178x218 the middle 178x178), decoded once and mapped from a file as those of folders are.
@@ -28,11 +28,11 @@ class _Set:
     """How torchvision makes a data set.
 
     Args:
-        kind: its class in `torchvision.datasets`. place: the folder or file below the root that
-            it is in, by which it is found.
-        train, test: what its class is given for a split.
-        arrays: gives images (n, c, h, w) of 8 bits and labels of the loaded set.
-        files: gives the folder of photographs, their files and labels, in place of `arrays`.
+        kind: its class in `torchvision.datasets`. place: the folder or file below the root by which
+            it is found.
+        train, test: the arguments of its class for a split.
+        arrays: returns images (n, c, h, w) of 8 bits and labels of the loaded set.
+        files: returns the folder of photographs, their files and labels, instead of `arrays`.
     """
 
     kind: str
@@ -48,7 +48,7 @@ def _of_mnist(loaded: Any) -> tuple[Any, Any]:
 
 
 def _of_emnist(loaded: Any) -> tuple[Any, Any]:
-    # its files hold rows and columns the other way round
+    # its files have rows and columns swapped
     return loaded.data.transpose(1, 2)[:, None].contiguous(), loaded.targets
 
 
@@ -96,8 +96,7 @@ def load(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
     """A data set of `SETS`, found in one of the roots, or downloaded to the last.
 
     Raises:
-        DataError: it is neither there nor can be downloaded, or its files are not what they
-            should be.
+        DataError: it is neither there nor can be downloaded, or its files are malformed.
     """
     from torchvision import datasets
 
@@ -126,7 +125,7 @@ def load(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
             f"data set {declared.name!r} needs one package more ({error.name}): "
             'pip install "ganzoo-core[metrics]"'
         ) from None
-    # what torchvision raises for a failed download, and for files that are not what they should be
+    # what torchvision raises for failed downloads and malformed files
     except (OSError, URLError, RuntimeError, ValueError, AssertionError, TypeError, EOFError) as e:
         reason = str(e).strip().splitlines()[-1] if str(e).strip() else type(e).__name__
         done = "could not be downloaded" if fetched else f"in {str(root / place)!r} cannot be read"
