@@ -1,4 +1,4 @@
-"""Moving averages of weights: what is published, and what `G.ema(z)` means in a loss."""
+"""Moving averages of weights: for the published model, and for `G.ema(z)` in a loss."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ganzoo.spec.numbers import Numeric
 
 
 class HalfLife(Frozen):
-    """An average in which the weights of `half_life` images ago count half; 0 is the weights.
+    """An average in which the weights of `half_life` images ago count half; 0 copies the weights.
 
-    It means the same at any batch, which a decay for each round does not.
+    It means the same for any batch size, unlike a decay for each round.
     """
 
     half_life: Annotated[float | str, Numeric(ge=0)]

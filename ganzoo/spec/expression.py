@@ -5,8 +5,8 @@
 has numbers, names, `+ - * /`, comparisons (`step < 1000`, which is 1 or 0), calls of networks
 and functions, named outputs of a network (`D.features(x)`), its moving average (`G.ema(z)`,
 `G.ema.features(z)`) and, as an argument, several values in parentheses (`(x, code)`).
-Python's own `ast` parses the text; nothing is ever evaluated.
-One tree renders as text, as LaTeX, and (in `ganzoo.engine.plan`) as the code that runs.
+Python's own `ast` parses the text; nothing is ever evaluated. The tree can be written as text, as
+LaTeX, and (in `ganzoo.engine.plan`) as the code that runs.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ MAX_DEPTH = 40
 
 Operator = Literal["+", "-", "*", "/", "<", ">"]
 EMA = "ema"
-"""The word behind a network that means its moving average; no tap has this name."""
+"""The suffix of a network for its moving average; no tap may have this name."""
 GRADIENT = "grad"
-"""`grad(y, x)`, the one call that is neither a network's nor a function's: it is about the tree."""
+"""`grad(y, x)`, the only call of neither a network nor a function: it refers to the tree."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Binary:
 
     def __str__(self) -> str:
         rank = RANK[self.operator]
-        # the right operand needs parentheses at equal rank: a + (b + c) is another tree;
+        # the right operand needs parentheses at equal precedence: a + (b + c) is another tree;
         # so does the left one of a comparison, since Python chains them
         left = _wrapped(self.left, rank + (rank == 0))
         return f"{left} {self.operator} {_wrapped(self.right, rank + 1)}"
@@ -118,7 +118,7 @@ def _wrapped(item: Expression, rank: int) -> str:
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Expression:
-    """The tree of `text`; a SpecError says what the language does not have.
+    """The tree of `text`; a SpecError if it is not in the language.
 
     Bounded in length and depth, so that hostile text costs nothing.
     """
@@ -201,7 +201,7 @@ def _convert(node: ast.expr, text: str, depth: int) -> Expression:
 
 
 def walk(item: Expression) -> Iterator[Expression]:
-    """`item` and all that it is made of, outermost first."""
+    """`item` and all its parts, outermost first."""
     yield item
     for part in parts(item):
         yield from walk(part)
@@ -212,7 +212,7 @@ _NOT_NEGATIVE = {"sigmoid", "exp", "softplus", "square", "abs", "relu", "norm", 
 
 
 def undefined(text: str) -> str:
-    """What to do about an expression that has no value for negative numbers; else empty."""
+    """Advice for an expression that is undefined for negative numbers; else empty."""
     for node in walk(parse(text)):
         if not isinstance(node, Call) or node.name not in {"log", "sqrt"}:
             continue
@@ -245,7 +245,7 @@ def _never_negative(node: Expression) -> bool:
 
 
 def parts(item: Expression) -> tuple[Expression, ...]:
-    """What `item` is made of directly."""
+    """The direct parts of `item`."""
     match item:
         case Negative(operand):
             return (operand,)

@@ -1,4 +1,4 @@
-"""The manners that all parts of a Spec share: frozen, strict, and clear about mistakes."""
+"""The base of all parts of a Spec: frozen, strict, and with clear errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class FrozenDict(dict[str, T]):
-    """A dict that refuses to change; the mappings inside a Spec are of this kind."""
+    """A dict that cannot change; the mappings inside a Spec are of this type."""
 
     def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
         raise TypeError("a Spec is frozen; replace(...) gives another with other fields")
@@ -66,9 +66,9 @@ class _ByPosition(ModelMetaclass):
 class Frozen(BaseModel, metaclass=_ByPosition):
     """Base of every part of a Spec.
 
-    Unknown keys are refused with the nearest match, numbers must be finite, and
-    the first fields may be given by position: `Conv(64, 5)`, `Inject("y")`.
-    Mistakes raise `SpecError`, with one problem each, at its path.
+    Unknown keys are refused with the nearest match, numbers must be finite, and the first fields
+    may be given by position: `Conv(64, 5)`, `Inject("y")`. Errors are `SpecError`, with one problem
+    for each mistake, at its path.
     """
 
     model_config = ConfigDict(
@@ -78,7 +78,7 @@ class Frozen(BaseModel, metaclass=_ByPosition):
     def __init__(self, *args: Any, **data: Any) -> None:
         if args:
             fields = type(self).model_fields.items()
-            # a kind is a word that the class has said already, where it has a default
+            # a kind with a default is implied by the class
             names = [
                 name
                 for name, field in fields
@@ -98,17 +98,17 @@ class Frozen(BaseModel, metaclass=_ByPosition):
         except ValidationError as error:
             raise spec_error(error, type(self).__name__, self._spelt_out(data)) from None
 
-    # pydantic then validates nested data by the model's schema and not by calling
-    # this method again, so that the path of an error stays whole.
+    # pydantic then validates nested data by the model's schema, without calling this
+    # method again, so that the path of an error stays complete.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     def replace(self, **changes: Any) -> Self:
-        """The same with these fields in place of its own, validated as a new one is.
+        """The same with other values of these fields, validated like a new one.
 
             spec.replace(batch=32), update.replace(repeat=5)
 
         Raises:
-            SpecError: a field is unknown, or the whole would break the language.
+            SpecError: a field is unknown, or the result would break the language.
         """
         kept = {name: value for name, value in fields_of(self).items() if name not in changes}
         try:
@@ -118,11 +118,11 @@ class Frozen(BaseModel, metaclass=_ByPosition):
             raise spec_error(error, type(self).__name__, root) from None
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """As `replace(**update)`, since pydantic's own would validate nothing."""
+        """As `replace(**update)`, since pydantic's own does not validate."""
         return self.replace(**update) if update else super().model_copy(deep=deep)
 
     def _context(self) -> Any:
-        """The context of pydantic in which this was, or would have been, validated."""
+        """The pydantic context for validating this again."""
         return None
 
     @model_validator(mode="wrap")
@@ -144,25 +144,25 @@ class Frozen(BaseModel, metaclass=_ByPosition):
 
     @classmethod
     def _accepts(cls, key: str) -> bool:
-        """Whether a key that is not a field is understood by a before-validator (shorthand)."""
+        """Whether a before-validator understands a key that is not a field (a shorthand)."""
         return False
 
     @classmethod
     def _spelt_out(cls, data: dict[str, Any]) -> Any:
-        """`data` without shorthands: what the paths of pydantic's errors lead through."""
+        """`data` without shorthands, as the paths of pydantic's errors assume."""
         return data
 
 
 def fields_of(part: Frozen) -> dict[str, Any]:
-    """The fields of a part of a Spec with their values; nothing that was kept beside them."""
+    """The fields of a part of a Spec with their values, without cached values."""
     found = {name: getattr(part, name) for name in type(part).model_fields}
     return {**found, **(part.model_extra or {})}
 
 
 def spec_error(error: ValidationError, where: str = "", root: Any = None) -> SpecError:
-    """Pydantic's report in ganzoo's words: one `(path, message)` a mistake.
+    """Pydantic's report as ganzoo's: one `(path, message)` for each mistake.
 
-    `root` is the data that was read; with it, paths are freed of pydantic's own steps.
+    `root` is the data that was read; it is used to remove pydantic's own steps from paths.
     """
     problems: list[tuple[str, str]] = []
     for item in error.errors(include_url=False):
@@ -176,7 +176,7 @@ def spec_error(error: ValidationError, where: str = "", root: Any = None) -> Spe
                 continue
         message = _message(item)
         problems.append((path, message[:1].lower() + message[1:] if path else message))
-    # a list that is too short only because one of its items is wrong
+    # a list that is too short only because one of its items is invalid
     paths = [path for path, _ in problems]
     problems = [
         (path, message)
@@ -219,12 +219,12 @@ def _message(item: Any) -> str:
 def _path(loc: tuple[int | str, ...], root: Any, missing: bool) -> list[str]:
     """The steps of `loc` that exist in `root`, or are missing there.
 
-    Pydantic adds the tag of each union that it passes, and a mark for the keys of mappings.
+    Pydantic adds the tag of each union that it passes, and a mark for keys of mappings.
     """
     steps: list[str] = []
     value = root
     for index, part in enumerate(loc):
-        # behind a leaf pydantic goes on with tags of its own (a word may stand for a mapping)
+        # after a leaf, pydantic adds tags of its own (a word may stand for a mapping)
         if isinstance(value, str | int | float) and not missing:
             break
         if isinstance(value, dict):

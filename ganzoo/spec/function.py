@@ -1,4 +1,4 @@
-"""Functions of the language, as they are declared: without torch, with what people read."""
+"""Declarations of functions of the language, without torch."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class Function:
             tensors (batch first) and numbers; a network arrives as a callable; noise by keyword.
             None for the core's, whose code `ganzoo.nn.functions` finds by `subject` and name.
         networks: the parameters that take a network itself and not a value.
-        noise: keyword arguments that ganzoo fills with uniform numbers in [0, 1): one a sample,
-            shape `(batch,)`, or as many as a mapping says, shape `(batch, n)`; drawn as every
-            other randomness, so that runs repeat.
+        noise: keyword arguments that ganzoo fills with uniform numbers in [0, 1): one for each
+            sample, shape `(batch,)`, or as many as a mapping says, shape `(batch, n)`; drawn like
+            all other random numbers, so that runs can be repeated.
         refuses: kinds of layers that the networks must not have, each with the reason.
         passes: how many forward passes it makes of its network.
-        weights: the parameters among `networks` of which it reads weights and makes no pass;
-            such a network arrives as an object whose `matrices()` are its weights by path, each
-            as a matrix (outputs, inputs), with gradients.
-        reduces: its value is a mean over the batch, so that over several processes it is the
-            mean of theirs.
-        mixes: what it makes of a sample, or its mean, depends on which samples are together, so
-            that several processes give it all their samples.
+        weights: the parameters among `networks` whose weights it reads without a pass; such a
+            network arrives as an object whose `matrices()` are its weights by path, each as a
+            matrix (outputs, inputs), with gradients.
+        reduces: its value is a mean over the batch, so that over several processes it is the mean
+            of their values.
+        mixes: its result for a sample depends on the other samples, so that several processes give
+            it all their samples.
         stops_gradient: no gradient flows through it, so nothing behind it needs a graph.
-        constants: the parameters through which no gradient flows, though it has one otherwise.
-        summary: one sentence. formula: LaTeX. latex: how a call of it is set, with
-            `{0}`, `{1}` for the arguments; None sets the name and its arguments.
-        source: where it comes from (arXiv id). example: a call of it.
+        constants: the parameters through which no gradient flows, although it has one otherwise.
+        summary: one sentence. formula: LaTeX. latex: the template of a call, with `{0}`, `{1}` for
+            the arguments; None shows the name and its arguments.
+        source: its origin (arXiv id). example: a call of it.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Function:
 
     @classmethod
     def of(cls, implementation: Callable[..., Any], **declared: Any) -> Function:
-        """Declare a plain Python function: name, parameters and summary are read off it.
+        """Declare a plain Python function; name, parameters and summary are taken from it.
 
         def lsgan(scores, target):
             "Least squares against a target."
@@ -99,7 +99,7 @@ class Function:
 
     @property
     def draws(self) -> dict[str, int]:
-        """What `noise` asks for: the numbers a sample of each word, 0 for a plain (batch,)."""
+        """The numbers for each sample that `noise` asks for, by word; 0 for a plain (batch,)."""
         return dict(self.noise) if isinstance(self.noise, Mapping) else dict.fromkeys(self.noise, 0)
 
 
@@ -117,7 +117,7 @@ def core(
 ) -> Function:
     """A function of the core: its code has its name, in `ganzoo.nn.functions.{module}`.
 
-    `parameters` are words, those with a `?` behind them optional.
+    `parameters` are words, optional ones with a `?` after them.
     """
     words = parameters.split()
     return Function(

@@ -1,7 +1,7 @@
-"""Kinds that plugins add to: a mapping with a `kind`, read by the class of that kind.
+"""Kinds that plugins can add: a mapping with a `kind`, read by the class of that kind.
 
-Layers have a module of their own for this, since they hold each other; optimizers and states
-are read here.
+Layers have a similar class in a module of their own, since they contain each other; optimizers and
+states are read here.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Kinds:
         optimizer: Annotated[SerializeAsAny[Optimizer], Kinds("optimizer", Optimizer, CORE, lookup)]
 
     Args:
-        word: what one is called. base: the class of all kinds.
-        core: the core's classes by kind. lookup: those and what plugins bring, asked for where
-            the core has none, since plugins are looked for at the first such word.
-        unknown: what keeps an unknown kind, where these are allowed.
-        infer: the kind of a mapping that says none, from its keys; None leaves it missing.
+        word: the name of one. base: the class of all kinds.
+        core: the core's classes by kind. lookup: those and the plugins', called only if the core
+            has none, since it loads plugins.
+        unknown: the class that stores an unknown kind, where these are allowed.
+        infer: the kind of a mapping without one, from its keys; None leaves it missing.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Kinds:
         return handler(core_schema.tagged_union_schema(kinds, discriminator="kind"))
 
     def _read(self, value: Any, info: ValidationInfo) -> Any:
-        """Replace a mapping by what its kind makes of it, so that a mistake gives one error."""
+        """Replace a mapping by an object of its kind, so that a mistake gives one error."""
         if isinstance(value, self.base):
             return value
         if isinstance(value, str):  # "adam" stands for {"kind": "adam"}

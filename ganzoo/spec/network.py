@@ -1,4 +1,4 @@
-"""Networks: named inputs, a body of layers, and how the weights begin."""
+"""Networks: named inputs, a body of layers, and initial weights."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ Init = Annotated[
 class Origin(Frozen):
     """Where the weights of a network come from: a network of a published model.
 
-    `sha256` is of the file of its weights, so that a Spec means one net for ever.
+    `sha256` is that of the file of its weights, so that a Spec always means the same network.
     """
 
     model: Annotated[str, Field(min_length=1, max_length=200)]
@@ -81,16 +81,16 @@ class Network(Frozen):
     """A network as data.
 
     Args:
-        inputs: name of each input in order of the call, with the layers of its own branch.
+        inputs: name of each input in the order of the call, with the layers of its own branch.
         layers: the body. It starts from the inputs that no Inject names, joined.
-        join: how they are joined: side by side along the channels (a vector beside a map
-            is tiled over space), added or multiplied.
-        init: how the weights begin.
-        weight: how the weights of its layers are wrapped (spectral, equalized, weight_norm),
-            where a layer itself says nothing.
-        frozen: the weights stay as they begin, and it stands in evaluation mode.
-        origin: the published model whose weights it begins with; it is frozen then.
-            `{model: classifier-mnist, network: F}` in place of all else, or
+        join: how they are joined: concatenated along the channels (a vector beside a map is tiled
+            over space), added or multiplied.
+        init: the initial weights.
+        weight: how the weights of its layers are wrapped (spectral, equalized, weight_norm), unless
+            a layer says otherwise.
+        frozen: it keeps its initial weights, in evaluation mode.
+        origin: the published model whose weights it has; it is then frozen.
+            `{model: classifier-mnist, network: F}` instead of everything else, or
             `Network.of("classifier-mnist", "F")`, reads the layers and the origin from there.
 
     Example: `Network({"x": (), "y": (OneHot(10),)}, (Linear(128), ReLU(), Linear(1)))`
@@ -138,7 +138,7 @@ class Network(Frozen):
             return value  # type: ignore[reportUnknownVariableType]
         if set(data) != {"model", "network"}:
             raise SpecError("give model and network, and nothing else: the layers are the model's")
-        if info.context == ALLOW_UNKNOWN:  # nothing is fetched because a file of strangers says so
+        if info.context == ALLOW_UNKNOWN:  # an untrusted file must not cause downloads
             raise SpecError("a published model names no other model; its Spec is written out")
         return _published(str(data["model"]), str(data["network"]))
 
@@ -204,7 +204,7 @@ class Network(Frozen):
 
 
 def _before(path: str, tap: str | None) -> bool:
-    """Whether a layer may read a tap: it stands before it, and the layer does not lie inside."""
+    """Whether a layer may read a tap: it comes before the layer, which is not inside it."""
     return tap is not None and not path.startswith(f"{tap}.")
 
 

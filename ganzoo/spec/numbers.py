@@ -3,8 +3,8 @@
     lr: cosine(images / 20e6, 2e-4, 5e-5)
     gamma: ramp(2 * progress - 1, 10, 1)
 
-They are made of numbers, the words of the run and the functions of `HOST`; lets that are made
-of the same may stand in them. Plain Python computes them, in double precision.
+They consist of numbers, the words of the run and the functions of `HOST`, and may use lets that do
+so. They are computed in plain Python, in double precision.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec import expression as ex
 
 RUN = ("step", "images", "progress", "batch")
-"""The words of the run; a draw, let, network or state of that name stands in their place."""
+"""The words of the run; a draw, let, network or state of the same name hides them."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Where a run is.
+    """The position in a run.
 
     `step`: rounds done in this stage. `images`: step times batch. `progress`: the share of the
     stage that is done, in [0, 1]. `batch`: samples of the global batch.
@@ -98,7 +98,7 @@ HOST: Mapping[str, Callable[..., float]] = {
     "relu": _relu,
     "lerp": _lerp,
 }
-"""The functions that numbers of the run may use; they mean what they mean in losses."""
+"""The functions that numbers of the run may use, with the meaning that they have in losses."""
 
 BINARY: Mapping[str, Callable[[float, float], float]] = {
     "+": lambda a, b: a + b,
@@ -111,20 +111,20 @@ BINARY: Mapping[str, Callable[[float, float], float]] = {
 
 
 class Schedule:
-    """What of a Spec the host computes before each round.
+    """The parts of a Spec that the host computes before each round.
 
     Args:
-        lets: its lets. taken: its names that are no lets; they hide the words of the run.
+        lets: its lets. taken: its other names; they hide the words of the run.
     """
 
     def __init__(self, lets: Mapping[str, str], taken: frozenset[str]) -> None:
         self.lets, self.taken = lets, taken
-        # of each let once: lets that use each other twice would double the work each time
+        # memoized by let: lets that use each other twice would double the work each time
         self._lets: dict[str, bool | None] = {}
 
     def has(self, node: ex.Expression) -> bool:
-        """Whether the host computes an expression: it can, and there is more to it than
-        arithmetic of plain numbers."""
+        """Whether the host computes an expression: it can, and it is more than arithmetic of plain
+        numbers."""
         return not isinstance(node, ex.Number) and bool(self._moves(node))
 
     def _moves(self, node: ex.Expression) -> bool | None:
@@ -134,7 +134,7 @@ class Schedule:
                 return False
             case ex.Name(name) if name in self.lets:
                 if name not in self._lets:
-                    self._lets[name] = None  # of one that is defined by itself
+                    self._lets[name] = None  # in case it is defined by itself
                     self._lets[name] = self._moves(ex.parse(self.lets[name]))
                 return self._lets[name]
             case ex.Name(name):
@@ -151,10 +151,10 @@ class Schedule:
 
 
 def value(text: str, lets: Mapping[str, str], clock: Clock) -> float:
-    """What an expression comes to at `clock`.
+    """The value of an expression at `clock`.
 
     Raises:
-        SpecError: it has a word that is not for the host, or no finite value.
+        SpecError: it has a word that the host does not know, or no finite value.
     """
     try:
         found = _Host(lets, clock).value(ex.parse(text))

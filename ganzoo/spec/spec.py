@@ -28,7 +28,7 @@ from ganzoo.spec.tasks import TASK_KINDS, Task
 from ganzoo.spec.validation import updates_with_paths
 
 MAX_TEXT = 2_000_000
-"""Longest JSON text of a Spec that is read, in characters."""
+"""The longest JSON text of a Spec that is read, in characters."""
 
 
 class Spec(Frozen):
@@ -37,8 +37,8 @@ class Spec(Frozen):
     Everything downstream (the engine, the store, the card, the demo) reads only this.
 
     Args:
-        title: its name for people. source: where it comes from, such as `arXiv:1406.2661`.
-        draws: what arrives fresh for each update, by name.
+        title: its display name. source: its origin, such as `arXiv:1406.2661`.
+        draws: values drawn anew for each update, by name.
         networks: the networks by name, in the paper's letters.
         let: names for expressions that are used more than once.
         state: named values that last from round to round.
@@ -60,7 +60,7 @@ class Spec(Frozen):
     tasks: Annotated[Named[Task], Field(max_length=32)] = Field(default_factory=FrozenDict)
     batch: Annotated[Count, Field(le=65_536)] = 64
 
-    if TYPE_CHECKING:  # what may be given, shorthands too; pydantic makes of it what is declared
+    if TYPE_CHECKING:  # the accepted types, including shorthands; pydantic makes the declared ones
 
         def __init__(
             self,
@@ -111,7 +111,7 @@ class Spec(Frozen):
         return cls.from_dict(strict_json(text))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, complete: defaults stand in it, so that a later ganzoo reads the same."""
+        """Plain data with all defaults, so that a later ganzoo reads the same."""
         return self.model_dump(mode="json")
 
     def to_json(self) -> str:
@@ -138,12 +138,12 @@ class Spec(Frozen):
         return _long_form(value)
 
     def replace(self, **changes: Any) -> Self:
-        """The same with these fields in place of its own, validated as a new one is.
+        """The same with other values of these fields, validated like a new one.
 
-        `round` stands for one stage in place of all; `steps` alone is as `with_steps`.
+        `round` replaces all stages by one; `steps` alone is as `with_steps`.
 
         Raises:
-            SpecError: a field is unknown, or the whole would break the language.
+            SpecError: a field is unknown, or the result would break the language.
         """
         if "round" in changes:
             gone = {"stages", *changes}
@@ -203,7 +203,7 @@ class Spec(Frozen):
         return self.unknown()
 
     def unknown(self) -> Iterator[tuple[str, str, str]]:
-        """Unknown words: path, what they are (`functions`, ...), and the word."""
+        """Unknown words: path, kind (`functions`, ...), and the word."""
         for name in self.networks:
             for path, layer in self.layers_of(name):
                 if isinstance(layer, UnknownLayer):
@@ -230,8 +230,8 @@ class Spec(Frozen):
 
     @cached_property
     def lacking(self) -> FrozenDict[tuple[tuple[str, str, str], ...]]:
-        """The tasks that need words which are not known here, each with what `unknown` says of
-        them: the others can be asked all the same."""
+        """The tasks that need unknown words, each with these words as in `unknown`; the others can
+        be run."""
         unknown, found = [*self.unknown()], dict[str, tuple[tuple[str, str, str], ...]]()
         for name, task in self.tasks.items() if unknown else ():
             used = {part for _, text in task.expressions for part in self.names_in(text)}
@@ -246,7 +246,7 @@ class Spec(Frozen):
         return FrozenDict(found)
 
     def complete(self) -> None:
-        """PluginError where a word is unknown, and so nothing can be trained by this Spec."""
+        """PluginError if a word is unknown, so that this Spec cannot be trained."""
         missing = [f"{word.rstrip('s')} {name!r} ({path})" for path, word, name in self.unknown()]
         if missing:
             raise PluginError(
@@ -255,8 +255,8 @@ class Spec(Frozen):
             )
 
     def names_in(self, text: str) -> set[str]:
-        """Draws, lets, states, networks and functions that an expression needs, through its lets
-        too, and through what its states are read from."""
+        """Draws, lets, states, networks and functions that an expression needs, also through its
+        lets and through the expressions that its states read."""
         found: set[str] = set()
         pending = [text]
         while pending:
@@ -270,10 +270,11 @@ class Spec(Frozen):
         return found
 
     def flows_in(self, text: str) -> set[str]:
-        """Draws, lets and networks of an expression that a gradient of it reaches.
+        """Draws, lets and networks of an expression that its gradient reaches.
 
-        None flows behind detach and the like, into states, or through what a function takes as
-        constant; the average of a network learns nothing, and what it is called with may.
+        No gradient flows through detach and the like, into states, or through arguments that a
+        function takes as constants. The average of a network has no gradient, but its arguments may
+        have.
         """
         found: set[str] = set()
         pending = [ex.parse(text)]
@@ -287,7 +288,7 @@ class Spec(Frozen):
                 case ex.Binary("<" | ">"):
                     pass
                 case ex.Call(ex.GRADIENT, (of, _)) if ex.GRADIENT not in self.networks:
-                    # through x, too: a penalty on the slope at G(z) moves G
+                    # through x, too: a penalty on the gradient at G(z) trains G
                     pending.append(of)
                 case ex.Call(name, arguments, _, average) if name in self.networks:
                     found |= set() if average else {name}
@@ -304,30 +305,30 @@ class Spec(Frozen):
         return found
 
     def read_by(self, state: str) -> list[str]:
-        """The expressions of which the value of a state is made, beside what it holds."""
+        """The expressions that a state reads for its value, beside what it stores."""
         held = self.state[state]
         return [text for key, text in held.expressions() if held.texts.get(key) == "read"]
 
     @cached_property
     def taken(self) -> frozenset[str]:
-        """Names that hide the words of the run: all but those of lets."""
+        """Names that hide the words of the run: all except those of lets."""
         return frozenset((*self.draws, *self.networks, *self.state))
 
     @cached_property
     def schedule(self) -> Schedule:
-        """What of its expressions the host computes before each round."""
+        """The parts of its expressions that the host computes before each round."""
         return Schedule(self.let, self.taken)
 
     def run_words(self, text: str) -> set[str]:
-        """The words of the run that an expression needs, through its lets too."""
+        """The words of the run that an expression needs, also through its lets."""
         return self.names_in(text) & (set(numbers.RUN) - self.taken - set(self.let))
 
     def inputs_of(self, network: str) -> tuple[str, ...] | None:
-        """The inputs of a network in the order of its call; None where they are not known yet."""
+        """The inputs of a network in the order of its call; None if they are not known yet."""
         return tuple(self.networks[network].inputs)
 
     def taps_of(self, network: str) -> tuple[str, ...] | None:
-        """The taps of a network; None where they are not known yet."""
+        """The taps of a network; None if they are not known yet."""
         return self.networks[network].taps
 
     def layers_of(self, network: str) -> Iterator[tuple[str, Layer]]:
@@ -339,7 +340,7 @@ class Spec(Frozen):
         return self.networks[network].frozen
 
     def meaning(self, text: str) -> ex.Expression:
-        """The tree of an expression; of one that is but the name of a let, the let's."""
+        """The tree of an expression; if it is just the name of a let, the tree of the let."""
         tree = ex.parse(text)
         while isinstance(tree, ex.Name) and tree.name in self.let:
             tree = ex.parse(self.let[tree.name])
@@ -371,17 +372,17 @@ class Spec(Frozen):
 
     @cached_property
     def published(self) -> tuple[str, ...]:
-        """The networks that the tasks need: what a model folder holds."""
+        """The networks that the tasks need, whose weights a model folder has."""
         return self._needed(self.tasks, self.networks)
 
     @cached_property
     def published_state(self) -> tuple[str, ...]:
-        """The states that the tasks need: what a model folder holds beside weights."""
+        """The states that the tasks need, which a model folder has beside weights."""
         return self._needed(self.tasks, self.state)
 
     @cached_property
     def usable_state(self) -> tuple[str, ...]:
-        """The states of `published_state` that tasks need which can be asked here."""
+        """The states of `published_state` that are needed by tasks that can be run here."""
         known = [name for name in self.tasks if name not in self.lacking]
         return self._needed(known, self.state)
 
@@ -403,8 +404,8 @@ class Spec(Frozen):
         return tuple(name for name in self.networks if name in found)
 
     def estimated(self, task: Task) -> bool:
-        """Whether a task of kind score publishes a critic, trained to tell data from the samples of
-        one generator, and not to find what is strange."""
+        """Whether a score task publishes a critic, which is trained to tell data from the samples
+        of one generator, and not to find anomalies."""
         return task.kind == "score" and bool(self.networks_in(task.output) & {*self.critics})
 
     @property
@@ -413,7 +414,7 @@ class Spec(Frozen):
         return sum(stage.steps for stage in self.stages)
 
     def with_steps(self, steps: int) -> Self:
-        """The same Spec trained for `steps` rounds, shared among the stages in proportion."""
+        """The same Spec trained for `steps` rounds, distributed over the stages in proportion."""
         if steps < len(self.stages):
             raise SpecError(
                 f"{steps} steps are too few for {len(self.stages)} stages; one each at least"
@@ -423,7 +424,7 @@ class Spec(Frozen):
             total += stage.steps
             ends.append(round(steps * total / self.steps))
         shares = [max(1, after - before) for before, after in pairwise(ends)]
-        while sum(shares) > steps:  # a share of nothing was made one
+        while sum(shares) > steps:  # a share of zero was raised to one
             shares[shares.index(max(shares))] -= 1
         stages = [
             stage.replace(steps=share) for stage, share in zip(self.stages, shares, strict=True)
@@ -432,8 +433,8 @@ class Spec(Frozen):
 
     @property
     def open_ended(self) -> bool:
-        """Whether a longer training begins as a shorter one: one stage, and nothing in it that
-        follows its progress."""
+        """Whether a longer training begins like a shorter one: it has one stage, and nothing in it
+        depends on the progress."""
         texts = [*self.number_texts(), *(text for _, text in self.expressions())]
         return (
             len(self.stages) == 1
@@ -447,7 +448,7 @@ class Spec(Frozen):
 
 
 def _long_form(value: Any) -> Any:
-    """Spell out the shorthands: `round` and `steps` for one stage, a text for a task."""
+    """Expand the shorthands: `round` and `steps` for one stage, a text for a task."""
     if not isinstance(value, dict):
         return value
     data = dict(cast("dict[str, Any]", value))

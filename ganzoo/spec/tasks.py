@@ -21,21 +21,21 @@ class Task(Frozen):
     Noise among its inputs is drawn from a seed; fields of the data are given by the caller.
 
     Args:
-        kind: generate, encode and translate give what the expression says, reconstruct an
-            image like its input, score one number an image (higher is stranger), classify
-            one number for each class, match a direction: those of an image and of a sentence
-            agree where the two belong together.
+        kind: generate, encode and translate return the value of the expression, reconstruct an
+            image like its input, score one number for each image (higher is stranger), classify
+            one number for each class, match a vector: those of an image and of a sentence point
+            in the same direction if the two belong together.
         output: the expression.
-        map: for score: where the strangeness is, an image like the input.
-        quantile: for score: the share of normal images that pass. A run then holds some
-            images out of training, and stores the score that so many of them stay below.
+        map: for score: the strange places, an image like the input.
+        quantile: for score: the share of normal images that pass. A run then holds some images out
+            of training, and stores the score that this share of them stays below.
         to: for translate: the name of the domain it leads to.
         of: for classify: the field of labels whose classes it tells, by default `label`.
-        numbers: numbers that its expressions use by name, with what they are unless the caller
-            sets them: `numbers: {psi: 0.7}`, and `model.generate(psi=0.5)`.
-        solve: noise or lets for which values are sought before `output` is computed: those that
-            make `minimize` small, in `steps` steps of `optimizer`. It starts from the draw, or
-            from what the let says. `minimize` is one number a sample, or a mean over samples.
+        numbers: numbers that its expressions use by name, with their defaults:
+            `numbers: {psi: 0.7}`, and `model.generate(psi=0.5)`.
+        solve: noise or lets whose values are optimized before `output` is computed, to minimize
+            `minimize` in `steps` steps of `optimizer`. It starts from the draw, or from the value
+            of the let. `minimize` is one number for each sample, or a mean over samples.
     """
 
     kind: TaskKind
@@ -78,12 +78,12 @@ class Task(Frozen):
 
     @property
     def field(self) -> str:
-        """For classify: the field of labels whose classes it tells."""
+        """For classify: the label field whose classes it predicts."""
         return self.of or "label"
 
     @property
     def solver(self) -> Optimizer:
-        """The optimizer of `solve`; Adam at 0.05 where the task names none."""
+        """The optimizer of `solve`; by default Adam at 0.05."""
         return self.optimizer or Adam(lr=0.05, betas=(0.9, 0.999))
 
     @property

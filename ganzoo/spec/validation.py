@@ -1,7 +1,7 @@
-"""What is wrong with a Spec as a whole: names, expressions, updates, what is never used.
+"""Validation of a Spec as a whole: names, expressions, updates, unused parts.
 
-One problem for a mistake, at its path. The checks of a later kind run where the earlier ones
-found nothing, since one wrong name would be reported by all of them.
+One problem for each mistake, at its path. Later kinds of checks run only if the earlier ones found
+nothing, since all of them would report one wrong name.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 Problems = Iterator[tuple[str, str]]
 Places = tuple[tuple[str, ...], ...]
 ROOMS = ("draws", "networks", "let", "state")
-"""Where names of expressions come from."""
+"""Where expressions get their names."""
 
 MAX_DEPTH, MAX_GRADIENTS, MAX_GRADIENT_DEPTH = 150, 32, 3
-"""How deep an expression may be with its lets written out; how many `grad(y, x)` a Spec may have,
-and how deep in each other."""
+"""The greatest depth of an expression with its lets expanded; the most `grad(y, x)` of a Spec, and
+their greatest nesting."""
 
 LEARNED = {
     "linear", "conv", "deconv", "maxout", "embedding", "mod_conv", "cond_norm", "attention", "bias",
@@ -76,8 +76,8 @@ def _names(spec: Spec, allow_unknown: bool) -> Problems:
                 yield f"{room}.{name}", f"the name is taken by {owners[name]}.{name}"
             elif keyword.iskeyword(name):
                 yield f"{room}.{name}", "a keyword of Python cannot be a name"
-            # a later ganzoo has more functions, and a published model is to load all the same:
-            # a call is told from a name, and a network comes before a function
+            # a later ganzoo has more functions, and must still load a published model: a call is
+            # distinguished from a name, and networks take precedence over functions
             elif name in vocabulary.FUNCTIONS and not allow_unknown:
                 yield f"{room}.{name}", f"the name is taken by the function {name!r}"
             elif room == "networks" and name == "state" and spec.state:
@@ -116,17 +116,17 @@ def _expressions(spec: Spec, allow_unknown: bool) -> Problems:
             yield from ((".".join(filter(None, (path, sub))), text) for sub, text in error.problems)
     if unread:
         return
-    for name in [*_cycles(spec)][:1]:  # all names of a cycle are in it; one is enough
+    for name in [*_cycles(spec)][:1]:  # it has all names of a cycle; one is enough
         yield f"let.{name}", f"{name!r} is defined by itself"
 
 
 def _task_words(spec: Spec) -> Problems:
-    """What tasks cannot read, behind their lets either."""
+    """What tasks must not read, not even through lets."""
     for path, text in spec.expressions():
         if path.startswith("tasks."):
             try:
                 run = sorted(spec.run_words(text))
-            except SpecError:  # what cannot be parsed has been told
+            except SpecError:  # parse errors have been reported
                 continue
             if run:
                 yield path, f"{run[0]!r} is a word of training, and a task has no rounds"
@@ -137,9 +137,9 @@ def _task_words(spec: Spec) -> Problems:
 
 
 def _depths(spec: Spec) -> Problems:
-    """How deep expressions are once their lets are written out, and gradients in gradients.
+    """The depth of expressions with their lets expanded, and of nested gradients.
 
-    Each gradient computes anew what lies below it.
+    Each gradient computes its argument again.
     """
     used = {name: [*_names_at(ex.parse(text))] for name, text in spec.let.items()}
     lets: dict[str, tuple[int, int]] = {}
@@ -166,13 +166,13 @@ def _depths(spec: Spec) -> Problems:
             yield path, f"more than {MAX_GRADIENTS} gradients in one Spec"
         else:
             continue
-        return  # what uses it has the same problem
+        return  # its users have the same problem
 
 
 def _names_at(
     node: ex.Expression, below: int = 0, inside: int = 0
 ) -> Iterator[tuple[str, int, int]]:
-    """Each name, how many nodes it lies below, and inside how many gradients."""
+    """Each name, its depth in nodes, and in gradients."""
     if isinstance(node, ex.Name):
         yield node.name, below, inside
     inner = isinstance(node, ex.Call) and node.name == ex.GRADIENT
@@ -217,7 +217,7 @@ def _cycles(spec: Spec) -> Iterator[str]:
 
 
 class _Check:
-    """Every name known, every call with the right number of arguments of the right kind."""
+    """Every name is known, every call has the right number and kinds of arguments."""
 
     def __init__(self, spec: Spec, path: str) -> None:
         self.spec = spec
@@ -460,7 +460,7 @@ def _unused(spec: Spec) -> Problems:
 
 
 def _texts_of_used_states(spec: Spec, used: set[str]) -> Iterator[str]:
-    """What states compute after a round, of those that something reads."""
+    """The values that states compute after a round, if something reads them."""
     seen: set[str] = set()
     found = used & set(spec.state)
     while found - seen:

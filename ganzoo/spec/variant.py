@@ -17,7 +17,7 @@ from ganzoo.spec.spec import Spec
 
 
 class Fields(Frozen):
-    """What a data set holds: the draws that a Spec can make from it, by field.
+    """The fields of a data set: the draws that a Spec can make from it, by field.
 
     `Fields(name="mnist", fields={"image": Image((1, 28, 28)), "label": Label(10)})`
     """
@@ -27,21 +27,22 @@ class Fields(Frozen):
 
     @property
     def image(self) -> Image:
-        """The field of images; DataError where there is none.
+        """The image field; DataError if there is none.
 
-        Of several it is the one of the name `image`, else the only one that is not unpaired
-        (`independent`); DataError where that leaves more than one. So it is with labels and texts.
+        Of several it is the one named `image`, else the only one that is not unpaired
+        (`independent`); DataError if that leaves more than one. The same holds for labels and
+        texts.
         """
         return self._only(Image, "image")
 
     @property
     def label(self) -> Label:
-        """The field of class labels; DataError where there is none."""
+        """The field of class labels; DataError if there is none."""
         return self._only(Label, "label")
 
     @property
     def text(self) -> Text:
-        """The field of embedded sentences; DataError where there is none."""
+        """The field of embedded sentences; DataError if there is none."""
         return self._only(Text, "text")
 
     def _only(self, kind: Any, word: str) -> Any:
@@ -65,9 +66,9 @@ class Fields(Frozen):
 
 
 def _foreseen(spec: Callable[[Any, Fields], Spec]) -> Callable[[Any, Fields], Spec]:
-    """`spec` of a variant, of which every error is a SpecError that names the variant.
+    """`spec` of a variant, with every error turned into a SpecError that names the variant.
 
-    So a mistake there costs that variant alone, wherever variants are tried.
+    So a mistake there affects only that variant.
     """
 
     @wraps(spec)
@@ -87,7 +88,7 @@ def _foreseen(spec: Callable[[Any, Fields], Spec]) -> Callable[[Any, Fields], Sp
 
 
 class Variant(Frozen):
-    """Base of all variants: pydantic fields are hyper-parameters, `spec` says the rest.
+    """Base of all variants: pydantic fields are hyper-parameters, `spec` makes the Spec.
 
         class LSGAN(Variant):
             "Least squares GAN (arXiv:1611.04076)."
@@ -102,7 +103,7 @@ class Variant(Frozen):
 
     name: ClassVar[str]
     renamed: ClassVar[dict[str, str]] = {}
-    """Former names of hyper-parameters, by what they are called now; `parse` takes both."""
+    """Former names of hyper-parameters, with their present names; `parse` takes both."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -110,7 +111,7 @@ class Variant(Frozen):
             cls.spec = _foreseen(cls.__dict__["spec"])  # type: ignore[method-assign]
 
     def spec(self, data: Fields) -> Spec:
-        """The whole model for data of these fields."""
+        """The whole model for data with these fields."""
         raise NotImplementedError
 
     @classmethod
@@ -119,7 +120,7 @@ class Variant(Frozen):
 
     @classmethod
     def parse(cls, settings: dict[str, Any]) -> Variant:
-        """The variant with these hyper-parameters; numbers may come as text (`--set`)."""
+        """The variant with these hyper-parameters; numbers may be given as text (`--set`)."""
         given = dict(settings)
         for former, name in cls.renamed.items():
             if former in given and name not in given:

@@ -1,8 +1,7 @@
 """The words that expressions and networks may use: functions, kinds of layers, ...
 
-Plugins add words through the
-hooks `ganzoo_functions`, `ganzoo_layers`, `ganzoo_optimizers` and `ganzoo_states`; the host
-joins them to the core's.
+Plugins add words through the hooks `ganzoo_functions`, `ganzoo_layers`, `ganzoo_optimizers` and
+`ganzoo_states`; the host merges them with the core's.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 class Vocabulary:
     """The functions by name, and the classes of layers, optimizers and states by kind.
 
-    `providers` names the distributions that bring them, by ("functions" or "layers", name);
-    the core's own have none.
+    `providers` names the distributions that provide them, by ("functions" or "layers", name); the
+    core's own have none.
     """
 
     functions: Mapping[str, Function]
@@ -39,10 +38,10 @@ class Vocabulary:
 
 
 def extend_with(words: Callable[[], Vocabulary] | None) -> Callable[[], Vocabulary] | None:
-    """Let `current()` ask `words` for words beyond the core's; returns what it asked before.
+    """Set the look-up of `current()` for words beyond the core's; returns the previous one.
 
-    `import ganzoo` makes it ask the host, which loads at the first word that the core does not
-    know. The choice holds for all threads of the process.
+    `import ganzoo` sets it to the host, which loads plugins at the first word that the core does
+    not know. It applies to all threads of the process.
     """
     before, extension.words = extension.words, words
     return before
@@ -63,10 +62,10 @@ def core() -> Vocabulary:
 
 
 def function(name: str) -> Function | None:
-    """The function of that name: the core's at once, a plugin's once the host has looked."""
+    """The function of that name: the core's at once, a plugin's once plugins are loaded."""
     return FUNCTIONS.get(name) or current().functions.get(name)
 
 
 def layer(kind: str) -> type[Layer] | None:
-    """The class of layers of that kind: the core's at once, a plugin's once the host has looked."""
+    """The class of layers of that kind: the core's at once, a plugin's once plugins are loaded."""
     return core().layers.get(kind) or current().layers.get(kind)

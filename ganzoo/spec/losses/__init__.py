@@ -1,1 +1,1 @@
-"""Losses as data, and how one takes the place of a Spec's own."""
+"""Losses as data, and how one replaces a Spec's own."""

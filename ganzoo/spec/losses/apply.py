@@ -1,4 +1,5 @@
-"""A Spec with another loss: its terms in the Spec's own words, and all that goes with them."""
+"""A Spec with another loss: its terms in the Spec's own words, and everything that goes with
+them."""
 
 from __future__ import annotations
 
@@ -21,30 +22,30 @@ if TYPE_CHECKING:
     from ganzoo.spec.losses.loss import Loss
 
 DISCRIMINATOR, REAL, FAKE = WORDS = ("D", "x", "fake")
-"""What the terms of a loss speak of: the discriminator, an image of the data, one that is made."""
+"""The words of loss terms: the discriminator, an image of the data, and a generated one."""
 
 OPTIMIZERS: dict[str, type[Adam | RMSprop | SGD]] = {"adam": Adam, "rmsprop": RMSprop, "sgd": SGD}
 
 INSTEAD = {"batch_norm": "layer norm", "minibatch_std": "nothing"}
-"""What takes the place of a layer that mixes samples, where a penalty refuses it.
+"""Replacements of layers that mix samples, where a penalty refuses them.
 
 Layer norm is the drop-in replacement that the authors of WGAN-GP recommend (arXiv:1704.00028).
 """
 
 
 class Applied(NamedTuple):
-    """A Spec with another loss, and in words what became different in it."""
+    """A Spec with another loss, and in words what changed in it."""
 
     spec: Spec
     changes: tuple[str, ...]
 
 
 def exchange(spec: Spec, loss: Loss) -> Applied:
-    """`spec` with `loss` in place of its own.
+    """`spec` with `loss` instead of its own.
 
     Raises:
-        SpecError: there is not one generator and one discriminator, or they are not such that
-            this loss can be taken of them.
+        SpecError: there is not exactly one generator and one discriminator, or this loss cannot be
+            applied to them.
     """
     return _Exchange(spec, loss).carry_out()
 
@@ -65,7 +66,7 @@ class _Exchange:
             "networks": FrozenDict({**spec.networks, discriminator: network}),
             "stages": (stage.replace(round=tuple(updates)),),
         }
-        # it may have draws and lets that nothing needs any more, and is validated without them
+        # it may have unused draws and lets, and is validated without them
         draft = Spec.model_construct(**{**fields_of(spec), **fields})  # type: ignore[reportArgumentType]
         try:
             made = Spec.from_dict(self._without_unused(draft))
@@ -121,7 +122,7 @@ class _Exchange:
         return minimize
 
     def _apart(self, update: Update) -> dict[str, str]:
-        """The generator's terms that do not ask the discriminator: a loss leaves them alone."""
+        """The generator's terms that do not call the discriminator: a loss keeps them."""
         kept: dict[str, str] = {}
         for name, text in update.minimize.items():
             parts = [*_addends(ex.parse(text))]
@@ -189,7 +190,7 @@ class _Exchange:
         return write(ex.parse(text))
 
     def _given(self, node: ex.Call) -> tuple[ex.Expression, ...]:
-        """What a function that takes the discriminator itself is given, too: the conditions."""
+        """Further arguments of a function that takes the discriminator itself: the conditions."""
         conditions = self._conditions(node) if ex.Name(DISCRIMINATOR) in node.arguments else ()
         if not conditions:
             return ()
@@ -227,7 +228,7 @@ class _Exchange:
                 if isinstance(node, ex.Call) and ex.Name(DISCRIMINATOR) in node.arguments:
                     function = vocabulary.function(node.name)
                     refused |= dict.fromkeys(function.refuses if function else (), node.name)
-        # kinds that nothing can stand for stay, and the Spec refuses them with the reason
+        # kinds without a replacement stay, and the Spec refuses them with the reason
         for kind in filter(refused.__contains__, INSTEAD):
             if paths := [path for path, layer in network.walk() if layer.kind == kind]:
                 self.changes.append(
@@ -241,7 +242,7 @@ class _Exchange:
     # ------------------------------------------------------------------------- what is left
 
     def _without_unused(self, draft: Spec) -> dict[str, Any]:
-        """The data of a Spec without draws and lets that served the old loss alone."""
+        """The data of a Spec without draws and lets that only the old loss used."""
         used = {
             name
             for path, text in draft.expressions()
@@ -257,7 +258,7 @@ class _Exchange:
 
 
 def _own(title: str) -> str:
-    """A title without the loss that was exchanged before."""
+    """A title without the name of an earlier loss."""
     return re.sub(r" with [a-z][a-z0-9_-]* loss$", "", title)
 
 
@@ -276,7 +277,7 @@ def _unmixed(layers: tuple[Layer, ...], refused: Mapping[str, str]) -> tuple[Lay
 
 
 def _addends(node: ex.Expression) -> Iterator[ex.Expression]:
-    """What a term adds up, weights aside."""
+    """The summands of a term, without their weights."""
     match node:
         case ex.Binary("+" | "-", left, right):
             yield from _addends(left)
@@ -301,7 +302,7 @@ def _folded(node: ex.Binary) -> ex.Expression:
 
 
 def _said(optimizer: Optimizer, other: Optimizer) -> str:
-    """An optimizer in words: its kind, and what is not so in the other one."""
+    """An optimizer in words: its kind, and where it differs from the other one."""
     theirs = other.model_dump()
     facts = [
         f"{key.replace('_', ' ')} {value}"

@@ -1,8 +1,8 @@
 """Augmentations that are added to a Spec: what its discriminators see is augmented first.
 
-Real images and fakes are treated alike, in the updates of both players, so that the discriminator
-never learns what was done to them and the generator learns through it (arXiv:2006.10738,
-arXiv:2006.06676). `Augmentation.apply(spec)` gives an ordinary Spec, as a loss does.
+Real images and fakes are treated alike, in the updates of both networks, so that the discriminator
+never learns the augmentation and the generator learns through it (arXiv:2006.10738,
+arXiv:2006.06676). `Augmentation.apply(spec)` returns an ordinary Spec, as a loss does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Chance = Annotated[float, Field(ge=0, le=1)]
 
 
 class Augmented(NamedTuple):
-    """A Spec with augmentations, and in words what became different in it."""
+    """A Spec with augmentations, and in words what changed in it."""
 
     spec: Spec
     changes: tuple[str, ...]
@@ -36,9 +36,9 @@ class Augmentation(Frozen):
 
     Args:
         name: `diffaugment`, or `ada`, whose steps are each taken with a probability.
-        p: of ada: this probability in place of one that follows the discriminator.
+        p: of ada: this probability instead of one that follows the discriminator.
         target: of ada: the mean sign of the outputs for real images that the probability seeks.
-        images: of ada: over how many images it could go from 0 to 1.
+        images: of ada: over how many images it can go from 0 to 1.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Augmentation(Frozen):
 
     @property
     def settings(self) -> dict[str, float]:
-        """What can be set of it, as it is."""
+        """Its settings with their values."""
         if self.name != "ada":
             return {}
         if self.p is not None:
@@ -98,12 +98,12 @@ class Augmentation(Frozen):
         return self.applied(spec).spec
 
     def applied(self, spec: Spec) -> Augmented:
-        """What `apply` gives, and in words what it changed."""
+        """The result of `apply`, and in words what it changed."""
         return _Augmenting(spec, self).carry_out()
 
 
 AUGMENTATIONS = {"diffaugment": "arXiv:2006.10738", "ada": "arXiv:2006.06676"}
-"""Augmentations by name, with where they come from."""
+"""Augmentations by name, with their sources."""
 PAIRED = ("mse", "l1", "distance", "contrastive", "infonce", "dot")
 """Functions that compare two values sample by sample."""
 
@@ -130,7 +130,7 @@ class _Augmenting:
         affected = [name for name, text in spec.let.items() if self._changed(text)]
         kept = {part for task in spec.tasks.values() for _, text in task.expressions
                 for part in spec.names_in(text)}  # fmt: skip
-        # what tasks read stays as it is; the updates get one of another name
+        # values that tasks read are kept; the updates get augmented ones of another name
         self.renamed = {
             name: self._free(f"{name}_augmented") if name in kept else name for name in affected
         }
@@ -224,7 +224,7 @@ class _Augmenting:
         return name
 
     def _nodes(self, text: str) -> Iterator[ex.Expression]:
-        """The parts of a term, through its lets too."""
+        """The parts of a term, also of its lets."""
         for part in self.spec.with_lets(text):
             yield from ex.walk(ex.parse(part))
 
@@ -290,7 +290,7 @@ class _Augmenting:
 
         if name == "gradient_penalty":  # between augmented images
             return ex.Call(name, (ex.Name(net), seen(rest[0]), seen(rest[1]), *rest[2:]))
-        # with respect to the image, and not to what was made of it
+        # with respect to the image before augmentation
         image, *given = rest
         told = tuple(part for value in given for part in
                      (value.items if isinstance(value, ex.Several) else (value,)))  # fmt: skip
@@ -321,7 +321,7 @@ class _Augmenting:
     # ------------------------------------------------------------------------------ names
 
     def _free(self, name: str) -> str:
-        """The name, or one that is not taken."""
+        """The name, or a free one like it."""
         taken = {*self.spec.taken, *self.spec.let, *self.states}
         while name in taken:
             name += "_"
@@ -394,7 +394,7 @@ def _images(spec: Spec, net: str) -> tuple[int, ...]:
 
 
 def augmented(spec: Spec, text: str | Augmentation) -> tuple[Spec, Mapping[str, Any]]:
-    """`spec` with what `--augment` means, and what config.json says of it."""
+    """`spec` with what `--augment` means, and the entry of config.json on it."""
     what = Augmentation.named(text) if isinstance(text, str) else text
     made, changes = what.applied(spec)
     facts = {"name": what.name, "settings": what.settings, "source": what.source}

@@ -1,6 +1,6 @@
 """Losses as data: what a discriminator and a generator minimize, whatever their layers are.
 
-`Loss.apply(spec)` gives an ordinary Spec, so that nothing below knows of losses.
+`Loss.apply(spec)` returns an ordinary Spec, so that no other module needs to know of losses.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ class Loss(Frozen):
              {"fool": "-mean(D(fake))"})
 
     Terms are expressions of three words: `D` is the discriminator, or critic, as a function of an
-    image alone, `x` an image of the data, `fake` one of the generator. What else a discriminator
-    is shown, such as a label, comes in by itself.
+    image alone, `x` an image of the data, `fake` one of the generator. Further inputs of a
+    discriminator, such as a label, are added automatically.
 
     Args:
-        name: what `--loss` takes.
+        name: for `--loss`.
         discriminator, generator: their terms by name.
         distance: the discriminator's term that is the negative of a distance between data and
-            fakes, if one is; metrics follow it.
+            fakes, if there is one; metrics follow it.
         numbers: numbers that the terms use by name, so that `--loss NAME,gamma=2` can set them.
         repeat: updates of the discriminator in a round.
-        clip_weights: what its weights are clipped to.
-        optimizer, betas: the kind of optimizer of both networks, and Adam's betas, where the
-            loss is known to need them. Learning rates stay those of the variant.
+        clip_weights: the limit to which its weights are clipped.
+        optimizer, betas: the kind of optimizer of both networks, and Adam's betas, if the loss is
+            known to need them. Learning rates stay those of the variant.
         summary: one sentence. source: where it comes from (arXiv id).
     """
 
@@ -160,20 +160,20 @@ class Loss(Frozen):
     # --------------------------------------------------------------------------- applying
 
     def apply(self, spec: Spec) -> Spec:
-        """`spec` with this loss in place of its own: an ordinary Spec.
+        """`spec` with this loss instead of its own: an ordinary Spec.
 
-        The terms of both networks are replaced, except those of the generator that do not ask the
-        discriminator. Layers of the discriminator that a penalty refuses make way: batch norm
-        for layer norm, minibatch deviation for nothing. Learning rates stay.
+        The terms of both networks are replaced, except those of the generator that do not call the
+        discriminator. Layers of the discriminator that a penalty refuses are replaced: batch norm
+        by layer norm; minibatch deviation is removed. Learning rates stay.
 
         Raises:
-            SpecError: there is not one generator and one discriminator, or they are not such
-                that this loss can be taken of them.
+            SpecError: there is not exactly one generator and one discriminator, or this loss cannot
+                be applied to them.
         """
         return self.applied(spec).spec
 
     def applied(self, spec: Spec) -> Applied:
-        """What `apply` gives, and in words what it changed."""
+        """The result of `apply`, and in words what it changed."""
         return exchange(spec, self)
 
 

@@ -1,7 +1,7 @@
-"""Roles in a Spec: which network is the generator, which one the discriminator, and what it sees.
+"""Roles in a Spec: which network is the generator, which the discriminator, and what it sees.
 
-A loss that is exchanged needs to know these, and a Spec does not say them: they are read off its
-updates and expressions, where there are one generator and one discriminator.
+A loss that replaces another one needs to know these, and a Spec does not say them: they are
+inferred from its updates and expressions, if there is one generator and one discriminator.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Roles:
         """The roles in a Spec.
 
         Raises:
-            SpecError: there is none, or one that is about more than this; the message says why.
+            SpecError: they cannot be inferred; the message says why.
         """
         if len(spec.stages) != 1:
             names = ", ".join(stage.name for stage in spec.stages)
@@ -107,7 +107,7 @@ class Roles:
 
     @property
     def conditions(self) -> tuple[tuple[ex.Expression, ...], tuple[ex.Expression, ...]]:
-        """What is passed beside an image of the data, and beside one of the generator."""
+        """The arguments beside an image of the data, and beside one of the generator."""
         first, second = (
             tuple(part for index, part in enumerate(call.arguments) if index != self.place)
             for call in (self.real, self.fake)
@@ -127,7 +127,7 @@ def _depends(spec: Spec, node: ex.Expression, network: str) -> bool:
 
 
 def _calls(spec: Spec, update: Update, network: str) -> Iterator[ex.Call]:
-    """The calls of a network in the terms of an update, through lets too."""
+    """The calls of a network in the terms of an update, also through lets."""
     seen: set[str] = set()
     pending = list(update.minimize.values())
     while pending:
@@ -140,7 +140,7 @@ def _calls(spec: Spec, update: Update, network: str) -> Iterator[ex.Call]:
 
 
 class _Same:
-    """Tells whether expressions mean the same, once their lets are written out.
+    """Tells whether expressions are equal once their lets are expanded.
 
     Equal ones get equal numbers, and each let gets its number once, so that lets which use each
     other twice do not double the work.
