@@ -208,7 +208,7 @@ def _before(path: str, tap: str | None) -> bool:
     return tap is not None and not path.startswith(f"{tap}.")
 
 
-def _walk(layers: tuple[Layer, ...], prefix: str) -> Iterator[tuple[str, Layer]]:
+def _walk(layers: Sequence[Layer], prefix: str) -> Iterator[tuple[str, Layer]]:
     for index, layer in enumerate(layers):
         path = f"{prefix}.{index}"
         yield path, layer

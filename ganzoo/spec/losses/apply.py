@@ -4,7 +4,7 @@ them."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganzoo.errors import SpecError
@@ -262,7 +262,7 @@ def _own(title: str) -> str:
     return re.sub(r" with [a-z][a-z0-9_-]* loss$", "", title)
 
 
-def _unmixed(layers: tuple[Layer, ...], refused: Mapping[str, str]) -> tuple[Layer, ...]:
+def _unmixed(layers: Sequence[Layer], refused: Mapping[str, str]) -> tuple[Layer, ...]:
     found: list[Layer] = []
     for layer in layers:
         match layer:
