@@ -54,6 +54,7 @@ PLAIN = [
     L.GaussianNoise(), L.InstanceNorm(), L.InstanceNorm(True), L.GlobalPool(), L.GlobalPool("sum"),
     L.OneHot(3), L.Embedding(3, 4), L.Upsample(2, "bilinear"), L.Blur(), L.Softmax(), L.Bias(),
     L.Scale(0.5), L.Scale(1.0, "channel"), L.Basis(2), L.Attention(1, 1), L.Attention(2, 2),
+    L.VectorQuantize(5),
 ]  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from ganzoo.errors import DataError, choices
 from ganzoo.nn.functions.distributions import truncate
 from ganzoo.seed import key
 from ganzoo.spec import vocabulary
-from ganzoo.spec.draws import DATA, Categorical, Image, Normal, Uniform, tensor_shape
+from ganzoo.spec.draws import DATA, Categorical, Image, Index, Normal, Uniform, tensor_shape
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.variant import Fields
 
@@ -55,6 +55,9 @@ class Draws:
         self._indices: dict[str, tuple[int, Tensor]] = {}
         if source is not None:
             check_fields(spec, source.fields)
+        for name, draw in spec.draws.items():
+            if isinstance(draw, Index):
+                _check_index(name, draw, source)
 
     def __call__(self, step: int, version: int, names: tuple[str, ...]) -> list[Tensor]:
         """One batch of each named draw: version `version` of step `step`."""
@@ -73,6 +76,9 @@ class Draws:
             if self.ahead is not None and self._is_mapped(draw):
                 return self.ahead.take(step, version, name)
             return self._rows(step, version, draw)
+        if isinstance(draw, Index):
+            assert self.source is not None
+            return (self._index("", len(self.source), step * self.versions + version),)
         self.generator.manual_seed(key(self.seed, step, version, name))
         shape = (self.batch, *(tensor_shape(draw) if draw else noise_width(name)))
         whole = len(into) == 1 and into[0].shape == shape
@@ -119,6 +125,8 @@ class Draws:
         match draw:
             case Uniform():
                 return raw[0].mul(draw.high - draw.low).add_(draw.low)
+            case Index():
+                return raw[0].to(self.device, non_blocking=True)
             case Categorical():
                 return raw[0].mul(draw.classes).long()
             case Normal(truncation=limit) if limit is not None:
@@ -129,20 +137,18 @@ class Draws:
     def _rows(self, step: int, version: int, draw: Any) -> tuple[Tensor, ...]:
         assert self.source is not None
         group = draw.field if draw.independent else ""
-        index = self._index(group, draw.field, step * self.versions + version)
+        index = self._index(group, self.source.length(draw.field), step * self.versions + version)
         rows = self.source.rows(draw.field, index)
         if not (self.source.flips and isinstance(draw, Image)):
             return (rows,)
         self.shuffler.manual_seed(key(self.seed, step, version, group, "flip"))
         return rows, (torch.rand(self.batch, generator=self.shuffler) < 0.5)[self.share]
 
-    def _index(self, group: str, field: str, position: int) -> Tensor:
-        """The samples of batch number `position`: each pass over the data has a new order."""
-        assert self.source is not None
+    def _index(self, group: str, length: int, position: int) -> Tensor:
+        """The samples of batch number `position` of `length`: each pass has a new order."""
         kept = self._indices.get(group)
         if kept and kept[0] == position:
             return kept[1]
-        length = self.source.length(field)
         first = position * self.batch
         epoch, start = divmod(first, length)
         if start + self.batch <= length:
@@ -174,6 +180,18 @@ def noise_width(name: str) -> tuple[int, ...]:
     function = vocabulary.function(name.partition("(")[0]) if "(" in name else None
     width = function.draws.get(name.rpartition(".")[2], 0) if function else 0
     return (width,) if width else ()
+
+
+def _check_index(name: str, draw: Index, source: Source | None) -> None:
+    """DataError where there are no samples to count, or more than the Spec says."""
+    if source is None or not any(not field.independent for field in source.fields.fields.values()):
+        raise DataError(f"draw {name!r} counts the samples of the data, and there are none")
+    if len(source) > draw.samples:
+        raise DataError(
+            f"draw {name!r} is one of {draw.samples:,} samples, and data set "
+            f"{source.name!r} has {len(source):,} to train on; write samples: {len(source)}, and "
+            "as many classes where the index is embedded"
+        )
 
 
 def check_fields(spec: Spec, data: Fields) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +11,6 @@ from torch import Tensor
 from ganzoo.errors import TaskError
 from ganzoo.models.solving import solve
 from ganzoo.nn.interpreter import Evaluator
-from ganzoo.nn.work import Work
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
 from ganzoo.spec.tasks import Task
@@ -22,12 +20,6 @@ if TYPE_CHECKING:
 
 BATCH = 256
 """Samples that are computed at once."""
-SCORED = (256, 64, 16)
-"""Images that are scored at once: always the same number for a model, so that scores do not depend
-on other images. More are faster for each image, but scoring one costs as much as scoring all: the
-first number that is not too much work is used."""
-SCORED_OPERATIONS, SCORED_BYTES = 3e10, 5e8
-"""The most that the images scored at once may cost, unless they are the fewest."""
 
 
 def evaluate(
@@ -72,45 +64,15 @@ def run(
         work = model.work[task.minimize].with_gradients(task.steps)
         work.check(f"{task.minimize!r} of {model.title}", 1, model.limit)
     parts: list[Tensor] = []
-    for first in range(0, _count(values), batch):
+    for first in range(0, count(values), batch):
         some = rows(values, first, batch)
         parts.append(model.evaluate(text, *solve(model, task, some)))
     return finite(model, torch.cat(parts), text)
 
 
-def alike(model: Model, task: Task, text: str, values: Mapping[str, Tensor]) -> Tensor:
-    """As `outputs`, with batches padded to one size.
-
-    The last bits of a matrix product depend on the number of rows; a score must not.
-    """
-    n, size = _count(values), scored_at_once(model)
-    at_once(model, text, size, exact=True)
-    wanted = -(-n // size) * size
-    filled = {
-        name: torch.cat([value, value[:1].expand(wanted - n, *value.shape[1:])])
-        if value.ndim
-        else value
-        for name, value in values.items()
-    }
-    return run(model, task, text, filled, size)[:n]
-
-
-def scored_at_once(model: Model) -> int:
-    """How many images are scored at once; depends on the networks alone."""
-    work = reduce(Work.then, (net.work for net in model.networks.values()), Work())
-    return next(
-        (
-            size
-            for size in SCORED[:-1]
-            if size * work.operations <= SCORED_OPERATIONS and 4 * size * work.most <= SCORED_BYTES
-        ),
-        SCORED[-1],
-    )
-
-
 def outputs(model: Model, text: str, values: Mapping[str, Tensor], batch: int = BATCH) -> Tensor:
     """As `Model.evaluate`, for an expression with one row for each sample: in batches."""
-    n, step = _count(values), at_once(model, text, batch)
+    n, step = count(values), at_once(model, text, batch)
     parts = [model.evaluate(text, rows(values, i, step)) for i in range(0, n, step)]
     return torch.cat(parts)
 
@@ -149,7 +111,7 @@ def differentiates(model: Model, text: str) -> bool:
     return ex.GRADIENT in names or any(f is not None and f.networks for f in functions)
 
 
-def _count(values: Mapping[str, Tensor]) -> int:
+def count(values: Mapping[str, Tensor]) -> int:
     """The number of samples in the values."""
     return next(value.shape[0] for value in values.values() if value.ndim)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganzoo.data.decoding import Preprocessing
 from ganzoo.errors import TaskError
-from ganzoo.models import execution, latent_codes, lookup
+from ganzoo.models import execution, latent_codes, lookup, scoring
 from ganzoo.models.config import ModelConfig, Threshold
 from ganzoo.models.execution import BATCH
 from ganzoo.models.images import Output, image_output, image_tensor
@@ -44,6 +44,7 @@ class Model:
         state: the values of the states that the tasks read.
         work: the cost of its tasks' expressions, for one sample, by their text.
         limit: how many times the usual work a task may take; None for a model made here.
+        same_for_few: what `ganzoo.models.scoring` found out about this machine.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Model:
         self.config = (config or ModelConfig(spec=spec)).model_copy(update={"spec": spec})
         self.state: dict[str, Tensor] = dict(state or {})
         self.work, self.limit = dict(work or {}), limit
+        self.same_for_few: dict[tuple[Any, ...], bool] = {}
         for net in self.networks.values():
             net.eval().requires_grad_(False)
             if any(parameter.ndim == 4 for parameter in net.parameters()):
@@ -343,9 +345,9 @@ class Model:
             raise TaskError(f"the task {name!r} of {self.title} has no map")
         values, n = given_values(self, chosen, {"image": images, **given}, None)
         values |= noise_values(self, chosen, n, seed, {}, values)
-        found = execution.alike(self, chosen, chosen.output, values).flatten().cpu().numpy()
+        found = scoring.alike(self, chosen, chosen.output, values).flatten().cpu().numpy()
         if text is not None:
-            where = execution.alike(self, chosen, text, values).mean(1).clamp_min(0).cpu().numpy()
+            where = scoring.alike(self, chosen, text, values).mean(1).clamp_min(0).cpu().numpy()
         return Scores(found, self.thresholds.get(name), where)
 
     @property

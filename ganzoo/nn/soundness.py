@@ -110,10 +110,13 @@ def hides_gradients(spec: Spec) -> bool:
     """Whether expressions alone do not show where gradients flow.
 
     Functions of the core declare the arguments through which no gradient flows; a plugin's may not,
-    and a layer that starts a new body does not use its input.
+    and a layer that starts a new body, or chooses, does not pass gradients to its input.
     """
     layers = (layer for name in spec.networks for _, layer in spec.layers_of(name))
-    if any(layer.starts or LAYERS.get(layer.kind) is not type(layer) for layer in layers):
+    if any(
+        layer.starts or layer.chooses or LAYERS.get(layer.kind) is not type(layer)
+        for layer in layers
+    ):
         return True
     called = {
         node.name

@@ -2,7 +2,17 @@
 
 import ganzoo.spec.layers as layers
 from ganzoo.spec.averages import HalfLife
-from ganzoo.spec.draws import MINILM, Categorical, Image, Label, Normal, Text, Uniform, Vector
+from ganzoo.spec.draws import (
+    MINILM,
+    Categorical,
+    Image,
+    Index,
+    Label,
+    Normal,
+    Text,
+    Uniform,
+    Vector,
+)
 from ganzoo.spec.function import Function
 from ganzoo.spec.layers import *
 from ganzoo.spec.layers.weights import Equalized, Plain, Spectral, WeightNorm

@@ -92,6 +92,22 @@ class Vector(Frozen):
     independent: bool = False
 
 
+class Index(Frozen):
+    """Which samples of the data the batch has: int64 (batch,) in [0, samples).
+
+    With `embedding` each sample has something learned of its own, such as a code (GLO). It counts
+    what a run trains on, so `samples` is how many these are, or more. Tasks have none.
+    """
+
+    kind: Literal["index"] = Field("index", init=False)
+    samples: Count
+
+    @property
+    def classes(self) -> int:
+        """How many numbers there are, as of a label."""
+        return self.samples
+
+
 class _Noise(Frozen):
     """What all noise has: `size` numbers a sample, or a whole `shape`."""
 
@@ -149,11 +165,11 @@ class Categorical(Frozen):
 DataDraw = Annotated[Image | Label | Text | Vector, Field(discriminator="kind")]
 """What a data set can hold."""
 
-AnyDraw = Image | Label | Text | Vector | Normal | Uniform | Categorical
+AnyDraw = Image | Label | Text | Vector | Index | Normal | Uniform | Categorical
 Draw = Annotated[AnyDraw, Field(discriminator="kind")]
 DATA = (Image, Label, Text, Vector)
 NOISE = (Normal, Uniform, Categorical)
-WHOLE = (Label, Categorical)
+WHOLE = (Label, Index, Categorical)
 """Draws of whole numbers, int64 (batch,)."""
 
 
@@ -162,7 +178,7 @@ def tensor_shape(draw: AnyDraw) -> tuple[int, ...]:
     match draw:
         case Image():
             return draw.shape
-        case Label() | Categorical():
+        case Label() | Index() | Categorical():
             return ()
         case Normal(shape=shape) | Uniform(shape=shape) if shape is not None:
             return shape

@@ -10,6 +10,7 @@ from ganzoo.spec.averages import HalfLife
 from ganzoo.spec.draws import (
     Categorical,
     Image,
+    Index,
     Label,
     Normal,
     Text,
@@ -87,6 +88,8 @@ def _draw(draw: object) -> str:
             return f"text {draw.size} ({draw.field} of the data, through {draw.encoder})"
         case Vector():
             return f"vector {draw.size} ({draw.field} of the data)"
+        case Index():
+            return f"index, one of at most {draw.samples} samples (of the data)"
         case Normal():
             cut = f", at most {draw.truncation:g} from 0" if draw.truncation else ""
             return f"normal {_size(draw)}{cut} (noise)"

@@ -14,6 +14,7 @@ from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec import expression as ex
 from ganzoo.spec import numbers, vocabulary
 from ganzoo.spec.averages import HalfLife
+from ganzoo.spec.draws import Index
 from ganzoo.spec.layers import UnknownLayer
 from ganzoo.spec.numbers import Numeric
 from ganzoo.spec.optimizers import Shared
@@ -130,6 +131,9 @@ def _task_words(spec: Spec) -> Problems:
                 continue
             if run:
                 yield path, f"{run[0]!r} is a word of training, and a task has no rounds"
+            for name in spec.draws_in(text):
+                if isinstance(spec.draws[name], Index):
+                    yield path, f"{name!r} counts the samples of training, and a task has none"
             for name in spec.states_in(text):
                 if spec.read_by(name):
                     what = f"is read from {spec.read_by(name)[0]!r} while training"

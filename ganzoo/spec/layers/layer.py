@@ -53,6 +53,7 @@ class Layer(Frozen):
         overwritable: nothing but the next layer reads its output, its own backward pass included.
         overwrites: its module has `inplace`, for where the layer before it is overwritable.
         starts: a body that begins with it needs no input to start from.
+        chooses: no gradient of what leaves reaches what arrives.
         mixes: what leaves for a sample depends on the others of the batch, so that several
             processes give it all their samples.
     """
@@ -64,6 +65,7 @@ class Layer(Frozen):
     overwritable: ClassVar[bool] = False
     overwrites: ClassVar[bool] = False
     starts: ClassVar[bool] = False
+    chooses: ClassVar[bool] = False
     mixes: ClassVar[bool] = False
 
     @property

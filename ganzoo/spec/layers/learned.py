@@ -17,6 +17,7 @@ __all__ = [
     "Basis",
     "Bias",
     "Scale",
+    "VectorQuantize",
 ]
 
 
@@ -128,6 +129,43 @@ class Scale(Layer):
         if not self.learned:
             return self.start * x
         return x * (_by_channel(module.scale, x) if self.per == "channel" else module.scale)
+
+
+class VectorQuantize(Layer):
+    """The nearest of `codes` learned vectors in the place of each vector of channels.
+
+    `(c,)` or `(c, h, w)` to the same. Gradients flow into the vectors that were taken and, as the
+    choice has none, not into what arrives. With `h = E(x)` and `q = Q(h)`, the three terms of its
+    authors are `h + detach(q - h)` (its value is q, its gradient goes to h: straight through),
+    `mse(q, detach(h))` (codebook) and `0.25 * mse(h, detach(q))` (commitment). The vectors begin
+    uniform in [-1 / codes, 1 / codes). arXiv:1711.00937.
+    """
+
+    kind: Literal["vector_quantize"] = Field("vector_quantize", init=False)
+    formula: ClassVar[str] = r"e_k,\quad k=\arg\min_j\lVert v-e_j\rVert_2"
+    example: ClassVar[str] = "VectorQuantize(512)  # (64, 8, 8) to (64, 8, 8)"
+    codes: Count
+
+    chooses: ClassVar[bool] = True
+
+    def output_shape(self, shape: Shape) -> Shape:
+        features(shape)
+        return shape
+
+    def module(self, shape: Shape) -> nn.Module:
+        return holder(codebook=(self.codes, features(shape)))
+
+    def begin(self, module: Any) -> None:
+        module.codebook.uniform_(-1 / self.codes, 1 / self.codes)
+
+    def forward(self, module: Any, x: Tensor) -> Tensor:
+        import torch
+        from torch.nn import functional as F
+
+        codebook = module.codebook
+        with torch.no_grad():  # autocast keeps distances in float32
+            nearest = torch.cdist(x.movedim(1, -1).flatten(0, -2), codebook.to(x.dtype)).argmin(1)
+        return F.embedding(nearest.view(len(x), *x.shape[2:]), codebook).movedim(-1, 1)
 
 
 def holder(**shapes: Shape) -> nn.Module:

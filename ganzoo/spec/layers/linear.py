@@ -53,7 +53,8 @@ class Linear(Layer):
         # what is exported is for batches of any size, and has no gradients
         if torch.compiler.is_exporting() or x.ndim != 4 or x.is_contiguous():
             return F.linear(x.flatten(1), weight, bias)
-        if weight.numel() > x.numel():
+        # without gradients the order of the sums must not follow from how many samples there are
+        if weight.numel() > x.numel() or not torch.is_grad_enabled():
             return F.linear(x.flatten(1), weight, bias)
         # a map with channels last: its gradient has to be laid out alike, or the layers before it
         # crawl over two layouts at once; so the few weights are permuted and not the map
