@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import ganzoo
 from ganzoo import hub
 from ganzoo.errors import ShapeError, SpecError, StoreError, TaskError, UnknownNameError
-from ganzoo.models import execution, store
+from ganzoo.models import scoring, store
 from ganzoo.models.model import Model
 from ganzoo.nn.build import build, initialize
 from ganzoo.nn.work import BYTES, OPERATIONS, Work
@@ -176,7 +176,7 @@ def test_scores_are_computed_at_a_fixed_size_or_not_at_all(
     model.score(images)
     work = model.work[model.spec.tasks["score"].output]
     monkeypatch.setattr(
-        "ganzoo.nn.work.OPERATIONS", 0.9 * execution.scored_at_once(model) * work.operations
+        "ganzoo.nn.work.OPERATIONS", 0.9 * scoring.scored_at_once(model) * work.operations
     )
     with pytest.raises(TaskError, match="limit=2"):
         model.score(images)
