@@ -40,6 +40,7 @@ __all__ = [
     "HalfLife",
     "He",
     "Image",
+    "Index",
     "Label",
     "LeCun",
     "Loss",
