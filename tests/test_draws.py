@@ -15,6 +15,7 @@ from ganzoo.engine.draws import Draws
 from ganzoo.engine.training import Training
 from ganzoo.errors import DataError, SpecError
 from ganzoo.spec import Spec, files
+from ganzoo.spec.latex import text
 from ganzoo.testing import noise
 from tests.by_hand import agree, only
 from tests.reference import Loop
@@ -50,7 +51,7 @@ def test_an_index_says_which_samples_there_are() -> None:
 
 def test_it_is_data() -> None:
     assert Spec.from_json(GLO.to_json()) == GLO
-    assert "index, one of at most 24 samples" in str(GLO)
+    assert "index, one of at most 24 samples" in text(GLO)
 
 
 def test_more_samples_than_the_spec_says() -> None:
