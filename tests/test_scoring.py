@@ -56,8 +56,8 @@ def test_few_images_cost_little(few: None, monkeypatch: pytest.MonkeyPatch) -> N
     """Both sizes are tried once; where they agree, few images are scored two at a time."""
     model = model_of("ganomaly")
     model.score(noise(1))
-    model.same_for_few = dict.fromkeys(model.same_for_few, True)
-    assert model.same_for_few
+    assert scoring.SAME_FOR_FEW[model]
+    scoring.SAME_FOR_FEW[model] = dict.fromkeys(scoring.SAME_FOR_FEW[model], True)
     seen = batches(model, monkeypatch)
     for n, sizes in ((1, [2]), (4, [2, 2]), (5, [16]), (16, [16]), (19, [16, 2, 2])):
         seen.clear()
@@ -79,7 +79,7 @@ def test_few_images_are_scored_as_many_where_the_bits_would_differ(
     monkeypatch.setattr(net, "forward", other)
     together = model.score(noise(16)).values
     assert model.score(noise(1)).values[0] == together[0]
-    assert list(model.same_for_few.values()) == [False]
+    assert list(scoring.SAME_FOR_FEW[model].values()) == [False]
 
 
 def test_the_number_of_threads_is_asked_anew(few: None) -> None:
@@ -90,7 +90,7 @@ def test_the_number_of_threads_is_asked_anew(few: None) -> None:
         model.score(noise(1))
     finally:
         torch.set_num_threads(threads)
-    assert len(model.same_for_few) == 2
+    assert len(scoring.SAME_FOR_FEW[model]) == 2
 
 
 @pytest.mark.parametrize("shape", [(5,), (70, 5), (3, 40, 5)])

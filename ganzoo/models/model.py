@@ -44,7 +44,6 @@ class Model:
         state: the values of the states that the tasks read.
         work: the cost of its tasks' expressions, for one sample, by their text.
         limit: how many times the usual work a task may take; None for a model made here.
-        same_for_few: what `ganzoo.models.scoring` found out about this machine.
     """
 
     def __init__(
@@ -62,7 +61,6 @@ class Model:
         self.config = (config or ModelConfig(spec=spec)).model_copy(update={"spec": spec})
         self.state: dict[str, Tensor] = dict(state or {})
         self.work, self.limit = dict(work or {}), limit
-        self.same_for_few: dict[tuple[Any, ...], bool] = {}
         for net in self.networks.values():
             net.eval().requires_grad_(False)
             if any(parameter.ndim == 4 for parameter in net.parameters()):

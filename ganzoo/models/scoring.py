@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -39,6 +40,9 @@ SHARE = 4
 much, an image for an image."""
 ROWS = 32
 """Rows of each matrix product, so that its rounding depends on nothing else."""
+
+SAME_FOR_FEW: WeakKeyDictionary[Model, dict[tuple[Any, ...], bool]] = WeakKeyDictionary()
+"""What was found for each model: whether few at once get the bits of many."""
 
 
 class FixedRows(TorchFunctionMode):
@@ -110,7 +114,8 @@ def _same_for_few(
         return False
     shapes = tuple((name, value.shape[1:], value.device) for name, value in values.items())
     key = (text, shapes, large, torch.get_num_threads())
-    if key not in model.same_for_few:
+    tried = SAME_FOR_FEW.setdefault(model, {})
+    if key not in tried:
         chance = torch.Generator().manual_seed(0)
         noise = {
             name: torch.empty(large, *value.shape[1:]).uniform_(-1, 1, generator=chance).to(value)
@@ -120,8 +125,8 @@ def _same_for_few(
             else value
             for name, value in values.items()
         }
-        model.same_for_few[key] = _agree(model, task, text, noise, large)
-    return model.same_for_few[key]
+        tried[key] = _agree(model, task, text, noise, large)
+    return tried[key]
 
 
 def _agree(model: Model, task: Task, text: str, values: Mapping[str, Tensor], large: int) -> bool:
