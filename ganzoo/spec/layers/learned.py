@@ -153,7 +153,7 @@ class VectorQuantize(Layer):
         return shape
 
     def module(self, shape: Shape) -> nn.Module:
-        return holder(codebook=(self.codes, features(shape)))
+        return holder(codebook=(self.codes, shape[0]))
 
     def begin(self, module: Any) -> None:
         module.codebook.uniform_(-1 / self.codes, 1 / self.codes)
