@@ -178,7 +178,16 @@ def test_train_live_and_use_the_result(visit: Open) -> None:
     choose(later, "Model", name)
 
 
-PAGES = ["Generate", "Anomalies", "Encode", "Translate", "Learn", "Train live"]
+PAGES = [
+    "Generate",
+    "Latent map",
+    "Side by side",
+    "Anomalies",
+    "Encode",
+    "Translate",
+    "Learn",
+    "Train live",
+]
 
 
 @pytest.mark.parametrize("width, height", [(1280, 900), (390, 844)])

@@ -23,10 +23,12 @@ from ganzoo.demo.live_training import MOST_SECONDS, LiveTraining
 from ganzoo.demo.model_registry import ModelRegistry
 from ganzoo.demo.pages import (
     anomalies,
+    beside,
     encode,
     generate,
     inspect,
     laboratory,
+    latent,
     text,
     train,
     translate,
@@ -34,7 +36,9 @@ from ganzoo.demo.pages import (
 from ganzoo.demo.request_limits import HOUR, RequestLimits
 from ganzoo.nn.devices import find
 
-PAGES: tuple[ModuleType, ...] = (generate, text, anomalies, encode, translate, inspect)
+PAGES: tuple[ModuleType, ...] = (
+    generate, latent, beside, text, anomalies, encode, translate, inspect,
+)  # fmt: skip
 """The pages of models. A page that fits no model is left out."""
 WITH_EXAMPLES = (anomalies, encode, translate)
 HEAD = (

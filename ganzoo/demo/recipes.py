@@ -42,8 +42,12 @@ def lines(entry: Entry, *more: str) -> str:
 
 def command(word: str, entry: Entry, *more: Any) -> str:
     """A command line about a model."""
-    parts = ["ganzoo", word, name_of(entry), *map(str, more)]
-    return " ".join(map(shlex.quote, parts))
+    return shown("ganzoo", word, name_of(entry), *more)
+
+
+def shown(*parts: Any) -> str:
+    """A command line of these words."""
+    return " ".join(shlex.quote(str(part)) for part in parts)
 
 
 def psi(entry: Entry, task: str) -> bool:

@@ -1,0 +1,157 @@
+"""The page Side by side: two models, the same seed, their figures and sizes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from ganzoo.compare import Column, rows
+from ganzoo.demo import inputs, recipes
+from ganzoo.demo.address import Field, sharing
+from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
+from ganzoo.demo.model_registry import Entry, ModelRegistry
+from ganzoo.demo.pages import generate
+from ganzoo.errors import GanzooError
+from ganzoo.metrics import report
+from ganzoo.models import store
+from ganzoo.nn.build import parameter_count
+from ganzoo.spec.spec import Spec
+
+TITLE = "Side by side"
+COUNT = 36
+
+
+def fits(spec: Spec) -> bool:
+    """Whether it draws from noise and classes alone."""
+    return generate.fits(spec)
+
+
+# ------------------------------------------------------------------------------- functions
+
+
+def side_by_side(
+    registry: ModelRegistry, model: Any, beside: Any, seed: Any = 0, count: Any = COUNT
+) -> tuple[str, str, str]:
+    """Samples of two models for the same seed, and what is known of both.
+
+    model, beside: names of /models with the task generate. The others as in /generate. Returns
+    two PNGs; and a table in Markdown: data, sizes, and figures, the better one bold where both
+    were measured alike.
+    """
+    names = (model, beside)
+    first, second = (generate.generate(registry, name, seed, count) for name in names)
+    columns = [_column(registry, registry.entry(name, fits)) for name in names]
+    return first, second, _table(columns)
+
+
+def _column(registry: ModelRegistry, entry: Entry) -> Column:
+    model = registry.model(entry.name)
+    try:
+        found = report.read(entry.folder)
+    except GanzooError:  # of another kind of run
+        found = None
+    stale = found is not None and found.weights != model.weights_sha256
+    return Column(
+        asked=recipes.name_of(entry),
+        name=entry.name,
+        title=entry.spec.title,
+        data=entry.data,
+        parameters={name: parameter_count(net) for name, net in model.networks.items()},
+        size=(entry.folder / store.WEIGHTS).stat().st_size,
+        mathematics="",
+        sheet=None,
+        reason="",
+        report=None if stale else found,
+        stale=stale,
+    )
+
+
+def _table(columns: list[Column]) -> str:
+    lines = ["| | " + " | ".join(_text(one.name) for one in columns) + " | |"]
+    lines += ["| --- | " + "---: | " * len(columns) + "--- |"]
+    facts = [one.facts for one in columns]
+    for word in facts[0]:
+        lines.append(f"| {word} | " + " | ".join(_text(one[word]) for one in facts) + " | |")
+    figures = rows(columns)
+    for row in figures:
+        values = [
+            "" if figure is None else f"**{figure.value:.4g}**" if best else f"{figure.value:.4g}"
+            for figure, best in zip(row.figures, row.best, strict=True)
+        ]
+        name = _text(report.title_of(row.name, columns[0].report or columns[1].report))
+        lines.append(f"| {name} | " + " | ".join(values) + f" | {_text(row.order)} |")
+    if not figures:
+        lines.append("| figures | " + " | ".join(_text(one.measured) for one in columns) + " | |")
+    return "\n".join(lines)
+
+
+def _text(text: str) -> str:
+    """Text that stands for itself in a cell."""
+    return re.sub(r"([\\`*_{}\[\]<>|$#])", r"\\\1", " ".join(text.split()))
+
+
+def again_of(registry: ModelRegistry, *settings: Any) -> tuple[str, str]:
+    """The Python and the command that compare the two again."""
+    names = [recipes.name_of(registry.entry(name, fits)) for name in settings[:2]]
+    python = "\n".join([
+        "from ganzoo.compare import column, save",
+        "",
+        f"save([column(name) for name in {names}], \"compare.html\")",
+    ])  # fmt: skip
+    return python, recipes.shown("ganzoo", "compare", *names)
+
+
+# ------------------------------------------------------------------------------------ page
+
+
+def page(registry: ModelRegistry, opened: Any) -> list[Field]:
+    """Lay out the page, which fills when `opened` happens; the settings of its address."""
+    names = registry.names(fits)
+    looks: dict[str, Any] = {
+        "interactive": False, "format": "png", "elem_classes": "picture",
+        "buttons": ["download", "fullscreen"],
+    }  # fmt: skip
+    with gr.Row():
+        seed = gr.Number(
+            0, label="Seed of both", precision=0, minimum=0, maximum=inputs.LARGEST_SEED,
+            min_width=120,
+        )  # fmt: skip
+        count = gr.Slider(1, generate.MOST, COUNT, step=1, label="How many", min_width=160)
+        again = gr.Button(
+            "Another seed", variant="primary", min_width=120, elem_id="beside-another"
+        )
+    with gr.Row(equal_height=False):
+        with gr.Column(min_width=280):
+            model = gr.Dropdown(names, value=names[0], label="One model", **MENU)
+            left = gr.Image(label="Samples of one", elem_id="beside-one", **looks)
+        with gr.Column(min_width=280):
+            beside = gr.Dropdown(
+                names, value=names[1 % len(names)], label="The other model", **MENU
+            )
+            right = gr.Image(label="Samples of the other", elem_id="beside-other", **looks)
+    table = gr.Markdown(elem_id="beside-table", container=True)
+    shared = gr.Column(min_width=0)
+    checked_inside(model, beside, seed, count)
+
+    compare = endpoint(side_by_side, registry)
+    wanted, shown = [model, beside, seed, count], [left, right, table]
+    on([model.input, beside.input, seed.submit, seed.blur, count.release], compare, wanted, shown,
+       name="side_by_side", trigger_mode="always_last")  # fmt: skip
+    once(opened, compare, wanted, shown)
+    another = on(again.click, lambda: int(np.random.default_rng().integers(100_000)), [], [seed])
+    then(another, compare, wanted, shown)
+    fields = [
+        Field("model", model, offered=lambda known: registry.names(fits), model=fits),
+        Field(
+            "beside", beside, offered=lambda known: registry.names(fits), model=fits,
+            initial=lambda known: known["beside"],
+        ),
+        Field("seed", seed),
+        Field("count", count),
+    ]  # fmt: skip
+    with shared:
+        sharing(TITLE, fields, [table.change], recipe=endpoint(again_of, registry))
+    return fields
