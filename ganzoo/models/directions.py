@@ -122,10 +122,10 @@ def _first_outputs(model: Model, task: Task, samples: int, noise: Noise) -> np.n
         # other threads may use the same model
         if threading.get_ident() != here or not isinstance(output, Tensor):
             return
-        if not chosen and output.is_floating_point() and output.ndim > 1:
-            # what does not differ between samples is not made of noise
-            if float(output.flatten(1).std(0).max()) > 1e-6:
-                chosen.append(module)
+        numbers = output.is_floating_point() and output.ndim > 1
+        # what does not differ between samples is not made of noise
+        if not chosen and numbers and float(output.flatten(1).std(0).max()) > 1e-6:
+            chosen.append(module)
         if chosen and module is chosen[0]:
             found.append(output.detach().flatten(1).cpu())
             raise _Enough  # of these samples; the layers after it are of no interest
