@@ -81,7 +81,7 @@ def _table(columns: list[Column]) -> str:
             "" if figure is None else f"**{figure.value:.4g}**" if best else f"{figure.value:.4g}"
             for figure, best in zip(row.figures, row.best, strict=True)
         ]
-        name = _text(report.title_of(row.name, columns[0].report or columns[1].report))
+        name = _text(report.title_of(row.name))
         lines.append(f"| {name} | " + " | ".join(values) + f" | {_text(row.order)} |")
     if not figures:
         lines.append("| figures | " + " | ".join(_text(one.measured) for one in columns) + " | |")
