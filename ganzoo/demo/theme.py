@@ -75,6 +75,8 @@ input[type="range"] { --neutral-200: #cbd5e1; }
 .katex-display { overflow-x: auto; overflow-y: hidden; padding: 0.3rem 0; }
 .prose table { display: block; overflow-x: auto; max-width: 100%; }
 .prose pre { overflow-x: auto; }
+.prose table { border: none !important; }
+.prose td, .prose th { overflow-wrap: normal !important; word-break: normal !important; }
 .verdict { padding: 0.9rem 1rem; }
 .verdict .word { font-size: 1.25rem; font-weight: 650; }
 .verdict .said { margin-bottom: 0.6rem; }

@@ -323,15 +323,16 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
     moves = [x.change, y.change, amount.input, towards.input, *(axis.input for axis in axes)]
     on(moves, sampled, what, [sample], name="latent_sample", **newest)
     first = [(mapped, where, [plane]), (sampled, what, [sample])]
+    # the first that calls a function gives the endpoint its name
+    for name, (function, values, place) in zip(("latent_map", ""), first, strict=True):
+        on([label.input, *(way for seed in (a, b, c) for way in (seed.submit, seed.blur))],
+           function, values, place, name=name, **newest)  # fmt: skip
     changed = on(model.input, endpoint(told), [model],
                  [label, towards, amount, *axes])  # fmt: skip
     shares = endpoint(_shares, registry)
     for function, values, place in [*first, (shares, [model], [note, arithmetic])]:
         then(changed, function, values, place)
         once(opened, function, values, place)
-    for name, (function, values, place) in zip(("latent_map", ""), first, strict=True):
-        on([label.input, *(way for seed in (a, b, c) for way in (seed.submit, seed.blur))],
-           function, values, place, name=name, **newest)  # fmt: skip
     cleared = on(reset.click, lambda: ["", 0, *[0] * AXES], [], [towards, amount, *axes])
     then(cleared, sampled, what, [sample])
 
