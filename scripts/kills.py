@@ -1,6 +1,6 @@
 """Kill runs at random file operations, resume them, and compare with runs that were not killed.
 
-    python scripts/kills.py [300] [--seed 0] [--rows gan wgan_gp bigan ganomaly stackgan]
+    python scripts/kills.py [300] [--seed 0] [--rows gan wgan_gp bigan ganomaly stackgan measured]
 
 See tests/kills.py for how. Ends with status 1 where one ending is bad or one bit differs.
 """
