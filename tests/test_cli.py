@@ -498,3 +498,30 @@ def test_devices_that_are_not_there(monkeypatch, capsys, photos, tmp_path, devic
         done = run(monkeypatch, command, folder, *files, "-o", sheet, "--device", device)
         assert done == 2 and "device" in capsys.readouterr().err
         assert run(monkeypatch, command, folder, *files, "-o", sheet, "--device", "cpu") == 0
+
+
+def test_names_of_what_is_there_are_completed() -> None:
+    """Wherever a command takes a model, a variant, a data set or a loss."""
+    import typer.main
+
+    from ganzoo.cli.console import app
+
+    named = {"model", "models", "name", "data", "loss", "start", "track", "target", "variant", "to"}
+    own = {"new name", "check-plugin name", "translate to"}  # free words
+    found = {
+        f"{command} {parameter.name}": parameter
+        for command, parameters in _parameters(typer.main.get_command(app))
+        for parameter in parameters
+        if parameter.name in named
+    }
+    assert len(found) > 30
+    silent = {name for name, one in found.items() if one._custom_shell_complete is None}
+    assert silent - own == set()
+
+
+def _parameters(group, before=""):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _parameters(command, f"{name} ")
+        else:
+            yield before + name, command.params

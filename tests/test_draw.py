@@ -220,3 +220,9 @@ def test_shells_complete_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "fashion-mnist" in completion.data("fash")
     assert completion.data("folder:ru") == ["folder:runs"]
     assert "wgan-gp" in completion.variants("wgan")
+    (tmp_path / "mine.yaml").touch()
+    assert completion.variants("mi") == ["mine.yaml"] and completion.losses("hin") == ["hinge"]
+    assert {"wgan-gp", "wgan-gp-mnist"} <= set(completion.specs("wgan-gp"))
+    assert completion.trackers("tens") == ["tensorboard"]
+    for some in (completion.data("fashion"), completion.specs("wgan"), completion.variants("w")):
+        assert len(some) == len(set(some)), "each name once"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganzoo.cli import completion
 from ganzoo.cli.console import DATA_HELP, Setting, app, columns, err, escape, given, out
 from ganzoo.errors import PluginError, UnknownNameError, choices, nearest
 
@@ -38,7 +39,10 @@ def new(
 @app.command(name="check-plugin")
 def check_plugin(
     name: Annotated[str, typer.Argument(help="A variant, a package, a plugin, or its folder.")],
-    data: Annotated[str | None, typer.Option(help=f"{DATA_HELP} By default noise.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help=f"{DATA_HELP} By default noise.", autocompletion=completion.data),
+    ] = None,
     set: Setting = None,
 ) -> None:
     """Check everything a plugin provides: it is valid, trains, resumes and saves.

@@ -1,11 +1,11 @@
-"""What shells complete: names of models, variants and data sets, beside folders that are there.
+"""What shells complete: names of models, variants, data sets and losses, and folders.
 
 `ganzoo --install-completion` sets it up; nothing here is imported by a command that runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
@@ -17,11 +17,48 @@ def models(incomplete: str) -> list[str]:
 
 
 def variants(incomplete: str) -> list[str]:
-    """Variants of all plugins, and Spec files."""
+    """Variants of all plugins, and files with a Spec or a run."""
     from ganzoo.plugins.host import default
 
-    files = [str(path) for ending in ("yaml", "yml", "json") for path in Path().glob(f"*.{ending}")]
-    return _beginning(incomplete, [*default().variants, *files])
+    return _beginning(incomplete, [*default().variants, *_files(".yaml", ".yml", ".json")])
+
+
+def specs(incomplete: str) -> list[str]:
+    """Whatever has a Spec: variants, files, models, runs."""
+    return [*dict.fromkeys(variants(incomplete) + models(incomplete))]
+
+
+def losses(incomplete: str) -> list[str]:
+    """Losses of ganzoo and of plugins, and files with one."""
+    from ganzoo.plugins.host import default
+
+    return _beginning(incomplete, [*default().losses, *_files(".yaml", ".yml", ".json")])
+
+
+def functions(incomplete: str) -> list[str]:
+    """Functions of losses."""
+    from ganzoo.plugins.host import default
+
+    return _beginning(incomplete, default().functions)
+
+
+def layers(incomplete: str) -> list[str]:
+    """Kinds of layers."""
+    from ganzoo.plugins.host import default
+
+    return _beginning(incomplete, default().layers)
+
+
+def trackers(incomplete: str) -> list[str]:
+    """Trackers of ganzoo and of plugins."""
+    from ganzoo.plugins.host import default
+
+    return _beginning(incomplete, default().trackers)
+
+
+def one_of(*words: str) -> Callable[[str], list[str]]:
+    """What completes to one of a few words."""
+    return lambda incomplete: _beginning(incomplete, words)
 
 
 def data(incomplete: str) -> list[str]:
@@ -36,7 +73,12 @@ def data(incomplete: str) -> list[str]:
 
 
 def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
-    return sorted(name for name in names if name.startswith(incomplete))
+    return sorted({name for name in names if name.startswith(incomplete)})
+
+
+def _files(*endings: str) -> list[str]:
+    """The files here with these endings."""
+    return [path.name for path in Path().iterdir() if path.suffix in endings and path.is_file()]
 
 
 def _folders(incomplete: str) -> list[str]:

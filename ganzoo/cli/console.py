@@ -85,6 +85,7 @@ LossName = Annotated[
         "--loss",
         help="Another loss (`ganzoo losses`), rpgan,gamma=2 to set its numbers, or a YAML or "
         "JSON file; for one generator and one discriminator.",
+        autocompletion=completion.losses,
     ),
 ]
 Augment = Annotated[

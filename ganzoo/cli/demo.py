@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ganzoo.cli import completion
 from ganzoo.cli.console import Device, app, err, out
 from ganzoo.errors import GanzooError
 
@@ -14,11 +15,17 @@ from ganzoo.errors import GanzooError
 def demo(
     model: Annotated[
         list[str] | None,
-        typer.Option(help="A model to list first, by name or folder; can be repeated."),
+        typer.Option(
+            help="A model to list first, by name or folder; can be repeated.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(help="A data set for live training, besides digits; can be repeated."),
+        typer.Option(
+            help="A data set for live training, besides digits; can be repeated.",
+            autocompletion=completion.data,
+        ),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 accepts connections from any host.")

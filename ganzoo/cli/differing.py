@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganzoo.cli import completion
 from ganzoo.cli.console import DATA_HELP, app, columns, declared, err, escape, out
 from ganzoo.cli.terminal import emit_json
 from ganzoo.errors import GanzooError, UnknownNameError
@@ -18,10 +19,19 @@ if TYPE_CHECKING:
 
 @app.command()
 def diff(
-    first: Annotated[str, typer.Argument(help="A variant, Spec file, run, or model.")],
-    second: Annotated[str, typer.Argument(help="Another.")],
+    first: Annotated[
+        str,
+        typer.Argument(
+            help="A variant, Spec file, run, or model.", autocompletion=completion.specs
+        ),
+    ],
+    second: Annotated[str, typer.Argument(help="Another.", autocompletion=completion.specs)],
     data: Annotated[
-        str | None, typer.Option(help=f"For variants: {DATA_HELP} By default the other's.")
+        str | None,
+        typer.Option(
+            help=f"For variants: {DATA_HELP} By default the other's.",
+            autocompletion=completion.data,
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The differences as JSON.")] = False,
 ) -> None:

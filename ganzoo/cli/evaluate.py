@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ganzoo.cli import completion
 from ganzoo.cli.console import Device, ModelName, app, check_output, columns, err, out
 from ganzoo.cli.terminal import emit_json
 from ganzoo.errors import DataError, UnknownNameError
@@ -15,7 +16,12 @@ from ganzoo.errors import DataError, UnknownNameError
 @app.command()
 def compare(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL", help="Two or more models, by name or folder.")
+        list[str],
+        typer.Argument(
+            metavar="MODEL",
+            help="Two or more models, by name or folder.",
+            autocompletion=completion.models,
+        ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="A .html or .png.")] = Path(
         "compare.html"
@@ -42,7 +48,11 @@ def compare(
 def evaluate(
     model: ModelName,
     data: Annotated[
-        str | None, typer.Option(help="A data set; by default, the one the model was trained on.")
+        str | None,
+        typer.Option(
+            help="A data set; by default, the one the model was trained on.",
+            autocompletion=completion.data,
+        ),
     ] = None,
     n: Annotated[
         int, typer.Option("-n", min=100, help="Number of real and of generated images.")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ganzoo.cli import completion
 from ganzoo.cli.console import ModelName, app, check_output, err, out
 from ganzoo.errors import DataError, TaskError, choices, nearest
 
@@ -20,7 +21,8 @@ def export(
         str,
         typer.Option(
             help="onnx and torch (.pt2): a file a task. html: one page that draws and scores in "
-            "a browser, without a network."
+            "a browser, without a network.",
+            autocompletion=completion.one_of(*FORMATS),
         ),
     ],
     output: Annotated[

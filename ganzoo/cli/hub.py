@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ganzoo.cli import completion
 from ganzoo.cli.console import App, Device, app, columns, err, escape, out
 from ganzoo.cli.terminal import emit
 from ganzoo.errors import UnknownNameError
@@ -21,7 +22,10 @@ app.add_typer(hub)
 
 Name = Annotated[
     str,
-    typer.Argument(help="org/name or org/name@revision; also an installed model or a folder."),
+    typer.Argument(
+        help="org/name or org/name@revision; also an installed model or a folder.",
+        autocompletion=completion.models,
+    ),
 ]
 Endpoint = Annotated[str | None, typer.Option(help="URL of another hub.")]
 Revision = Annotated[str | None, typer.Option(help="A branch, a tag or a commit.")]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ganzoo.cli import completion
 from ganzoo.cli.console import (
     Augment,
     DataName,
@@ -26,7 +27,10 @@ from ganzoo.errors import UnknownNameError
 
 @app.command()
 def show(
-    target: Annotated[str | None, typer.Argument(help="A variant or a Spec file.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Argument(help="A variant or a Spec file.", autocompletion=completion.variants),
+    ] = None,
     data: DataName = None,
     set: Setting = None,
     loss: LossName = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganzoo.cli import completion
 from ganzoo.cli.console import app, columns, err, escape, out
 from ganzoo.errors import UnknownNameError, choices, nearest, plain
 
@@ -82,7 +83,10 @@ def data() -> None:
 
 @app.command()
 def functions(
-    name: Annotated[str | None, typer.Argument(help="Show only this one, in full.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Show only this one, in full.", autocompletion=completion.functions),
+    ] = None,
 ) -> None:
     """List the functions that losses can call, with their formulas."""
     from ganzoo.plugins.host import default
@@ -94,7 +98,10 @@ def functions(
 
 @app.command()
 def layers(
-    name: Annotated[str | None, typer.Argument(help="Show only this one, in full.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Show only this one, in full.", autocompletion=completion.layers),
+    ] = None,
 ) -> None:
     """List the layers that networks are made of, with their formulas."""
     from ganzoo.plugins.host import default

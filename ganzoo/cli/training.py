@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganzoo.cli import completion
 from ganzoo.cli.console import (
     DATA_HELP,
     Augment,
@@ -35,7 +36,11 @@ if TYPE_CHECKING:
 @app.command()
 def train(
     target: Annotated[
-        str | None, typer.Argument(help="A variant, a Spec file, or a run file (`ganzoo init`).")
+        str | None,
+        typer.Argument(
+            help="A variant, a Spec file, or a run file (`ganzoo init`).",
+            autocompletion=completion.variants,
+        ),
     ] = None,
     data: DataName = None,
     steps: Annotated[
@@ -55,7 +60,11 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Random seed; default 0.")] = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", help="Start from the weights of another model, or of a run."),
+        typer.Option(
+            "--from",
+            help="Start from the weights of another model, or of a run.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     out_: Annotated[Path | None, typer.Option("--out", help="Folder for the run.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Resume the run in this folder.")] = None,
@@ -73,11 +82,16 @@ def train(
     track: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also log to tensorboard, wandb or trackio: wandb,project=digits,mode=offline."
+            help="Also log to tensorboard, wandb or trackio: wandb,project=digits,mode=offline.",
+            autocompletion=completion.trackers,
         ),
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="auto, fp32, tf32 (CUDA) or bf16; auto by default.")
+        str | None,
+        typer.Option(
+            help="auto, fp32, tf32 (CUDA) or bf16; auto by default.",
+            autocompletion=completion.one_of("auto", "fp32", "tf32", "bf16"),
+        ),
     ] = None,
     device: TrainingDevice = None,
     graph: Annotated[
@@ -174,8 +188,11 @@ def train(
 @app.command()
 def init(
     file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("run.yaml"),
-    variant: Annotated[str, typer.Option(help="A variant (`ganzoo variants`).")] = "dcgan",
-    data: Annotated[str, typer.Option(help=DATA_HELP)] = "digits",
+    variant: Annotated[
+        str,
+        typer.Option(help="A variant (`ganzoo variants`).", autocompletion=completion.variants),
+    ] = "dcgan",
+    data: Annotated[str, typer.Option(help=DATA_HELP, autocompletion=completion.data)] = "digits",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file that is there.")
     ] = False,
