@@ -22,7 +22,7 @@ from ganzoo.engine.training import Training
 from ganzoo.errors import DataError, SpecError, StoreError, TrainingError
 from ganzoo.models import store
 from ganzoo.models.model import Model
-from ganzoo.runs.frames import Frames, _every, _operations, _passes
+from ganzoo.runs.frames import Frames, _apart, _every, _operations, _passes
 from ganzoo.spec import Image, Spec, Task
 from tests.table import PIXELS, TABLE, arrays, fields
 
@@ -349,6 +349,17 @@ def test_progress_pictures_are_as_many_as_a_run_pays_for(tmp_path: Path) -> None
     carried_out(tmp_path / "run", steps=12)
     drawn = sorted(path.name for path in (tmp_path / "run" / "progress").iterdir())
     assert drawn == ["0000001.png", "0000012.png"]
+
+
+def test_the_doctor_looks_at_as_many_as_a_run_pays_for() -> None:
+    """At each of 40 pictures where looking costs nothing, at every fifth, or at the last alone."""
+    found = [_apart(1000, 25, 1, look) for look in (0.01, 1, 100)]
+    assert found == [1, 5, 0]
+    step = next(train(TABLE["dcgan"](), data_of("dcgan"), precision="fp32"))
+    frames = Frames(Path("x"), step.training, look=1e9)
+    assert not any(map(frames.looked_at, range(1, 1000))), "too much for a short run"
+    frames.every, frames.apart = 10, 2
+    assert [n for n in range(1, 100) if frames.due(n) and frames.looked_at(n)] == [20, 40, 60, 80]
 
 
 def test_the_cost_of_a_picture_is_estimated() -> None:

@@ -1,8 +1,8 @@
 """Pictures of the same latents during training: when one is due, and how it is drawn.
 
-They may cost 3 % of a run. The Spec and the length of the run determine when one is due, not a
-clock, so that a resumed run has the pictures of an uninterrupted one: the time of a round and of a
-picture are estimated from floating-point operations.
+They may cost 3 % of a run, the doctor's checks of them included. The Spec and the length of the run
+determine when one is due, not a clock, so that a resumed run has the pictures of an uninterrupted
+one: the time of a round, of a picture and of a check are estimated from floating-point operations.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
@@ -26,8 +26,8 @@ from ganzoo.runs.samples import SHEET, inputs
 
 FRAMES = 40
 """About how many pictures a long run has."""
-SHARE = 0.02
-"""Of the estimated time, which may be off by half."""
+SHARE, LOOKING = 0.02, 0.01
+"""Of the estimated time, which may be off by half, for pictures and for checking them."""
 BATCHES = 2
 """Batches for a picture's batch statistics; the model's own come from 50."""
 RATES = {"cpu": 200e9, "cuda": 50e12}
@@ -44,19 +44,28 @@ class Frames:
         training: the state to show; its Spec has a generate task.
     """
 
-    def __init__(self, folder: Path, training: Training) -> None:
+    def __init__(self, folder: Path, training: Training, look: float = 0.0) -> None:
         self.folder, self.training = folder / PROGRESS, training
         tasks = training.spec.tasks.items()
         self.task = next(name for name, task in tasks if task.kind == "generate")
         task = training.spec.tasks[self.task]
         self.given = inputs(training.spec, task, SHEET, embedded=True)
-        self.every = _every(training.spec.steps, *self._seconds())
+        seconds = self._seconds(look)
+        self.every = _every(training.spec.steps, seconds.round, seconds.frame)
+        self.apart = _apart(training.spec.steps, self.every, seconds.round, seconds.look)
 
     def due(self, number: int) -> bool:
         """Whether round `number` gets a picture; that of the last round shows the finished
         model."""
         total = self.training.spec.steps
         return number < total and (number == 1 or number % self.every == 0)
+
+    def looked_at(self, number: int) -> bool:
+        """Whether the doctor looks at the picture of round `number`, if that gets one.
+
+        It looks at the last one in any case, and not at the first, which says nothing yet.
+        """
+        return self.apart > 0 and number % (self.every * self.apart) == 0
 
     def draw(self) -> tuple[Tensor, Image.Image]:
         """Take the picture of this round; returns its samples, (n, c, h, w) in [0, 1], and the
@@ -77,8 +86,8 @@ class Frames:
     def _samples(self, model: Model) -> Any:
         return model.generate(SHEET, output="pt", **self.given)
 
-    def _seconds(self) -> tuple[float, float]:
-        """About how long a round takes, and a picture."""
+    def _seconds(self, look: float) -> _Seconds:
+        """About how long a round takes, a picture, and a look at it."""
         training = self.training
         model = training.model(0, [self.task])
         sheet = _operations(model, self._samples)
@@ -90,7 +99,17 @@ class Frames:
         settled = BATCHES * batch if normed else 0
         # the other networks are assumed to be about as large as those that draw
         rounds = _passes(training) * one * batch / per_second
-        return ROUND + rounds, FRAME + (settled + SHEET) * one / per_second
+        return _Seconds(
+            ROUND + rounds,
+            FRAME + (settled + SHEET) * one / per_second,
+            look + 2 * SHEET * one / per_second,
+        )
+
+
+class _Seconds(NamedTuple):
+    round: float
+    frame: float
+    look: float
 
 
 def _every(steps: int, round_: float, frame: float) -> int:
@@ -98,6 +117,13 @@ def _every(steps: int, round_: float, frame: float) -> int:
     # the first one is drawn in any case, and once more to measure its cost
     number = max(0, min(FRAMES, int(SHARE * steps * round_ / frame) - 2))
     return math.ceil(steps / (number + 1))
+
+
+def _apart(steps: int, every: int, round_: float, look: float) -> int:
+    """How many pictures lie between two that are looked at; 0 where the run pays for none."""
+    # the last one is looked at in any case, and what tells classes is loaded once
+    number = min(steps // every, int(LOOKING * steps * round_ / look) - 2)
+    return math.ceil(steps / every / number) if number > 0 else 0
 
 
 def _passes(training: Training) -> float:

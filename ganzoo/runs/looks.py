@@ -34,6 +34,11 @@ TWIN = 0.1
 """A sample nearer to another one than this share of the usual distance is a duplicate."""
 
 
+LOOK, PIXEL = 15e-3, 0.8e-6
+"""Seconds that a look takes beside what the networks compute, and those of a pixel of a sample
+for what tells classes: 40 ms for a sheet of digits."""
+
+
 class Looks:
     """Measures a training now and then.
 
@@ -65,6 +70,16 @@ class Looks:
         if (separation := self.separation()) is not None:
             found["verdicts"] = {"separation": round(separation, 4)}
         return found
+
+    @property
+    def seconds(self) -> float:
+        """About how long a look takes, beside what the networks of the training compute.
+
+        It follows from the Spec and the name of the data, and not from what is installed.
+        """
+        image = next((d for d in self.training.spec.draws.values() if isinstance(d, Image)), None)
+        told = image is not None and _declared(self.name)
+        return LOOK + (PIXEL * SHEET * image.shape[1] * image.shape[2] if told else 0.0)
 
     # ---------------------------------------------------------------------------- samples
 
@@ -172,6 +187,14 @@ def twins(images: Tensor, near: float) -> float:
     """The share of pictures with another one nearer than `near`."""
     distances = _distances(images).fill_diagonal_(float("inf"))
     return float((distances.min(1).values < near).float().mean())
+
+
+def _declared(name: str) -> bool:
+    """Whether a data set declares what tells its classes."""
+    try:
+        return bool(find(name, default().data).feature_extractors)
+    except GanzooError:
+        return False
 
 
 def _classifier(name: str) -> Extractor | None:

@@ -58,8 +58,9 @@ class Recorder:
         self.selection, self.note, self.read = selection, note, read
         self.every = max(1, settings.steps // logs.RECORDS)
         self.snapshot_every = max(1, settings.steps // FRAMES) if settings.snapshots else 0
-        self.frames = Frames(folder, training) if shown(settings.spec) else None
         self.looks = Looks(training, data, settings.data)
+        look = self.looks.seconds
+        self.frames = Frames(folder, training, look) if shown(settings.spec) else None
         self.about = About.of(training.spec)
         self._asked = max(1, settings.steps // MOMENTS)
         self._take_up()
@@ -128,7 +129,8 @@ class Recorder:
                 record["gradients"] = {name: float(f"{v:.4g}") for name, v in norms.items()}
             if self._draws(number) and self.frames:
                 samples, picture = self.frames.draw()
-                record |= self.looks.see(samples)
+                if self.frames.looked_at(number):
+                    record |= self.looks.see(samples)
                 self.tracking.picture(number, picture)
             if self.selection and self.selection.due(number):
                 value, improved = self.selection.see(number)
