@@ -134,6 +134,7 @@ def small(line: str) -> list[str]:
     """A command of a page, on smaller pictures, for a few rounds of small networks."""
     line = re.sub(r"size=\d+", "size=16", re.sub(r"--steps \d+", "--steps 4", line))
     line = line.replace(" train ", " train --set width=4 --batch 8 ")
+    line = line.replace("--to onnx", "--to onnx --task score")
     return shlex.split(line)[1:]
 
 

@@ -40,8 +40,9 @@ LARGEST = 3e38
 """Roughly the largest number of float32 and of bfloat16."""
 RUNAWAY, TIMES = 1e4, 100.0
 """A loss of this size, and this many times its usual one, diverges if it still grows."""
-WON = 0.02
-"""The share of its first loss below which a discriminator has won."""
+WON = 0.002
+"""The share of its loss at the first round below which a discriminator has won. One of large images
+is often far ahead, at a hundredth of its first loss, while the generator goes on learning."""
 SEPARATED = 0.99
 GONE = 3e-3
 """The share of its first gradient below which an update learns nothing."""
@@ -164,7 +165,7 @@ def discriminator_wins(lines: Lines, about: About) -> Finding | None:
     loss = _totals(lines, about.discriminator)
     if len(loss) < 10 or min(value for _, value in loss) < 0:  # it has no best value
         return None
-    first = median(value for _, value in loss[:5])
+    first = loss[0][1]  # of a round that every run logs, however often it does
     tail = [value for _, value in loss[-max(5, len(loss) // 5) :]]
     now = median(tail)
     lost = sum(value < WON * first for value in tail) / len(tail)
@@ -175,7 +176,7 @@ def discriminator_wins(lines: Lines, about: About) -> Finding | None:
         return None
     against, risen = _totals(lines, about.generator), ""
     if against:
-        before = median(value for _, value in against[:5])
+        before = against[0][1]
         after = median(value for _, value in against[-max(5, len(against) // 5) :])
         risen = f"; the generator's went from {before:.3g} to {after:.3g}"
     seen = f"; it ranks {looks[-1]:.1%} of images above samples" if looks else ""

@@ -33,6 +33,10 @@ from ganzoo.runs.settings import MODEL, Settings
 from ganzoo.runs.tracking import Tracking
 from ganzoo.spec.json_text import pretty_json
 
+GRADIENTS = 5
+"""Lines of the log from one with norms of gradients to the next: of large networks on small images
+they cost 3 % of a round, and in a short run each round has a line."""
+
 
 class Recorder:
     """Writes the log and the pictures of a run, and reports what is seen in them.
@@ -65,7 +69,7 @@ class Recorder:
         self._asked = max(1, settings.steps // MOMENTS)
         self._take_up()
         self.tracking = Tracking(folder, settings, training.step, note)
-        training.watched = self._logs
+        training.watched = self._measures_gradients
 
     def _take_up(self) -> None:
         """Cut the log back to the checkpoint; later lines are written again."""
@@ -112,6 +116,11 @@ class Recorder:
         last = number == self.training.spec.steps
         return number == 1 or last or measured or number % self.every == 0 or self._draws(number)
 
+    def _measures_gradients(self, number: int) -> bool:
+        """Whether that line has the norms of gradients: the first, the last, and some between."""
+        ends = number in (1, self.training.spec.steps)
+        return ends or number % (self.every * GRADIENTS) == 0
+
     def _draws(self, number: int) -> bool:
         return self.frames is not None and self.frames.due(number)
 
@@ -125,7 +134,7 @@ class Recorder:
         if self._logs(number):
             losses = {term: round(value, 6) for term, value in step.losses().items()}
             record: dict[str, Any] = {"step": number, "seconds": self.seconds, "losses": losses}
-            if norms := self.training.gradient_norms():
+            if self._measures_gradients(number) and (norms := self.training.gradient_norms()):
                 record["gradients"] = {name: float(f"{v:.4g}") for name, v in norms.items()}
             if self._draws(number) and self.frames:
                 samples, picture = self.frames.draw()
