@@ -77,9 +77,11 @@ class Looks:
 
         It follows from the Spec and the name of the data, and not from what is installed.
         """
-        image = next((d for d in self.training.spec.draws.values() if isinstance(d, Image)), None)
-        told = image is not None and _declared(self.name)
-        return LOOK + (PIXEL * SHEET * image.shape[1] * image.shape[2] if told else 0.0)
+        images = [d for d in self.training.spec.draws.values() if isinstance(d, Image)]
+        if not images or not _declared(self.name):
+            return LOOK
+        _, height, width = images[0].shape
+        return LOOK + PIXEL * SHEET * height * width
 
     # ---------------------------------------------------------------------------- samples
 
