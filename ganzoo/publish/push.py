@@ -29,7 +29,7 @@ from ganzoo.models.model import Model
 from ganzoo.models.task_inputs import sample_noise
 from ganzoo.publish import card
 from ganzoo.reading import opened
-from ganzoo.spec.draws import Categorical, Image, Label, Normal, Uniform
+from ganzoo.spec.draws import Categorical, Image, Index, Label, Normal, Uniform
 
 CARD = "README.md"
 COMPARED = 4
@@ -205,7 +205,7 @@ def inputs(model: Model, seed: int = 0) -> dict[str, Tensor]:
                 values[name] = sample_noise(draw, COMPARED, seed, name)
             case Image():
                 values[name] = torch.rand(COMPARED, *draw.shape, generator=generator) * 2 - 1
-            case Label() | Categorical():
+            case Label() | Categorical() | Index():
                 values[name] = torch.arange(COMPARED) % draw.classes
             case _:
                 values[name] = torch.randn(COMPARED, draw.size, generator=generator)
