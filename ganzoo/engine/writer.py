@@ -72,7 +72,9 @@ def leaf(value: Tensor) -> Tensor:
 def gradient(of: Tensor, at: Tensor, create_graph: bool = False) -> Tensor:
     """The gradient of each sample's own number: that of their sum, as samples do not depend on each
     other."""
-    [found] = torch.autograd.grad(of.sum(), at, create_graph=create_graph, retain_graph=True)
+    with torch.enable_grad():  # it may be read where no graph is made, as within `detach`
+        total = of.sum()
+    [found] = torch.autograd.grad(total, at, create_graph=create_graph, retain_graph=True)
     return found
 
 
