@@ -164,6 +164,17 @@ def test_train_live_and_use_the_result(visit: Open) -> None:
     first = shows(page, "#train-sheet")
     shows(page, "#train-sheet", first)
     page.locator("#train-plot .vega-embed, #train-plot canvas, #train-plot svg").first.wait_for()
+    # somebody else looks on, and cannot stop it
+    other = visit()
+    tab(other, "Train live")
+    other.locator("#train-said").get_by_text("Somebody else trains").wait_for()
+    shows(other, "#train-sheet")
+    assert other.locator("#train-stop").is_disabled()
+    other.close()
+    # a page that is loaded anew still has its training
+    page.reload()
+    tab(page, "Train live")
+    page.locator("#train-said").get_by_text("Learning").wait_for()
     page.locator("#train-stop").click()
     page.locator("#train-said").get_by_text("Done").wait_for()
     page.locator("#train-keep").click()
