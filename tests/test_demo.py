@@ -750,10 +750,13 @@ def test_fifty_clients_get_right_answers(server: Server) -> None:
     command = [sys.executable, str(ROOT / "benchmarks/demo.py"), "--url", server.url]
     before = server.processor_seconds()
     done = subprocess.run(
-        [*command, "--clients", "50", "--seconds", "3"], capture_output=True, text=True
+        [*command, "--clients", "50", "--seconds", "3", "--training"],
+        capture_output=True,
+        text=True,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
+    assert found["training"] in ("waiting", "starting", "running"), "one trained beside them"
     assert found["errors"] == found["wrong"] == 0, found
     assert found["right"] >= 50 or found["queue_full"], found
     each = (server.processor_seconds() - before) / max(1, found["right"])

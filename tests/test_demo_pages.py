@@ -25,6 +25,14 @@ def test_generate(visit: Open) -> None:
     first = shows(page, "#samples")
     page.get_by_role("button", name="Another seed").locator("visible=true").click()
     second = shows(page, "#samples", first)
+    heads = page.locator("#columns .columns span")
+    assert heads.first.inner_text() == "T-shirt/top" and heads.count() == 10
+    boxes = [head.bounding_box() for head in (heads.first, heads.last)]
+    sheet = page.locator("#samples img").bounding_box()
+    assert sheet and boxes[0] and boxes[1]
+    assert sheet["x"] - 20 < boxes[0]["x"] and boxes[1]["x"] < sheet["x"] + sheet["width"]
+    page.get_by_label("Seed", exact=True).first.fill("4242")
+    second = shows(page, "#samples", second)  # a typed seed needs no button
     choose(page, "Class", "bag")
     third = shows(page, "#samples", second)
     choose(page, "Model", "dcgan-mnist")

@@ -15,7 +15,7 @@ import gradio as gr
 import torch
 from gradio.events import api
 
-from ganzoo.demo import starting, temporary_files, theme
+from ganzoo.demo import accessible, starting, temporary_files, theme
 from ganzoo.demo.address import Field, restoring, writing
 from ganzoo.demo.endpoints import WAITING, guard
 from ganzoo.demo.examples import Examples
@@ -156,6 +156,7 @@ def launch(
         app_kwargs={"middleware": [(RequestLimits, (), {})]},
         theme=theme.theme(),
         css=theme.CSS,
+        head=accessible.HEAD,
         max_file_size=MAX_FILE,
         footer_links=["api"],
         run_history=False,
