@@ -4,10 +4,10 @@
 
 It imports what a training needs, runs one round of a small one, reads the data sets, and waits for
 a line of JSON on its input: the `folder` of a run with its run.json, the `seconds` that it may
-take, and the `device` that it computes on. On the way the process leaves log.jsonl, progress/*.png and
-state.json there, and at its end model/. It ends after its rounds or its seconds, when a file `stop`
-appears, or at SIGTERM; whatever it learnt until then is kept. Where the app that started it is
-gone, the process ends and takes the app's files with it.
+take, and the `device` that it computes on. On the way the process leaves log.jsonl, progress/*.png
+and state.json there, and at its end model/. It ends after its rounds or its seconds, when a file
+`stop` appears, or at SIGTERM; whatever it learnt until then is kept. Where the app that started it
+is gone, the process ends and takes the app's files with it.
 """
 
 from __future__ import annotations
