@@ -163,7 +163,7 @@ def start(port: int) -> tuple[subprocess.Popen[bytes], float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--url")
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--clients", type=int, default=50)
