@@ -13,6 +13,7 @@ if find_spec("axe_playwright_python") is None or find_spec("gradio") is None:
 from tests.chromium import needs_browser
 from tests.conftest import HAS_ENCODER
 from tests.demo_server import Server
+from tests.demo_visits import tab as go
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -42,8 +43,6 @@ def opened(chromium: Browser, url: str, width: int, theme: str) -> Page:
 
 
 def tab(page: Page, name: str) -> None:
-    from tests.test_demo_pages import tab as go
-
     go(page, name)
     page.locator(PAGES[name]).first.wait_for()
     # the pages that were filled, and their names for readers of screens, take a moment
