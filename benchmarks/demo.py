@@ -1,11 +1,14 @@
-"""How the demo answers: one at a time, and many at once.
+"""How the demo answers: one at a time, and many at once, with a training beside them if asked for.
 
     python benchmarks/demo.py [--url http://127.0.0.1:7860] [--clients 50] [--seconds 60]
+                              [--training] [--most 5]
 
 Without --url, it starts `ganzoo demo` first and measures that, too. Each client asks for a sheet
 of a seed of its own, again and again, as programs do through the API. An answer is right if it is
 the very file that the same seed gave when nobody else asked; a message that the queue is full
-counts apart, and everything else is an error.
+counts apart, and everything else is an error. It ends with 1 where there was an error or a wrong
+answer, or, with --most, one that took longer. It asks this machine alone, and is bounded in clients
+and in time.
 """
 
 from __future__ import annotations
@@ -19,11 +22,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import httpx
 
 MODEL, SEEDS = "dcgan-mnist", 20
+MOST_CLIENTS, MOST_SECONDS = 100, 120.0
+HERE = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass
@@ -67,7 +73,24 @@ async def picture(client: httpx.AsyncClient, seed: int, model: str) -> tuple[str
     return kind, hashlib.sha256(found.content).hexdigest()
 
 
-async def measure(url: str, clients: int, seconds: float, model: str = MODEL) -> dict[str, object]:
+async def train(client: httpx.AsyncClient, done: asyncio.Event) -> dict[str, object]:
+    """A training until `done`: its state and rounds, asked for as the page does."""
+    kind, said = await ask(client, "train_start", ["dcgan", "digits", 5000, "", 0])
+    if kind != "complete":
+        return {"training": str(said)[:200]}
+    word, state = said[0], {}  # type: ignore[index]
+    while not done.is_set():
+        kind, told = await ask(client, "train_status", [word])
+        state = told[0] if kind == "complete" else state  # type: ignore[index]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(done.wait(), 1.2)
+    await ask(client, "train_stop", [word])
+    return {"training": state.get("state"), "training_rounds": state.get("step", 0)}
+
+
+async def measure(
+    url: str, clients: int, seconds: float, model: str = MODEL, *, training: bool = False
+) -> dict[str, object]:
     """Requests one at a time, then `clients` at once for `seconds`."""
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
@@ -80,6 +103,8 @@ async def measure(url: str, clients: int, seconds: float, model: str = MODEL) ->
             alone.append(time.perf_counter() - started)
             if kind != "complete":
                 raise SystemExit(f"alone, seed {seed}: {known[seed]}")
+        over = asyncio.Event()
+        beside = asyncio.create_task(train(client, over)) if training else None
         found, until = Found(), time.perf_counter() + seconds
 
         async def one(number: int) -> None:
@@ -102,6 +127,8 @@ async def measure(url: str, clients: int, seconds: float, model: str = MODEL) ->
                     found.errors.append(said[:200])
 
         await asyncio.gather(*(one(number) for number in range(clients)))
+        over.set()
+        trained = await beside if beside else {}
     alone.sort()
     found.seconds.sort()
     return {
@@ -116,6 +143,7 @@ async def measure(url: str, clients: int, seconds: float, model: str = MODEL) ->
         "median": round(found.seconds[len(found.seconds) // 2], 3) if found.seconds else None,
         "worst": round(found.seconds[-1], 3) if found.seconds else None,
         "first_errors": found.errors[:3],
+        **trained,
     }
 
 
@@ -135,13 +163,19 @@ def start(port: int) -> tuple[subprocess.Popen[bytes], float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--url")
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--port", type=int, default=7865)
+    parser.add_argument("--training", action="store_true", help="one trains meanwhile")
+    parser.add_argument("--most", type=float, help="seconds that an answer may take")
     given = parser.parse_args()
+    if given.url and httpx.URL(given.url).host not in HERE:
+        parser.error(f"--url is of this machine ({', '.join(HERE)}), not {given.url!r}")
+    if not 1 <= given.clients <= MOST_CLIENTS or not 0 < given.seconds <= MOST_SECONDS:
+        parser.error(f"at most {MOST_CLIENTS} clients and {MOST_SECONDS:.0f} seconds")
     process = None
     facts: dict[str, object] = {"load_before": round(os.getloadavg()[0], 1)}
     url = given.url
@@ -150,11 +184,15 @@ def main() -> None:
         url = f"http://127.0.0.1:{given.port}"
         facts["started_after"] = round(seconds, 1)
     try:
-        facts |= asyncio.run(measure(url, given.clients, given.seconds, given.model))
+        facts |= asyncio.run(
+            measure(url, given.clients, given.seconds, given.model, training=given.training)
+        )
     finally:
         if process:
             process.terminate()
     print(json.dumps(facts, indent=2))
+    slow = given.most is not None and (facts.get("worst") or 0) > given.most  # type: ignore[operator]
+    sys.exit(1 if facts["errors"] or facts["wrong"] or slow else 0)
 
 
 if __name__ == "__main__":

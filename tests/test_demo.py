@@ -528,13 +528,18 @@ def wait(call: Caller, word: str) -> dict[str, Any]:
 def test_training_live_from_start_to_the_other_pages(call: Caller, server: Server) -> None:
     settings = "width=4, batch=8; latent=8"
     word = call("train_start", "dcgan", "digits", 5000, settings, 1)
-    said = call.refused("train_start", "gan", "digits", 20, "", 0)
-    assert "dcgan on digits is learning" in said and "one learns at a time" in said
+    second = call("train_start", "gan", "digits", 20, "", 0)
+    assert call("train_status", second)[0] == {"state": "waiting", "ahead": 1}
+    call("train_stop", second)
+    assert "before it began" in call("train_status", second)[0]["message"]
     assert "it can be kept once it is done" in call.refused("train_keep", word)
     # the other pages go on while it learns
     call("generate", "dcgan-mnist", 0, 16, "", 1.0)
     assert call("train_status", word)[0]["state"] in ("starting", "running")
     comes(lambda: call("train_status", word)[0].get("step", 0) >= 3)
+    watched, picture, _ = call("train_watch")
+    assert watched["name"] == "dcgan on digits" and watched["step"] >= 3 and picture
+    assert word not in json.dumps(watched), "who looks on cannot stop it"
     call("train_stop", word)
     said = wait(call, word)
     assert said["state"] == "done" and 3 <= said["step"] < 5000
@@ -745,10 +750,13 @@ def test_fifty_clients_get_right_answers(server: Server) -> None:
     command = [sys.executable, str(ROOT / "benchmarks/demo.py"), "--url", server.url]
     before = server.processor_seconds()
     done = subprocess.run(
-        [*command, "--clients", "50", "--seconds", "3"], capture_output=True, text=True
+        [*command, "--clients", "50", "--seconds", "3", "--training"],
+        capture_output=True,
+        text=True,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
+    assert found["training"] in ("waiting", "starting", "running"), "one trained beside them"
     assert found["errors"] == found["wrong"] == 0, found
     assert found["right"] >= 50 or found["queue_full"], found
     each = (server.processor_seconds() - before) / max(1, found["right"])

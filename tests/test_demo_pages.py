@@ -25,6 +25,14 @@ def test_generate(visit: Open) -> None:
     first = shows(page, "#samples")
     page.get_by_role("button", name="Another seed").locator("visible=true").click()
     second = shows(page, "#samples", first)
+    heads = page.locator("#columns .columns span")
+    assert heads.first.inner_text() == "T-shirt/top" and heads.count() == 10
+    boxes = [head.bounding_box() for head in (heads.first, heads.last)]
+    sheet = page.locator("#samples img").bounding_box()
+    assert sheet and boxes[0] and boxes[1]
+    assert sheet["x"] - 20 < boxes[0]["x"] and boxes[1]["x"] < sheet["x"] + sheet["width"]
+    page.get_by_label("Seed", exact=True).first.fill("4242")
+    second = shows(page, "#samples", second)  # a typed seed needs no button
     choose(page, "Class", "bag")
     third = shows(page, "#samples", second)
     choose(page, "Model", "dcgan-mnist")
@@ -164,6 +172,17 @@ def test_train_live_and_use_the_result(visit: Open) -> None:
     first = shows(page, "#train-sheet")
     shows(page, "#train-sheet", first)
     page.locator("#train-plot .vega-embed, #train-plot canvas, #train-plot svg").first.wait_for()
+    # somebody else looks on, and cannot stop it
+    other = visit()
+    tab(other, "Train live")
+    other.locator("#train-said").get_by_text("Somebody else trains").wait_for()
+    shows(other, "#train-sheet")
+    assert other.locator("#train-stop").is_disabled()
+    other.close()
+    # a page that is loaded anew still has its training
+    page.reload()
+    tab(page, "Train live")
+    page.locator("#train-said").get_by_text("Learning").wait_for()
     page.locator("#train-stop").click()
     page.locator("#train-said").get_by_text("Done").wait_for()
     page.locator("#train-keep").click()

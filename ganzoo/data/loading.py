@@ -113,14 +113,20 @@ _IDX_FILES = tuple(
 )
 
 
+def mnist_is_here(root: str | Path | None = None) -> bool:
+    """Whether `mnist`, and `stacked-mnist` with it, loads without a download."""
+    return any(_complete(one, "MNIST") for one in roots(root))
+
+
+def _complete(root: Path, kind: str) -> bool:
+    return all((root / kind / "raw" / file).is_file() for file in _IDX_FILES)
+
+
 def _torchvision(kind: str, declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
     from torchvision import datasets  # pyright: ignore[reportMissingTypeStubs]
 
-    def complete(root: Path) -> bool:
-        return all((root / kind / "raw" / file).is_file() for file in _IDX_FILES)
-
-    root = next(filter(complete, roots), roots[-1])
-    fetched = not complete(root)
+    root = next((root for root in roots if _complete(root, kind)), roots[-1])
+    fetched = not _complete(root, kind)
     if fetched and offline():
         raise DataError(
             f"data set {declared.name!r} is not in {choices(map(str, roots))}, and GANZOO_OFFLINE "

@@ -15,11 +15,11 @@ import gradio as gr
 import torch
 from gradio.events import api
 
-from ganzoo.demo import starting, temporary_files, theme
+from ganzoo.demo import accessible, starting, temporary_files, theme
 from ganzoo.demo.address import Field, restoring, writing
 from ganzoo.demo.endpoints import WAITING, guard
 from ganzoo.demo.examples import Examples
-from ganzoo.demo.live_training import MOST_SECONDS, LiveTraining
+from ganzoo.demo.live_training import MOST_SECONDS, LiveTraining, at_hand
 from ganzoo.demo.model_registry import ModelRegistry
 from ganzoo.demo.pages import (
     anomalies,
@@ -45,8 +45,8 @@ HEAD = (
     "# ganzoo\nA zoo of GANs in which **a model is data**. Draw with every model, look inside, "
     "and train one of your own."
 )
-DATA = ("digits",)
-"""What is trained on where nothing else is asked for: it comes with ganzoo."""
+DATA = ("digits", "avatars-32", "stacked-mnist")
+"""What is trained on where nothing else is asked for, as far as it is there without a download."""
 MAX_FILE = "5mb"
 KEPT = int(HOUR)
 """Seconds after which files that the app wrote are removed."""
@@ -64,7 +64,7 @@ def build(
 
     Args:
         models: names or folders of models that come first on their pages.
-        data: names of data sets that may be trained on, beside the bundled digits.
+        data: names of data sets that may be trained on, beside those at hand.
         bundled: all models that come with ganzoo are there, too.
         seconds: how long a training may last.
         device: where models compute, and live training.
@@ -77,7 +77,7 @@ def build(
     temporary_files.claim()
     registry = ModelRegistry(models, bundled=bundled, device=device)
     examples = Examples(registry)
-    live = LiveTraining([*dict.fromkeys([*data, *DATA])], seconds, device)
+    live = LiveTraining([*dict.fromkeys([*data, *at_hand(DATA)])], seconds, device)
     menus: list[tuple[gr.Dropdown, Callable[..., bool]]] = []
     with gr.Blocks(
         title="ganzoo", analytics_enabled=False, delete_cache=(KEPT, KEPT), fill_width=True
@@ -101,7 +101,7 @@ def build(
             _addressed(tab, laboratory.TITLE, [])
             if live.offered:
                 with gr.Tab(train.TITLE, id=train.TITLE) as tab:
-                    addresses[train.TITLE] = train.page(registry, app, live, menus)
+                    addresses[train.TITLE] = train.page(registry, app, live, menus, tab.select)
                 _addressed(tab, train.TITLE, addresses[train.TITLE])
         restoring(app, tabs, addresses, arrived)
 
@@ -110,6 +110,7 @@ def build(
             return listing(registry, live)
 
         api(known, api_name="models", concurrency_id=train.WATCH, concurrency_limit=8)
+    starting.once_served(app, live.prepare)
     app.queue(max_size=WAITING, default_concurrency_limit=2)
     return guard(app)
 
@@ -155,6 +156,7 @@ def launch(
         app_kwargs={"middleware": [(RequestLimits, (), {})]},
         theme=theme.theme(),
         css=theme.CSS,
+        head=accessible.HEAD,
         max_file_size=MAX_FILE,
         footer_links=["api"],
         run_history=False,

@@ -147,7 +147,10 @@ def then(
 def once(
     opened: Any, function: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]
 ) -> Any:
-    """Fill a page when it is first opened, and leave it as it is when somebody comes back."""
+    """Fill a page when it is first opened, and leave it as it is when somebody comes back.
+
+    Meanwhile its empty places say that something comes.
+    """
     filled = gr.State(False)
 
     def fill(*values: Any) -> Any:
@@ -157,7 +160,7 @@ def once(
         found = function(*given)
         return [*(found if isinstance(found, tuple) else (found,)), True]
 
-    return on(opened, fill, [*inputs, filled], [*outputs, filled])
+    return on(opened, fill, [*inputs, filled], [*outputs, filled], show_progress="full")
 
 
 def _options(name: str, given: dict[str, Any]) -> dict[str, Any]:

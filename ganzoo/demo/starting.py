@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import httpx2
 from gradio import http_server
@@ -22,8 +23,15 @@ from ganzoo.errors import GanzooError
 
 PATIENCE = 180.0
 """Seconds that the server may take until it answers."""
+_afterwards: WeakKeyDictionary[Any, list[Callable[[], None]]] = WeakKeyDictionary()
+"""What each app has done once it is served."""
 ANYWHERE = ("0.0.0.0", "::", "")
 """Hosts that mean every address of the machine, and are asked as localhost."""
+
+
+def once_served(app: Any, function: Callable[[], None]) -> None:
+    """Have `function` called, in a thread, when the app is served."""
+    _afterwards.setdefault(app, []).append(function)
 
 
 def launched(app: Any, *, host: str, port: int | None, **options: Any) -> Any:
@@ -45,6 +53,8 @@ def launched(app: Any, *, host: str, port: int | None, **options: Any) -> Any:
             f"the demo did not start on {host}: {type(error).__name__}: {error}. {_advice()}"
         ) from error
     _answers(app.local_url)
+    functions = _afterwards.get(app, [])
+    threading.Thread(target=lambda: [function() for function in functions], daemon=True).start()
     return found
 
 

@@ -40,10 +40,29 @@ def theme() -> themes.Base:
         block_label_background_fill_dark="*neutral_900",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_dark="*primary_600",
-        button_primary_background_fill_hover_dark="*primary_500",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
         button_primary_text_color="white",
         slider_color="*primary_600",
+        # at least 4.5 to 1 on every ground that they stand on
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        block_label_text_color="*neutral_600",
+        block_label_text_color_dark="*neutral_300",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+        input_placeholder_color="*neutral_600",
+        input_placeholder_color_dark="*neutral_300",
+        link_text_color="*primary_700",
+        link_text_color_hover="*primary_800",
+        link_text_color_active="*primary_700",
+        link_text_color_visited="*primary_700",
+        link_text_color_dark="*primary_300",
+        link_text_color_hover_dark="*primary_200",
+        link_text_color_active_dark="*primary_300",
+        link_text_color_visited_dark="*primary_300",
     )
 
 
@@ -54,6 +73,17 @@ CSS = """
 #title h1 { font-size: 1.7rem; margin: 0; letter-spacing: -0.02em; }
 #title p { margin: 0.15rem 0 0; opacity: 0.75; }
 .part { margin-top: 0.6rem; }
+.part h2 { font-size: 1.15rem; }
+button[role="tab"][aria-selected="true"] { color: var(--primary-700) !important; }
+.dark button[role="tab"][aria-selected="true"] { color: var(--primary-300) !important; }
+button:focus-visible, a:focus-visible, input:focus-visible, textarea:focus-visible,
+canvas:focus-visible, [tabindex="0"]:focus-visible {
+  outline: 2px solid var(--primary-600) !important;
+  outline-offset: 2px; }
+/* a column of a sheet, named */
+.columns { display: grid; gap: 0; text-align: center; font-size: 0.78rem; line-height: 1.15;
+  align-items: end; }
+.columns span { overflow-wrap: normal; hyphens: auto; padding: 0 1px; }
 .note { opacity: 0.8; font-size: 0.92rem; }
 .note p { margin: 0.2rem 0; }
 /* what a picture shows stands above it, and hides nothing of it */
@@ -74,6 +104,9 @@ input[type="range"] { --neutral-200: #cbd5e1; }
 .dark input[type="range"] { --neutral-200: #334155; }
 .katex-display { overflow-x: auto; overflow-y: hidden; padding: 0.3rem 0; }
 .prose table { display: block; overflow-x: auto; max-width: 100%; }
+.prose td, .prose th { overflow-wrap: normal; word-break: normal; min-width: 4.5rem; }
+.prose td:first-child { white-space: nowrap; }
+.prose td:last-child:not(:first-child) { min-width: 11rem; }
 .prose pre { overflow-x: auto; }
 .prose table { border: none !important; }
 .prose td, .prose th { overflow-wrap: normal !important; word-break: normal !important; }
@@ -88,11 +121,12 @@ input[type="range"] { --neutral-200: #cbd5e1; }
 .verdict .under { text-align: center; font-size: 0.85rem; margin-top: 0.5rem; opacity: 0.8; }
 .share { align-items: flex-start; }
 .laboratory { width: 100%; height: 1400px; border: 0; display: block; }
-footer { opacity: 0.7; }
 footer .divider { display: none; }
 @media (max-width: 640px) {
   .gradio-container { padding: 0.5rem !important; }
   #title h1 { font-size: 1.35rem; }
+  .columns { font-size: 0.7rem; }
+  .columns span { writing-mode: vertical-rl; transform: rotate(180deg); justify-self: center; }
   .drawn .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
   .share { flex-direction: column; align-items: stretch; }
   .seen-first { flex-direction: column-reverse; align-items: stretch; }

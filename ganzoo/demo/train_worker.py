@@ -1,10 +1,13 @@
-"""A process that trains for the page Train live: bounded, polite, and ended by a word.
+"""A process that trains for the page Train live: warm, bounded, polite, and ended by a word.
 
-    python -m ganzoo.demo.train_worker FOLDER SECONDS
+    python -m ganzoo.demo.train_worker PARENT DATA...
 
-FOLDER holds the run.json of a run. On the way the process leaves log.jsonl, progress/*.png and
-state.json there, and at its end model/. It ends after its rounds or its seconds, when a file
-`stop` appears, at SIGTERM, or when who started it is gone; whatever it learnt until then is kept.
+It imports what a training needs, runs one round of a small one, reads the data sets, and waits for
+a line of JSON on its input: the `folder` of a run with its run.json, the `seconds` that it may
+take, and the `device` that it computes on. On the way the process leaves log.jsonl, progress/*.png
+and state.json there, and at its end model/. It ends after its rounds or its seconds, when a file
+`stop` appears, or at SIGTERM; whatever it learnt until then is kept. Where the app that started it
+is gone, the process ends and takes the app's files with it.
 """
 
 from __future__ import annotations
@@ -12,28 +15,42 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import sys
+import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ganzoo.atomic import write_bytes, write_text
 
-STATE, STOP, MODEL = "state.json", "stop", "model"
+STATE, STOP, MODEL, ERRORS = "state.json", "stop", "model", "errors.txt"
 SHOWN, ABREAST = 48, 12
 """Pictures on the growing sheet, and in a row of it."""
 BETWEEN = 1.0
 """Seconds between pictures at the least; pictures take at most a quarter of the time."""
+_read: dict[str, Any] = {}
+"""Data sets that were read ahead, by name."""
+_reading: dict[str, threading.Lock] = {}
 
 
-def main(folder: Path, seconds: float, device: str = "cpu") -> None:
-    """Train the run in `folder`; whatever goes wrong stands in its state.json."""
+def main(parent: int, data: Sequence[str]) -> None:
+    """Wait for a training and train it; whatever goes wrong stands in its state.json."""
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     with suppress(OSError):  # as polite as the system lets it be
         os.nice(5)
+    job = _wait(data)
+    if job is None:
+        return
+    folder = Path(job["folder"])
+    # what libraries write goes to the run's own file
+    with (folder / ERRORS).open("ab", buffering=0) as errors:
+        os.dup2(errors.fileno(), 2)
     try:
-        _train(folder, seconds, device)
+        _train(folder, float(job["seconds"]), job["device"])
     except Exception as error:
         from ganzoo.errors import GanzooError
 
@@ -44,19 +61,73 @@ def main(folder: Path, seconds: float, device: str = "cpu") -> None:
             raise
 
 
+def _end_with(parent: int) -> None:
+    """End this process when `parent` has, and remove the files of an app that was killed."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    if os.environ.get("GANZOO_DEMO_PROCESS") == str(parent):
+        shutil.rmtree(os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
+    os._exit(1)
+
+
+def _wait(data: Sequence[str]) -> dict[str, Any] | None:
+    """The training that the input asks for; meanwhile a thread gets ready, one thing at a time."""
+    warm, wanted = threading.Event(), threading.Event()
+
+    def ahead() -> None:
+        for ready in (_warm, *((lambda name=name: _load(name)) for name in data)):
+            with suppress(Exception):  # it goes wrong again where somebody sees it
+                ready()
+            warm.set()
+            if wanted.is_set():
+                return
+
+    threading.Thread(target=ahead, daemon=True).start()
+    line = sys.stdin.readline()
+    wanted.set()
+    warm.wait()  # the training needs the same imports
+    return json.loads(line) if line else None
+
+
+def _warm() -> None:
+    """A round of a small training, and a picture: what is slow the first time is over."""
+    import torch
+
+    from ganzoo import runs
+    from ganzoo.demo.live_training import quick_settings
+    from ganzoo.demo.outputs import sheet
+    from ganzoo.engine import train
+    from ganzoo.plugins.host import default
+
+    torch.set_num_threads(1)
+    found = _load("digits")
+    spec = default().variant("dcgan").parse(quick_settings("dcgan")).spec(found.fields)
+    step = next(iter(train(spec, found, steps=1, batch=8, seed=0, precision="fp32")))
+    sheet(runs.samples(step.model(), ABREAST))
+
+
+def _load(name: str) -> Any:
+    """The training data of that name, read once."""
+    from ganzoo.data import load
+
+    with _reading.setdefault(name, threading.Lock()):
+        if name not in _read:
+            _read[name] = load(name)
+        return _read[name]
+
+
 def _train(folder: Path, seconds: float, device: str) -> None:
     import torch
 
     from ganzoo import runs
-    from ganzoo.data import load
     from ganzoo.engine import train
 
     torch.set_num_threads(1)
-    parent, started = os.getppid(), time.monotonic()
+    started = time.monotonic()
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
     settings = runs.Settings.read(folder)
-    data, held_out = runs.hold_out(settings.spec, load(settings.data))
+    data, held_out = runs.hold_out(settings.spec, _load(settings.data))
     steps = train(
         settings.spec,
         data,
@@ -80,8 +151,7 @@ def _train(folder: Path, seconds: float, device: str) -> None:
             _picture(step.model(), data, folder, step.number)
             shown = time.monotonic() - started
             last_picture = shown - now
-        gone = os.getppid() != parent
-        if now > seconds or gone or asked or (folder / STOP).exists():
+        if now > seconds or asked or (folder / STOP).exists():
             break
     assert step is not None
     now = time.monotonic() - started
@@ -132,4 +202,4 @@ def _say(folder: Path, **facts: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:4])
+    main(int(sys.argv[1]), sys.argv[2:])

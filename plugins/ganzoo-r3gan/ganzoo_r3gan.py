@@ -16,6 +16,7 @@ draw both anew).
 """
 
 from ganzoo import Fields, Layer, Spec, Variant, hookimpl
+from ganzoo.errors import DataError
 from ganzoo.spec import (
     Adam,
     Basis,
@@ -73,6 +74,13 @@ class R3GAN(Variant):
 
     def spec(self, data: Fields) -> Spec:
         image = data.image
+        _, size, width = image.shape
+        sizes = [4 * 2**index for index in range(1, len(self.shares))]
+        if width != size or size not in sizes:
+            raise DataError(
+                f"{self.name} makes squares of {', '.join(map(str, sizes))} pixels, and images of "
+                f"{data.name!r} are {width}x{size}; of a folder, take folder:PATH,size=64"
+            )
         label = data.label if self.conditional else None
         widths = self.widths(image.shape[1])
         time = f"images / {self.burn_in_images:g}" if self.burn_in_images else "progress"

@@ -272,9 +272,16 @@ def again_of(registry: ModelRegistry, model: Any) -> tuple[str, str]:
 
 # ------------------------------------------------------------------------------------ page
 
-CANVAS = '<canvas width="280" height="280" aria-label="Draw here"></canvas>'
+CANVAS = (
+    '<canvas width="280" height="280" tabindex="0" role="application" aria-label="Draw here: with '
+    "the mouse or a finger; or with the arrow keys, where the space bar sets the pen down and "
+    'lifts it"></canvas>'
+)
 STYLE = """canvas { touch-action: none; cursor: crosshair; border-radius: 6px; max-width: 100%;
-  background: #000; display: block; margin: 0 auto; }"""
+  background: #000; display: block; margin: 0 auto; }
+.pen { display: none; position: absolute; width: 12px; height: 12px; border: 2px solid #5eead4;
+  border-radius: 50%; transform: translate(-50%, -50%); pointer-events: none; left: 50%; top: 50%; }
+canvas:focus-visible + .pen { display: block; }"""
 PEN = """
 const canvas = element.querySelector('canvas'), pen = canvas.getContext('2d');
 pen.lineWidth = 22; pen.lineCap = pen.lineJoin = 'round'; pen.strokeStyle = '#fff';
@@ -293,6 +300,24 @@ canvas.addEventListener('pointermove', event => {
 });
 for (const end of ['pointerup', 'pointercancel'])
   canvas.addEventListener(end, () => { down = false; });
+let at = [140, 140], set = false;
+const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+canvas.addEventListener('keydown', event => {
+  const way = ways[event.key];
+  if (!way && event.key !== ' ') return;
+  event.preventDefault();
+  if (!way) set = !set;
+  const to = way ? at.map((value, axis) => Math.max(0, Math.min(280, value + 10 * way[axis]))) : at;
+  if (set) { pen.beginPath(); pen.moveTo(...at); pen.lineTo(...to); pen.stroke(); }
+  at = to;
+  const square = canvas.getBoundingClientRect(), unit = square.width / 280;
+  mark.style.left = `${canvas.offsetLeft + at[0] * unit}px`;
+  mark.style.top = `${canvas.offsetTop + at[1] * unit}px`;
+  mark.style.background = set ? '#fff' : 'transparent';
+});
+const mark = document.createElement('i');
+mark.className = 'pen';
+canvas.after(mark);
 """
 TAKE = "(model, drawing) => [model, document.querySelector('#drawing canvas').toDataURL()]"
 CLEAR = """() => { const canvas = document.querySelector('#drawing canvas');

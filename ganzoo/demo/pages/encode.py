@@ -158,7 +158,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
             with gr.Accordion("In numbers", open=False):
                 facts = gr.JSON(label="In numbers", show_label=False)
             shared = gr.Column(min_width=0)
-    gr.Markdown("### Between two pictures", elem_classes="part")
+    gr.Markdown("## Between two pictures", elem_classes="part")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
             gr.Markdown(

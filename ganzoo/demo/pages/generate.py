@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import gradio as gr
@@ -11,6 +12,7 @@ from ganzoo.demo import inputs, outputs, recipes
 from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, then
 from ganzoo.demo.model_registry import Entry, ModelRegistry
+from ganzoo.errors import TaskError
 from ganzoo.models.latents import PSI, of_seed, on_the_way
 from ganzoo.models.model import Model
 from ganzoo.spec.draws import NOISE, Label
@@ -21,6 +23,8 @@ TITLE = "Generate"
 MOST = 144
 """Pictures on a sheet."""
 COUNT = 60
+MOST_COLUMNS = 12
+"""Classes that get a column each."""
 MOVING = 12
 """Pictures that move between two seeds."""
 
@@ -141,6 +145,18 @@ def noise_of(model: Model, count: int, seed: int, truncation: Any) -> dict[str, 
     return of_seed(model, task, count, seed, 1.0 if PSI in task.numbers else scale)
 
 
+def columns(spec: Spec, count: Any, label: Any) -> str:
+    """The names of the columns of a sheet as HTML, where each is a class; otherwise nothing."""
+    draw = classes(spec)
+    turns = draw is not None and inputs.label(draw, label) is None
+    if draw is None or not turns or draw.classes > MOST_COLUMNS or count <= draw.classes:
+        return ""
+    names = draw.names or tuple(map(str, range(draw.classes)))
+    cells = "".join(f"<span>{html.escape(name[:30])}</span>" for name in names)
+    style = f"grid-template-columns:repeat({len(names)},minmax(0,1fr))"
+    return f'<div class="columns" style="{style}">{cells}</div>'
+
+
 def _asked(model: Model) -> Task:
     """The page's task of a model that fits."""
     return model.task("generate", task_of(model.spec))
@@ -167,7 +183,7 @@ def _drawn(
         chosen = inputs.label(draw, label)
         if chosen is None:
             given["label"] = [index % draw.classes for index in range(count)]
-            if columns is None and draw.classes <= 12 and count > draw.classes:
+            if columns is None and draw.classes <= MOST_COLUMNS and count > draw.classes:
                 columns = draw.classes  # a column for each class
         else:
             given["label"] = chosen
@@ -283,15 +299,16 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
                 info="Scales the noise: less is plainer, more is wilder.",
             )  # fmt: skip
             with gr.Row():
-                again = gr.Button("Another seed", min_width=120)
-                go = gr.Button("Generate", variant="primary", min_width=120, elem_id="generate")
+                go = gr.Button("Draw this seed", min_width=120, elem_id="generate")
+                again = gr.Button("Another seed", variant="primary", min_width=120)
         with gr.Column(scale=2, min_width=320):
+            heads = gr.HTML(elem_id="columns")
             sheet = gr.Image(
                 label="Samples", format="png", interactive=False, elem_id="samples",
                 elem_classes="picture", buttons=["download", "fullscreen"],
             )  # fmt: skip
             shared = gr.Column(min_width=0)
-    gr.Markdown("### Between two seeds", elem_classes="part")
+    gr.Markdown("## Between two seeds", elem_classes="part")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
             gr.Markdown(
@@ -346,13 +363,29 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
         return gr.Dropdown(choices, value="", visible=classes(spec) is not None)
 
     told = on(model.input, endpoint(chosen), [model], [label], queue=False)
-    for drawn, values, place in ((draw, wanted, sheet), (walk, path, way)):
-        then(told, drawn, values, [place])
-        on([opened, label.input, truncation.release], drawn, values, [place])
-    on(count.release, draw, wanted, [sheet])
-    on(seed.submit, draw, wanted, [sheet])
+
+    def named(*values: Any) -> Any:
+        """A sheet with the names of its columns."""
+        name, _, count, label, _ = values
+        spec = registry.entry(name, fits).spec
+        return generate(registry, *values), columns(spec, count, label)
+
+    def typed(*values: Any) -> Any:
+        """The same while a seed is typed, which is none at times."""
+        try:
+            inputs.seed(values[1])
+        except TaskError:
+            return gr.skip(), gr.skip()
+        return named(*values)
+
+    shown, both = endpoint(named), [sheet, heads]
+    for drawn, values, places in ((shown, wanted, both), (walk, path, [way])):
+        then(told, drawn, values, places)
+        on([opened, label.input, truncation.release], drawn, values, places)
+    on(count.release, shown, wanted, both)
+    on(seed.input, endpoint(typed), wanted, both, trigger_mode="always_last")
     another = on(again.click, lambda: int(np.random.default_rng().integers(100_000)), [], [seed])
-    then(another, draw, wanted, [sheet])
+    then(another, shown, wanted, both)
     with shared:
         sharing(TITLE, fields, [sheet.change], recipe=endpoint(samples_again, registry))
     with shared_way:

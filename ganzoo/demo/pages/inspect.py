@@ -48,7 +48,7 @@ def mathematics_of(registry: ModelRegistry, model: Any) -> str:
     """
     spec = registry.entry(model).spec
     where = _source(spec.source)
-    title = f"### {_text(spec.title or 'Untitled')}" + (f" ({where})" if where else "")
+    title = f"## {_text(spec.title or 'Untitled')}" + (f" ({where})" if where else "")
     tasks = "\n".join(f"- {name}: `{task.output}`" for name, task in spec.tasks.items())
     parts = [
         title,
@@ -80,7 +80,7 @@ def architecture(registry: ModelRegistry, model: Any) -> str:
     for name, network in entry.spec.networks.items():
         published = "" if name in entry.spec.published else ", left behind after training"
         rows = [
-            f"#### {name} · {parameter_count(nets[name]):,} parameters{published}",
+            f"## {name} · {parameter_count(nets[name]):,} parameters{published}",
             "",
             "| layer | |",
             "| --- | --- |",
@@ -142,7 +142,7 @@ def _plan(spec: Spec) -> tuple[str, str]:
     for item in explain(spec):
         title = ", ".join(filter(None, (f"stage {item.stage}", item.pattern)))
         rows = [
-            f"#### {_text(title)}: {len(item.round.executions)} updates in a round",
+            f"## {_text(title)}: {len(item.round.executions)} updates in a round",
             "",
             "| network | passes | in a plain loop | it learns | gradients pass | no graph |",
             "| --- | ---: | ---: | ---: | ---: | ---: |",

@@ -107,9 +107,8 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
             tries = gr.Dropdown([*some], value=None, label="Or one of these", **MENU)
             count = gr.Slider(1, MOST, 4, step=1, label="How many")
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=inputs.LARGEST_SEED)
-            with gr.Row():
-                again = gr.Button("Another seed", min_width=120)
-                go = gr.Button("Draw", variant="primary", min_width=120, elem_id="draw")
+            go = gr.Button("Draw", variant="primary", min_width=120, elem_id="draw")
+            drawn = gr.State(None)
         with gr.Column(scale=2, min_width=320):
             shown = gr.Gallery(
                 label="Pictures", columns=4, height="auto", format="png", elem_id="drawn",
@@ -137,10 +136,18 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
     ]  # fmt: skip
 
     draw, wanted = endpoint(text_to_image, registry), [model, text, count, seed]
-    on([go.click, text.submit], draw, wanted, [shown, stages], name="text_to_image")
+    on(text.submit, draw, wanted, [shown, stages], name="text_to_image")
     once(opened, draw, wanted, [shown, stages])
-    another = on(again.click, lambda: int(np.random.default_rng().integers(100_000)), [], [seed])
-    then(another, draw, wanted, [shown, stages])
+
+    def another(*values: Any) -> Any:
+        """A seed of its own where the button would draw the same again; and what is drawn."""
+        *asked, last = values
+        if asked == last or (last is None and asked[-1] == 0):
+            asked[-1] = int(np.random.default_rng().integers(100_000))
+        return asked[-1], asked
+
+    begun = on(go.click, another, [*wanted, drawn], [seed, drawn])
+    then(begun, draw, wanted, [shown, stages])
 
     def told(name: Any) -> Any:
         some = sentences(registry.entry(name, fits).spec)

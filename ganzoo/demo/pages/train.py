@@ -16,14 +16,15 @@ from ganzoo import runs
 from ganzoo.demo import inputs, outputs
 from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, then
-from ganzoo.demo.live_training import LiveTraining, quick_settings
+from ganzoo.demo.live_training import FAIR_SECONDS, LiveTraining, Run, quick_settings
 from ganzoo.demo.model_registry import ModelRegistry
-from ganzoo.demo.train_worker import MODEL, STOP
+from ganzoo.demo.train_worker import MODEL
 from ganzoo.errors import TrainingError
 from ganzoo.plugins.host import default
 
 TITLE = "Train live"
 ROUNDS, MOST_ROUNDS = 600, 5000
+IDLE = "Nothing learns yet: press **Start**."
 POINTS = 150
 """Points of a line of the plot."""
 WATCH = "watch"
@@ -41,11 +42,12 @@ def train_start(
     settings: Any = "",
     seed: Any = 0,
 ) -> str:
-    """Begin a training. One learns at a time.
+    """Begin a training. One learns at a time, and up to five wait their turn.
 
     variant, data: names of /models under "trains". rounds: 10 to 5000. settings: hyper-parameters
     such as "width=16, lr=0.001", or "". seed: 0 to 2147483647. Returns the secret word of the
-    run, which the other endpoints ask for.
+    run, which the other endpoints ask for. A run whose /train_status nobody asks for ends after
+    90 seconds.
     """
     data = inputs.one_of("data", data, [*live.offered])
     variant = inputs.one_of("variant", variant, live.variants(data))
@@ -56,11 +58,30 @@ def train_start(
 def train_status(live: LiveTraining, run: Any) -> tuple[dict[str, Any], str | None, pd.DataFrame]:
     """How a training goes. run: its secret word.
 
-    Returns as JSON its state (starting, running, saving, done or failed), step, steps, seconds
-    and, where it failed, the message; a PNG with samples, null before the first; and a table of
-    losses: round, loss, term.
+    Returns as JSON its state (waiting, starting, running, saving, done or failed), step, steps,
+    seconds; while it waits, how many are ahead of it; and where it failed or ended early, the
+    message; a PNG with samples, null before the first; and a table of losses: round, loss, term.
     """
     found = live.run(run)
+    said, sheet, losses = _seen(found)
+    if said["state"] == "waiting":
+        said["ahead"] = live.ahead(found)
+    return said, sheet, losses
+
+
+def train_watch(live: LiveTraining) -> tuple[dict[str, Any], str | None, pd.DataFrame]:
+    """How the training goes that learns now, whoever started it.
+
+    Returns what /train_status does, and in the JSON its name; the state is idle where none learns.
+    """
+    found = live.learning
+    if found is None:
+        return {"state": "idle"}, None, _losses([])
+    said, sheet, losses = _seen(found)
+    return {"name": found.name, **said}, sheet, losses
+
+
+def _seen(found: Run) -> tuple[dict[str, Any], str | None, pd.DataFrame]:
     said = found.state
     if said["state"] == "failed":
         said.setdefault("message", "it failed")
@@ -77,7 +98,7 @@ def train_stop(live: LiveTraining, run: Any) -> dict[str, Any]:
     Returns its state as JSON.
     """
     found = live.run(run)
-    (found.folder / STOP).touch()
+    found.stop()
     return found.state
 
 
@@ -154,11 +175,15 @@ def _losses(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def page(
-    registry: ModelRegistry, app: gr.Blocks, live: LiveTraining, menus: Sequence[tuple[Any, Any]]
+    registry: ModelRegistry,
+    app: gr.Blocks,
+    live: LiveTraining,
+    menus: Sequence[tuple[Any, Any]],
+    opened: Any,
 ) -> list[Field]:
     """Lay out the page; the settings of its address.
 
-    `menus`: the menus of models of all pages, with what fits them.
+    `menus`: the menus of models of all pages, with what fits them. `opened`: the page is shown.
     """
     sets = [*live.offered]
     variants = live.variants(sets[0])
@@ -167,7 +192,8 @@ def page(
             gr.Markdown(
                 "A small network learns here and now, on one core of this machine, in the "
                 "background of everything else. One learns at a time, for at most "
-                f"{round(live.seconds / 60)} minutes.",
+                f"{round(live.seconds / 60)} minutes, {round(FAIR_SECONDS / 60)} where others "
+                "wait; it ends when you leave the page.",
                 elem_classes="note",
             )
             variant = gr.Dropdown(variants, value=variants[0], label="Variant", **MENU)
@@ -183,52 +209,77 @@ def page(
                 stop = gr.Button("Stop", interactive=False, min_width=90, elem_id="train-stop")
                 go = gr.Button("Start", variant="primary", min_width=90, elem_id="train-start")
         with gr.Column(scale=2, min_width=320):
-            said = gr.Markdown("Nothing learns yet: press **Start**.", elem_id="train-said")
-            sheet = gr.Image(
-                label="Samples", interactive=False, format="png", elem_classes="picture",
-                elem_id="train-sheet", buttons=["download", "fullscreen"],
-            )  # fmt: skip
+            said = gr.Markdown(IDLE, elem_id="train-said")
+            with gr.Column(visible=False) as shown:
+                sheet = gr.Image(
+                    label="Samples", interactive=False, format="png", elem_classes="picture",
+                    elem_id="train-sheet", buttons=["download", "fullscreen"],
+                )  # fmt: skip
             with gr.Column(visible=False) as drawn:
                 plot = gr.LinePlot(
                     x="round", y="loss", color="term", height=340, label="Losses",
                     elem_id="train-plot", buttons=[],
                 )  # fmt: skip
-            keep = gr.Button("Keep it as a model", interactive=False, elem_id="train-keep")
+            with gr.Column(visible=False) as own:
+                keep = gr.Button("Keep it as a model", interactive=False, elem_id="train-keep")
             kept = gr.Markdown(elem_id="train-kept")
             shared = gr.Column(min_width=0)
             model = gr.Textbox(label="Model", visible=False)
             archive = gr.File(label="The model's folder", interactive=False, visible=False)
-    word = gr.Textbox(label="Run", visible=False)
+    word = gr.BrowserState("")  # so that a page that is loaded anew still has its training
     state = gr.JSON(label="State", visible=False)
+    given = gr.Textbox(label="Run", visible=False)
+    api_alone = gr.Button(visible=False)
     timer = gr.Timer(1.2, active=False)
-    checked_inside(variant, data, rounds, settings, seed, word)
+    checked_inside(variant, data, rounds, settings, seed, given)
 
     watching: dict[str, Any] = {"concurrency_id": WATCH, "concurrency_limit": 8}
-    status = endpoint(train_status, live)
-    started = on(
-        go.click, endpoint(train_start, live), [variant, data, rounds, settings, seed], [word],
-        name="train_start", show_progress="hidden", **watching,
-    )  # fmt: skip
-    begun = [sheet, plot, said, kept, archive, timer, stop, go, keep]
-    started.success(
-        lambda: [
-            None, None, "Starting ...", "", gr.File(visible=False), gr.Timer(active=True),
-            gr.Button(interactive=True), gr.Button(interactive=False), gr.Button(interactive=False),
-        ],
-        [], begun, api_visibility="private", show_progress="hidden", **watching,
-    )  # fmt: skip
-    seen = on(
-        timer.tick, status, [word], [state, sheet, plot], name="train_status",
-        show_progress="hidden", **watching,
-    )  # fmt: skip
-    then(seen, _told, [state], [said, timer, stop, go, keep, drawn], **watching)
+    hidden: dict[str, Any] = {"show_progress": "hidden", **watching}
+    view = [said, sheet, plot, timer, stop, go, keep, shown, drawn, own]
+
+    def look(mine: Any, request: gr.Request) -> Any:
+        """What the page shows: its own training, or that of somebody else."""
+        own_run = isinstance(mine, str) and mine in live.runs
+        if not own_run:
+            facts, picture, losses = train_watch(live)
+        else:
+            live.shown(mine, request.session_hash)
+            facts, picture, losses = train_status(live, mine)
+            if facts["state"] == "waiting":
+                _, picture, losses = train_watch(live)
+        return _view(facts, picture, losses, own=own_run)
+
+    # the endpoints, which pages do not call
     on(
-        stop.click, endpoint(train_stop, live), [word], [state], name="train_stop",
-        show_progress="hidden", **watching,
+        api_alone.click, endpoint(train_status, live), [given], [state, sheet, plot],
+        name="train_status", **hidden,
     )  # fmt: skip
+    on(
+        api_alone.click, endpoint(train_watch, live), [], [state, sheet, plot],
+        name="train_watch", **hidden,
+    )  # fmt: skip
+    on(api_alone.click, endpoint(train_stop, live), [given], [state], name="train_stop", **hidden)
+    on(
+        api_alone.click, endpoint(train_keep, registry, live), [given], [model, archive],
+        name="train_keep", **hidden,
+    )  # fmt: skip
+
+    started = on(
+        go.click, endpoint(train_start, live), [variant, data, rounds, settings, seed], [given],
+        name="train_start", **hidden,
+    )  # fmt: skip
+    begun = started.success(
+        lambda found: (found, "", gr.File(visible=False)), [given], [word, kept, archive],
+        api_visibility="private", **hidden,
+    )  # fmt: skip
+    then(begun, look, [word], view, **watching)
+    on(timer.tick, look, [word], view, **watching)
+    on([app.load, opened], look, [word], view, **watching)
+    stopped = on(stop.click, endpoint(train_stop, live), [word], [state], **watching)
+    then(stopped, look, [word], view, **watching)
+    app.unload(_left(live))
     taken = on(
-        keep.click, endpoint(train_keep, registry, live), [word], [model, archive],
-        name="train_keep", show_progress="hidden", **watching,
+        keep.click, endpoint(train_keep, registry, live), [word], [model, archive], **watching
     )  # fmt: skip
 
     def offered() -> Any:
@@ -276,33 +327,65 @@ def page(
     return fields
 
 
-def _told(said: Any) -> Any:
-    """The state of a run in words, and which buttons may be pressed."""
-    name = said.get("state", "") if isinstance(said, dict) else ""
-    over = name in ("done", "failed")
+def _left(live: LiveTraining) -> Any:
+    """What is called when a page is closed or loaded anew."""
+
+    def left(request: gr.Request) -> None:
+        live.session_left(request.session_hash)
+
+    return left
+
+
+def _view(facts: dict[str, Any], picture: Any, losses: Any, *, own: bool) -> Any:
+    """The state of a run in words, its picture and its plot, and which buttons may be pressed."""
+    state = facts["state"]
+    over = state in ("done", "failed", "idle")
+    return (
+        _words(facts, own),
+        picture if picture else gr.skip(),
+        losses,
+        gr.Timer(active=not over),
+        gr.Button(interactive=own and state in ("waiting", "starting", "running")),
+        gr.Button(interactive=over or not own),
+        gr.Button(interactive=own and state == "done"),
+        gr.Column(visible=bool(picture)),
+        gr.Column(visible=len(losses) > 0 and losses["round"].iloc[-1] > 1),
+        gr.Column(visible=own),
+    )
+
+
+def _words(facts: dict[str, Any], own: bool) -> str:
+    """How a run goes, in one line."""
+    state, name = facts["state"], facts.get("name", "")
+    if state == "idle":
+        return IDLE
+    if state == "waiting":
+        ahead = facts["ahead"]
+        theirs = ", and this is what it does" if ahead else ""
+        return f"**Waiting** · {ahead} ahead of yours{theirs}"
     words = {
         "starting": "Starting ...",
         "running": "Learning",
         "saving": "Saving ...",
         "done": "Done",
         "failed": "It failed",
-    }.get(name, "")
-    if isinstance(said, dict) and said.get("steps"):
-        rate = said["step"] / max(said.get("seconds", 0), 1e-9)
+    }[state]
+    if facts.get("steps"):
+        rate = facts["step"] / max(facts.get("seconds", 0), 1e-9)
         words = (
-            f"**{words}** · round {said['step']:,} of {said['steps']:,} · "
-            f"{said.get('seconds', 0):.0f} s · {rate:.1f} rounds a second"
+            f"**{words}** · round {facts['step']:,} of {facts['steps']:,} · "
+            f"{facts.get('seconds', 0):.0f} s · {rate:.1f} rounds a second"
         )
-    if name == "failed":
-        words += f": {said.get('message', '')}"
-    return (
-        words,
-        gr.Timer(active=not over),
-        gr.Button(interactive=name in ("starting", "running")),
-        gr.Button(interactive=over),
-        gr.Button(interactive=name == "done"),
-        gr.Column(visible=isinstance(said, dict) and said.get("step", 0) > 1),
-    )
+    if facts.get("message"):
+        words += f": {_plain(str(facts['message']))}"
+    if not own:
+        words = f"Somebody else trains **{name}**; look on, or start yours, which waits. {words}"
+    return words
+
+
+def _plain(text: str) -> str:
+    """Text that stands for itself in Markdown."""
+    return re.sub(r"([\\`*_{}\[\]<>|$#])", r"\\\1", text)
 
 
 def _about(variant: str) -> str:
