@@ -70,7 +70,7 @@ def _column(registry: ModelRegistry, entry: Entry) -> Column:
 
 
 def _table(columns: list[Column]) -> str:
-    lines = ["| | " + " | ".join(_text(one.name) for one in columns) + " | |"]
+    lines = ["| figure | " + " | ".join(_text(one.name) for one in columns) + " | order |"]
     lines += ["| --- | " + "---: | " * len(columns) + "--- |"]
     facts = [one.facts for one in columns]
     for word in facts[0]:
