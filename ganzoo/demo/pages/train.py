@@ -349,7 +349,7 @@ def _view(facts: dict[str, Any], picture: Any, losses: Any, *, own: bool) -> Any
         gr.Button(interactive=over or not own),
         gr.Button(interactive=own and state == "done"),
         gr.Column(visible=bool(picture)),
-        gr.Column(visible=len(losses) > 0 and losses["round"].iloc[-1] > 1),
+        gr.Column(visible=bool(len(losses) and losses["round"].iloc[-1] > 1)),
         gr.Column(visible=own),
     )
 
