@@ -83,6 +83,9 @@ def build(
         title="ganzoo", analytics_enabled=False, delete_cache=(KEPT, KEPT), fill_width=True
     ) as app:
         gr.Markdown(HEAD, elem_id="title")
+        # outside of the tabs, whose contents come to be only when they are opened
+        mine = gr.BrowserState("")
+        """The word of the training that this browser started; a page loaded anew has it, too."""
         arrived = gr.State(0)
         """Changes once, when the settings of the address are in place."""
         addresses: dict[str, list[Field]] = {}
@@ -101,7 +104,9 @@ def build(
             _addressed(tab, laboratory.TITLE, [])
             if live.offered:
                 with gr.Tab(train.TITLE, id=train.TITLE) as tab:
-                    addresses[train.TITLE] = train.page(registry, app, live, menus, tab.select)
+                    addresses[train.TITLE] = train.page(
+                        registry, app, live, menus, tab.select, mine
+                    )
                 _addressed(tab, train.TITLE, addresses[train.TITLE])
         restoring(app, tabs, addresses, arrived)
 

@@ -180,10 +180,12 @@ def page(
     live: LiveTraining,
     menus: Sequence[tuple[Any, Any]],
     opened: Any,
+    word: gr.BrowserState,
 ) -> list[Field]:
     """Lay out the page; the settings of its address.
 
     `menus`: the menus of models of all pages, with what fits them. `opened`: the page is shown.
+    `word`: of the training that this browser started.
     """
     sets = [*live.offered]
     variants = live.variants(sets[0])
@@ -226,7 +228,6 @@ def page(
             shared = gr.Column(min_width=0)
             model = gr.Textbox(label="Model", visible=False)
             archive = gr.File(label="The model's folder", interactive=False, visible=False)
-    word = gr.BrowserState("")  # so that a page that is loaded anew still has its training
     state = gr.JSON(label="State", visible=False)
     given = gr.Textbox(label="Run", visible=False)
     api_alone = gr.Button(visible=False)
