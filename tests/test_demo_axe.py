@@ -28,6 +28,8 @@ PAGES = {
     "Anomalies": "#again img",
     "Encode": "#pair img",
     "Translate": "#there img",
+    "Latent map": "#plane img",
+    "Side by side": "#beside-one img",
     "Learn": "#mathematics .katex-display",
     "Laboratory": "iframe.laboratory",
     "Train live": "#train-said p",

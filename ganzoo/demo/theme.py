@@ -84,7 +84,7 @@ canvas:focus-visible, [tabindex="0"]:focus-visible {
 .columns { display: grid; gap: 0; text-align: center; font-size: 0.78rem; line-height: 1.15;
   align-items: end; }
 .columns span { overflow-wrap: normal; hyphens: auto; padding: 0 1px; }
-.note { opacity: 0.8; font-size: 0.92rem; }
+.note { opacity: 0.8; font-size: 0.92rem; overflow: visible !important; }
 .note p { margin: 0.2rem 0; }
 /* what a picture shows stands above it, and hides nothing of it */
 .picture label[data-testid="block-label"], .examples label[data-testid="block-label"],

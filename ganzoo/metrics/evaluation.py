@@ -366,7 +366,7 @@ class Evaluation:
     def general(self) -> efficientnet.EfficientNet | None:
         """A feature extractor not trained on the data; None if none is installed."""
         found = efficientnet.installed()
-        return found and found.to(self.model.device)
+        return found and feature_extractors.placed(found, self.model.device)
 
     @property
     def extracted(self) -> dict[str, str] | None:

@@ -7,7 +7,7 @@ would get them: rounded to 8 bits.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -143,12 +143,14 @@ def pinned(declared: FeatureExtractor) -> Extractor:
     return found
 
 
-def placed(extractor: Extractor, device: torch.device) -> Extractor:
+_Net = TypeVar("_Net")
+
+
+def placed(extractor: _Net, device: torch.device) -> _Net:
     """The same extractor, which computes on `device` from now on, where that is ganzoo's own."""
-    if isinstance(extractor, Classifier):
-        extractor.model.to(device)
-    elif isinstance(extractor, efficientnet.EfficientNet):
-        extractor.to(device)
+    ours = getattr(extractor, "model", extractor)  # others may be of any kind
+    if isinstance(ours, Model | efficientnet.EfficientNet):
+        ours.to(device)
     return extractor
 
 
