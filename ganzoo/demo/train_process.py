@@ -35,7 +35,10 @@ class Processes:
     def prepare(self) -> None:
         """Start a process ahead, unless one waits already."""
         with self._lock:
-            if self._spare is None or self._spare.poll() is not None:
+            if self._spare is not None and self._spare.poll() is not None:
+                _end(self._spare)
+                self._spare = None
+            if self._spare is None:
                 self._spare = self._start()
 
     def take(self, folder: Path, seconds: float) -> Process:
@@ -81,7 +84,7 @@ def _told(process: Process, job: bytes) -> bool:
         return False
     try:
         process.stdin.write(job)
-        process.stdin.flush()
+        process.stdin.close()  # it is told nothing more
     except OSError:
         return False
     return True
