@@ -514,11 +514,11 @@ def test_a_folder_is_measured_against_all_of_its_classes(
 def test_the_net_of_all_images_sees_all_channels(channels: list[float], wanted: list[int]) -> None:
     """It saw grey where there were two, and no alpha."""
     images = torch.tensor(channels).view(1, -1, 1, 1).expand(3, -1, 8, 8)
-    (seen,) = efficientnet._batches(images)
+    (seen,) = efficientnet._batches(images, torch.device("cpu"))
     colours = (seen * efficientnet.SCALE + efficientnet.MEAN).mul(255).mean((2, 3))
     assert colours.round().tolist() == [wanted] * 3
 
 
 def test_the_net_of_all_images_refuses_what_has_no_colours() -> None:
     with pytest.raises(MetricError, match="no feature extractor sees images of 2 channels"):
-        next(efficientnet._batches(torch.zeros(1, 2, 8, 8)))
+        next(efficientnet._batches(torch.zeros(1, 2, 8, 8), torch.device("cpu")))

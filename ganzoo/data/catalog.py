@@ -97,6 +97,7 @@ class DataSet:
         domains: where it has unpaired fields of images, which classes they are of.
         partners: whether row i of unpaired fields is the same thing in the test split, where they
             have one length.
+        live: it is small and needs no download, so the demo offers live training on it.
         unsaid: the name of the class by which a label says that a caption leaves it open.
         sentences: if it has captions, returns other sentences, paraphrases and ones that leave
             something out, with which metrics test whether a model obeys.
@@ -115,6 +116,7 @@ class DataSet:
     feature_extractors: tuple[FeatureExtractor, ...] = ()
     domains: Domains | None = None
     partners: bool = True
+    live: bool = False
     unsaid: str = ""
     sentences: Callable[[], Sequence[Sentence]] | None = field(default=None, repr=False)
 
@@ -185,6 +187,7 @@ DATASETS: dict[str, DataSet] = {
             fields=_classes("digits", _DIGITS),
             summary="The first 1,000 training images of each MNIST digit; comes with ganzoo.",
             size=10_000,
+            live=True,
             licence=_MNIST_LICENCE,
             source=_MNIST_SOURCE,
             load="ganzoo.data.loading:digits",
@@ -213,6 +216,7 @@ DATASETS: dict[str, DataSet] = {
             ),
             summary="Three MNIST digits as red, green and blue: 1,000 modes, to count; 32x32.",
             size=60_000,
+            live=True,
             licence=_MNIST_LICENCE,
             source=f"{_MNIST_SOURCE}; arXiv:1611.02163",
             load="ganzoo.data.loading:stacked_mnist",

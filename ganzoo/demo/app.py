@@ -45,8 +45,6 @@ HEAD = (
     "# ganzoo\nA zoo of GANs in which **a model is data**. Draw with every model, look inside, "
     "and train one of your own."
 )
-DATA = ("digits", "avatars-32", "stacked-mnist")
-"""What is trained on where nothing else is asked for, as far as it is there without a download."""
 MAX_FILE = "5mb"
 KEPT = int(HOUR)
 """Seconds after which files that the app wrote are removed."""
@@ -77,7 +75,7 @@ def build(
     temporary_files.claim()
     registry = ModelRegistry(models, bundled=bundled, device=device)
     examples = Examples(registry)
-    live = LiveTraining([*dict.fromkeys([*data, *at_hand(DATA)])], seconds, device)
+    live = LiveTraining([*dict.fromkeys([*data, *at_hand()])], seconds, device)
     menus: list[tuple[gr.Dropdown, Callable[..., bool]]] = []
     with gr.Blocks(
         title="ganzoo", analytics_enabled=False, delete_cache=(KEPT, KEPT), fill_width=True

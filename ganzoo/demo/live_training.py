@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo import runs
-from ganzoo.data.catalog import DataSet, find
+from ganzoo.data.catalog import DATASETS, DataSet, find
 from ganzoo.data.loading import mnist_is_here
 from ganzoo.demo import inputs, outputs
 from ganzoo.demo.train_process import Process, Processes
@@ -296,18 +296,15 @@ class LiveTraining:
                     run.process.wait()
 
 
-def at_hand(names: Sequence[str]) -> list[str]:
-    """Those of the data sets that load without a download."""
-    found: list[str] = []
-    host = default()
-    for name in names:
-        try:
-            declared = find(name, host.data)
-        except GanzooError:  # its plugin is not installed
-            continue
-        if name != "stacked-mnist" or mnist_is_here():
-            found.append(declared.name)
-    return found
+def at_hand() -> list[str]:
+    """The data sets that are declared for live training and load without a download."""
+    declared = {**DATASETS, **default().data}.values()
+    # stacked-mnist is made of MNIST, which may not be here
+    return [
+        one.name
+        for one in declared
+        if one.live and (one.name != "stacked-mnist" or mnist_is_here())
+    ]
 
 
 def _bytes(declared: DataSet) -> int:

@@ -285,6 +285,7 @@ def declarations() -> list[DataSet]:
                 splits=SPLITS,
                 domains=collection.domains,
                 feature_extractors=collection.feature_extractors,
+                live=name == "avatars-32",
             )
             for name, collection in COLLECTIONS.items()
         ),
