@@ -266,3 +266,17 @@ def test_loopback_is_asked_without_a_proxy(monkeypatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
     starting._no_proxy("localhost")
     assert os.environ["no_proxy"] == "*"
+
+
+def test_a_component_made_anew_for_a_session_still_lets_values_through() -> None:
+    import gradio as gr
+
+    from ganzoo.demo.endpoints import checked_inside
+
+    number = gr.Number(0, minimum=0, maximum=9, label="Seed", render=False)
+    name = number.get_block_name()
+    checked_inside(number)
+    anew = number.__class__(**number.constructor_args)
+    assert number.preprocess(-5) == -5 == anew.preprocess(-5)
+    assert isinstance(anew, gr.Number) and anew.get_block_name() == name
+    assert type(anew).get_component_class_id() == gr.Number.get_component_class_id()
