@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,11 @@ def test_a_device_that_is_not_there_is_refused(words, monkeypatch, capsys, tmp_p
 
 
 def test_live_training_is_told_where(tmp_path: Path, monkeypatch) -> None:
-    from ganzoo.demo import live_training
+    from ganzoo.demo import live_training, train_process
 
-    asked: list[list[str]] = []
-    monkeypatch.setattr(live_training.subprocess, "Popen", lambda words, **_: asked.append(words))
+    told: list[bytes] = []
+    monkeypatch.setattr(train_process.Processes, "_start", lambda self: None)
+    monkeypatch.setattr(train_process, "_told", lambda process, job: told.append(job))
     live = live_training.LiveTraining((), 5, "cuda:1")
-    live._process(tmp_path)
-    assert asked[0][-3:] == [str(tmp_path), "5", "cuda:1"]
+    live._processes.take(tmp_path, 5)
+    assert json.loads(told[0]) == {"folder": str(tmp_path), "seconds": 5, "device": "cuda:1"}
