@@ -43,6 +43,8 @@ RUNAWAY, TIMES = 1e4, 100.0
 WON = 0.002
 """The share of its loss at the first round below which a discriminator has won. One of large images
 is often far ahead, at a hundredth of its first loss, while the generator goes on learning."""
+MOST_FIRST = 10.0
+"""A larger first loss is a spike: an untrained discriminator loses a few units."""
 SEPARATED = 0.99
 GONE = 3e-3
 """The share of its first gradient below which an update learns nothing."""
@@ -165,7 +167,8 @@ def discriminator_wins(lines: Lines, about: About) -> Finding | None:
     loss = _totals(lines, about.discriminator)
     if len(loss) < 10 or min(value for _, value in loss) < 0:  # it has no best value
         return None
-    first = loss[0][1]  # of a round that every run logs, however often it does
+    # of a round that every run logs, however often it does
+    first = min(loss[0][1], MOST_FIRST)
     tail = [value for _, value in loss[-max(5, len(loss) // 5) :]]
     now = median(tail)
     lost = sum(value < WON * first for value in tail) / len(tail)
