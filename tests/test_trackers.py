@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -191,9 +192,11 @@ def test_wandb_offline(tmp_path: Path, monkeypatch) -> None:
     folder = tmp_path / "run"
     assert carried_out(folder, "wandb,mode=offline,project=digits") == []
     [file] = (folder / "trackers" / "wandb").rglob("run-*.wandb")
-    content = file.read_bytes()
-    for word in (b"losses/D.real", b"settings.width", b"digits", b"ganzoo train gan --lr 1"):
-        assert word in content, word
+    words = (b"losses/D.real", b"settings.width", b"digits", b"ganzoo train gan --lr 1")
+    until = time.monotonic() + 120  # a process of its own writes the file, now and then later
+    while missing := [word for word in words if word not in file.read_bytes()]:
+        assert time.monotonic() < until, missing
+        time.sleep(0.05)
     assert [*(folder / "trackers" / "wandb").rglob("*.png")]
 
 
