@@ -17,7 +17,7 @@ OPTIONS = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 needs_browser = pytest.mark.skipif(
     find_spec("playwright") is None or CHROMIUM is None,
@@ -33,3 +33,10 @@ def browser() -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         yield opened
         opened.close()
+
+
+def watch(page: Page, wrong: list[str], *here: str) -> None:
+    """Add to `wrong` the errors of a page, and every address it asks that is not of `here`."""
+    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda r: None if r.url.startswith(here) else wrong.append(f"asked {r.url}"))

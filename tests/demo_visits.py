@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.chromium import watch
 from tests.demo_server import Server
 
 if TYPE_CHECKING:
@@ -36,16 +37,7 @@ def visit(chromium: Browser, demo_server: Server) -> Iterator[Open]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(SECONDS)
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on(
-            "request",
-            lambda r: (
-                None
-                if r.url.startswith((demo_server.url, "data:", "blob:"))
-                else wrong.append(f"asked {r.url}")
-            ),
-        )
+        watch(page, wrong, demo_server.url, "data:", "blob:")
         page.on(
             "response",
             lambda r: wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None,

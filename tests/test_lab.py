@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from ganzoo.cli.console import app
 from ganzoo.lab import lessons
 from scripts.lessons import FOLDER, pages
-from tests.chromium import needs_browser
+from tests.chromium import needs_browser, watch
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -46,12 +46,7 @@ def visit(chromium: Browser, exported: Path) -> Iterator[Open]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(SECONDS)
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on(
-            "request",
-            lambda r: None if r.url.startswith(exported.as_uri()) else wrong.append(r.url),
-        )
+        watch(page, wrong, exported.as_uri())
         page.goto(exported.as_uri() + (f"#{address}" if address else ""))
         page.locator("#listing .row").first.wait_for()
         return page
