@@ -178,8 +178,11 @@ def trained(variant: str, source: Source | None = None, rounds: int = 3, **setti
     return model
 
 
-def coloured_squares(folder: Path, rounds: int = 40) -> Path:
-    """A text-to-image model in two stages that knows four sentences; needs the text encoder."""
+def coloured_squares(folder: Path, rounds: int = 200) -> Path:
+    """A text-to-image model in two stages that knows four sentences; needs the text encoder.
+
+    Its rounds are enough for another sentence to be another picture, which pages are asked for.
+    """
     row = torch.arange(64) % len(SENTENCES)
     pixels = torch.tensor([*COLOURS.values()], dtype=torch.uint8)[row]
     images = pixels[:, :, None, None].expand(-1, 3, 16, 16).contiguous()
@@ -190,6 +193,8 @@ def coloured_squares(folder: Path, rounds: int = 40) -> Path:
     source = ganzoo.Source("squares", fields, {"image": images, "text": text})
     settings = {"width": 4, "latent": 4, "condition": 4, "reading": 16, "lr": 2e-3, "kl": 0.1}
     model = trained("stackgan", source, rounds, **settings, residuals=1)
+    drawn = {model.generate(1, text=said, output="np").tobytes() for said in SENTENCES}
+    assert len(drawn) == len(SENTENCES), "sentences do not differ in their pictures"
     return store.save(model, folder, name="squares", data={"name": "squares", "size": 64})
 
 
