@@ -295,6 +295,8 @@ def by_hand(row: str, spec: Any, data: Any, pixels: Any, device: str, quick: boo
 def r3gan(device: str, quick: bool) -> None:
     from hand import Game, Loop
 
+    from ganzoo.nn.convolution import Convolutions
+
     data, pixels = source(3, 64, device, 64 if quick else 4096)
     settings = {"width": 32, "batch": 4} if quick else {}
     spec = spec_of(*LATER["r3gan 64"][:2], data.fields, settings)
@@ -303,7 +305,7 @@ def r3gan(device: str, quick: bool) -> None:
     def ganzoo(graph: bool, ours: bool) -> Callable[[], Any]:
         made = training(spec, data, device, graph)
         for net in made.networks.values():
-            net.convolutions = ours
+            net.convolutions = Convolutions() if ours else None
         return rounds(made, graph)
 
     timed(row, "ganzoo graph", lambda: ganzoo(True, True), device, quick)
@@ -311,7 +313,7 @@ def r3gan(device: str, quick: bool) -> None:
     timed(row, "ganzoo graph, torch's conv", lambda: ganzoo(True, False), device, quick)
     built = training(spec, data, device, False)
     for net in built.networks.values():
-        net.convolutions = False
+        net.convolutions = None
     game = Game("D", spec.draws["z"].size, spec.batch, 2e-4, (0.0, 0.9), "relativistic", penalty=2)
     timed(
         row, "hand calls",

@@ -19,6 +19,7 @@ from ganzoo.engine.losses import Losses
 from ganzoo.engine.numbers import Numbers
 from ganzoo.engine.training import Training
 from ganzoo.errors import NonFiniteError
+from ganzoo.nn.convolution import Convolutions
 from ganzoo.nn.moving_adam import MovingAdam
 from ganzoo.spec import SGD, Linear, Network, Normal, Spec, Update
 from tests.builders import CPU, diverging, nothing, same, training, weights
@@ -119,7 +120,7 @@ def test_the_convolutions_of_cuda_give_the_same_gradients(row: str) -> None:
     for ours in (False, True):
         made = training(TABLE[row](), data(row))
         for net in made.networks.values():
-            net.convolutions = ours
+            net.convolutions = Convolutions() if ours else None
         first: list[Tensor] = []
 
         def watched(name: str, made: Training = made, first: list[Tensor] = first) -> None:

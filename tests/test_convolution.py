@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +14,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzoo.nn import convolution
-from ganzoo.nn.convolution import Convolutions
+from ganzoo.nn.convolution import Convolutions, convolutions_for
 from ganzoo.nn.functions.penalties import gradient_penalty, r1
 from tests.convolutions import CASES, parts, random
 
@@ -182,3 +184,57 @@ def test_without_gradients_nothing_is_kept() -> None:
     with torch.no_grad():
         value = convolution.conv2d(random(1, 2, 4, 4), random(2, 2, 3, 3))
     assert value.grad_fn is None and not value.requires_grad
+
+
+def test_maps_of_65536_places_in_bfloat16_do_not_end_the_process() -> None:
+    """R1 of 64 images of 32x32 through a kernel of one pixel, as R3GAN's discriminator has it.
+
+    In a process of its own, as oneDNN's division by zero would end this one.
+    """
+    said = subprocess.run(
+        [sys.executable, "-c", R1_OF_A_POINTWISE_CONVOLUTION], capture_output=True, text=True
+    )
+    assert said.returncode == 0, f"{said.returncode}: {said.stderr}"
+    assert said.stdout.strip() == "True"
+
+
+R1_OF_A_POINTWISE_CONVOLUTION = """
+import torch
+from ganzoo.nn.convolution import convolutions_for
+
+def gradient(ours):
+    torch.manual_seed(0)
+    net = torch.nn.Conv2d(24, 48, 1).to(memory_format=torch.channels_last)
+    x = torch.randn(64, 24, 32, 32).to(memory_format=torch.channels_last).requires_grad_()
+    context = convolutions_for(net.parameters(), torch.device("cpu"), bf16=True)
+    with context, torch.autocast("cpu", torch.bfloat16, enabled=ours):
+        y = net(x).float()
+    (g,) = torch.autograd.grad(y.square().mean(), x, create_graph=True)
+    return torch.autograd.grad(g.square().sum(), net.weight)[0]
+
+a, b = gradient(False), gradient(True)
+print(((a - b).norm() / a.norm()).item() < 0.02)
+"""
+
+
+def test_only_what_must_be_is_replaced() -> None:
+    """On the CPU torch's own convolutions are faster, and their bits are kept."""
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    pointwise, wide = random(4, 2, 1, 1), random(4, 2, 3, 3)
+    assert convolutions_for([pointwise], cpu, bf16=False) is None
+    assert convolutions_for([wide, random(4)], cpu, bf16=True) is None
+    some, every = (
+        convolutions_for([pointwise], cpu, bf16=True),
+        convolutions_for([wide], cuda, True),
+    )
+    assert some and every
+    x = random(1, 2, 4, 4)
+    for context, weight, ours in (
+        (some, pointwise, True),
+        (some, wide, False),
+        (every, pointwise, True),
+        (every, wide, True),
+    ):
+        with context:
+            y = torch.conv2d(input=x, weight=weight)
+        assert ("Join" in type(y.grad_fn).__name__) == ours

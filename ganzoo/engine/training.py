@@ -29,6 +29,7 @@ from ganzoo.errors import NonFiniteError, TrainingError
 from ganzoo.models.config import ModelConfig
 from ganzoo.models.model import Model
 from ganzoo.nn.build import build, check_trained, initialize
+from ganzoo.nn.convolution import convolutions_for
 from ganzoo.nn.optimizers import rates_of
 from ganzoo.nn.processes import mix_everywhere
 from ganzoo.seed import key
@@ -87,8 +88,7 @@ class Training:
             if any(parameter.ndim == 4 for parameter in net.parameters()):
                 net.to(memory_format=torch.channels_last)
             net.precision = torch.bfloat16 if bf16 else None
-            # on the CPU torch's own double backward is faster
-            net.convolutions = device.type == "cuda"
+            net.convolutions = convolutions_for(net.parameters(), device, bf16)
         self.shared_norm = shared_norm or self.world == 1
         self.accumulate = accumulate
         share, rest = divmod(batch, self.world)

@@ -5,7 +5,10 @@ forward convolution with a whole feature map as its kernel, for which CUDA's lib
 kernel (pytorch issue 22577). Here the gradient of the weights is an operation of its own
 (`aten::convolution_backward` with a mask), as are the convolution and its transpose, and the
 gradients of all three are again these three, of any order and for any number of groups. The idea
-is the StyleGAN authors' (conv2d_gradfix). On the CPU torch's own implementation is faster.
+is the StyleGAN authors' (conv2d_gradfix). On the CPU torch's own implementation is faster, but for
+kernels of one pixel in bfloat16 it ends the process: oneDNN divides by zero where the map that
+becomes the kernel has a multiple of 65,536 places in all, such as 64 images of 32x32 or 16 of 64x64
+(seen with torch 2.14 on processors with AMX).
 
 Let g be the gradient of y = conv(x, w):
 
@@ -15,7 +18,7 @@ Let g be the gradient of y = conv(x, w):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,16 +30,35 @@ Gradient = Callable[[Tensor], Tensor]
 
 
 class Convolutions(TorchFunctionMode):
-    """A context in which `conv2d` and `conv_transpose2d` are those of this module."""
+    """A context in which `conv2d` and `conv_transpose2d` are those of this module.
+
+    Args:
+        pointwise: only those with kernels of one pixel.
+    """
+
+    def __init__(self, pointwise: bool = False) -> None:
+        super().__init__()
+        self.pointwise = pointwise
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        if func is torch.conv2d:
-            return conv2d(*args, **(kwargs or {}))
-        if func is torch.conv_transpose2d:
-            return conv_transpose2d(*args, **(kwargs or {}))
+        ours, named = REPLACED.get(func), kwargs or {}
+        if ours:
+            weight = args[1] if len(args) > 1 else named["weight"]
+            if not self.pointwise or is_pointwise(weight):
+                return ours(*args, **named)
         return func(*args, **(kwargs or {}))
+
+
+def convolutions_for(
+    parameters: Iterable[Tensor], device: torch.device, bf16: bool
+) -> Convolutions | None:
+    """The context in which a network of these parameters is trained on a device."""
+    if device.type == "cuda":
+        return Convolutions()
+    pointwise = any(p.ndim == 4 and is_pointwise(p) for p in parameters)
+    return Convolutions(pointwise=True) if bf16 and pointwise else None
 
 
 def conv2d(
@@ -72,6 +94,17 @@ def conv_transpose2d(
         )
     form = Form(_pair(stride), _pair(padding), _pair(dilation), True, _pair(output_padding), groups)
     return _in_precision(input, weight, bias, form)
+
+
+REPLACED: dict[Any, Callable[..., Tensor]] = {
+    torch.conv2d: conv2d,
+    torch.conv_transpose2d: conv_transpose2d,
+}
+
+
+def is_pointwise(weight: Tensor) -> bool:
+    """Whether `weight` is that of a convolution with a kernel of one pixel."""
+    return weight.shape[2:] == (1, 1)
 
 
 @dataclass(frozen=True)

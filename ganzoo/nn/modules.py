@@ -154,7 +154,7 @@ class Net(nn.Module):
     Call it with its inputs in order. `net(x)` returns the end of the body,
     `net(x, outputs=("", "features"))` the end ("") and taps, in that order.
     Under `precision`, it computes in that type and returns float32. With `convolutions`, all
-    layers, those of plugins included, use `ganzoo.nn.convolution` wherever gradients are needed.
+    layers, those of plugins included, are in that context wherever gradients are needed.
     With `several` processes, random numbers are those of a single process, and with `shared_norm`
     batch norm in training uses the statistics of all processes.
 
@@ -164,7 +164,7 @@ class Net(nn.Module):
     """
 
     precision: torch.dtype | None = None
-    convolutions = False
+    convolutions: Convolutions | None = None
     several = False
     shared_norm = True
 
@@ -227,7 +227,7 @@ class Net(nn.Module):
 
     def _forward(self, values: Sequence[Tensor], outputs: tuple[str, ...]) -> Any:
         if self.convolutions and torch.is_grad_enabled():
-            with Convolutions():
+            with self.convolutions:
                 return self._run_in_precision(values, outputs)
         return self._run_in_precision(values, outputs)
 
