@@ -17,7 +17,7 @@ from PIL import Image as Picture
 
 from ganzoo import hub, runs
 from ganzoo.data.source import Source
-from ganzoo.engine import train
+from ganzoo.engine import settling, train
 from ganzoo.engine.training import Training
 from ganzoo.errors import DataError, SpecError, StoreError, TrainingError
 from ganzoo.models import store
@@ -301,14 +301,22 @@ def test_a_stopped_run_is_a_model(tmp_path: Path, monkeypatch, capsys) -> None:
     assert not without.thresholds and "without a threshold" in which and "away" in which
 
 
-@pytest.mark.parametrize("row", ["dcgan", "bigan", "stackgan"])
-def test_a_stopped_run_draws_what_it_would_have_drawn(row, tmp_path, monkeypatch) -> None:
+def _gone(name: str) -> Source:
+    raise DataError("the disk is away")
+
+
+@pytest.mark.parametrize("row", ["dcgan", "bigan", "stackgan", "cdcgan"])
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_stopped_run_draws_what_it_would_have_drawn(row, kept, tmp_path, monkeypatch) -> None:
+    """From what it keeps in its folder, without its data; or from the data, where it keeps none."""
+    if not kept:
+        monkeypatch.setattr(settling, "MOST_KEPT", 0)
     steps = runs.carry_out(tmp_path, data_of(row), settings=settings_of(row, 20))
     for step in steps:
         if step.number == 4:
             wanted = step.model()
             steps.close()
-    monkeypatch.setattr(runs_trained, "load", lambda name: data_of(row))
+    monkeypatch.setattr(runs_trained, "load", _gone if kept else lambda name: data_of(row))
     model, _ = runs.trained(tmp_path)
     for name, net in wanted.networks.items():
         theirs = model.networks[name].state_dict()

@@ -252,6 +252,7 @@ def train_with_progress(
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
     from ganzoo import runs
     from ganzoo.engine.distribution import Votes
@@ -259,7 +260,12 @@ def train_with_progress(
     stop_together = Votes()
     columns = (
         TextColumn("{task.description}"), BarColumn(16), MofNCompleteColumn(),
-        TimeRemainingColumn(), TextColumn("{task.fields[losses]}"),
+        TimeRemainingColumn(),
+        # where a line is too short, losses are cut, and not the number of the round
+        TextColumn(
+            "{task.fields[losses]}",
+            table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+        ),
     )  # fmt: skip
 
     def said(text: str) -> None:
@@ -268,7 +274,7 @@ def train_with_progress(
     steps = runs.carry_out(folder, source, note=said, **options)
     with (
         _warnings_said(),
-        Progress(*columns, console=err, transient=False, refresh_per_second=4) as progress,
+        Progress(*columns, console=err, refresh_per_second=4, expand=True) as progress,
         _stopped_by_signals() as stopped,
     ):
         bar = progress.add_task(name, total=None, losses="")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.source import Source
-from ganzoo.engine import checkpoint, distribution, heap, identity
+from ganzoo.engine import checkpoint, distribution, heap, identity, settling
 from ganzoo.engine.averages import Averages, decay_of
 from ganzoo.engine.buckets import Buckets
 from ganzoo.engine.draws import Draws
@@ -22,7 +23,7 @@ from ganzoo.engine.parts import in_parts
 from ganzoo.engine.plan import Plan
 from ganzoo.engine.precision import Precision, multiplying, resolved
 from ganzoo.engine.runner import Runner
-from ganzoo.engine.settling import NORMS, SETTLE_BATCHES, average_statistics, settle
+from ganzoo.engine.settling import NORMS, SETTLE_BATCHES, average_statistics
 from ganzoo.engine.updates import updaters
 from ganzoo.engine.writer import Tools
 from ganzoo.errors import NonFiniteError, TrainingError
@@ -47,6 +48,8 @@ class Training:
 
     Attributes:
         said: the facts that the loaded checkpoint was saved with, see `save`.
+        batches: the data that `model` needs, of a run whose data are not at hand; see
+            `write_batches`.
         shared_norm: batch norm uses the statistics of the global batch where there are several
             processes; else each uses those of its share, which is faster.
         accumulate: the number of parts in which a process takes its share of the batch, one after
@@ -135,6 +138,7 @@ class Training:
         self.within_round = False
         self.checkpoint: Path | None = None
         self.said: dict[str, Any] = {}
+        self.batches: Mapping[str, Tensor] = {}
         self.plugins: tuple[str, ...] = ()
         self.watched: Callable[[int], bool] | None = None
         self._watching = False
@@ -347,7 +351,10 @@ class Training:
             config = config.replace(preprocessing=self.data.preprocessing.to_dict())
         model = Model(self.spec, networks, config, state=state)
         wanted = [*(self.spec.tasks if tasks is None else tasks)]
-        settle(model, self.data, wanted, batches, batch=self.draws.batch, seed=self.seed)
+        settling.settle(
+            model, self.data, wanted, batches,
+            batch=self.draws.batch, seed=self.seed, instead=self.batches,
+        )  # fmt: skip
         return model
 
     def _state(self) -> dict[str, Tensor]:
@@ -403,6 +410,21 @@ class Training:
             checkpoint.write(path, state, {**facts, **self._identity()})
         self.checkpoint = path
         return path
+
+    def write_batches(self, path: Path) -> None:
+        """Write the data that batch statistics of a model are estimated from, unless they are there
+        or too many; a checkpoint and this file give its model without the data."""
+        wanted = {word: self._identity()[word] for word in ("seed", "batch", "Spec", "data")}
+        with suppress(TrainingError):
+            if wanted.items() <= checkpoint.facts(path).items():
+                return
+        path.unlink(missing_ok=True)
+        if self.data is not None and (
+            batches := settling.kept(
+                self.spec, self.data, self.networks, batch=self.draws.batch, seed=self.seed
+            )
+        ):
+            checkpoint.write(path, batches, {"step": 0, "samples": len(self.data), **wanted})
 
     def load(self, path: Path) -> None:
         """Continue from a checkpoint, as if there had been no interruption.

@@ -38,10 +38,12 @@ def write(model: Model, path: Path, tasks: list[str] | None = None) -> Iterator[
         path: of the file. tasks: their names; by default those that `offered` returns.
 
     Raises:
-        TaskError: the package that makes pages is missing, or no task can be exported.
+        TaskError: the package that makes pages or the runtime in it is missing, or no task can be
+            exported.
     """
     if not find_spec("ganzoo_browser") or not find_spec("onnxscript"):
         raise TaskError('a page needs a runtime for browsers: pip install "ganzoo-core[html]"')
+    _runtime()  # before the work
     made: dict[str, bytes] = {}
     facts: dict[str, dict[str, Any]] = {}
     reasons: dict[str, str] = {}
@@ -93,9 +95,7 @@ def page(model: Model, made: dict[str, bytes], facts: dict[str, dict[str, Any]])
     Args:
         made: the ONNX file of each task. facts: the contract of each.
     """
-    from ganzoo_browser import runtime
-
-    code, wasm = runtime()
+    code, wasm = _runtime()
     parts = {"runtime-code": gzip.compress(code, mtime=0), "runtime-wasm": wasm}
     parts |= {f"task-{name}": gzip.compress(content, mtime=0) for name, content in made.items()}
     web = files("ganzoo.export").joinpath("web")
@@ -124,6 +124,16 @@ def page(model: Model, made: dict[str, bytes], facts: dict[str, dict[str, Any]])
         word, _, text = piece.partition("}}")
         first += values[word] + text
     return first
+
+
+def _runtime() -> tuple[bytes, bytes]:
+    """The JavaScript and the WebAssembly of the runtime; TaskError if they are not there."""
+    from ganzoo_browser import RuntimeMissingError, runtime
+
+    try:
+        return runtime()
+    except RuntimeMissingError as error:
+        raise TaskError(f"a page needs a runtime for browsers: {error}") from None
 
 
 def _with_examples(model: Model, facts: dict[str, Any]) -> dict[str, Any]:

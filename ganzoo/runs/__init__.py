@@ -2,6 +2,7 @@
 
     run.json                what is trained, on what, from which seed
     checkpoint.safetensors  the last good state; `ganzoo train --resume FOLDER` continues from it
+    batches.safetensors     the data that its model needs before it is done, if these are few
     log.jsonl               the data that was read or skipped; then lines of step, seconds, losses
     progress/0000500.png    samples of the same latents during training
     snapshots/0000500/      the model at that round, if the run keeps snapshots

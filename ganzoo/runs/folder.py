@@ -16,7 +16,7 @@ from ganzoo.errors import StoreError, TrainingError
 from ganzoo.layout import CONFIG, RUN, WEIGHTS
 from ganzoo.lock import LOCK, owned
 from ganzoo.runs.samples import shown
-from ganzoo.runs.settings import CHECKPOINT, LOG, MODEL, Settings
+from ganzoo.runs.settings import BATCHES, CHECKPOINT, LOG, MODEL, Settings
 
 State = Literal["none", "begun", "resumable", "done"]
 METRICS, LOSSES, SAMPLES, ANIMATION = "metrics.json", "losses.png", "samples.png", "animation.gif"
@@ -153,7 +153,7 @@ def check_room(folder: Path, needed: int) -> None:
 def clear_start(folder: Path) -> None:
     """Remove the files of a start that failed."""
     with suppress(OSError):
-        for name in (RUN, LOG, LOCK):
+        for name in (RUN, LOG, LOCK, BATCHES):
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / TRACKERS, ignore_errors=True)
 
@@ -205,12 +205,18 @@ def unwritable(folder: Path, error: OSError) -> StoreError:
 def tidy(folder: Path) -> None:
     """Clean the folder of a run that is done, unless it is owned or cannot be written."""
     with suppress(TrainingError, StoreError, OSError), owner(folder):
-        sweep(folder)
+        sweep(folder, done=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove partial files of a killed process in the folder of a run; for its owner."""
-    for name in (RUN, CHECKPOINT, LOG, METRICS, LOSSES, SAMPLES, ANIMATION, MODEL, LAST):
+def sweep(folder: Path, *, done: bool = False) -> None:
+    """Remove partial files of a killed process in the folder of a run; for its owner.
+
+    Args:
+        done: the run is done, and needs no data for its model any more.
+    """
+    if done:
+        (folder / BATCHES).unlink(missing_ok=True)
+    for name in (RUN, CHECKPOINT, BATCHES, LOG, METRICS, LOSSES, SAMPLES, ANIMATION, MODEL, LAST):
         remove_leftovers(folder / name)
         for stale in folder.glob(f".{name}.*"):  # as earlier versions named them
             if stale.is_file() and not is_leftover(stale):

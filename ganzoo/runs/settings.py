@@ -21,6 +21,8 @@ from ganzoo.spec.json_text import pretty_json, strict_json
 from ganzoo.spec.spec import Spec
 
 CHECKPOINT, LOG, MODEL = "checkpoint.safetensors", "log.jsonl", "model"
+BATCHES = "batches.safetensors"
+"""The data that the model of a stopped run needs for its batch statistics."""
 _TYPES: Mapping[str, type] = {
     "steps": int, "batch": int, "seed": int, "data": str, "eval_every": int, "figure": str,
     "patience": int, "start": dict, "command": str,

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ganzoo.data import load
 from ganzoo.data.names import preprocessing_of
 from ganzoo.data.source import Source
-from ganzoo.engine import checkpoint, prepare
+from ganzoo.engine import checkpoint, prepare, settling
 from ganzoo.engine.training import Training
-from ganzoo.errors import GanzooError, StoreError
+from ganzoo.errors import GanzooError, StoreError, TrainingError
 from ganzoo.models import store
 from ganzoo.models.model import Model
+from ganzoo.nn.build import build
 from ganzoo.runs.folder import BEST, trained_steps
 from ganzoo.runs.held_out import fit_thresholds, hold_out
-from ganzoo.runs.settings import CHECKPOINT, MODEL, Settings
-from ganzoo.spec.draws import DATA
-from ganzoo.spec.spec import Spec
+from ganzoo.runs.settings import BATCHES, CHECKPOINT, MODEL, Settings
 
 
 def trained(folder: str | Path, *, device: str | torch.device = "cpu") -> tuple[Model, str]:
@@ -29,7 +31,8 @@ def trained(folder: str | Path, *, device: str | torch.device = "cpu") -> tuple[
 
     Raises:
         TrainingError: there is no run, or it has no checkpoint yet.
-        DataError: batch statistics come from its data, and these cannot be read.
+        DataError: batch statistics come from its data, too many to be kept in its folder, and these
+            cannot be read.
     """
     folder = Path(folder)
     settings = Settings.read(folder)
@@ -47,22 +50,27 @@ def trained(folder: str | Path, *, device: str | torch.device = "cpu") -> tuple[
     data = held_out = None
     thresholds = any(task.quantile is not None for task in settings.spec.tasks.values())
     missing = ""
-    if _needs_data(settings.spec) or thresholds:
+    batches, size = _batches(folder, facts)
+    needed = {*settling.drawn(settings.spec, build(settings.spec, published=True))} - {*batches}
+    if needed or thresholds:
         try:
             data, held_out = hold_out(settings.spec, load(settings.data))
         except GanzooError as error:
-            if _needs_data(settings.spec):
+            if needed:
                 raise
             missing = f"; without a threshold, since its data cannot be read ({error})"
-    model = _looked_at(settings, data, device, path).model()
+    training = _looked_at(settings, data, device, path)
+    training.batches = batches
+    model = training.model()
     if held_out is not None:
         fit_thresholds(model, held_out)
+    size = len(data) if data is not None else size
     step = facts["step"]
     model.config = model.config.replace(
         name=settings.name,
         made_by=dict(settings.made_by),
         preprocessing=preprocessing_of(settings.data).to_dict(),
-        data={"name": settings.data, **({"size": len(data)} if data is not None else {})},
+        data={"name": settings.data, **({"size": size} if size is not None else {})},
         training={
             "steps": step,
             "batch": settings.batch,
@@ -89,13 +97,13 @@ def _looked_at(
     return training
 
 
-def _needs_data(spec: Spec) -> bool:
-    """Whether the batch statistics of a model of `spec` come from data, not from noise alone."""
-    averaged = any(
-        layer.kind == "batch_norm"
-        for name in spec.ema
-        if name in spec.published
-        for _, layer in spec.networks[name].walk()
-    )
-    draws = [spec.draws[name] for task in spec.tasks.values() for name in spec.draws_of(task)]
-    return averaged and any(isinstance(draw, DATA) for draw in draws)
+def _batches(folder: Path, facts: Mapping[str, Any]) -> tuple[dict[str, Tensor], int | None]:
+    """The data that were kept for the batch statistics of its model, and the size of the data set;
+    empty if there are none, or they are damaged, or of another run than the checkpoint of `facts`.
+    """
+    try:
+        found, said = checkpoint.read(folder / BATCHES)
+    except TrainingError:
+        return {}, None
+    same = all(said.get(word) == facts.get(word) for word in ("seed", "batch", "Spec", "data"))
+    return (found, said.get("samples")) if same else ({}, None)

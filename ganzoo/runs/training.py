@@ -21,7 +21,7 @@ from ganzoo.runs.folder import check_place, check_room, check_vacant, owner, swe
 from ganzoo.runs.held_out import hold_out
 from ganzoo.runs.recorder import Recorder
 from ganzoo.runs.selection import Selection
-from ganzoo.runs.settings import CHECKPOINT, Settings
+from ganzoo.runs.settings import BATCHES, CHECKPOINT, Settings
 
 
 def carry_out(
@@ -131,7 +131,7 @@ def _looked(
     if stored and replace(stored.settled(device), steps=settings.steps) != settings:
         check_vacant(folder)  # it holds another run
     if not new and folders.state(folder, settings) == "done":
-        sweep(folder)
+        sweep(folder, done=True)
         return None
     return stored, settings, not new and (folder / CHECKPOINT).is_file()
 
@@ -187,12 +187,13 @@ def _rounds(
         if main:
             with writing(folder):
                 recorder = Recorder(folder, settings, training, data[0], read, selection, note)
+                if training.step < training.spec.steps:
+                    training.write_batches(folder / BATCHES)
         if training.step == training.spec.steps or _ended(recorder, settings, training):
             # it was killed while it finished
             step = Step(training.step, training.step, training.spec.stages[-1].name, training)
             if recorder:
-                with writing(folder):
-                    recorder.finish(step, *data, facts)
+                _finish(folder, recorder, step, data, facts)
             yield step
             return
         for step in rounds(training):
@@ -208,8 +209,7 @@ def _rounds(
                 saved = time.monotonic()
             if last and recorder:
                 # after the last checkpoint, from which all of it can be made again
-                with writing(folder):
-                    recorder.finish(step, *data, facts)
+                _finish(folder, recorder, step, data, facts)
             yield step
             if last:
                 return
@@ -225,6 +225,18 @@ def _rounds(
     finally:
         if recorder:
             recorder.close()
+
+
+def _finish(
+    folder: Path,
+    recorder: Recorder,
+    step: Step,
+    data: tuple[Source, Source | None],
+    facts: Mapping[str, Any],
+) -> None:
+    with writing(folder):
+        recorder.finish(step, *data, facts)
+        sweep(folder, done=True)
 
 
 def _ended(recorder: Recorder | None, settings: Settings, training: Training) -> bool:
