@@ -8,7 +8,7 @@ import torch
 
 import ganzoo
 from ganzoo.data.catalog import DataSet
-from ganzoo.metrics import anomalies, efficientnet, evaluate, report
+from ganzoo.metrics import anomalies, codes, efficientnet, evaluate, report
 from ganzoo.models.model import Model
 from ganzoo.plugins.host import default
 from ganzoo.spec import Fields, Image, Label
@@ -71,6 +71,9 @@ def test_simple_methods_stand_beside_the_score(found: report.Report) -> None:
     for kind in ("faint", "bright"):
         part = found.figures[f"score_auroc_{kind}"]
         assert part.references["5-NN on pixels"] > 0.99 and part.real < figure.real
+    assert (
+        "of class right" in figure.about and "class right" in found.figures["score_detected"].about
+    )
     assert "does not earn its place" in figure.remark and found.remarks == (figure.remark,)
 
 
@@ -78,6 +81,23 @@ def test_false_alarms_of_each_class(found: report.Report) -> None:
     alarms = found.figures["score_false_alarms"].references
     assert alarms["class left"] == 0 and alarms["class middle"] == 1
     assert alarms["meant"] == pytest.approx(0.05) and "class right" not in alarms
+
+
+def test_codes_of_one_class_are_not_asked_for_others(monkeypatch) -> None:
+    """A neighbour is always of the class that training images have."""
+
+    def alone(split: str) -> ganzoo.Source:
+        source = bars(split, 600)
+        return source.select((source.batch("label", torch.arange(600)) == 0).nonzero()[:, 0])
+
+    for some, there in ((bars, True), (alone, False)):
+        declared = DataSet(
+            "bars", FIELDS, "", 300, "", "", lambda d, split, r, some=some: some(split)
+        )
+        monkeypatch.setitem(default().data, "bars", declared)
+        model = trained("ganomaly", rounds=1, width=4)
+        found = evaluate(model, "bars", count=100, metrics=[codes.METRIC])
+        assert ("encode_nearest_neighbour" in found.figures) == there
 
 
 def test_worth_is_said_either_way() -> None:

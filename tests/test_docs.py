@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image as Picture
 
 import ganzoo
+from ganzoo.runs import selection
 from ganzoo.spec.draws import Image
+from tests.builders import run as ganzoo_command
+from tests.kills import Brightness
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -110,6 +117,68 @@ def test_the_loop_of_the_tutorial_runs() -> None:
     space: dict[str, Any] = {}
     run(code, space)
     assert len(space["model"].generate(2)) == 2
+
+
+def folder_of_pictures(folder: Path, classes: dict[str, int]) -> None:
+    """Noise, 16x16, brighter in each class than in the one before."""
+    random = np.random.default_rng(0)
+    for level, (name, number) in enumerate(classes.items()):
+        (folder / name).mkdir(parents=True)
+        for index in range(1, number + 1):
+            noise = random.integers(60 * level, 60 * level + 120, (16, 16, 3), np.uint8)
+            Picture.fromarray(noise).save(folder / name / f"{index}.png")
+
+
+def small(line: str) -> list[str]:
+    """A command of a page, on smaller pictures, for a few rounds of small networks."""
+    line = re.sub(r"size=\d+", "size=16", re.sub(r"--steps \d+", "--steps 4", line))
+    line = line.replace(" train ", " train --set width=4 --batch 8 ")
+    line = line.replace("--to onnx", "--to onnx --task score")
+    return shlex.split(line)[1:]
+
+
+def walked(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do in this folder what a page says: its commands and its Python, in their order."""
+    for language, text in re.findall(r"```(sh|python)\n(.*?)```", page.read_text("utf-8"), re.S):
+        if language == "python":
+            run(text, {})
+            continue
+        for line in text.splitlines():
+            if line.startswith("ganzoo "):
+                assert ganzoo_command(monkeypatch, *small(line)) == 0, line
+
+
+@pytest.mark.skipif(not find_spec("ganzoo_browser"), reason="needs html: ganzoo-core[html]")
+def test_the_tutorial_of_own_pictures_leads_to_a_page(tmp_path: Path, monkeypatch) -> None:
+    """Which draws what Python draws: tests/test_page.py."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(selection, "extractor_of", lambda name: Brightness())
+    monkeypatch.delenv("GANZOO_OFFLINE", raising=False)
+    folder_of_pictures(tmp_path / "photos", {"blond": 12, "red": 12})
+    walked(DOCS / "tutorials" / "own-pictures.md", monkeypatch)
+    chosen = ganzoo.from_pretrained("runs/photos").config.training.selection
+    assert chosen is not None and chosen.measured == 4
+    assert (tmp_path / "photos.html").stat().st_size < 10_000_000
+    assert [*(tmp_path / "runs" / "photos" / "trackers" / "tensorboard").glob("events*")]
+    assert len([*(tmp_path / "red").glob("*.png")]) == 100
+
+
+@pytest.mark.skipif(not find_spec("onnxscript"), reason="needs export: ganzoo-core[export]")
+def test_the_tutorial_of_defects_leads_to_the_same_verdicts(tmp_path: Path, monkeypatch) -> None:
+    import onnxruntime
+
+    monkeypatch.chdir(tmp_path)
+    folder_of_pictures(tmp_path / "parts", {"": 40})
+    folder_of_pictures(tmp_path / "new", {"good": 6, "scratch": 3, "crack": 3})
+    walked(DOCS / "tutorials" / "find-defects.md", monkeypatch)
+    rows = [*csv.DictReader((tmp_path / "scores.csv").read_text().splitlines())]
+    assert len(rows) == 12 and len([*(tmp_path / "maps").iterdir()]) == 12
+    session = onnxruntime.InferenceSession(tmp_path / "onnx" / "score.onnx")
+    images = [np.asarray(Picture.open(row["file"]), np.float32) / 255 for row in rows]
+    batch = np.stack(images).transpose(0, 3, 1, 2)
+    scores, verdicts = session.run(["scores", "is_anomaly"], {"x": batch})
+    assert [str(bool(one)).lower() for one in verdicts] == [row["is_anomaly"] for row in rows]
+    assert np.allclose(scores, [float(row["score"]) for row in rows], rtol=1e-4)
 
 
 @pytest.mark.skipif(not find_spec("mkdocs_material_extensions"), reason="needs the group docs")

@@ -13,7 +13,7 @@ from ganzoo.errors import TaskError
 from ganzoo.export.contract import Input, inputs
 from ganzoo.models.model import Model
 from ganzoo.nn.interpreter import Evaluator
-from ganzoo.spec.draws import Image
+from ganzoo.spec.draws import Image, Normal, Text
 from ganzoo.spec.tasks import Task
 
 BATCH = 3
@@ -84,7 +84,9 @@ class TaskFunction(nn.Module):
 
 
 def example(takes: Sequence[Input], batch: int = BATCH) -> dict[str, Tensor]:
-    """Some values of inputs, by name: classes in turn, images and noise between 0 and 1."""
+    """Some values of inputs, by name: classes in turn, sentences of length 1 as encoders give them
+    (what networks give for longer ones is far off and rounded badly), normal noise, and values
+    between 0 and 1 for the rest."""
     generator = torch.Generator().manual_seed(0)
     found: dict[str, Tensor] = {}
     for one in takes:
@@ -93,7 +95,9 @@ def example(takes: Sequence[Input], batch: int = BATCH) -> dict[str, Tensor]:
         elif one.whole:
             found[one.name] = torch.arange(batch) % one.draw.classes  # type: ignore[union-attr]
         else:
-            found[one.name] = torch.rand(batch, *one.shape, generator=generator)
+            chance = torch.randn if isinstance(one.draw, Normal | Text) else torch.rand
+            values = chance(batch, *one.shape, generator=generator)
+            found[one.name] = F.normalize(values) if isinstance(one.draw, Text) else values
     return found
 
 

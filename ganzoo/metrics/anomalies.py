@@ -107,9 +107,12 @@ def _each_class(evaluation: Evaluation, verdicts: np.ndarray) -> dict[str, float
     assert isinstance(label, Label)
     found: dict[str, float] = {}
     for number in sorted(set(evaluation.labels.tolist()) - evaluation.left_out):
-        name = label.names[number] if label.names else str(number)
-        found[f"class {name}"] = verdicts[evaluation.labels == number].mean()
+        found[f"class {_name(label, number)}"] = verdicts[evaluation.labels == number].mean()
     return found
+
+
+def _name(label: Label, number: int) -> str:
+    return label.names[number] if label.names else str(number)
 
 
 def _applies(evaluation: Evaluation) -> bool:
@@ -127,7 +130,9 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
     lost = lost_in_components(pixels, rows, COMPONENTS, evaluation.seed)
     plain = {f"PCA of {COMPONENTS}": lost, **_neighbours(evaluation)}
     simple = {name: area(scores) for name, scores in plain.items()}
-    some = ", ".join(map(str, sorted(evaluation.left_out)))
+    label = evaluation.test.fields.fields["label"]
+    assert isinstance(label, Label)
+    some = ", ".join(_name(label, number) for number in sorted(evaluation.left_out))
     found: dict[str, Figure] = {}
     for name, task in evaluation.model.tasks("score").items():
         scores = evaluation.model.score(evaluation.real, task=name, seed=evaluation.seed)

@@ -62,7 +62,8 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
 def _codes(evaluation: Evaluation, task: str) -> dict[str, Figure]:
     model, number = evaluation.model, len(evaluation.train)
     found: dict[str, Figure] = {}
-    if evaluation.classes and number * len(evaluation.real) <= MOST:
+    several = evaluation.classes and len(np.unique(evaluation.all_labels)) > 1
+    if several and number * len(evaluation.real) <= MOST:
 
         def accuracy(encode: Callable[[Tensor], np.ndarray]) -> float:
             return nearest_neighbour_accuracy(

@@ -155,10 +155,10 @@ function choices(task) {
       const value = (count) => (select.value === "" ? undefined
         : Array.from({ length: count }, (_, row) =>
           select.value === "each" ? row % input.classes : Number(select.value)));
-      made.push([input.name, select, value]);
+      made.push([input.name, "class", select, value]);
     } else if (input.kind === "number") {
       const control = number(input.default, { step: "any" });
-      made.push([input.name, control, () => Number(control.value)]);
+      made.push([input.name, "number", control, () => Number(control.value)]);
     } else if (input.examples?.length) {
       const select = element("select");
       select.append(element("option", { value: "each", textContent: "each in turn" }));
@@ -168,13 +168,16 @@ function choices(task) {
         Array.from({ length: count }, (_, row) =>
           input.examples[select.value === "each" ? row % input.examples.length : select.value].rows
         ).flat());
-      made.push([input.name, select, value]);
+      made.push([input.name, "sentence", select, value]);
     }
   }
+  // names of a formula are shown only where there are several of a kind
+  const word = (name, kind) =>
+    kind !== "number" && made.filter((one) => one[1] === kind).length === 1 ? kind : name;
   return {
-    nodes: made.map(([name, control]) => labelled(name, control)),
+    nodes: made.map(([name, kind, control]) => labelled(word(name, kind), control)),
     given: (count) => Object.fromEntries(
-      made.map(([name, , value]) => [name, value(count)]).filter(([, value]) => value !== undefined)),
+      made.map(([name, , , value]) => [name, value(count)]).filter(([, value]) => value !== undefined)),
   };
 }
 
