@@ -336,13 +336,13 @@ def drawing(lines: list[list[tuple[int, int]]], size: int = 280) -> str:
 
 
 def test_a_drawing_is_centred_and_sized_like_a_digit(call: Caller) -> None:
-    from ganzoo.demo.pages.anomalies import _inked
+    from ganzoo.demo.canvas import inked
 
-    ink = np.asarray(_inked(drawing([[(20, 20), (20, 90)]]), 28, dark=True), float)
+    ink = np.asarray(inked(drawing([[(20, 20), (20, 90)]]), 28, dark=True), float)
     rows, columns = np.nonzero(ink > 50)
     assert np.ptp(rows) + 1 in (19, 20, 21) and abs(columns.mean() - 13.5) < 1
     assert abs(rows.mean() - 13.5) < 1 and ink[0, 0] == 0
-    light = np.asarray(_inked(drawing([[(20, 20), (20, 90)]]), 28, dark=False), float)
+    light = np.asarray(inked(drawing([[(20, 20), (20, 90)]]), 28, dark=False), float)
     np.testing.assert_array_equal(light, 255 - ink)
     _, one, *_ = call("score_drawing", "ganomaly-mnist", drawing([[(140, 40), (140, 240)]]))
     _, odd, *_ = call(

@@ -20,7 +20,7 @@ from ganzoo.errors import GanzooError, TaskError
 
 PAGE = "show"
 """The word of the query that names the page; Gradio keeps `page` and `view` for itself."""
-LONGEST = 600
+LONGEST = 3000
 """Characters of a value that is looked at."""
 
 

@@ -40,7 +40,7 @@ PAGES: tuple[ModuleType, ...] = (
     generate, latent, beside, text, anomalies, encode, translate, inspect,
 )  # fmt: skip
 """The pages of models. A page that fits no model is left out."""
-WITH_EXAMPLES = (anomalies, encode, translate)
+WITH_EXAMPLES = (latent, anomalies, encode, translate)
 HEAD = (
     "# ganzoo\nA zoo of GANs in which **a model is data**. Draw with every model, look inside, "
     "and train one of your own."

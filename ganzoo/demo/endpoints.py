@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
@@ -33,13 +34,14 @@ def endpoint(function: Callable[..., Any], *first: Any) -> Callable[..., Any]:
     """The function with its first arguments given, as Gradio may call it.
 
     Its errors reach the caller as text; its docstring and the names of its other parameters
-    are the documentation of the endpoint.
+    are the documentation of the endpoint. A generator function gives what it yields, one after
+    the other.
     """
 
-    @functools.wraps(function)
-    def safe(*arguments: Any) -> Any:
+    @contextmanager
+    def said() -> Iterator[None]:
         try:
-            return function(*first, *arguments)
+            yield
         except gr.Error:
             raise
         except GanzooError as error:
@@ -51,6 +53,18 @@ def endpoint(function: Callable[..., Any], *first: Any) -> Callable[..., Any]:
                 print_exception=False,
             ) from None
 
+    @functools.wraps(function)
+    def safe(*arguments: Any) -> Any:
+        with said():
+            return function(*first, *arguments)
+
+    @functools.wraps(function)
+    def stream(*arguments: Any) -> Any:
+        with said():
+            yield from function(*first, *arguments)
+
+    if inspect.isgeneratorfunction(function):
+        safe = stream
     given = list(inspect.signature(function).parameters.values())[len(first) :]
     bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in given]
     safe.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]
@@ -149,10 +163,17 @@ def then(
     function: Callable[..., Any],
     inputs: Sequence[Any],
     outputs: Sequence[Any],
+    *,
+    succeeded: bool = False,
     **options: Any,
 ) -> Any:
-    """Call `function` once an event of `on` is over; for the page alone."""
-    return event.then(function, [*inputs], [*outputs], **_options("", options))
+    """Call `function` once an event of `on` is over; for the page alone.
+
+    Args:
+        succeeded: only where it ended without an error.
+    """
+    after = event.success if succeeded else event.then
+    return after(function, [*inputs], [*outputs], **_options("", options))
 
 
 def once(

@@ -90,6 +90,11 @@ class Examples:
             pool = self._pool(entry, draw)
         return Shown(pool.images, pool.names(pool.classes))
 
+    def dark(self, entry: Entry, draw: Image) -> bool:
+        """Whether the pictures of a model's draw stand on a dark ground, as digits do."""
+        known = self.of(entry, draw)
+        return not len(known) or float(np.median(known[:, :, 0])) < 0.5
+
     def with_strange(self, entry: Entry, draw: Image, flags: Flags) -> Shown:
         """Examples of which the first is strange to the model and flagged, where one is found.
 

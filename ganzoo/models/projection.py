@@ -7,7 +7,7 @@ starts are run together, and the best of each image is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,7 @@ class Projection:
         labels: the class of each, int64 (n,); None for a model without classes.
         errors: the mean squared error of pixels in [0, 1], float32 (n,).
         starting: the same at the best start, before the search.
+        step: how many steps were made.
     """
 
     images: np.ndarray
@@ -48,6 +49,7 @@ class Projection:
     labels: np.ndarray | None
     errors: np.ndarray
     starting: np.ndarray
+    step: int = 0
 
 
 def project(
@@ -74,6 +76,33 @@ def project(
     Raises:
         TaskError: the model draws from more than noise and a class, or from nothing continuous.
     """
+    *_, last = projecting(
+        model, images, steps=steps, starts=starts, seed=seed, label=label, task=task, note=note
+    )
+    return last
+
+
+def projecting(
+    model: Model,
+    images: Any,
+    *,
+    steps: int = STEPS,
+    starts: int = STARTS,
+    seed: int = 0,
+    label: Any = None,
+    task: str | None = None,
+    every: int | None = None,
+    note: Callable[[int], None] = lambda step: None,
+) -> Iterator[Projection]:
+    """The search of `project` while it goes on: what is best at the start, and on the way.
+
+    Args:
+        every: after how many steps the next one is given; by default the last alone. The others
+            are those of `project`.
+
+    Raises:
+        TaskError: as `project` does, when the first is asked for.
+    """
     chosen = model.task("generate", task)
     draw = drawn_image(model, chosen)
     wanted = model.seen(images, draw).to(model.device)
@@ -96,8 +125,26 @@ def project(
         )
         return found.add(1).div(2)
 
-    with torch.no_grad():
-        starting = (drawn().clamp(0, 1) - target).square().flatten(1).mean(1).view(n, starts)
+    def found_at(step: int, starting: Tensor | None) -> tuple[Projection, Tensor]:
+        """The best of each image by now, and the errors of all."""
+        with torch.no_grad():
+            found = drawn().clamp(0, 1)
+            if not torch.isfinite(found).all():
+                raise TaskError(f"the search of {model.title} came to numbers that are not finite")
+            errors = (found - target).square().flatten(1).mean(1).view(n, starts)
+        best = errors.argmin(1).cpu() + torch.arange(n) * starts
+        return Projection(
+            images=found.cpu()[best].numpy(),
+            noise={key: rows.detach().cpu()[best].numpy() for key, rows in sought.items()},
+            labels=None if labels is None else labels[best.numpy()],
+            errors=errors.amin(1).cpu().numpy(),
+            starting=(errors if starting is None else starting).amin(1).cpu().numpy(),
+            step=step,
+        ), errors
+
+    first, starting = found_at(0, None)
+    if every or not steps:
+        yield first
     for step in range(steps):
         total = _distance(drawn(), target).sum() + USUAL * _unusual(sought, limits).sum()
         optimizer.zero_grad(set_to_none=True)
@@ -105,19 +152,9 @@ def project(
         optimizer.step()
         schedule.step()
         note(step)
-    with torch.no_grad():
-        found = drawn().clamp(0, 1)
-        if not torch.isfinite(found).all():
-            raise TaskError(f"the search of {model.title} came to numbers that are not finite")
-        errors = (found - target).square().flatten(1).mean(1).view(n, starts)
-    best = errors.argmin(1).cpu() + torch.arange(n) * starts
-    return Projection(
-        images=found.cpu()[best].numpy(),
-        noise={key: rows.detach().cpu()[best].numpy() for key, rows in sought.items()},
-        labels=None if labels is None else labels[best.numpy()],
-        errors=errors.amin(1).cpu().numpy(),
-        starting=starting.amin(1).cpu().numpy(),
-    )
+        done = step + 1
+        if done == steps or (every and done % every == 0):
+            yield found_at(done, starting)[0]
 
 
 def drawn_image(model: Model, task: Task) -> Image:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,7 @@ from PIL import Image as pil
 from torch import Tensor
 
 from ganzoo import pictures
-from ganzoo.demo import inputs, outputs, recipes
+from ganzoo.demo import canvas, inputs, outputs, recipes
 from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import NEXT, Examples, Shown
@@ -26,11 +23,6 @@ from ganzoo.spec.draws import NOISE, Image
 from ganzoo.spec.spec import Spec
 
 TITLE = "Anomalies"
-MOST_DRAWN = 400_000
-"""Characters of a drawing that is sent as text."""
-LARGEST_DRAWING = 1024
-INKED = 5 / 7
-"""The share of its picture that a digit of MNIST fills: 20 of 28 pixels."""
 
 
 def fits(spec: Spec) -> bool:
@@ -84,10 +76,8 @@ def score_drawing(
     """
     loaded = registry.model(model, fits)
     draw = image_of(loaded.spec, _name(loaded))
-    known = examples.of(registry.entry(model), draw)
-    dark = not len(known) or float(np.median(known[:, :, 0])) < 0.5
-    inked = _inked(drawing, draw.size, dark)
-    return _scored(loaded, loaded.seen(inked, draw))
+    dark = examples.dark(registry.entry(model), draw)
+    return _scored(loaded, loaded.seen(canvas.inked(drawing, draw.size, dark), draw))
 
 
 def score_many(
@@ -219,41 +209,6 @@ def scale(value: float, threshold: float | None) -> str:
 """
 
 
-def _inked(drawing: Any, size: int, dark: bool) -> pil.Image:
-    """A drawing as pictures of this size are: its ink in the middle, on their ground."""
-    if not isinstance(drawing, str) or not drawing.startswith("data:image/png;base64,"):
-        raise DataError("a drawing is a PNG as a data URL: data:image/png;base64,...")
-    if len(drawing) > MOST_DRAWN:
-        raise DataError(f"a drawing of {len(drawing):,} characters; at most {MOST_DRAWN:,}")
-    try:
-        content = base64.b64decode(drawing.partition(",")[2], validate=True)
-        with pil.open(io.BytesIO(content), formats=["PNG"]) as file:
-            if max(file.size) > LARGEST_DRAWING:
-                raise DataError(
-                    f"a drawing of {file.size[0]:,} x {file.size[1]:,} pixels; at most "
-                    f"{LARGEST_DRAWING} x {LARGEST_DRAWING}"
-                )
-            ink = file.convert("RGBA").getchannel("A")
-    except (binascii.Error, OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"the drawing cannot be read ({type(error).__name__})") from None
-    box = ink.getbbox()
-    if box is None:
-        raise DataError("nothing is drawn yet; draw with the finger or the mouse")
-    ink = ink.crop(box)
-    factor = INKED * size / max(ink.size)
-    shape = [max(1, round(side * factor)) for side in ink.size]
-    ink = ink.resize((shape[0], shape[1]), pil.Resampling.LANCZOS)
-    weights = np.asarray(ink, np.float64) + 1e-9
-    # the centre of mass comes to the middle
-    x, y = (
-        round(size / 2 - (weights.sum(axis) * (np.arange(side) + 0.5)).sum() / weights.sum())
-        for axis, side in ((0, shape[0]), (1, shape[1]))
-    )
-    canvas = pil.new("L", (size, size), 0)
-    canvas.paste(ink, (x, y))
-    return canvas if dark else canvas.point(lambda value: 255 - value)
-
-
 def again_of(registry: ModelRegistry, model: Any) -> tuple[str, str]:
     """The Python and the command that score a picture again."""
     entry = registry.entry(model, fits)
@@ -271,57 +226,6 @@ def again_of(registry: ModelRegistry, model: Any) -> tuple[str, str]:
 
 
 # ------------------------------------------------------------------------------------ page
-
-CANVAS = (
-    '<canvas width="280" height="280" tabindex="0" role="application" aria-label="Draw here: with '
-    "the mouse or a finger; or with the arrow keys, where the space bar sets the pen down and "
-    'lifts it"></canvas>'
-)
-STYLE = """canvas { touch-action: none; cursor: crosshair; border-radius: 6px; max-width: 100%;
-  background: #000; display: block; margin: 0 auto; }
-.pen { display: none; position: absolute; width: 12px; height: 12px; border: 2px solid #5eead4;
-  border-radius: 50%; transform: translate(-50%, -50%); pointer-events: none; left: 50%; top: 50%; }
-canvas:focus-visible + .pen { display: block; }"""
-PEN = """
-const canvas = element.querySelector('canvas'), pen = canvas.getContext('2d');
-pen.lineWidth = 22; pen.lineCap = pen.lineJoin = 'round'; pen.strokeStyle = '#fff';
-let down = false;
-const place = event => {
-  const box = canvas.getBoundingClientRect();
-  return [(event.clientX - box.left) * canvas.width / box.width,
-          (event.clientY - box.top) * canvas.height / box.height];
-};
-canvas.addEventListener('pointerdown', event => {
-  down = true; canvas.setPointerCapture(event.pointerId);
-  pen.beginPath(); pen.moveTo(...place(event)); pen.lineTo(...place(event)); pen.stroke();
-});
-canvas.addEventListener('pointermove', event => {
-  if (down) { pen.lineTo(...place(event)); pen.stroke(); }
-});
-for (const end of ['pointerup', 'pointercancel'])
-  canvas.addEventListener(end, () => { down = false; });
-let at = [140, 140], set = false;
-const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-canvas.addEventListener('keydown', event => {
-  const way = ways[event.key];
-  if (!way && event.key !== ' ') return;
-  event.preventDefault();
-  if (!way) set = !set;
-  const to = way ? at.map((value, axis) => Math.max(0, Math.min(280, value + 10 * way[axis]))) : at;
-  if (set) { pen.beginPath(); pen.moveTo(...at); pen.lineTo(...to); pen.stroke(); }
-  at = to;
-  const square = canvas.getBoundingClientRect(), unit = square.width / 280;
-  mark.style.left = `${canvas.offsetLeft + at[0] * unit}px`;
-  mark.style.top = `${canvas.offsetTop + at[1] * unit}px`;
-  mark.style.background = set ? '#fff' : 'transparent';
-});
-const mark = document.createElement('i');
-mark.className = 'pen';
-canvas.after(mark);
-"""
-TAKE = "(model, drawing) => [model, document.querySelector('#drawing canvas').toDataURL()]"
-CLEAR = """() => { const canvas = document.querySelector('#drawing canvas');
-  canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height); }"""
 
 
 def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field]:
@@ -346,10 +250,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
                     go = gr.Button(NEXT, variant="primary", elem_id="score")
                     turn = gr.State(0)
                 with gr.Tab("Draw"):
-                    gr.HTML(
-                        html_template=CANVAS, css_template=STYLE, js_on_load=PEN,
-                        elem_id="drawing",
-                    )  # fmt: skip
+                    canvas.drawn("drawing")
                     drawing = gr.Textbox(label="Drawing", visible=False)
                     with gr.Row():
                         clear = gr.Button("Clear", min_width=100)
@@ -390,9 +291,9 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
     on(picture.upload, of_file, [model, picture], found, name="score")
     on(
         drawn.click, endpoint(score_drawing, registry, examples), [model, drawing], found,
-        name="score_drawing", js=TAKE,
+        name="score_drawing", js=canvas.taken("drawing"),
     )  # fmt: skip
-    clear.click(None, js=CLEAR, api_visibility="private")
+    clear.click(None, js=canvas.cleared("drawing"), api_visibility="private")
     scored = on(
         many.click, endpoint(score_many, registry), [model, files], [table, csv, maps],
         name="score_many",

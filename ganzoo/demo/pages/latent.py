@@ -6,6 +6,7 @@ import base64
 import threading
 from collections import OrderedDict
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import numpy as np
 from ganzoo.demo import inputs, outputs, recipes
 from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
+from ganzoo.demo.examples import Examples
 from ganzoo.demo.model_registry import ModelRegistry
-from ganzoo.demo.pages import generate
+from ganzoo.demo.pages import generate, latent_picture
 from ganzoo.errors import TaskError
 from ganzoo.models.directions import Directions, directions, moved, on_the_plane, towards_class
 from ganzoo.models.latents import of_seed
@@ -45,15 +47,22 @@ def classes(spec: Spec) -> list[tuple[str, str]]:
 
 
 def latent_map(
-    registry: ModelRegistry, model: Any, seed_a: Any, seed_b: Any, seed_c: Any, label: Any = "0"
+    registry: ModelRegistry,
+    model: Any,
+    seed_a: Any,
+    seed_b: Any,
+    seed_c: Any,
+    label: Any = "0",
+    point: Any = "",
 ) -> str:
     """Samples on the plane through three seeds, as one sheet of nine by nine.
 
     model: a name of /models with the task generate. The first seed is at the lower left, the
     second at the lower right, the third at the upper left. label: a class by number or name,
-    of no matter where the model has none. Returns a PNG as a data URL.
+    of no matter where the model has none. point: what /latent_find found, which takes the place
+    of one seed; or "". Returns a PNG as a data URL.
     """
-    loaded, corners, given = _asked(registry, model, (seed_a, seed_b, seed_c), label)
+    loaded, corners, given = _asked(registry, model, (seed_a, seed_b, seed_c), label, point)
     places = np.linspace(0, 1, SIDE)
     y, x = np.meshgrid(places[::-1], places, indexing="ij")
     task = _task(loaded)
@@ -78,6 +87,7 @@ def latent_sample(
     d2: Any = 0,
     d3: Any = 0,
     d4: Any = 0,
+    point: Any = "",
 ) -> str:
     """The sample at a place of the map.
 
@@ -85,7 +95,7 @@ def latent_sample(
     d1 to d4: -4 to 4, how far along the directions that change the most. The others as in
     /latent_map. Returns a PNG.
     """
-    loaded, corners, given = _asked(registry, model, (seed_a, seed_b, seed_c), label)
+    loaded, corners, given = _asked(registry, model, (seed_a, seed_b, seed_c), label, point)
     task = _task(loaded)
     place = inputs.number("x", x, 0, 1), inputs.number("y", y, 0, 1)
     noise = on_the_plane(loaded, task, corners, *place)
@@ -127,7 +137,7 @@ def _task(model: Model) -> Any:
 
 
 def _asked(
-    registry: ModelRegistry, model: Any, seeds: tuple[Any, ...], label: Any
+    registry: ModelRegistry, model: Any, seeds: tuple[Any, ...], label: Any, point: Any
 ) -> tuple[Model, list[dict[str, np.ndarray]], dict[str, Any]]:
     """The model, the noise of the corners, and what else it is given."""
     loaded = registry.model(model, fits)
@@ -135,6 +145,9 @@ def _asked(
         of_seed(loaded, _task(loaded), 1, inputs.seed(seed, f"seed_{word}"))
         for word, seed in zip("abc", seeds, strict=True)
     ]
+    found = latent_picture.noise_of(loaded, point)
+    if found:
+        corners[latent_picture.CORNERS.index(found[0])] = found[1]
     draw = generate.classes(loaded.spec)
     given = {"label": inputs.label(draw, label) or 0} if draw else {}
     if not corners[0]:
@@ -150,7 +163,8 @@ def _drawn(model: Model, noise: dict[str, np.ndarray], given: dict[str, Any]) ->
 
 def again_of(registry: ModelRegistry, *settings: Any) -> tuple[str, str]:
     """The Python that draws the sample again, and a command that walks round the corners."""
-    model, label, a, b, c, x, y, towards, amount, *along = settings
+    model, label, a, b, c, x, y, towards, amount, *along = settings[: 9 + AXES]
+    point = settings[9 + AXES] if len(settings) > 9 + AXES else ""
     entry = registry.entry(model, fits)
     seeds = [inputs.seed(seed) for seed in (a, b, c)]
     place = inputs.number("x", x, 0, 1), inputs.number("y", y, 0, 1)
@@ -167,8 +181,13 @@ def again_of(registry: ModelRegistry, *settings: Any) -> tuple[str, str]:
         "from ganzoo.models.latents import of_seed",
         f'task = model.task("generate", {task})',
         f"corners = [of_seed(model, task, 1, seed) for seed in {seeds}]",
-        f"noise = on_the_plane(model, task, corners, {place[0]:g}, {place[1]:g})",
     ]
+    shell = ""
+    if point and (found := latent_picture.noise_of(registry.model(model, fits), point)):
+        of_picture, shell = latent_picture.find_again(registry, model)
+        lines += [line for line in of_picture.splitlines() if "project" in line]
+        lines += [f"corners[{latent_picture.CORNERS.index(found[0])}] = found.noise"]
+    lines += [f"noise = on_the_plane(model, task, corners, {place[0]:g}, {place[1]:g})"]
     if any(far):
         lines += [
             "from ganzoo.models.directions import directions, moved",
@@ -182,7 +201,8 @@ def again_of(registry: ModelRegistry, *settings: Any) -> tuple[str, str]:
         lines += [drawing]
     python = recipes.lines(entry, *lines, 'save_sheet(images, "sample.png")')
     words = ["--label", chosen] if chosen is not None else []
-    return python, recipes.command("interpolate", entry, *seeds, seeds[0], *words)
+    walk = recipes.command("interpolate", entry, *seeds, seeds[0], *words)
+    return python, shell or walk
 
 
 # ------------------------------------------------------------------------------------ page
@@ -250,7 +270,7 @@ MARK = """(x, y) => { for (const e of document.querySelectorAll('#plane, #plane 
     plane.setAttribute('aria-valuetext', `${x} to the right, ${y} up`); } }"""
 
 
-def page(registry: ModelRegistry, opened: Any) -> list[Field]:
+def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field]:
     """Lay out the page, which fills when `opened` happens; the settings of its address."""
     names = registry.names(fits)
     some = classes(registry.entry(names[0]).spec)
@@ -266,6 +286,12 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
                 a = gr.Number(1, label="Seed A", **looks)
                 b = gr.Number(2, label="Seed B", **looks)
                 c = gr.Number(3, label="Seed C", **looks)
+            with gr.Row(visible=False) as taken:
+                whose = gr.Markdown(elem_classes="note", elem_id="latent-point-note")
+                back = gr.Button("Take the seed again", size="sm", elem_id="latent-point-back")
+            point = gr.Textbox(
+                "", label="Point", visible=False, max_length=latent_picture.LONGEST_POINT
+            )
             axes = [
                 gr.Slider(
                     -FARTHEST, FARTHEST, 0, step=0.1, label=f"Direction {number + 1}",
@@ -299,10 +325,11 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
             )  # fmt: skip
             note = gr.Markdown(elem_classes="note", elem_id="latent-note")
             shared = gr.Column(min_width=0)
-    checked_inside(model, label, a, b, c, x, y, towards, amount, *axes)
+    searches, facts = latent_picture.part(registry, opened, examples, model)
+    checked_inside(model, label, a, b, c, x, y, towards, amount, *axes, point)
 
-    where = [model, a, b, c, label]
-    what = [model, a, b, c, x, y, label, towards, amount, *axes]
+    where = [model, a, b, c, label, point]
+    what = [model, a, b, c, x, y, label, towards, amount, *axes, point]
     sampled = endpoint(latent_sample, registry)
     mapped = endpoint(latent_map, registry)
     newest: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
@@ -314,6 +341,7 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
             gr.Dropdown([("none", ""), *some], value="", visible=True),
             0,
             *[0] * AXES,
+            "",
         ]
 
     # the browser sets the place, and whatever is newest then is drawn
@@ -328,13 +356,43 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
         on([label.input, *(way for seed in (a, b, c) for way in (seed.submit, seed.blur))],
            function, values, place, name=name, **newest)  # fmt: skip
     changed = on(model.input, endpoint(told), [model],
-                 [label, towards, amount, *axes])  # fmt: skip
+                 [label, towards, amount, *axes, point])  # fmt: skip
     shares = endpoint(_shares, registry)
     for function, values, place in [*first, (shares, [model], [note, arithmetic])]:
         then(changed, function, values, place)
         once(opened, function, values, place)
     cleared = on(reset.click, lambda: ["", 0, *[0] * AXES], [], [towards, amount, *axes])
     then(cleared, sampled, what, [sample])
+
+    def landed(name: Any, found: Any) -> Any:
+        """The map goes to what a search found, and takes its class."""
+        text = found.get("point") if isinstance(found, dict) else ""
+        if not (at := latent_picture.noise_of(registry.model(name, fits), text)):
+            return [gr.skip()] * (6 + AXES)
+        number = found.get("label")
+        of_class = gr.skip() if number is None else str(number)
+        place = {"a": (0, 0), "b": (1, 0), "c": (0, 1)}[at[0]]
+        return [text, of_class, *place, "", 0, *[0] * AXES]
+
+    def whose_corner(text: Any) -> Any:
+        said = f"Corner {str(text)[:1].upper()} is your picture." if text else ""
+        return said, gr.Row(visible=bool(text))
+
+    def given_up(text: Any, corner: str) -> Any:
+        """A seed that is typed takes its corner again."""
+        return "" if isinstance(text, str) and text.startswith(corner) else gr.skip()
+
+    places = [point, label, x, y, towards, amount, *axes]
+    for search in searches:
+        found = then(search, endpoint(landed), [model, facts], places, succeeded=True)
+        then(found, mapped, where, [plane])
+        then(found, sampled, what, [sample])
+    on(point.change, whose_corner, [point], [whose, taken], queue=False)
+    for letter, seed in zip("abc", (a, b, c), strict=True):
+        on(seed.input, partial(given_up, corner=letter), [point], [point], queue=False)
+    again = on(back.click, lambda: "", [], [point], queue=False)
+    then(again, mapped, where, [plane])
+    then(again, sampled, what, [sample])
 
     def of(known: Any) -> list[tuple[str, str]]:
         return classes(registry.entry(known["model"], fits).spec)
@@ -348,6 +406,7 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
         Field("towards", towards, offered=lambda known: [("none", ""), *of(known)]),
         Field("amount", amount),
         *(Field(f"d{number + 1}", axis) for number, axis in enumerate(axes)),
+        Field("point", point),
     ]
     with shared:
         sharing(TITLE, fields, [sample.change], recipe=endpoint(again_of, registry))
