@@ -199,7 +199,6 @@ def test_a_picture_and_a_drawing_come_to_the_map(
     page.wait_for_function("!new URL(location.href).searchParams.get('point')")
     shows(page, "#latent-sample", found)
     page.get_by_role("radio", name="C", exact=True).check()
-    page.locator("#find-drawn").wait_for(state="attached")
     page.get_by_role("tab", name="Draw", exact=True).locator("visible=true").click()
     canvas = page.locator("#find-drawing canvas")
     canvas.focus()

@@ -325,7 +325,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
             )  # fmt: skip
             note = gr.Markdown(elem_classes="note", elem_id="latent-note")
             shared = gr.Column(min_width=0)
-    searches, facts = latent_picture.part(registry, opened, examples, model)
+    searches, facts, shared_search = latent_picture.part(registry, opened, examples, model)
     checked_inside(model, label, a, b, c, x, y, towards, amount, *axes, point)
 
     where = [model, a, b, c, label, point]
@@ -410,6 +410,9 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
     ]
     with shared:
         sharing(TITLE, fields, [sample.change], recipe=endpoint(again_of, registry))
+    with shared_search:
+        recipe = endpoint(latent_picture.find_again, registry)
+        sharing(TITLE, fields, [facts.change, sample.change], recipe=recipe, name="find")
     return fields
 
 

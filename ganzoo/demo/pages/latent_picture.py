@@ -18,7 +18,6 @@ import numpy as np
 import torch
 
 from ganzoo.demo import canvas, inputs, outputs, recipes
-from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import endpoint, on, once, then
 from ganzoo.demo.examples import NEXT, Examples
 from ganzoo.demo.model_registry import ModelRegistry
@@ -201,7 +200,7 @@ def _shown(
     return outputs.png(outputs.sheet(pair, columns=2, width=560)), words, facts
 
 
-def find_again(registry: ModelRegistry, model: Any) -> tuple[str, str]:
+def find_again(registry: ModelRegistry, model: Any, *_: Any) -> tuple[str, str]:
     """The Python and the command that look for a picture again."""
     entry = registry.entry(model, generate.fits)
     steps = effort(registry.model(model, generate.fits))
@@ -224,14 +223,15 @@ def find_again(registry: ModelRegistry, model: Any) -> tuple[str, str]:
 
 def part(
     registry: ModelRegistry, opened: Any, examples: Examples, model: gr.Dropdown
-) -> tuple[list[Any], gr.JSON]:
+) -> tuple[list[Any], gr.JSON, gr.Column]:
     """Lay out the part, which fills when `opened` happens.
 
     Args:
         model: the menu of the page.
 
     Returns:
-        the events of searches, and the component that has what they found.
+        the events of searches, the component that has what they found, and where the link and
+        the recipe of a search stand.
     """
     gr.Markdown("## Your picture on the map", elem_classes="part")
     with gr.Row(equal_height=False):
@@ -277,14 +277,7 @@ def part(
             said = gr.Markdown(elem_classes="note", elem_id="find-said")
             with gr.Accordion("In numbers", open=False):
                 facts = gr.JSON(label="In numbers", show_label=False)
-            field = Field(
-                "model", model, offered=lambda known: registry.names(generate.fits),
-                model=generate.fits,
-            )  # fmt: skip
-            sharing(
-                "Latent map", [field], [facts.change], recipe=endpoint(find_again, registry),
-                name="find",
-            )  # fmt: skip
+            shared = gr.Column(min_width=0)
     found = [watched, said, facts]
     find = endpoint(latent_find, registry)
     find_drawing = endpoint(latent_find_drawing, registry, examples)
@@ -324,4 +317,4 @@ def part(
         ),
         then(chosen, find, given, found, succeeded=True, **SEARCHES),
         then(another, find, given, found, succeeded=True, **SEARCHES),
-    ], facts  # fmt: skip
+    ], facts, shared  # fmt: skip
