@@ -214,10 +214,12 @@ def test_domains_are_values_of_a_field() -> None:
         for field, draw_ in declared["avatars"].fields.fields.items():
             if field != "image":
                 assert declared[name].fields[field] == draw_
+    small, large = (ganzoo_avatars.portraits("test", f"avatars-hair{end}") for end in ("-32", ""))
+    assert small.words(5) == large.words(5)
     # without a label the classifier still knows the attribute
     paired = declared["avatars-hair-paired"]
     assert paired.domains == ganzoo.Domains("hair_colour", {"a": (0,), "b": (3,)})
-    assert sum(one.domains is not None for one in declared.values()) == 3
+    assert sum(one.domains is not None for one in declared.values()) == 5
 
 
 def test_the_sizes_that_are_declared() -> None:
@@ -231,6 +233,8 @@ def test_the_sizes_that_are_declared() -> None:
         "avatars-pixel": 50_000,
         "avatars-hair": 20_000,
         "avatars-hair-paired": 10_000,
+        "avatars-hair-32": 20_000,
+        "avatars-hair-paired-32": 10_000,
         "avatars-beard": 20_000,
         "avatars-captions": 40_000,
         "avatars-sentences": 0,

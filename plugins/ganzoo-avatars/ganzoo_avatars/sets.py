@@ -173,6 +173,20 @@ COLLECTIONS: dict[str, Collection] = {
         sizes=_PAIRS,
         pairs=Pairs("hair_colour", "black", "blond", together=True),
     ),
+    "avatars-hair-32": Collection(
+        "avatars-hair",
+        "The portraits of `avatars-hair` at 32x32.",
+        side=32,
+        sizes=_PAIRS,
+        pairs=Pairs("hair_colour", "black", "blond"),
+    ),
+    "avatars-hair-paired-32": Collection(
+        "avatars-hair-paired",
+        "The portraits of `avatars-hair-paired` at 32x32.",
+        side=32,
+        sizes=_PAIRS,
+        pairs=Pairs("hair_colour", "black", "blond", together=True),
+    ),
     "avatars-beard": Collection(
         "avatars-beard",
         "Portraits without a beard (a) and with a full beard (b), 64x64, of different people in "

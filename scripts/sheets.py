@@ -1,0 +1,109 @@
+"""Train each modern variant on small colour pictures, and draw its sheet for docs/gallery.md.
+
+    python scripts/sheets.py                  all of them, one after the other
+    python scripts/sheets.py r3gan began      these, or only r3gan-avatars-32
+    python scripts/sheets.py --draw-only      the sheets of the finished runs in runs/zoo/
+
+Settings are the variants' own at sizes that two processor cores train in minutes; nothing is
+published. A run that was stopped goes on where it was. The sheets are of seed 0, or of the first
+test pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo import ROOT, RUNS, finished, first_images, train
+
+SHEETS = ROOT / "docs" / "gallery" / "variants"
+PORTRAITS, DIGITS = "avatars-32", "stacked-mnist"
+UNPAIRED, PAIRED = "avatars-hair-32", "avatars-hair-paired-32"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One training, and what is drawn of it.
+
+    Args:
+        rounds: so many as one core makes in about ten minutes.
+    """
+
+    variant: str
+    data: str
+    options: str
+    rounds: int
+    batch: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.variant}-{self.data}"
+
+    @property
+    def command(self) -> str:
+        options = f"{self.options} --batch {self.batch} --steps {self.rounds}".strip()
+        return (
+            f"ganzoo train {self.variant} --data {self.data} {options} --seed 0 "
+            f"--out runs/zoo/{self.name}"
+        )
+
+
+SMALL = "--set width=32 --set discriminator_width=32"
+ALL = (
+    Sheet("dcgan", PORTRAITS, "--set width=32", 5000, 64),
+    Sheet("stylegan2", PORTRAITS, "--set width=32 --set latent=64", 4000, 16),
+    Sheet("biggan", PORTRAITS, SMALL, 4000, 32),
+    Sheet("began", PORTRAITS, "--set width=24", 6000, 16),
+    Sheet("vae-gan", PORTRAITS, "--set width=16 --set hidden=128", 3500, 64),
+    Sheet("infogan", PORTRAITS, "", 6000, 64),
+    Sheet("acgan", PORTRAITS, "", 4500, 50),
+    Sheet("pix2pix", PAIRED, "--set width=16", 5000, 16),
+    Sheet("cyclegan", UNPAIRED, "--set width=16 --set blocks=3", 4000, 4),
+    Sheet("cut", UNPAIRED, "--set width=16 --set blocks=3 --set places=64", 4000, 4),
+    Sheet("sagan", PORTRAITS, SMALL, 3500, 32),
+    Sheet("sngan", PORTRAITS, f"{SMALL} --set critic_steps=2", 2800, 32),
+    Sheet("r3gan", PORTRAITS, "--set width=32 --set blocks=1", 2000, 32),
+    Sheet("anogan", PORTRAITS, "--set width=32", 4000, 64),
+    Sheet("f-anogan", PORTRAITS, "--set width=8", 600, 32),
+    Sheet("dcgan", DIGITS, "--set width=32", 10000, 64),
+    Sheet("r3gan", DIGITS, "--set width=32 --set blocks=1", 2500, 32),
+)
+
+
+def draw(made: Sheet) -> None:
+    """Write the sheet of a finished run, and what it took beside it."""
+    from ganzoo import pictures, runs
+    from ganzoo.models import store
+
+    model = store.load(RUNS / made.name / "model")
+    SHEETS.mkdir(parents=True, exist_ok=True)
+    if model.tasks("generate"):
+        pictures.save_sheet(runs.samples(model, 32), SHEETS / f"{made.name}.png", columns=16)
+    else:
+        images = first_images(made.data, 16, "a")
+        to = model.translate(images, to="b", output="pt")
+        pictures.pairs(images, to).save(SHEETS / f"{made.name}.png", optimize=True)
+    seconds = runs.log(RUNS / made.name)[-1]["seconds"]
+    facts = {"command": made.command, "minutes": round(seconds / 60, 1)}
+    (SHEETS / f"{made.name}.json").write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="variants, or runs")
+    parser.add_argument("--draw-only", action="store_true", help="train nothing")
+    given = parser.parse_args()
+    wanted = set(given.names)
+    chosen = [made for made in ALL if not wanted or wanted & {made.variant, made.name}]
+    for made in chosen:
+        if not given.draw_only:
+            train([made])
+        if finished(made):
+            draw(made)
+            print(f"{made.name}: {Path('docs/gallery/variants') / made.name}.png")
+
+
+if __name__ == "__main__":
+    main()
