@@ -21,7 +21,9 @@ from PIL import Image as Picture
 from ganzoo import cli, hub, runs
 from ganzoo.cli import terminal
 from ganzoo.cli.failures import failed
+from ganzoo.data.catalog import DataSet
 from ganzoo.models import store
+from ganzoo.plugins.host import default
 from scripts import wrong_commands
 from tests.builders import data_of, model_of
 from tests.table import TABLE
@@ -230,6 +232,135 @@ def test_a_read_that_is_interrupted(
     monkeypatch.setattr("ganzoo.reading.os.fdopen", opened)
     assert called(monkeypatch, "sample", folder, "-o", tmp_path / "x.png") == 2
     assert "Input/output error" in capsys.readouterr().err
+
+
+READ = {
+    "sample of a model": ("sample", "{}/model", "-n", "1", "-o", "{}/x.png"),
+    "sample of a stopped run": ("sample", "{}/stopped", "-n", "1", "-o", "{}/x.png"),
+    "show": ("show", "{}/spec.yaml"),
+    "check": ("check", "{}/spec.yaml"),
+    "diff": ("diff", "{}/stopped", "{}/model"),
+    "doctor": ("doctor", "{}/stopped"),
+    "save": ("save", "{}/stopped", "{}/saved"),
+    "resume": ("train", "--resume", "{}/stopped"),
+    "train on a folder": (
+        "train", "gan", "--data", "folder:{}/pictures,size=16", "--steps", "1",
+        "--batch", "2", "--out", "{}/run",
+    ),
+    "project": ("project", "{}/model", "{}/pictures/0.png", "--steps", "1", "-o", "{}/x.png"),
+    "reconstruct": ("reconstruct", "bigan-mnist", "{}/pictures/0.png", "-o", "{}/x.png"),
+    "score": ("score", "ganomaly-mnist", "{}/pictures/0.png", "--csv", "{}/x.csv"),
+    "compare": ("compare", "{}/model", "{}/model", "-o", "{}/x.png"),
+    "export": ("export", "{}/model", "--to", "torch", "-o", "{}/out"),
+}  # fmt: skip
+"""Commands that read what a person gave them."""
+
+
+@pytest.fixture
+def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model, a stopped run, a Spec and two pictures."""
+    fields = data_of("gan").fields
+    greys = DataSet("greys", fields, "", 16, "", "", lambda *_: data_of("gan"))
+    monkeypatch.setitem(default().data, "greys", greys)
+    store.save(model_of("gan"), tmp_path / "model")
+    stopped_run(tmp_path / "stopped")
+    (tmp_path / "spec.yaml").write_text(json.dumps(TABLE["gan"]().model_dump(mode="json")))
+    (tmp_path / "pictures").mkdir()
+    for number in range(2):
+        Picture.new("L", (28, 28), 100 * number).save(tmp_path / "pictures" / f"{number}.png")
+    return tmp_path
+
+
+class Disk:
+    """Sees which files of a folder are opened for reading, and fails at one of them.
+
+    Python has audit hooks for this, which stay until it ends: so there is one.
+    """
+
+    def __init__(self) -> None:
+        self.opened: list[str] = []
+        self._folder = self._broken = ""
+        sys.addaudithook(self._watch)
+
+    @contextmanager
+    def failing(self, folder: Path, file: str) -> Iterator[None]:
+        self.opened = []
+        self._folder, self._broken = f"{folder}/", file
+        try:
+            yield
+        finally:
+            self._folder = ""
+
+    def _watch(self, event: str, args: tuple[Any, ...]) -> None:
+        if not self._folder or event != "open" or not isinstance(args[0], str):
+            return
+        path, mode = args[:2]
+        writes = isinstance(mode, str) and "r" not in mode
+        if writes or not path.startswith(self._folder) or not Path(path).is_file():
+            return
+        self.opened.append(path.removeprefix(self._folder))
+        if self.opened[-1] == self._broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+
+@pytest.fixture(scope="session")
+def disk() -> Disk:
+    return Disk()
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_disk_that_fails_when_a_file_is_opened(
+    name: str, given: Path, disk: Disk, tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Each file that the command reads, one after the other: it says which, or does without it."""
+
+    def carried_out(file: str = "") -> int:
+        folder = tmp_path_factory.mktemp("copy") / "given"
+        shutil.copytree(given, folder)
+        with disk.failing(folder, file):
+            return called(monkeypatch, *(word.format(folder) for word in READ[name]))
+
+    assert carried_out() == 0, capsys.readouterr().err
+    files = list(dict.fromkeys(disk.opened))
+    assert files
+    failed_ = 0
+    for file in files:
+        capsys.readouterr()
+        status = carried_out(file)
+        said = capsys.readouterr().err
+        assert "not foreseen" not in said and "Traceback" not in said, f"{file}: {said}"
+        # 1: a picture was not scored, which is said
+        assert status in (0, 2) or (status == 1 and "not scored" in said), f"{file}: {said}"
+        failed_ += status != 0
+    assert failed_
+
+
+GONE = {name: words for name, words in FILLING.items() if name not in ("train, at a checkpoint",)}
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_a_reader_that_has_gone_while_a_command_works(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it computes it may write; what it says on the way, nobody reads: it ends quietly."""
+    monkeypatch.chdir(tmp_path)
+    Picture.new("L", (28, 28)).save(tmp_path / "0.png")
+    if name == "save":
+        stopped_run(tmp_path / "stopped")
+    if name == "eval":
+        shutil.copytree(hub.installed()["gan-mnist"], tmp_path / "model-of-own")
+    words = [word.format(tmp_path) for word in GONE[name]]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with (
+        suppress(BrokenPipeError),
+        os.fdopen(writing, "w") as pipe,
+        standard_output(pipe, monkeypatch),
+    ):
+        assert called(monkeypatch, *words) in (0, 1)
+    said = capsys.readouterr().err
+    assert "error: " not in said and "Traceback" not in said, said
 
 
 # ---------------------------------------------------------------------------- what is said of it

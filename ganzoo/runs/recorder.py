@@ -201,8 +201,10 @@ class Recorder:
             shutil.copy(picture, new / SAMPLES)
             with Image.open(picture, formats=["PNG"]) as sheet:
                 self.tracking.picture(step.number, sheet)
-            frames = [*map(_opened, sorted((self.folder / PROGRESS).glob("[0-9]*.png")))]
-            pictures.animation([f for f in frames if f is not None], self.folder / ANIMATION)
+                frames = [*map(_opened, sorted((self.folder / PROGRESS).glob("[0-9]*.png")))]
+                # without a progress picture that can be read, the final sheet stands alone
+                shown = [frame for frame in frames if frame is not None] or [sheet]
+                pictures.animation(shown, self.folder / ANIMATION)
 
     def _chosen(self, step: Step, last: Model) -> tuple[Model, dict[str, Any]]:
         """The model to publish, and the entry of config.json on how it was selected.
