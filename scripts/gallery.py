@@ -9,11 +9,13 @@ All of it is made from the folders in `model_cards/`: run it after publishing or
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 from PIL import Image
 from published import ZOO, Published
+from sheets import ALL, SHEETS
 
 ROOT = Path(__file__).parent.parent
 CARDS = ROOT / "model_cards"
@@ -137,7 +139,32 @@ def page() -> str:
                 parts.append(f"![What {name} makes](../model_cards/{name}/{shown})")
             parts.append(f"{figures(model)}. [Card](../model_cards/{name}/README.md). Made by:")
             parts.append(f"    {model.command}")
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts + variants()) + "\n"
+
+
+def variants() -> list[str]:
+    """What the sheets of `scripts/sheets.py` show, a section each."""
+    parts: list[str] = []
+    for made in ALL:
+        facts = SHEETS / f"{made.name}.json"
+        if not facts.is_file():
+            continue
+        told = json.loads(facts.read_text("utf-8"))
+        parts += [
+            f"### {made.variant} on {made.data}",
+            f"![What {made.variant} makes](gallery/variants/{made.name}.png)",
+            f"{told['minutes']:.0f} minutes. Made by:",
+            f"    {told['command']}",
+        ]
+    if not parts:
+        return []
+    return [
+        "## The modern variants, after minutes",
+        "Each trained on small colour pictures on one processor core, beside other work, with "
+        "its own recipe at a small size; none of these is published. They show what a first try "
+        "looks like, not what the variant can do. Translations have the given picture above.",
+        *parts,
+    ]
 
 
 def readme() -> str:
