@@ -11,7 +11,7 @@ import torch
 
 import ganzoo
 import ganzoo_emoji
-from ganzoo_emoji import Emoji, pixels, records
+from ganzoo_emoji import STYLES, Emoji, pixels, records
 
 HERE = Path(__file__).parent
 
@@ -98,6 +98,22 @@ def test_no_emoji_is_in_both_domains_and_in_the_test_they_are_partners() -> None
     assert not set(a) & set(b) and not (set(a) | set(b)) & set(held)
     assert len(train) == ganzoo_emoji.EMOJI.size == 2 * (len(a) + len(b))
     assert train.batch("label", torch.arange(len(train))).bincount().tolist() == [1541, 1541]
+
+
+def test_pairs_are_pairs_in_every_split() -> None:
+    emoji, images = records(), pixels()
+    for split in ("train", "test"):
+        source = ganzoo.load_data("emoji-paired", split)
+        for field, style in (("a", "noto"), ("b", "twemoji")):
+            mine = [one.style == style and one.split == split for one in emoji]
+            values = source.batch(field, torch.arange(len(source)))
+            found = values.add(1).mul(127.5).round().byte().numpy()
+            assert np.array_equal(found, images[np.array(mine)])
+        names = [[o.name for o in emoji if (o.style, o.split) == (s, split)] for s in STYLES]
+        assert names[0] == names[1]
+    assert len(ganzoo.load_data("emoji-paired")) == ganzoo_emoji.PAIRED.size
+    # partners are drawn together, which pix2pix needs
+    assert not any(draw.independent for draw in ganzoo_emoji.PAIRED.fields.fields.values())
 
 
 def test_it_is_small_and_says_whose_it_is(monkeypatch) -> None:

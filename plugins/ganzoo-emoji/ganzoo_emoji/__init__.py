@@ -3,7 +3,8 @@
 The data set `emoji`: `image` and `label` are all pictures with their style; `a` (Noto) and `b`
 (Twemoji) are the two domains of a translation. A fifth of the emoji is held out, and there
 `a[i]` and `b[i]` are the same emoji. The emoji for training are halved: `a` is one half and
-`b` the other, so that no emoji stands in both and no pair can be learnt by heart.
+`b` the other, so that no emoji stands in both and no pair can be learnt by heart. In `emoji-paired`
+they are the same emoji in training, too: all 1,541 of them.
 
 Whatever hardly differs stays in one part: an emoji's skin tones, its men, women and persons,
 all families, and pictures that are the same in either style (flags of one country's islands).
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
@@ -115,6 +116,20 @@ def load(declared: DataSet, split: str, roots: Any) -> Source:
     return Source(declared.name, declared.fields, arrays, flips=declared.flips)
 
 
+def load_paired(declared: DataSet, split: str, roots: Any) -> Source:
+    """The pairs of a split, from the files of this package."""
+    import numpy as np
+
+    from ganzoo import Source
+
+    emoji, images = records(), pixels()
+    arrays = {
+        domain: images[np.array([one.style == style and one.split == split for one in emoji])]
+        for domain, style in zip("ab", STYLES, strict=True)
+    }
+    return Source(declared.name, declared.fields, arrays, flips=declared.flips)
+
+
 _SHAPE = (3, SIDE, SIDE)
 
 EMOJI = DataSet(
@@ -141,7 +156,19 @@ EMOJI = DataSet(
     domains=Domains("label", {"a": (0,), "b": (1,)}),
 )
 
+PAIRED = replace(
+    EMOJI,
+    name="emoji-paired",
+    fields=Fields(
+        name="emoji-paired",
+        fields={domain: Image(shape=_SHAPE, field=domain) for domain in "ab"},
+    ),
+    summary="The same emoji in two styles, 64x64 colour: a is Noto, b is Twemoji.",
+    size=1_541,
+    load=load_paired,
+)
+
 
 @hookimpl
 def ganzoo_data():
-    return [EMOJI]
+    return [EMOJI, PAIRED]
