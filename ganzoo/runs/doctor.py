@@ -40,6 +40,9 @@ LARGEST = 3e38
 """Roughly the largest number of float32 and of bfloat16."""
 RUNAWAY, TIMES = 1e4, 100.0
 """A loss of this size, and this many times its usual one, diverges if it still grows."""
+HUGE, GROWN = 1e6, 1e4
+"""A loss of this size, and this many times its first one, has no bound if it still grows: that of a
+critic which nothing limits grows as a power of the rounds, which is too slow for RUNAWAY."""
 WON = 0.002
 """The share of its loss at the first round below which a discriminator has won. One of large images
 is often far ahead, at a hundredth of its first loss, while the generator goes on learning."""
@@ -156,6 +159,30 @@ def runs_away(lines: Lines, about: About) -> Finding | None:
             f"{tenfold:,.0f} rounds, past all numbers at about round {end + left:,.0f}",
             "Lower the learning rate, limit gradients (clip_norm on the update), or add a penalty "
             "such as --loss rpgan's",
+        )  # fmt: skip
+    return None
+
+
+def grows_without_bound(lines: Lines, about: About) -> Finding | None:
+    """A loss that has become huge step by step, as that of a critic does which nothing limits."""
+    for term in _terms(lines):
+        points = [(step, abs(value)) for step, value in _series(lines, "losses", term)]
+        part = len(points) // 5
+        if part < 3:
+            continue
+        middle, recent = (
+            median(value for _, value in some)
+            for some in (points[2 * part : 3 * part], points[-part:])
+        )
+        first = max(points[0][1], 1e-3)  # of a round that every run logs
+        if recent < HUGE or recent < GROWN * first or recent < 1.5 * middle:
+            continue
+        return Finding(
+            "loss without bound", points[-1][0],
+            f"the loss {term} has no bound: it grows on and on",
+            f"about {recent:.2g} by now, {middle:.2g} half way, {first:.2g} at first",
+            "Limit the critic: a penalty (--loss wgan-gp), clip_weights, or spectral norm; "
+            "or lower the learning rate",
         )  # fmt: skip
     return None
 
@@ -324,7 +351,8 @@ def nothing_left(lines: Lines, about: About) -> Finding | None:
 
 
 RULES: tuple[Callable[[Lines, About], Finding | None], ...] = (
-    runs_away, discriminator_wins, gradient_vanishes, mode_collapse, oscillates, nothing_left,
+    runs_away, grows_without_bound, discriminator_wins, gradient_vanishes, mode_collapse,
+    oscillates, nothing_left,
 )  # fmt: skip
 
 
