@@ -30,7 +30,7 @@ def test_a_group_repeats_as_a_whole() -> None:
     data = changed("bigan", f"{ROUND}.0.repeat", 3)
     [group] = Spec.from_dict(data).stages[0].round
     assert (group.repeat, [update.repeat for update in group.updates]) == (3, [1, 1])
-    with pytest.raises(SpecError, match="repeat and every stand on the group"):
+    with pytest.raises(SpecError, match="give repeat and every to the group"):
         Together((Update(("D",), {"a": "mean(D(x))"}, every=2, on=(1,)),))
 
 

@@ -215,8 +215,8 @@ def test_a_spec_does_not_share_what_it_was_made_from() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"batch": 1, "batch": 2}', "the key 'batch' stands twice in one object"),
-        ('{"draws": {"x": 1, "x": 2}}', "the key 'x' stands twice in one object"),
+        ('{"batch": 1, "batch": 2}', "duplicate key 'batch' in one object"),
+        ('{"draws": {"x": 1, "x": 2}}', "duplicate key 'x' in one object"),
         ('{"batch": NaN}', "NaN is not a finite number"),
         ('{"batch": -Infinity}', "-Infinity is not a finite number"),
         ("", "not valid JSON"),

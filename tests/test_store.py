@@ -302,7 +302,7 @@ def test_a_spec_that_breaks_the_language(folder: Path, change: Any, path: str) -
         ("{", "not valid JSON"),
         ("", "not valid JSON"),
         ("[]", "is not a config of ganzoo"),
-        ('{"library": "ganzoo", "library": "ganzoo"}', "'library' stands twice"),
+        ('{"library": "ganzoo", "library": "ganzoo"}', "duplicate key 'library'"),
         ('{"library": "ganzoo", "format_version": NaN}', "NaN is not a finite number"),
         ('{"model_type": "bert"}', "is not a config of ganzoo"),
         ("[" * 100_000, "not valid JSON"),

@@ -178,7 +178,7 @@ MISTAKES: list[tuple[str, str, Any, str, str]] = [
     ),
     # the schedule
     ("gan", "round", [], SAME, "either round (one stage) or stages, not both"),
-    ("gan", "steps", 5, SAME, "stands beside round"),
+    ("gan", "steps", 5, SAME, "is only for round; with stages, give steps to each"),
     ("gan", f"{ROUND}.0.train", ["DD"], f"{ROUND}.0.train.0", "no network 'DD'"),
     ("gan", f"{ROUND}.0.name", "G", f"{ROUND}.1.name", "taken by another update of this stage"),
     ("gan", f"{ROUND}.0.name", "../D", SAME, "is not a name"),
@@ -192,14 +192,14 @@ MISTAKES: list[tuple[str, str, Any, str, str]] = [
         f"{ROUND}.0.together.0.repeat",
         5,
         f"{ROUND}.0.together.0",
-        "repeat and every stand on the group",
+        "give repeat and every to the group",
     ),
     (
         "bigan",
         f"{ROUND}.0.together.0.train",
         ["D", "E"],
         f"{ROUND}.0.together.1.train",
-        "'E' would step twice at once",
+        "'E' is already trained by another update of the group",
     ),
     ("stackgan", "stages.1.freeze", ["CAA", "G"], SAME, "no network 'CAA'; did you mean 'CA'?"),
     (

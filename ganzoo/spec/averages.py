@@ -12,16 +12,16 @@ from ganzoo.spec.numbers import Numeric
 
 
 class HalfLife(Frozen):
-    """An average in which the weights of `half_life` images ago count half; 0 copies the weights.
+    """A moving average by its half-life in images: older weights count half after that many.
 
-    It means the same for any batch size, unlike a decay for each round.
+    Unlike a decay per round, it does not depend on the batch size. 0 copies the weights.
     """
 
     half_life: Annotated[float | str, Numeric(ge=0)]
 
     @staticmethod
     def decay(images: float, batch: int) -> float:
-        """The decay of one round of `batch` images."""
+        """The decay per round of `batch` images, for a half-life of `images`."""
         return 0.5 ** (batch / images) if images > 0 else 0.0
 
 
@@ -37,4 +37,4 @@ Average = Annotated[
     | Annotated[HalfLife, Tag("half_life")],
     Discriminator(_form),
 ]
-"""A decay for each round, an expression for one, or a half-life."""
+"""A decay per round, an expression for the decay, or a half-life."""

@@ -1,4 +1,4 @@
-"""How two pieces of plain data differ, path by path: two Specs, two runs, two models."""
+"""Differences of plain data, path by path: of two Specs, runs or models."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from difflib import SequenceMatcher
 from typing import Any, cast
 
 MISSING = None
-"""What stands for a side that has nothing at a path; JSON's null counts as nothing."""
+"""The value of a side that has nothing at a path; JSON's null counts as nothing."""
 
 
 @dataclass(frozen=True)
 class Difference:
     """One path with two values; None where a side has nothing there.
 
-    Items of lists that only one side has are named by their place on that side, `layers.+3` where
-    the second has one more, `layers.-3` where the first has.
+    A list item that only one side has is named by its index there: `layers.+3` if it is in the
+    second, `layers.-3` if it is in the first.
     """
 
     path: str
@@ -25,7 +25,7 @@ class Difference:
 
 
 def differences(first: Any, second: Any, path: str = "") -> Iterator[Difference]:
-    """What differs, in the order of the first; mappings by key, lists by what stands in both."""
+    """The differences in the order of `first`: mappings by key, lists aligned by equal items."""
     if first == second and type(first) is type(second):
         return
     if isinstance(first, Mapping) and isinstance(second, Mapping):
@@ -39,7 +39,7 @@ def differences(first: Any, second: Any, path: str = "") -> Iterator[Difference]
 
 
 def _lists(first: Sequence[Any], second: Sequence[Any], path: str) -> Iterator[Difference]:
-    """Lists of layers and updates: what was put in or taken out does not move the rest."""
+    """Differences of lists of layers or updates; an inserted item does not shift the others."""
     if not any(isinstance(item, Mapping) for item in (*first, *second)):
         yield Difference(path, list(first), list(second))
         return
@@ -55,7 +55,7 @@ def _lists(first: Sequence[Any], second: Sequence[Any], path: str) -> Iterator[D
 
 
 def _word(item: Any) -> str:
-    """What an item of a list is recognised by."""
+    """The key by which items of two lists are aligned."""
     if isinstance(item, Mapping):
         known = cast("Mapping[str, Any]", item)
         return str(known.get("kind") or known.get("train") or sorted(known))

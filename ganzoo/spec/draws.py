@@ -1,4 +1,4 @@
-"""Draws: what arrives fresh for every update. Fields of the data, and noise."""
+"""Draws: the values drawn anew for each update, from the data or as noise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Side = Annotated[int, Field(ge=1, le=4096)]
 class Image(Frozen):
     """Images of the data: float (batch, channels, height, width) in [-1, 1].
 
-    `independent` draws this field on its own, unpaired with the other fields.
+    With `independent`, this field is drawn separately and not paired with the other fields.
     """
 
     kind: Literal["image"] = Field("image", init=False)
@@ -35,7 +35,7 @@ class Image(Frozen):
 
 
 class Label(Frozen):
-    """Class labels of the data: int64 (batch,) in [0, classes). OneHot makes vectors of them."""
+    """Class labels of the data: int64 (batch,) in [0, classes). OneHot turns them into vectors."""
 
     kind: Literal["label"] = Field("label", init=False)
     classes: Count
@@ -44,10 +44,10 @@ class Label(Frozen):
     independent: bool = False
 
     def number(self, name: str) -> int:
-        """The class of that name, whatever the case of its letters.
+        """The number of the class of that name; upper and lower case are equivalent.
 
         Raises:
-            TaskError: it has no such class.
+            TaskError: there is no such class.
         """
         if name in self.names:
             return self.names.index(name)
@@ -63,14 +63,14 @@ class Label(Frozen):
 
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2@c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
-"""A small sentence encoder (arXiv:2002.10957) with its revision; it gives 384 numbers."""
+"""A small sentence encoder (arXiv:2002.10957) at a fixed revision; its vectors have 384 numbers."""
 
 
 class Text(Frozen):
-    """Sentences of the data, as the frozen `encoder` embeds them: float (batch, size).
+    """Sentences of the data, embedded by the frozen `encoder`: float (batch, size).
 
-    `encoder` is a repository and its revision; `ganzoo.data.text_encoder` loads the ones that
-    it knows, and nothing else. `examples` are sentences of the data, for sample sheets.
+    `encoder` is a repository with its revision; `ganzoo.data.text_encoder` loads only the ones
+    that it knows. `examples` are sentences of the data, for sample sheets.
     """
 
     kind: Literal["text"] = Field("text", init=False)
@@ -93,10 +93,10 @@ class Vector(Frozen):
 
 
 class Index(Frozen):
-    """Which samples of the data the batch has: int64 (batch,) in [0, samples).
+    """The indices of the batch's samples in the training data: int64 (batch,) in [0, samples).
 
-    With `embedding` each sample has something learned of its own, such as a code (GLO). It counts
-    what a run trains on, so `samples` is how many these are, or more. Tasks have none.
+    With `Embedding`, each training sample gets a learned vector, such as a latent code (GLO).
+    `samples` must be at least the number of training samples. Tasks cannot use it.
     """
 
     kind: Literal["index"] = Field("index", init=False)
@@ -104,19 +104,19 @@ class Index(Frozen):
 
     @property
     def classes(self) -> int:
-        """How many numbers there are, as of a label."""
+        """The number of values, as for a label."""
         return self.samples
 
 
 class _Noise(Frozen):
-    """What all noise has: `size` numbers a sample, or a whole `shape`."""
+    """Noise with either `size` numbers per sample or a `shape`."""
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
         size, shape = getattr(self, "size", None), getattr(self, "shape", None)
         if (size is None) == (shape is None):
             raise SpecError(
-                [("size", "give either size (numbers a sample) or shape, as [channels, h, w]")]
+                [("size", "give either size (numbers per sample) or shape, as [channels, h, w]")]
             )
         return self
 
@@ -127,7 +127,7 @@ Lengths = Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)]
 class Normal(_Noise):
     """Standard normal noise, float (batch, size) or (batch, *shape).
 
-    `truncation`: drawn from the part of the distribution that is no farther from 0 than this.
+    `truncation`: the largest absolute value; values are drawn from the truncated distribution.
     """
 
     kind: Literal["normal"] = Field("normal", init=False)
@@ -153,9 +153,9 @@ class Uniform(_Noise):
 
 
 class Categorical(Frozen):
-    """Classes drawn with equal chances: int64 (batch,) in [0, classes).
+    """Classes drawn with equal probability: int64 (batch,) in [0, classes).
 
-    A task that reads it takes it by its name, as in `model.generate(c=3)`, and draws it else.
+    A task that uses it accepts it by name, as in `model.generate(c=3)`, and otherwise draws it.
     """
 
     kind: Literal["categorical"] = Field("categorical", init=False)
@@ -163,18 +163,18 @@ class Categorical(Frozen):
 
 
 DataDraw = Annotated[Image | Label | Text | Vector, Field(discriminator="kind")]
-"""What a data set can hold."""
+"""The fields that a data set can have."""
 
 AnyDraw = Image | Label | Text | Vector | Index | Normal | Uniform | Categorical
 Draw = Annotated[AnyDraw, Field(discriminator="kind")]
 DATA = (Image, Label, Text, Vector)
 NOISE = (Normal, Uniform, Categorical)
 WHOLE = (Label, Index, Categorical)
-"""Draws of whole numbers, int64 (batch,)."""
+"""Draws of integers, int64 (batch,)."""
 
 
 def tensor_shape(draw: AnyDraw) -> tuple[int, ...]:
-    """The shape of one sample, without the batch; a label is a number, so ()."""
+    """The shape of one sample, without the batch axis; () for a label."""
     match draw:
         case Image():
             return draw.shape

@@ -2,11 +2,11 @@
 
     bce(D(fake), 1) + 10 * gradient_penalty(C, x, fake)
 
-has numbers, names, `+ - * /`, comparisons (`step < 1000`, which is 1 or 0), calls of networks
-and functions, named outputs of a network (`D.features(x)`), its moving average (`G.ema(z)`,
-`G.ema.features(z)`) and, as an argument, several values in parentheses (`(x, code)`).
-Python's own `ast` parses the text; nothing is ever evaluated. The tree can be written as text, as
-LaTeX, and (in `ganzoo.engine.plan`) as the code that runs.
+The language has numbers, names, `+ - * /`, comparisons (`step < 1000`, with the value 1 or 0),
+calls of networks and functions, named outputs of a network (`D.features(x)`), its moving average
+(`G.ema(z)`, `G.ema.features(z)`) and, as an argument, several values in parentheses
+(`(x, code)`). Python's `ast` parses the text; nothing is evaluated. The tree can be written as
+text, as LaTeX, and (in `ganzoo.engine.plan`) as Python code.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Operator = Literal["+", "-", "*", "/", "<", ">"]
 EMA = "ema"
 """The suffix of a network for its moving average; no tap may have this name."""
 GRADIENT = "grad"
-"""`grad(y, x)`, the only call of neither a network nor a function: it refers to the tree."""
+"""`grad(y, x)`, the only call that is neither of a network nor of a function."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Name:
-    """A draw, a let, or (as an argument of a function) a network."""
+    """The name of a draw, a let, a state, or (as an argument of a function) a network."""
 
     name: str
 
@@ -72,9 +72,10 @@ class Binary:
 
 @dataclass(frozen=True)
 class Call:
-    """`name(arguments)`: a network or a function; `output` is set for `D.features(x)`.
+    """`name(arguments)`: a call of a network or a function.
 
-    `average`: `G.ema(z)`, the network with its averaged weights.
+    `output` is the named output in `D.features(x)`; `average` is true for `G.ema(z)`, the network
+    with its averaged weights.
     """
 
     name: str
@@ -118,9 +119,9 @@ def _wrapped(item: Expression, rank: int) -> str:
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Expression:
-    """The tree of `text`; a SpecError if it is not in the language.
+    """The tree of `text`; SpecError if it is not in the language.
 
-    Bounded in length and depth, so that hostile text costs nothing.
+    Length and depth are bounded, so that malicious text cannot use much time or memory.
     """
     if len(text) > MAX_LENGTH:
         raise SpecError(
@@ -212,7 +213,7 @@ _NOT_NEGATIVE = {"sigmoid", "exp", "softplus", "square", "abs", "relu", "norm", 
 
 
 def undefined(text: str) -> str:
-    """Advice for an expression that is undefined for negative numbers; else empty."""
+    """Advice on an expression that is undefined for negative numbers; empty for all others."""
     for node in walk(parse(text)):
         if not isinstance(node, Call) or node.name not in {"log", "sqrt"}:
             continue
@@ -258,7 +259,7 @@ def parts(item: Expression) -> tuple[Expression, ...]:
 
 
 def latex(item: Expression, call: Callable[[Call, tuple[str, ...]], str | None]) -> str:
-    """`item` as LaTeX. `call` may render a call its own way, or return None for the usual one."""
+    """`item` as LaTeX. `call` may render a call, or return None for the default rendering."""
 
     def render(node: Expression, rank: int = 0) -> str:
         match node:
@@ -299,7 +300,7 @@ def latex(item: Expression, call: Callable[[Call, tuple[str, ...]], str | None])
 
 
 def symbol(name: str) -> str:
-    """A name in LaTeX: one letter in italics, words upright."""
+    """A name as LaTeX: single letters in italics, words upright."""
     return name if len(name) == 1 else rf"\mathrm{{{escape(name)}}}"
 
 

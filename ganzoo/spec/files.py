@@ -1,4 +1,4 @@
-"""A Spec as a file: JSON or YAML, a variant without any Python."""
+"""Specs in JSON or YAML files: variants without Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def is_file_name(name: str) -> bool:
-    """Whether `name` means a file with a Spec, rather than a variant."""
+    """Whether `name` is the name of a Spec file rather than of a variant."""
     return name.lower().endswith(SUFFIXES)
 
 
@@ -28,7 +28,7 @@ def read(path: str | Path) -> Spec:
 
 
 def plain(path: str | Path) -> Any:
-    """The plain data in a YAML or JSON file; SpecError where it cannot be read."""
+    """The plain data in a YAML or JSON file; SpecError if it cannot be read."""
     path = Path(path)
     try:
         text = content(path, 4 * MAX_TEXT, anywhere=True).decode("utf-8")
@@ -42,7 +42,7 @@ def plain(path: str | Path) -> Any:
 
 
 def _yaml(text: str) -> Any:
-    """YAML 1.2, in which `on` is a word, 1e-4 a number, and a key that stands twice an error."""
+    """YAML 1.2: `on` is a string, 1e-4 a number, and a duplicate key an error."""
     from ruamel.yaml import YAML
     from ruamel.yaml.constructor import DuplicateKeyError
     from ruamel.yaml.error import YAMLError

@@ -34,10 +34,10 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class FrozenDict(dict[str, T]):
-    """A dict that cannot change; the mappings inside a Spec are of this type."""
+    """An immutable dict; the mappings inside a Spec are of this type."""
 
     def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
-        raise TypeError("a Spec is frozen; replace(...) gives another with other fields")
+        raise TypeError("a Spec is frozen; replace(...) returns a changed copy")
 
     __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
     clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
@@ -60,7 +60,7 @@ Named = Annotated[dict[Identifier, T], AfterValidator(_freeze)]
 
 @dataclass_transform(frozen_default=True, field_specifiers=(Field,))
 class _ByPosition(ModelMetaclass):
-    """Tells type checkers that fields may be given by position, which pydantic's own forbids."""
+    """Tells type checkers that fields may be given by position, unlike pydantic's metaclass."""
 
 
 class Frozen(BaseModel, metaclass=_ByPosition):
@@ -103,12 +103,12 @@ class Frozen(BaseModel, metaclass=_ByPosition):
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     def replace(self, **changes: Any) -> Self:
-        """The same with other values of these fields, validated like a new one.
+        """A copy with other values of these fields, validated like a new object.
 
             spec.replace(batch=32), update.replace(repeat=5)
 
         Raises:
-            SpecError: a field is unknown, or the result would break the language.
+            SpecError: a field is unknown, or the result is invalid.
         """
         kept = {name: value for name, value in fields_of(self).items() if name not in changes}
         try:
@@ -118,11 +118,11 @@ class Frozen(BaseModel, metaclass=_ByPosition):
             raise spec_error(error, type(self).__name__, root) from None
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """As `replace(**update)`, since pydantic's own does not validate."""
+        """The same as `replace(**update)`; pydantic's own method does not validate."""
         return self.replace(**update) if update else super().model_copy(deep=deep)
 
     def _context(self) -> Any:
-        """The pydantic context for validating this again."""
+        """The pydantic context for validating this object again."""
         return None
 
     @model_validator(mode="wrap")
@@ -144,25 +144,25 @@ class Frozen(BaseModel, metaclass=_ByPosition):
 
     @classmethod
     def _accepts(cls, key: str) -> bool:
-        """Whether a before-validator understands a key that is not a field (a shorthand)."""
+        """Whether a before-validator accepts a key that is not a field (a shorthand)."""
         return False
 
     @classmethod
     def _spelt_out(cls, data: dict[str, Any]) -> Any:
-        """`data` without shorthands, as the paths of pydantic's errors assume."""
+        """`data` with shorthands expanded, since the paths of pydantic's errors assume that."""
         return data
 
 
 def fields_of(part: Frozen) -> dict[str, Any]:
-    """The fields of a part of a Spec with their values, without cached values."""
+    """The fields of a part of a Spec with their values; cached properties are left out."""
     found = {name: getattr(part, name) for name in type(part).model_fields}
     return {**found, **(part.model_extra or {})}
 
 
 def spec_error(error: ValidationError, where: str = "", root: Any = None) -> SpecError:
-    """Pydantic's report as ganzoo's: one `(path, message)` for each mistake.
+    """Pydantic's error as a SpecError: one `(path, message)` for each mistake.
 
-    `root` is the data that was read; it is used to remove pydantic's own steps from paths.
+    `root` is the data that was read; it serves to remove pydantic's own steps from paths.
     """
     problems: list[tuple[str, str]] = []
     for item in error.errors(include_url=False):

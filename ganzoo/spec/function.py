@@ -20,23 +20,23 @@ class Function:
             tensors (batch first) and numbers; a network arrives as a callable; noise by keyword.
             None for the core's, whose code `ganzoo.nn.functions` finds by `subject` and name.
         networks: the parameters that take a network itself and not a value.
-        noise: keyword arguments that ganzoo fills with uniform numbers in [0, 1): one for each
-            sample, shape `(batch,)`, or as many as a mapping says, shape `(batch, n)`; drawn like
-            all other random numbers, so that runs can be repeated.
-        refuses: kinds of layers that the networks must not have, each with the reason.
-        passes: how many forward passes it makes of its network.
-        weights: the parameters among `networks` whose weights it reads without a pass; such a
-            network arrives as an object whose `matrices()` are its weights by path, each as a
-            matrix (outputs, inputs), with gradients.
+        noise: keyword arguments that ganzoo fills with uniform numbers in [0, 1): one per sample,
+            shape `(batch,)`, or, in a mapping of names to n, shape `(batch, n)`; drawn like all
+            other random numbers, so that runs are reproducible.
+        refuses: the kinds of layers that its networks must not have, each with the reason.
+        passes: the number of forward passes through its network.
+        weights: the parameters among `networks` whose weights it reads without a forward pass;
+            such a network arrives as an object whose `matrices()` are its weights by path, each
+            as a matrix (outputs, inputs), with gradients.
         reduces: its value is a mean over the batch, so that over several processes it is the mean
             of their values.
-        mixes: its result for a sample depends on the other samples, so that several processes give
+        mixes: its result for a sample depends on the other samples, so that several processes pass
             it all their samples.
-        stops_gradient: no gradient flows through it, so nothing behind it needs a graph.
-        constants: the parameters through which no gradient flows, although it has one otherwise.
-        summary: one sentence. formula: LaTeX. latex: the template of a call, with `{0}`, `{1}` for
-            the arguments; None shows the name and its arguments.
-        source: its origin (arXiv id). example: a call of it.
+        stops_gradient: no gradient flows through it, so its arguments need no graph.
+        constants: the parameters that receive no gradient, while the others do.
+        summary: one sentence. formula: LaTeX. latex: the LaTeX template of a call, with `{0}`,
+            `{1}` for the arguments; None shows the name and its arguments.
+        source: its origin (arXiv id). example: a call of the function.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Function:
 
     @property
     def draws(self) -> dict[str, int]:
-        """The numbers for each sample that `noise` asks for, by word; 0 for a plain (batch,)."""
+        """How many uniform numbers per sample `noise` requests, by name; 0 means shape (batch,)."""
         return dict(self.noise) if isinstance(self.noise, Mapping) else dict.fromkeys(self.noise, 0)
 
 
@@ -115,9 +115,9 @@ def core(
     example: str,
     **more: Any,
 ) -> Function:
-    """A function of the core: its code has its name, in `ganzoo.nn.functions.{module}`.
+    """A function of the core; its code is the function of that name in `ganzoo.nn.functions`.
 
-    `parameters` are words, optional ones with a `?` after them.
+    `parameters` are names separated by spaces; a `?` marks optional ones.
     """
     words = parameters.split()
     return Function(

@@ -1,4 +1,4 @@
-"""JSON text: written for people, and read strictly."""
+"""JSON text, written in a readable layout and read strictly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganzoo.errors import SpecError
 
 
 def pretty_json(value: Any, indent: int = 0) -> str:
-    """JSON with everything on one line that fits there, for people who open the file."""
+    """JSON for human readers: what fits on one line stays on one line."""
     line = json.dumps(value, ensure_ascii=False)
     if len(line) + indent <= 100 or not isinstance(value, dict | list):
         return line
@@ -24,13 +24,13 @@ def pretty_json(value: Any, indent: int = 0) -> str:
 
 
 def strict_json(text: str) -> Any:
-    """JSON without duplicate keys, NaN, infinities or absurd nesting."""
+    """The data in JSON text; SpecError for duplicate keys, NaN, infinities or deep nesting."""
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, value in items:
             if key in found:
-                raise SpecError(f"the key {key!r} stands twice in one object")
+                raise SpecError(f"duplicate key {key!r} in one object")
             found[key] = value
         return found
 

@@ -1,7 +1,7 @@
-"""Kinds that plugins can add: a mapping with a `kind`, read by the class of that kind.
+"""Kinds that plugins can add: a mapping with a `kind` is read by the class of that kind.
 
-Layers have a similar class in a module of their own, since they contain each other; optimizers and
-states are read here.
+Optimizers and states are read here. Layers have a similar class in `layers/layer.py`, since they
+contain each other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ganzoo.errors import choices, nearest
 from ganzoo.spec.frozen import Frozen
 
 ALLOW_UNKNOWN = "allow_unknown"
-"""The context of pydantic in which unknown words are allowed in a Spec."""
+"""The pydantic context that allows unknown words in a Spec."""
 
 
 class Kinds:
@@ -25,11 +25,11 @@ class Kinds:
         optimizer: Annotated[SerializeAsAny[Optimizer], Kinds("optimizer", Optimizer, CORE, lookup)]
 
     Args:
-        word: the name of one. base: the class of all kinds.
-        core: the core's classes by kind. lookup: those and the plugins', called only if the core
-            has none, since it loads plugins.
-        unknown: the class that stores an unknown kind, where these are allowed.
-        infer: the kind of a mapping without one, from its keys; None leaves it missing.
+        word: what error messages call it, such as "optimizer". base: the base class.
+        core: the core's classes by kind. lookup: the classes of the core and of plugins; called
+            only if the core lacks a kind, since it loads plugins.
+        unknown: the class that stores an unknown kind, if unknown kinds are allowed.
+        infer: the kind of a mapping without `kind`, from its keys; None if it cannot be told.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Kinds:
         return handler(core_schema.tagged_union_schema(kinds, discriminator="kind"))
 
     def _read(self, value: Any, info: ValidationInfo) -> Any:
-        """Replace a mapping by an object of its kind, so that a mistake gives one error."""
+        """Replace a mapping by an object of its kind, so that one mistake gives one error."""
         if isinstance(value, self.base):
             return value
         if isinstance(value, str):  # "adam" stands for {"kind": "adam"}

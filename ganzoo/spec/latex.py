@@ -1,4 +1,4 @@
-"""A Spec as people read it: as mathematics in text, and as LaTeX for model cards."""
+"""A Spec for human readers: as plain-text mathematics, and as LaTeX for model cards."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from ganzoo.spec.state import Pool, Running, State
 
 
 def text(spec: Spec) -> str:
-    """The Spec as one screen of mathematics."""
+    """The Spec as plain-text mathematics of about one screen."""
     lines: list[str] = []
 
     def section(title: str, rows: list[str]) -> None:
@@ -151,7 +151,7 @@ def layer_text(layer: Layer) -> str:
         return layer.kind.replace("_", " ")
     values: dict[str, Any] = layer.model_dump(exclude_defaults=True)
     values.pop("kind", None)
-    if isinstance(layer, Conv | Deconv):  # their kernels and strides are said even when usual
+    if isinstance(layer, Conv | Deconv):  # kernels and strides are shown even if default
         values = {
             "channels": layer.channels,
             "kernel": layer.kernel,
@@ -223,7 +223,7 @@ def _often(item: Update | Together) -> str:
 
 
 def latex(spec: Spec) -> str:
-    """The losses as LaTeX, an aligned block: one line an update."""
+    """The losses as an aligned LaTeX block, one line for each update."""
     rows: list[str] = []
     for name, value in spec.let.items():
         rows.append(rf"{ex.symbol(name)} &= {expression_latex(spec, value)}")
@@ -249,10 +249,10 @@ def expression_latex(spec: Spec, value: str) -> str:
         function = None if node.name in spec.networks else vocabulary.function(node.name)
         if function is None:
             return None
-        # a template has places for what every call says
+        # the template has a place for each required argument
         if function.latex is None or len(parts) > function.required:
             return rf"\operatorname{{{ex.escape(node.name)}}}\left({', '.join(parts)}\right)"
-        # a sum after the minus sign of a template, as in |a - b|, needs its parentheses
+        # a sum after a minus sign of the template, as in |a - b|, needs parentheses
         sums = [isinstance(part, ex.Negative | ex.Binary) for part in node.arguments]
         shown = [
             rf"\left({part}\right)" if a_sum and f"- {{{index}}}" in function.latex else part

@@ -32,26 +32,26 @@ class Gaussian(Frozen):
 
 
 class Xavier(Frozen):
-    """Weights uniform with the variance of Glorot and Bengio, times `gain`; biases zero."""
+    """Uniform weights with the variance of Glorot and Bengio, scaled by `gain`; biases zero."""
 
     kind: Literal["xavier"] = Field("xavier", init=False)
     gain: Annotated[float, Field(gt=0, le=100)] = 1.0
 
 
 class He(Frozen):
-    """Weights normal with the variance of He et al. (arXiv:1502.01852), biases zero."""
+    """Normal weights with the variance of He et al. (arXiv:1502.01852), biases zero."""
 
     kind: Literal["he"] = Field("he", init=False)
 
 
 class LeCun(Frozen):
-    """Weights normal with variance 1 / inputs, biases zero; a layer's `gain` scales them."""
+    """Normal weights with variance 1 / inputs, scaled by a layer's `gain`; biases zero."""
 
     kind: Literal["lecun"] = Field("lecun", init=False)
 
 
 class Orthogonal(Frozen):
-    """Weights with orthogonal rows or columns of length 1 (arXiv:1312.6120), biases zero."""
+    """Weights with orthonormal rows or columns (arXiv:1312.6120), biases zero."""
 
     kind: Literal["orthogonal"] = Field("orthogonal", init=False)
 
@@ -69,7 +69,7 @@ Init = Annotated[
 class Origin(Frozen):
     """Where the weights of a network come from: a network of a published model.
 
-    `sha256` is that of the file of its weights, so that a Spec always means the same network.
+    `sha256` is the hash of its weights file, so that a Spec always refers to the same weights.
     """
 
     model: Annotated[str, Field(min_length=1, max_length=200)]
@@ -81,17 +81,17 @@ class Network(Frozen):
     """A network as data.
 
     Args:
-        inputs: name of each input in the order of the call, with the layers of its own branch.
-        layers: the body. It starts from the inputs that no Inject names, joined.
-        join: how they are joined: concatenated along the channels (a vector beside a map is tiled
-            over space), added or multiplied.
+        inputs: the inputs by name, in the order of the call, each with the layers of its branch.
+        layers: the body. Its input is the join of all inputs that no layer reads by name.
+        join: how inputs are joined: concatenated along the channels (a vector beside a map is
+            tiled over space), added or multiplied.
         init: the initial weights.
-        weight: how the weights of its layers are wrapped (spectral, equalized, weight_norm), unless
-            a layer says otherwise.
-        frozen: it keeps its initial weights, in evaluation mode.
-        origin: the published model whose weights it has; it is then frozen.
-            `{model: classifier-mnist, network: F}` instead of everything else, or
-            `Network.of("classifier-mnist", "F")`, reads the layers and the origin from there.
+        weight: how the weights of its layers are reparametrized (spectral, equalized,
+            weight_norm), unless a layer says otherwise.
+        frozen: it keeps its initial weights and stays in evaluation mode.
+        origin: the published model whose weights it has; the network is then frozen.
+            `{model: classifier-mnist, network: F}` instead of all other fields, or
+            `Network.of("classifier-mnist", "F")`, takes layers and origin from that model.
 
     Example: `Network({"x": (), "y": (OneHot(10),)}, (Linear(128), ReLU(), Linear(1)))`
     """
@@ -119,10 +119,10 @@ class Network(Frozen):
 
     @classmethod
     def of(cls, model: str, network: str) -> Self:
-        """A network of a published model, frozen: its layers, and the hash of its weights.
+        """A frozen network of a published model: its layers, and the hash of its weights.
 
         Raises:
-            UnknownNameError: no such model. SpecError: it publishes no such network.
+            UnknownNameError: there is no such model. SpecError: it has no such network.
         """
         return cls.model_validate(_published(model, network))
 
@@ -188,7 +188,7 @@ class Network(Frozen):
 
     @property
     def joined(self) -> tuple[str, ...]:
-        """The inputs from which the body starts."""
+        """The inputs that are joined into the input of the body."""
         read = {name for _, layer in self.walk() for name in layer.needs}
         return tuple(name for name in self.inputs if name not in read)
 
@@ -197,14 +197,14 @@ class Network(Frozen):
         return tuple(layer.name for _, layer in self.walk() if isinstance(layer, Tap))
 
     def walk(self) -> Iterator[tuple[str, Layer]]:
-        """Every layer with its path, such as `layers.2.layers.0`, nested ones too."""
+        """All layers, nested ones too, with their paths, such as `layers.2.layers.0`."""
         for name, branch in self.inputs.items():
             yield from _walk(branch, f"inputs.{name}")
         yield from _walk(self.layers, "layers")
 
 
 def _before(path: str, tap: str | None) -> bool:
-    """Whether a layer may read a tap: it comes before the layer, which is not inside it."""
+    """Whether a layer may read a tap: the tap must come before it, and not contain it."""
     return tap is not None and not path.startswith(f"{tap}.")
 
 

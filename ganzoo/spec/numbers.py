@@ -1,10 +1,10 @@
-"""Numbers that follow the run: expressions that the host computes before each round.
+"""Scheduled numbers: expressions that are computed on the host before each round.
 
     lr: cosine(images / 20e6, 2e-4, 5e-5)
     gamma: ramp(2 * progress - 1, 10, 1)
 
-They consist of numbers, the words of the run and the functions of `HOST`, and may use lets that do
-so. They are computed in plain Python, in double precision.
+They consist of numbers, the words of the run (`RUN`), the functions of `HOST` and lets made of
+these. They are computed in plain Python, in double precision.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ RUN = ("step", "images", "progress", "batch")
 class Clock:
     """The position in a run.
 
-    `step`: rounds done in this stage. `images`: step times batch. `progress`: the share of the
-    stage that is done, in [0, 1]. `batch`: samples of the global batch.
+    `step`: rounds completed in this stage. `images`: step times batch. `progress`: the completed
+    fraction of the stage, in [0, 1]. `batch`: the size of the global batch.
     """
 
     step: int
@@ -98,7 +98,7 @@ HOST: Mapping[str, Callable[..., float]] = {
     "relu": _relu,
     "lerp": _lerp,
 }
-"""The functions that numbers of the run may use, with the meaning that they have in losses."""
+"""The functions that scheduled numbers may use; they mean the same as in losses."""
 
 BINARY: Mapping[str, Callable[[float, float], float]] = {
     "+": lambda a, b: a + b,
@@ -111,30 +111,31 @@ BINARY: Mapping[str, Callable[[float, float], float]] = {
 
 
 class Schedule:
-    """The parts of a Spec that the host computes before each round.
+    """Computes the scheduled numbers of a Spec on the host, before each round.
 
     Args:
-        lets: its lets. taken: its other names; they hide the words of the run.
+        lets: the lets of the Spec. taken: its other names, which hide the words of the run.
     """
 
     def __init__(self, lets: Mapping[str, str], taken: frozenset[str]) -> None:
         self.lets, self.taken = lets, taken
-        # memoized by let: lets that use each other twice would double the work each time
+        # memoized by let: where lets use each other twice, the work would double at each
         self._lets: dict[str, bool | None] = {}
 
     def has(self, node: ex.Expression) -> bool:
-        """Whether the host computes an expression: it can, and it is more than arithmetic of plain
-        numbers."""
+        """Whether an expression is computed on the host: it uses a word of the run or a function
+        of `HOST`, and nothing that the host does not know."""
         return not isinstance(node, ex.Number) and bool(self._moves(node))
 
     def _moves(self, node: ex.Expression) -> bool | None:
-        """None: not for the host. Else whether it has a word of the run, or a function."""
+        """None if the host cannot compute it; else whether it has a word of the run or a
+        function."""
         match node:
             case ex.Number():
                 return False
             case ex.Name(name) if name in self.lets:
                 if name not in self._lets:
-                    self._lets[name] = None  # in case it is defined by itself
+                    self._lets[name] = None  # in case the let refers to itself
                     self._lets[name] = self._moves(ex.parse(self.lets[name]))
                 return self._lets[name]
             case ex.Name(name):
@@ -154,7 +155,7 @@ def value(text: str, lets: Mapping[str, str], clock: Clock) -> float:
     """The value of an expression at `clock`.
 
     Raises:
-        SpecError: it has a word that the host does not know, or no finite value.
+        SpecError: it has a word that the host does not know, or its value is not finite.
     """
     try:
         found = _Host(lets, clock).value(ex.parse(text))
@@ -203,13 +204,13 @@ class _Host:
 
 @dataclass(frozen=True)
 class Numeric:
-    """Marks a field as a number that may follow the run: a float within limits, or an expression.
+    """Marks a field as a number that may be scheduled: a float within limits, or an expression.
 
         lr: Annotated[float | str, Numeric(gt=0, le=1e6)] = 2e-4
 
-    Both ends may be None. What an expression comes to is checked against them, too, but for a 0
-    where `vanishes`: a rate that is 0 as a plain number never learns, and one that falls to 0, or
-    rises from it, is a schedule.
+    The limits may be None. Values of an expression are checked against them as well. With
+    `vanishes`, an expression may be 0 although a plain number may not: a learning rate of 0 never
+    learns, but a schedule may start from 0 or end there.
     """
 
     ge: float | None = None
@@ -232,7 +233,7 @@ class Numeric:
         )
 
     def problem(self, found: float) -> str:
-        """What is wrong with the value of an expression; empty where nothing is."""
+        """What is wrong with the value of an expression; empty if it is valid."""
         if self.vanishes and found == 0:
             return ""
         if self.ge is not None and not found >= self.ge:
@@ -247,7 +248,7 @@ class Numeric:
 
 
 def numbers(model: BaseModel) -> Iterator[tuple[str, float | str, Numeric]]:
-    """The fields of `model` that may follow the run: path, what stands there, its limits."""
+    """The fields of `model` that may be scheduled: path, value, limits."""
     for name, field in type(model).model_fields.items():
         given = getattr(model, name)
         if given is None:
@@ -265,7 +266,7 @@ def numbers(model: BaseModel) -> Iterator[tuple[str, float | str, Numeric]]:
 def problems(
     model: BaseModel, lets: Mapping[str, str], taken: frozenset[str], steps: int, batch: int
 ) -> Iterator[tuple[str, str]]:
-    """What is wrong with the expressions among the numbers of `model`, by path."""
+    """The problems of the expressions among the numbers of `model`, with their paths."""
     for path, given, limits in numbers(model):
         found = isinstance(given, str) and problem(given, limits, lets, taken, steps, batch)
         if found:
@@ -280,7 +281,7 @@ def problem(
     steps: int,
     batch: int,
 ) -> str:
-    """What is wrong with one expression for a number with `limits`; empty where nothing is."""
+    """What is wrong with an expression for a number with `limits`; empty if it is valid."""
     visible = {name: let for name, let in lets.items() if name not in taken}
     try:
         tree = ex.parse(text)

@@ -1,9 +1,9 @@
-"""Specs that an earlier ganzoo wrote, in the words of today.
+"""Upgrades Specs that were written by earlier versions of ganzoo.
 
-Before tasks had the kinds `classify` and `match`, and updates a `distance`, the spelling of names
-said as much: an encode task `classes` made a model a classifier, `words` beside `pictures` a
-matcher, and a term `critic` of the first update was the negative of a distance. A Spec is written
-out with all its defaults, so that a key that is not there tells when it was written.
+Before tasks had the kinds `classify` and `match`, and updates a `distance`, names carried that
+meaning: an encode task `classes` made a model a classifier, `words` beside `pictures` a matcher,
+and a term `critic` of the first update was the negative of a distance. A Spec is saved with all
+its defaults, so a missing key shows that it was written by an earlier version.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, cast
 
 
 def updated(data: Any) -> Any:
-    """A Spec as plain data, of any version; what is malformed is left for validation to refuse."""
+    """The plain data of a Spec, upgraded; malformed parts are left for validation to report."""
     spec = _mapping(data)
     if spec is None:
         return data
@@ -26,7 +26,7 @@ def updated(data: Any) -> Any:
 
 
 def _mapping(data: Any) -> dict[str, Any] | None:
-    """`data` where it is a mapping: nothing has been validated yet."""
+    """`data` if it is a mapping, else None: nothing has been validated yet."""
     return cast("dict[str, Any]", data) if isinstance(data, dict) else None
 
 
@@ -57,7 +57,7 @@ def _tasks(tasks: Mapping[str, Any], draws: Any) -> dict[str, Any]:
 
 
 def _stage(stage: Any) -> Any:
-    """The first stage, with the distance of its first update."""
+    """The first stage, with `distance` added to its first update where it applies."""
     known = _mapping(stage) or {}
     updates: Any = known.get("round")
     if not isinstance(updates, list) or not updates:

@@ -1,4 +1,4 @@
-"""Optimizers: how gradients become steps. Each of their numbers may follow the run."""
+"""Optimizers. Each of their numbers may be scheduled."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Beta = Annotated[float | str, Numeric(ge=0, lt=1)]
 
 
 class Decay(Frozen):
-    """How the learning rate falls: constant until `start` (a share of all steps), then to `final`.
+    """A learning rate that is constant until `start` and then decays to `final`.
 
-    `final` is a share of the first rate; linear or exponential in between. What else a rate may
-    do, expressions say: `cosine(progress, 2e-4, 0)`.
+    `start` is a fraction of all steps, `final` a fraction of the initial rate; the decay is linear
+    or exponential. Other schedules are written as expressions: `cosine(progress, 2e-4, 0)`.
     """
 
     shape: Literal["linear", "exponential"] = "linear"
@@ -38,7 +38,7 @@ class Decay(Frozen):
         return self
 
     def factor(self, progress: float) -> float:
-        """The share of the first rate at `progress` in [0, 1]."""
+        """The fraction of the initial rate at `progress` in [0, 1]."""
         if progress <= self.start:
             return 1.0
         part = (progress - self.start) / (1 - self.start)
@@ -46,10 +46,10 @@ class Decay(Frozen):
 
 
 class Optimizer(Frozen):
-    """Base of all optimizers. A plugin's adds `make(parameters, settings)`.
+    """Base of all optimizers. One of a plugin adds `make(parameters, settings)`.
 
-    Its fields that are marked with `Numeric` may follow the run: before each step ganzoo writes
-    them into the optimizer's `param_groups`, under the names of the fields.
+    Fields marked with `Numeric` may be scheduled: before each step, ganzoo writes them into the
+    optimizer's `param_groups` under the names of the fields.
 
         class Lion(Optimizer):
             kind: Literal["lion"] = Field("lion", init=False)
@@ -62,15 +62,16 @@ class Optimizer(Frozen):
     kind: str = Field(init=False)
 
     def make(self, parameters: Iterable[Any], settings: Mapping[str, Any]) -> Any:
-        """The torch optimizer of `parameters`; `settings` are the fields as numbers, by name.
+        """The torch optimizer of `parameters`; `settings` are the values of the fields, by name.
 
-        All that it remembers must be tensors in its `state`, of a parameter's shape or 0-dim.
+        Everything that it remembers must be a tensor in its `state`, with the shape of the
+        parameter or with 0 dimensions.
         """
         raise NotImplementedError(f"optimizer {self.kind!r} has no make(parameters, settings)")
 
 
 class Adam(Optimizer):
-    """Adam (arXiv:1412.6980); weight_decay is added to the gradient (L2)."""
+    """Adam (arXiv:1412.6980); weight_decay is an L2 penalty, added to the gradient."""
 
     kind: Literal["adam"] = Field("adam", init=False)
     lr: Rate = 2e-4
@@ -81,7 +82,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Optimizer):
-    """Adam with weight decay that is apart from the gradient (arXiv:1711.05101)."""
+    """Adam with decoupled weight decay (arXiv:1711.05101)."""
 
     kind: Literal["adamw"] = Field("adamw", init=False)
     lr: Rate = 2e-4
@@ -92,7 +93,7 @@ class AdamW(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """RMSprop; `alpha` is the memory of the squared gradients."""
+    """RMSprop; `alpha` is the smoothing constant of the squared gradients."""
 
     kind: Literal["rmsprop"] = Field("rmsprop", init=False)
     lr: Rate = 5e-5
@@ -102,7 +103,7 @@ class RMSprop(Optimizer):
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum if wanted."""
+    """Stochastic gradient descent, optionally with momentum."""
 
     kind: Literal["sgd"] = Field("sgd", init=False)
     lr: Rate = 0.1
@@ -112,10 +113,10 @@ class SGD(Optimizer):
 
 
 class Shared(Optimizer):
-    """The optimizer of another update: `{of: D}`. Both step with it, one after the other.
+    """The optimizer of another update, `{of: D}`, together with its state.
 
-    What an optimizer remembers is then of both, as where a regularizer is a step of its own that
-    comes every 16 rounds (lazy regularization, arXiv:1912.04958).
+    Both updates step with it, one after the other, for example where a regularizer is a separate
+    update in every 16th round (lazy regularization, arXiv:1912.04958).
     """
 
     kind: Literal["shared"] = Field("shared", init=False)
@@ -123,7 +124,7 @@ class Shared(Optimizer):
 
 
 class UnknownOptimizer(Optimizer):
-    """An optimizer of a plugin that is not installed: kept as written, never made."""
+    """An optimizer of a plugin that is not installed: kept as written, never constructed."""
 
     model_config = ConfigDict(extra="allow")
     kind: str = ""

@@ -1,4 +1,4 @@
-"""Functions and layers as people read about them: one form for both, from what declares them."""
+"""Reference entries of functions and layers, from their declarations."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ganzoo.spec.vocabulary import Function
 
 @dataclass(frozen=True)
 class Word:
-    """A function or a layer.
+    """The reference entry of a function or a layer.
 
-    `summary` is one sentence, `more` what follows it, `formula` LaTeX, `source` an arXiv id or
-    the like; all may be empty but name and signature.
+    `summary` is one sentence, `more` the rest of the description, `formula` LaTeX, `source` an
+    arXiv id or another reference; all but name and signature may be empty.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Word:
 
     @property
     def lacks(self) -> tuple[str, ...]:
-        """What a reader would miss."""
+        """The parts that are missing and should be there."""
         return tuple(word for word in ("summary", "formula", "example") if not getattr(self, word))
 
 

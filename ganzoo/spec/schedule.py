@@ -1,4 +1,4 @@
-"""The schedule: updates, what steps together, rounds and stages."""
+"""The schedule: updates, groups of updates that step together, rounds and stages."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ ExpressionText = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class Update(Frozen):
-    """One optimizer step of the networks in `train`, on the sum of the terms of `minimize`.
+    """One optimizer step of the networks in `train` on the sum of the terms of `minimize`.
 
     Args:
         train: the networks that learn; all others are frozen in this update.
-        minimize: loss terms by name; each is an expression with one number as its value.
-        optimizer: its kind and rates. Updates of the same name share its state across stages;
-            `{of: D}` steps with the optimizer of update D.
-        repeat: how often in a row; each repetition after the first draws anew.
-        every, on: in which rounds it runs: those with `round % every in on`.
-        clip_weights: after the step, every weight is clipped to [-c, c] (arXiv:1701.07875).
-        clip_norm: before the step, the gradients of all weights together are scaled down to
-            this norm where theirs is larger (arXiv:1211.5063).
-        name: for logs and checkpoints; by default the networks' names.
-        distance: the term that is the negative of a distance between data and fakes, which its
-            networks learn to estimate (a critic); metrics and cards follow it.
+        minimize: the loss terms by name, each an expression whose value is a single number.
+        optimizer: the kind of optimizer and its settings. Updates of the same name share its state
+            across stages; `{of: D}` steps with the optimizer of update D.
+        repeat: the number of steps in a row; each one after the first draws anew.
+        every, on: the rounds in which it runs: those with `round % every in on`.
+        clip_weights: after the step, all weights are clipped to [-c, c] (arXiv:1701.07875).
+        clip_norm: before the step, the gradient is scaled down if its norm over all weights
+            exceeds this value (arXiv:1211.5063).
+        name: the name in logs and checkpoints; by default the networks' names.
+        distance: the term that is the negative of a distance between data and fakes, which these
+            networks (a critic) learn to estimate; metrics and model cards use it.
     """
 
     train: Annotated[tuple[Identifier, ...], Field(min_length=1)]
@@ -64,7 +64,7 @@ class Update(Frozen):
         ) -> None: ...
 
     def replace(self, **changes: Any) -> Self:
-        """As that of all parts of a Spec; a name that came from the networks goes with them."""
+        """As `Frozen.replace`; with another `train`, a default name changes with it."""
         if "train" in changes and self.name == "_".join(self.train):
             changes.setdefault("name", "")
         return super().replace(**changes)
@@ -93,7 +93,7 @@ class Update(Frozen):
 
 
 class Together(Frozen):
-    """Updates that step at once, from the same forward passes (BiGAN's D and E, G)."""
+    """Updates that step at the same time, from the same forward passes (BiGAN's D and E, G)."""
 
     together: Annotated[tuple[Update, ...], Field(min_length=1, max_length=32)]
     repeat: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -116,9 +116,10 @@ class Together(Frozen):
         for index, update in enumerate(self.together):
             path = f"together.{index}"
             if update.repeat != 1 or update.every != 1:
-                raise SpecError([(path, "repeat and every stand on the group, not on its updates")])
+                raise SpecError([(path, "give repeat and every to the group, not to its updates")])
             if twice := trained & set(update.train):
-                raise SpecError([(f"{path}.train", f"{min(twice)!r} would step twice at once")])
+                text = f"{min(twice)!r} is already trained by another update of the group"
+                raise SpecError([(f"{path}.train", text)])
             trained |= set(update.train)
         if wrong := [on for on in self.on if on >= self.every]:
             raise SpecError([("on", f"{wrong[0]} is never round % every; every is {self.every}")])
@@ -130,7 +131,7 @@ class Together(Frozen):
 
 
 def updates_of(item: Update | Together) -> tuple[Update, ...]:
-    """The updates that step at once: one, or those of a group."""
+    """The updates that step at the same time: one, or those of a group."""
     return item.together if isinstance(item, Together) else (item,)
 
 
@@ -145,8 +146,8 @@ RoundItem = Annotated[
 
 
 MAX_STEPS, MAX_PERIOD, MAX_KINDS = 1_000, 10_000, 100
-"""In one round: steps of optimizers. Of a stage: after how many rounds the work repeats, and how
-many different rounds there are. A plan is made for each."""
+"""The most optimizer steps in a round; of a stage, the longest period of its schedule in rounds,
+and the most kinds of rounds, since a plan is made for each."""
 
 
 class _Due(Protocol):
@@ -157,14 +158,14 @@ class _Due(Protocol):
 
 
 def too_many_kinds(items: Iterable[_Due]) -> str:
-    """What is wrong where `every` makes more kinds of rounds than can be planned; else empty."""
+    """What is wrong if `every` and `on` make too many kinds of rounds to plan; else empty."""
     dues = sorted({(item.every, tuple(sorted(set(item.on)))) for item in items})
     period = math.lcm(*(every for every, _ in dues))
     if period > MAX_PERIOD:
         named = ", ".join(f"{every:,}" for every in sorted({every for every, _ in dues})[-3:])
         return (
-            f"every {named} together repeat after {period:,} rounds; at most {MAX_PERIOD:,}: let "
-            "one divide the other"
+            f"every {named} together repeat after {period:,} rounds; at most {MAX_PERIOD:,} are "
+            "allowed. Choose numbers that divide each other"
         )
     sets = [(every, frozenset(on)) for every, on in dues]
     kinds = {tuple(n % every in on for every, on in sets) for n in range(period)}
@@ -174,13 +175,13 @@ def too_many_kinds(items: Iterable[_Due]) -> str:
 
 
 class Stage(Frozen):
-    """Rounds of the same kind. Stages run one after the other.
+    """A number of rounds with the same updates. Stages run one after the other.
 
     Args:
-        round: what happens in one round (one training step), in order.
-        steps: how many rounds, unless the caller says otherwise (then in proportion).
-        freeze: networks that do not learn here; they stand in evaluation mode, so
-            that their batch statistics stay as they are, too.
+        round: the updates of one round (one training step), in order.
+        steps: the number of rounds; if the caller gives a total, the stage's share of it.
+        freeze: networks that do not learn in this stage; they are in evaluation mode, so that
+            their batch statistics do not change either.
     """
 
     round: Annotated[tuple[RoundItem, ...], Field(min_length=1, max_length=50)]

@@ -28,24 +28,24 @@ from ganzoo.spec.tasks import TASK_KINDS, Task
 from ganzoo.spec.validation import updates_with_paths
 
 MAX_TEXT = 2_000_000
-"""The longest JSON text of a Spec that is read, in characters."""
+"""The longest accepted JSON text of a Spec, in characters."""
 
 
 class Spec(Frozen):
-    """A GAN as data: what it draws, its networks, its losses, its schedule, and what it can do.
+    """A GAN as data: its draws, networks, losses, schedule and tasks.
 
-    Everything downstream (the engine, the store, the card, the demo) reads only this.
+    The engine, the store, the model card and the demo read nothing else.
 
     Args:
         title: its display name. source: its origin, such as `arXiv:1406.2661`.
         draws: values drawn anew for each update, by name.
         networks: the networks by name, in the paper's letters.
         let: names for expressions that are used more than once.
-        state: named values that last from round to round.
-        stages: what is trained, in order. `round=[...]` and `steps=...` stand for one stage.
-        ema: for networks whose moving average is published, its decay for each round, or
+        state: named values that persist from round to round.
+        stages: the stages of training, in order. `round=[...]` and `steps=...` mean one stage.
+        ema: the networks whose moving average is published, with its decay per round or
             `{half_life: images}`.
-        tasks: what the trained model can do, by name; `{"generate": "G(z)"}` for short.
+        tasks: what the trained model can do, by name; the short form is `{"generate": "G(z)"}`.
         batch: samples in a batch.
     """
 
@@ -60,7 +60,7 @@ class Spec(Frozen):
     tasks: Annotated[Named[Task], Field(max_length=32)] = Field(default_factory=FrozenDict)
     batch: Annotated[Count, Field(le=65_536)] = 64
 
-    if TYPE_CHECKING:  # the accepted types, including shorthands; pydantic makes the declared ones
+    if TYPE_CHECKING:  # the accepted types; pydantic converts shorthands to the declared ones
 
         def __init__(
             self,
@@ -85,11 +85,11 @@ class Spec(Frozen):
     def from_dict(
         cls, data: Any, *, allow_unknown: bool = False, strangers: bool | None = None
     ) -> Self:
-        """A Spec from plain data, as read from JSON or YAML.
+        """Make a Spec from plain data, as read from JSON or YAML.
 
         Args:
-            allow_unknown: allow unknown layers and functions, which `unknown` lists: a trained
-                model must not fail because of a function that only its losses use.
+            allow_unknown: accept unknown layers and functions, which `unknown` lists, so that a
+                trained model does not fail because of a function that only its losses use.
             strangers: the former name of `allow_unknown`.
         """
         if strangers is not None:
@@ -105,13 +105,13 @@ class Spec(Frozen):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """A Spec from JSON text; duplicate keys and non-finite numbers are refused."""
+        """Make a Spec from JSON text; SpecError for duplicate keys and non-finite numbers."""
         if len(text) > MAX_TEXT:
             raise SpecError(f"a Spec of {len(text)} characters; at most {MAX_TEXT} are read")
         return cls.from_dict(strict_json(text))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data with all defaults, so that a later ganzoo reads the same."""
+        """Plain data with all defaults, so that later versions of ganzoo read the same Spec."""
         return self.model_dump(mode="json")
 
     def to_json(self) -> str:
@@ -134,16 +134,16 @@ class Spec(Frozen):
             if "round" in value and "stages" in value:
                 raise SpecError([("round", "give either round (one stage) or stages, not both")])
             if "steps" in value and "round" not in value:
-                raise SpecError([("steps", "stands beside round; with stages, each has its own")])
+                raise SpecError([("steps", "is only for round; with stages, give steps to each")])
         return _long_form(value)
 
     def replace(self, **changes: Any) -> Self:
-        """The same with other values of these fields, validated like a new one.
+        """A copy with other values of these fields, validated like a new Spec.
 
-        `round` replaces all stages by one; `steps` alone is as `with_steps`.
+        `round` replaces all stages by one; `steps` alone has the effect of `with_steps`.
 
         Raises:
-            SpecError: a field is unknown, or the result would break the language.
+            SpecError: a field is unknown, or the result is invalid.
         """
         if "round" in changes:
             gone = {"stages", *changes}
@@ -203,7 +203,8 @@ class Spec(Frozen):
         return self.unknown()
 
     def unknown(self) -> Iterator[tuple[str, str, str]]:
-        """Unknown words: path, kind (`functions`, ...), and the word."""
+        """The words that neither the core nor a plugin provides: path, kind (`functions`, ...),
+        and the word."""
         for name in self.networks:
             for path, layer in self.layers_of(name):
                 if isinstance(layer, UnknownLayer):
@@ -230,8 +231,8 @@ class Spec(Frozen):
 
     @cached_property
     def lacking(self) -> FrozenDict[tuple[tuple[str, str, str], ...]]:
-        """The tasks that need unknown words, each with these words as in `unknown`; the others can
-        be run."""
+        """The tasks that cannot run because they need unknown words, each with these words as in
+        `unknown`."""
         unknown, found = [*self.unknown()], dict[str, tuple[tuple[str, str, str], ...]]()
         for name, task in self.tasks.items() if unknown else ():
             used = {part for _, text in task.expressions for part in self.names_in(text)}
@@ -250,13 +251,13 @@ class Spec(Frozen):
         missing = [f"{word.rstrip('s')} {name!r} ({path})" for path, word, name in self.unknown()]
         if missing:
             raise PluginError(
-                f"unknown here: {', '.join(missing[:5])}; install the plugin that brings it, "
-                "which `requires` in config.json of the model names; see `ganzoo plugins`"
+                f"unknown here: {', '.join(missing[:5])}; install the plugin that brings it: "
+                "`requires` in the model's config.json names it. See `ganzoo plugins`"
             )
 
     def names_in(self, text: str) -> set[str]:
-        """Draws, lets, states, networks and functions that an expression needs, also through its
-        lets and through the expressions that its states read."""
+        """The draws, lets, states, networks and functions that an expression needs, directly, in
+        its lets, or in the expressions that its states read."""
         found: set[str] = set()
         pending = [text]
         while pending:
@@ -270,11 +271,11 @@ class Spec(Frozen):
         return found
 
     def flows_in(self, text: str) -> set[str]:
-        """Draws, lets and networks of an expression that its gradient reaches.
+        """The draws, lets and networks that the gradient of an expression reaches.
 
-        No gradient flows through detach and the like, into states, or through arguments that a
-        function takes as constants. The average of a network has no gradient, but its arguments may
-        have.
+        No gradient flows through functions such as detach, into states, or through arguments that
+        a function takes as constants. The average of a network has no gradient; its arguments may
+        have one.
         """
         found: set[str] = set()
         pending = [ex.parse(text)]
@@ -305,7 +306,7 @@ class Spec(Frozen):
         return found
 
     def read_by(self, state: str) -> list[str]:
-        """The expressions that a state reads for its value, beside what it stores."""
+        """The expressions that the value of a state depends on, besides what it stores."""
         held = self.state[state]
         return [text for key, text in held.expressions() if held.texts.get(key) == "read"]
 
@@ -316,15 +317,15 @@ class Spec(Frozen):
 
     @cached_property
     def schedule(self) -> Schedule:
-        """The parts of its expressions that the host computes before each round."""
+        """Computes the scheduled numbers of its expressions, before each round."""
         return Schedule(self.let, self.taken)
 
     def run_words(self, text: str) -> set[str]:
-        """The words of the run that an expression needs, also through its lets."""
+        """The words of the run that an expression needs, directly or in its lets."""
         return self.names_in(text) & (set(numbers.RUN) - self.taken - set(self.let))
 
     def inputs_of(self, network: str) -> tuple[str, ...] | None:
-        """The inputs of a network in the order of its call; None if they are not known yet."""
+        """The inputs of a network in the order of the call; None if they are not known yet."""
         return tuple(self.networks[network].inputs)
 
     def taps_of(self, network: str) -> tuple[str, ...] | None:
@@ -340,14 +341,14 @@ class Spec(Frozen):
         return self.networks[network].frozen
 
     def meaning(self, text: str) -> ex.Expression:
-        """The tree of an expression; if it is just the name of a let, the tree of the let."""
+        """The tree of an expression; for the name of a let, the tree of the let."""
         tree = ex.parse(text)
         while isinstance(tree, ex.Name) and tree.name in self.let:
             tree = ex.parse(self.let[tree.name])
         return tree
 
     def with_lets(self, text: str) -> list[str]:
-        """An expression, and those of the lets that it needs."""
+        """An expression and the expressions of the lets that it needs."""
         names = self.names_in(text)
         return [text, *(let for name, let in self.let.items() if name in names)]
 
@@ -372,17 +373,17 @@ class Spec(Frozen):
 
     @cached_property
     def published(self) -> tuple[str, ...]:
-        """The networks that the tasks need, whose weights a model folder has."""
+        """The networks that the tasks need; a model folder has their weights."""
         return self._needed(self.tasks, self.networks)
 
     @cached_property
     def published_state(self) -> tuple[str, ...]:
-        """The states that the tasks need, which a model folder has beside weights."""
+        """The states that the tasks need; a model folder has their values."""
         return self._needed(self.tasks, self.state)
 
     @cached_property
     def usable_state(self) -> tuple[str, ...]:
-        """The states of `published_state` that are needed by tasks that can be run here."""
+        """The states of `published_state` that tasks without unknown words need."""
         known = [name for name in self.tasks if name not in self.lacking]
         return self._needed(known, self.state)
 
@@ -404,17 +405,17 @@ class Spec(Frozen):
         return tuple(name for name in self.networks if name in found)
 
     def estimated(self, task: Task) -> bool:
-        """Whether a score task publishes a critic, which is trained to tell data from the samples
-        of one generator, and not to find anomalies."""
+        """Whether a score task uses a critic, which is trained to distinguish data from the samples
+        of one generator and not to find anomalies."""
         return task.kind == "score" and bool(self.networks_in(task.output) & {*self.critics})
 
     @property
     def steps(self) -> int:
-        """Rounds of all stages together."""
+        """The number of rounds of all stages."""
         return sum(stage.steps for stage in self.stages)
 
     def with_steps(self, steps: int) -> Self:
-        """The same Spec trained for `steps` rounds, distributed over the stages in proportion."""
+        """A copy with `steps` rounds in all, distributed over the stages in proportion."""
         if steps < len(self.stages):
             raise SpecError(
                 f"{steps} steps are too few for {len(self.stages)} stages; one each at least"
@@ -433,8 +434,8 @@ class Spec(Frozen):
 
     @property
     def open_ended(self) -> bool:
-        """Whether a longer training begins like a shorter one: it has one stage, and nothing in it
-        depends on the progress."""
+        """Whether a longer training starts exactly like a shorter one: there is one stage, and
+        nothing in it depends on the progress."""
         texts = [*self.number_texts(), *(text for _, text in self.expressions())]
         return (
             len(self.stages) == 1
@@ -448,7 +449,7 @@ class Spec(Frozen):
 
 
 def _long_form(value: Any) -> Any:
-    """Expand the shorthands: `round` and `steps` for one stage, a text for a task."""
+    """Expand the shorthands: `round` and `steps` for one stage, an expression for a task."""
     if not isinstance(value, dict):
         return value
     data = dict(cast("dict[str, Any]", value))

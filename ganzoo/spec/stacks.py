@@ -1,10 +1,10 @@
-"""Stacks of layers that many GANs share: down from an image to a small map, and up again.
+"""Stacks of layers that many GANs share: from an image down to a small map, and back up.
 
-They are plain lists of layers, for variants to put into their networks. The smallest map
-has 3 or 4 pixels a side, and each halving doubles the channels, as in the DCGAN
-(Radford et al. 2015, arXiv:1511.06434). Kernels of 4 divide by the stride of 2, so they
-leave no checkerboard. For MNIST that means maps of 4, 7, 14 and 28 pixels, as in the authors'
-code of WGAN-GP; one halving less, and a generator has no depth to make a whole of strokes.
+They are plain lists of layers, for the networks of variants. The smallest map has 3 or 4 pixels per
+side, and each halving doubles the channels, as in DCGAN (Radford et al. 2015, arXiv:1511.06434).
+The kernel size 4 is a multiple of the stride 2, which avoids checkerboard artefacts. Maps for MNIST
+have 4, 7, 14 and 28 pixels, as in the authors' code of WGAN-GP; with one halving less, generators
+of digits are too shallow to join strokes.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def conv_stack(
     activation: Layer = LEAKY_RELU,
     inject: Sequence[Inject] = (),
 ) -> list[Layer]:
-    """Convolutions that halve `image` until 4 pixels or fewer are left, from `width` channels on.
-
-    Where an image is not square, that is its shorter side.
+    """Convolutions that halve the shape `image` until its shorter side has 3 or 4 pixels.
 
     Args:
-        norm: after each convolution but the first; None for critics with a gradient penalty.
-        inject: stands before each convolution, such as a label that every layer sees.
+        width: the channels after the first convolution; each further one doubles them.
+        norm: the norm after each convolution but the first; None for critics with a gradient
+            penalty.
+        inject: a layer to put before each convolution, such as one that adds a label.
     """
     layers: list[Layer] = []
     for power in range(halvings(min(image.shape[1:]))):
@@ -64,17 +64,17 @@ def deconv_stack(
     activation: Layer = RELU,
     inject: Sequence[Inject] = (),
 ) -> list[Layer]:
-    """From a vector to a map of 3 or 4 pixels, doubled until it is `image`; ends in tanh.
+    """Layers from a vector to a map of 3 or 4 pixels, doubled to the shape `image`; ends in tanh.
 
-    Where doubling gives one pixel too many, it is cut off there. Where an image is not square, it
-    starts from 3 or 4 pixels of the shorter side.
+    If doubling gives one pixel too many, it is cropped. If an image is not square, its shorter side
+    starts from 3 or 4 pixels.
 
     Args:
-        norm: after each layer but the last.
-        inject: stands before each layer with weights, such as a label that all see.
+        norm: the norm after each layer but the last.
+        inject: a layer to put before each layer with weights, such as one that adds a label.
 
     Raises:
-        SpecError: the sides differ, and one is not a power of two times a whole number.
+        SpecError: the sides differ and cannot be halved equally often.
     """
     height, width_ = image.shape[1:]
     steps = halvings(min(height, width_))
@@ -107,10 +107,10 @@ def deconv_stack(
 
 
 def _multiple(side: int, steps: int) -> int:
-    """The nearest side that can be halved so often."""
+    """The nearest side that can be halved `steps` times."""
     return max(1, round(side / 2**steps)) * 2**steps
 
 
 def halvings(size: int) -> int:
-    """How often a side is halved until 3 or 4 pixels are left: 3 for 28 and 32, 4 for 64."""
+    """The number of halvings of a side down to 3 or 4 pixels: 3 for 28 and 32, 4 for 64."""
     return max(1, math.ceil(math.log2(size / 4)))
