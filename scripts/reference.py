@@ -1,9 +1,9 @@
-"""docs/functions.md and docs/layers.md, written from the vocabulary of the core.
+"""Writes docs/functions.md and docs/layers.md from the vocabulary of the core.
 
 .venv/bin/python scripts/reference.py
 
-Everything on them stands where the words are declared (`ganzoo.spec.vocabulary` and
-`ganzoo.spec.layers`); a test fails when the pages are older than that.
+Their text comes from the declarations in `ganzoo.spec.functions` and `ganzoo.spec.layers`; a test
+fails if the pages are out of date.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ DOCS = Path(__file__).parents[1] / "docs"
 FUNCTIONS_INTRO = """\
 # Functions
 
-What the expressions of a Spec can call: losses, penalties and arithmetic, each a pure function of
-tensors, batch first. `ganzoo functions` lists them, those of plugins too, and `ganzoo functions
-NAME` shows one. In the examples capitals are networks, `x` is a batch of images and `fake` one that
-was drawn, `y` labels, `t` sentences, `h` a mean and a log deviation side by side.
+The functions that expressions of a Spec can call: losses, penalties and arithmetic. Each is a pure
+function of tensors with the batch axis first. `ganzoo functions` lists them, including those of
+plugins, and `ganzoo functions NAME` shows one. In the examples, capital letters are networks, `x` is
+a batch of images, `fake` a batch of generated images, `y` labels, `t` sentences, and `h` a mean and
+a log standard deviation, concatenated.
 
 A plugin adds its own: [plugins.md](plugins.md#a-function-of-your-own).
 """
@@ -31,11 +32,12 @@ A plugin adds its own: [plugins.md](plugins.md#a-function-of-your-own).
 LAYERS_INTRO = """\
 # Layers
 
-What networks are made of. Only what leaves a layer has sizes; what arrives is inferred. Shapes are
-of one sample: `(features,)`, `(channels, height, width)`, and `()` for a label. In formulas `v` is
-what arrives. `ganzoo layers` lists them, those of plugins too, and `ganzoo layers NAME` shows one.
-In Python they come from `ganzoo.spec`; in a YAML or JSON file the kind is said beside the settings,
-`{kind: conv, channels: 64}`, and a layer that needs none is its kind alone, `relu`.
+The layers that networks consist of. Layers declare only output sizes; input sizes are inferred.
+Shapes are of one sample: `(features,)`, `(channels, height, width)`, and `()` for a label. In
+formulas, `v` is the input. `ganzoo layers` lists them, including those of plugins, and `ganzoo
+layers NAME` shows one. In Python, import them from `ganzoo.spec`; in a YAML or JSON file, give the
+kind with the settings, `{kind: conv, channels: 64}`, or, for a layer without settings, just the
+kind, `relu`.
 
 A plugin adds its own: [plugins.md](plugins.md#a-layer-of-your-own).
 """
@@ -63,7 +65,7 @@ def page(intro: str, sections: Iterable[str]) -> str:
 
 
 def pages() -> dict[Path, str]:
-    """What each page should say."""
+    """The text of each page."""
     functions = map(of_function, FUNCTIONS.values())
     layers = map(of_layer, LAYERS.values())
     return {

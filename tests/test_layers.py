@@ -224,15 +224,15 @@ def test_the_random_networks_are_of_all_kinds() -> None:
 @pytest.mark.parametrize(
     "layer, shape, text",
     [
-        (L.Reshape((1, 28, 28)), (1568,), "1568 numbers arrive, and 1x28x28 are 784"),
-        (L.Residual((L.Linear(1),)), (5,), "must agree"),
+        (L.Reshape((1, 28, 28)), (1568,), "the input has 1568 numbers, 1x28x28 has 784"),
+        (L.Residual((L.Linear(1),)), (5,), "they must be equal"),
         (L.MaxPool(2), (8,), "takes a map"),
-        (L.Linear(3), (), "one number a sample"),
+        (L.Linear(3), (), "one number per sample"),
         (L.InstanceNorm(), (4, 1, 1), "one pixel"),
         (L.LayerNorm(), (1,), "own mean"),
         (L.OneHot(3), (3,), "takes labels"),
         (L.OneHot(3), (), "takes labels"),
-        (L.Skip((L.Conv(3, 3, 2),)), (3, 8, 8), "differ in more than their channels"),
+        (L.Skip((L.Conv(3, 3, 2),)), (3, 8, 8), "differ in more than the number of channels"),
     ],
 )
 @pytest.mark.parametrize("dry", [True, False])

@@ -333,13 +333,13 @@ GOOD: dict[str, Any] = {
 @pytest.mark.parametrize("key, value, message", [
     ("name", "My loss", "name: 'My loss' is not a name of a loss: a lowercase"),
     ("discriminator", {}, "discriminator: it has too few items"),
-    ("discriminator", {"d": "mean(C(x))"}, "discriminator: no term speaks of 'D'"),
+    ("discriminator", {"d": "mean(C(x))"}, "discriminator: no term uses 'D'"),
     ("discriminator", {"d": "mean(D(fkae))"}, "discriminator.d: no 'fkae' in a loss; did you mean "
      "'fake'? allowed: 'D', 'fake', 'x'"),
-    ("discriminator", {"d": "mean(D(x, y))"}, "discriminator.d: D(x, y): in a loss, D gives one"),
-    ("discriminator", {"d": "mean(D.features(x))"}, "in a loss, D gives one verdict on one image"),
+    ("discriminator", {"d": "mean(D(x, y))"}, "discriminator.d: D(x, y): in a loss, D takes one"),
+    ("discriminator", {"d": "mean(D.features(x))"}, "in a loss, D takes one image and gives one"),
     ("discriminator", {"d": "mean(D(x)"}, "discriminator.d: 'mean(D(x)' is not an expression"),
-    ("generator", {"g": "mean(D(x))"}, "generator: no term speaks of 'fake'"),
+    ("generator", {"g": "mean(D(x))"}, "generator: no term uses 'fake'"),
     ("generator", {"g": "gamma * mean(D(fake))"}, "generator.g: no 'gamma' in a loss"),
     ("numbers", {"x": 1}, "numbers.x: the words 'D', 'fake', 'x' have a meaning already"),
     ("betas", (0.5, 0.9), "betas: are Adam's; say optimizer: adam beside them"),
@@ -374,7 +374,7 @@ def test_numbers_are_set_by_name() -> None:
     for text, message in (
         ("rpgan,gama=2", "loss 'rpgan' has no 'gama'; did you mean 'gamma'? allowed: 'gamma', 're"),
         ("hinge,clip_weights=2", "loss 'hinge' has no 'clip_weights'"),
-        ("rpgan,gamma", "write name=value behind the comma"),
+        ("rpgan,gamma", "write name=value after the comma"),
         ("rpgan,gamma=much", "numbers.gamma"),
         ("rpgan,gamma=nan", "numbers.gamma"),
         ("wgan,repeat=0", "repeat"),

@@ -184,7 +184,7 @@ ODD: dict[str, tuple[Callable[[], Spec], str]] = {
     ),
     "a fake that is added": (
         lambda: linear(None, {"fool": "bce(D(fake), 1) + 2 * l1(fake, x)"}),
-        r"term 'fool' of G adds l1\(fake, x\) to what D says",
+        r"term 'fool' of G adds l1\(fake, x\) to the output of D",
     ),
     "a name that is taken": (
         lambda: linear(None, {"f": "bce(D(fake), 1)", "fool": "l1(fake, x)"}),

@@ -85,7 +85,7 @@ def test_a_batch_of_numbers_is_not_stretched(loss: str) -> None:
     spec = spec_of(networks=networks, round=[update, Update("G", {"g": "mean(D(fake))"})])
     path, text = problem(spec)
     assert path == "stages.0.round.0.minimize.d"
-    assert "distance(x, x)" in text and ("shapes differ" in text or "one number a sample" in text
+    assert "distance(x, x)" in text and ("shapes differ" in text or "one number per sample" in text
                                          or "Target size" in text)  # fmt: skip
 
 

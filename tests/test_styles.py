@@ -355,16 +355,16 @@ def test_one_mistake_gives_one_problem(layers: list[Layer], path: str, message: 
     [
         (ModConv(3, 3, "w", 3), {"w": ROWS}, "reads row 3 of vectors (rows, d), not 3x5"),
         (ModConv(3, 3, "w"), {"w": ROWS}, "reads a vector (d,), not 3x5"),
-        (ModConv(3, 2, "w"), {"w": W}, "an even kernel keeps no size"),
+        (ModConv(3, 2, "w"), {"w": W}, "an even kernel changes the size"),
         (AddNoise("n", 3), {"n": Normal(shape=(3, 6, 6))}, "reads block 3 of 1x6x6"),
         (AddNoise("n"), {"n": Normal(shape=(3, 4, 4))}, "the noise is 3x4x4"),
         (CondNorm("y"), {"y": Label(3)}, "a label is not a vector"),
         (CondNorm("w", weight=Spectral(), gain=0), {"w": W}, "begin at zero (gain 0) have no spec"),
         (Conv(3, weight=WeightNorm(), gain=0), {}, "begin at zero (gain 0) have no weight norm"),
         (Inject("w", join="dot"), {"w": W}, "(4, 6, 6) and (5,) differ, and have no scalar"),
-        (Conv(6, groups=4), {}, "4 channels to 6 cannot be parted in 4 groups"),
-        (Conv(6, 13, padding_mode="reflect"), {}, "reflects 6 pixels, and there are 6x6"),
-        (Attention(8), {}, "needs 8 channels at least"),
+        (Conv(6, groups=4), {}, "4 channels to 6 cannot be divided into 4 groups"),
+        (Conv(6, 13, padding_mode="reflect"), {}, "cannot reflect 6 pixels of a 6x6 map"),
+        (Attention(8), {}, "needs at least 8 channels"),
     ],
 )
 def test_shapes_that_do_not_fit_are_named(layer: Layer, draws: Any, message: str) -> None:

@@ -103,7 +103,7 @@ class Evaluator:
         for node, rank in zip(nodes, ranks, strict=True):
             if rank == 1 < max(ranks) and self.spec.draws_in(str(node)):
                 beside = shape_text(values[ranks.index(max(ranks))].shape)
-                raise ValueError(f"{node} is one number a sample, and stands beside {beside}")
+                raise ValueError(f"{node} is one number per sample, and is combined with {beside}")
 
     @property
     def _device(self) -> torch.device | None:

@@ -42,7 +42,7 @@ def check_task(spec: Spec, path: str, text: str, value: Any) -> None:
     shape = tuple(value.shape)
     if key == "minimize":
         if shape not in ((), (DRY_BATCH,), (DRY_BATCH, 1)):
-            _refuse(path, f"{_said(text, shape)}; minimize one number a sample, or a mean")
+            _refuse(path, f"{_said(text, shape)}; minimize one number per sample, or a mean")
         return
     if shape[:1] != (DRY_BATCH,):
         what = shape_text(shape) if shape else "one number"

@@ -70,7 +70,7 @@ def named(text: str) -> Loss:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise SpecError(f"--loss {text}: write name=value behind the comma, such as gamma=2")
+            raise SpecError(f"--loss {text}: write name=value after the comma, such as gamma=2")
         given[key.strip()] = value.strip()
     return loss.with_settings(given)
 

@@ -139,7 +139,7 @@ def stage(folder: Path, target: Path, *, called: str, licence: str = "") -> Path
     figures = report.read(target)
     if figures is not None and figures.weights != model.weights_sha256:
         raise StoreError(
-            f"{folder / report.FILE} speaks of other weights; measure again: ganzoo eval {folder}"
+            f"{folder / report.FILE} is of other weights; measure again: ganzoo eval {folder}"
         )
     if not (target / CARD).is_file():
         pictures = tuple(name for name in card.CAPTIONS if (target / name).is_file())

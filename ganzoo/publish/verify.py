@@ -72,7 +72,7 @@ def verify(
     if said is not None:
         if said.weights != weights:
             raise IntegrityError(
-                f"{folder / report.FILE} speaks of weights {said.weights[:12]}..., and these are "
+                f"{folder / report.FILE} is of weights {said.weights[:12]}..., and these are "
                 f"{weights[:12]}...: its figures are those of another model"
             )
         hashed[WEIGHTS] += f", {report.FILE}"

@@ -40,11 +40,11 @@ def of_function(function: Function) -> Word:
     if function.networks:
         notes["takes networks"] = ", ".join(function.networks)
     if function.noise:
-        notes["draws itself"] = f"{', '.join(function.noise)}: in [0, 1), one number a sample"
+        notes["draws itself"] = f"{', '.join(function.noise)}: in [0, 1), one number per sample"
     if function.passes:
         notes["forward passes"] = str(function.passes)
     if function.stops_gradient:
-        notes["gradient"] = "none flows through it"
+        notes["gradient"] = "stopped"
     notes |= {f"refuses {kind}": reason for kind, reason in function.refuses.items()}
     return Word(
         function.name,

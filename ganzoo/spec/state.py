@@ -1,12 +1,12 @@
-"""State: named values that last from round to round.
+"""State: named values that persist from round to round.
 
     state:
       k: {next: "clip(k + 0.001 * (0.5 * real - made), 0, 1)"}
       old: {kind: pool, of: fake, size: 50}
 
-Each changes once after a round, all from their old values, without gradients. A kind stands whole
-here, its torch side too, which looks at no number on the host: what depends on one is done with
-tensors, so that a round is the same work every time.
+All states are updated together after a round, from their old values and without gradients. The
+torch code of a kind is here, too. It never reads a tensor's value on the host (no `if`, no
+`.item()`) but computes with tensors, so that every round runs the same operations.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 class State(Frozen):
     """Base of all kinds of state.
 
-    A plugin's kind says in `texts` which of its fields are expressions, and brings three methods.
-    They get the values of these expressions by field, and must decide nothing by the numbers in
-    a tensor (no `if`, no `.item()`): what depends on them is done with tensors.
+    A kind of a plugin declares in `texts` which of its fields are expressions, and implements
+    `tensors`, `value` and `after`. These get the values of the expressions by field and must not
+    branch on values of tensors (no `if`, no `.item()`), but compute with tensors.
 
     Args:
-        every, on: in which rounds it changes: those with `round % every in on`.
+        every, on: the rounds in which it is updated: those with `round % every in on`.
     """
 
     texts: ClassVar[Mapping[str, Literal["read", "next"]]] = {}
-    """Its expressions by field: `read` ones stand in the loss where its name does, `next` ones
-    are computed after the round."""
+    """The fields that are expressions: `read` ones are computed where a loss uses the state, `next`
+    ones after the round."""
     noise: ClassVar[tuple[str, ...]] = ()
-    """Words for uniform numbers in [0, 1), one a sample, that `read` and `next` get by keyword."""
+    """Names of uniform noise in [0, 1), shape (batch,), that `value` and `after` get by keyword."""
 
     kind: str = Field(init=False)
     every: Count = Field(default=1, kw_only=True)
@@ -56,7 +56,7 @@ class State(Frozen):
 
     @property
     def is_number(self) -> bool:
-        """Whether it is one number, which is logged beside the losses; nothing need read it."""
+        """Whether it is a single number; these are logged with the losses, and may be unused."""
         return False
 
     def expressions(self) -> Iterator[tuple[str, str]]:
@@ -65,31 +65,37 @@ class State(Frozen):
             yield name, getattr(self, name)
 
     def tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, Tensor]:
-        """What it holds at first, by word, on the CPU.
+        """Its initial tensors by name, on the CPU.
 
         Args:
-            shapes: of the values of its `read` expressions, without the batch.
+            shapes: the shapes of its `read` expressions by field, without the batch axis.
         """
         raise NotImplementedError(f"state {self.kind!r} has no tensors(shapes)")
 
     def value(self, held: Mapping[str, Tensor], **values: Tensor) -> Tensor:
-        """What its name means in an expression; `values` are its `read` expressions and noise."""
+        """Its value in an expression.
+
+        Args:
+            held: its tensors. values: its `read` expressions and noise, by name.
+        """
         raise NotImplementedError(f"state {self.kind!r} has no value(held, ...)")
 
     def after(self, held: Mapping[str, Tensor], **values: Tensor) -> Mapping[str, Tensor]:
-        """What it holds after the round, by word; `values` are all its expressions and noise.
+        """Its tensors after the round.
 
-        Samples of `values` are those of all processes together.
+        Args:
+            held: its tensors before. values: all its expressions and noise, by name, with the
+                samples of all processes.
         """
         raise NotImplementedError(f"state {self.kind!r} has no after(held, ...)")
 
 
 class Running(State):
-    """A number, or `size` numbers, that `next` gives anew after a round.
+    """A number, or a vector of `size` numbers, that `next` computes after each round.
 
-    `k: {next: "clip(k + 0.001 * (0.5 * real - made), 0, 1)"}` begins at `start`, as 0. In losses
-    it is a constant: no gradient flows into it. A number is logged beside the losses, so one that
-    nothing reads is a measure: `convergence: {next: "real + abs(0.5 * real - made)"}`.
+    `k: {next: "clip(k + 0.001 * (0.5 * real - made), 0, 1)"}` starts at `start`, by default 0. In
+    losses it is a constant without a gradient. Single numbers are logged with the losses, so an
+    unused one serves as a measure: `convergence: {next: "real + abs(0.5 * real - made)"}`.
     """
 
     texts: ClassVar[Mapping[str, Literal["read", "next"]]] = {"next": "next"}
@@ -116,11 +122,11 @@ class Running(State):
 
 
 class Pool(State):
-    """The last `size` samples of `of`, more or less; its name is a batch (arXiv:1612.07828).
+    """A history of up to `size` samples of `of`; its value is a batch (arXiv:1612.07828).
 
-    Until it is full, samples go in and are seen as they are. Then each sample is, with
-    probability 1/2, exchanged for an older one, which is seen in its place. No two samples of
-    a batch take the same place, so a batch larger than the pool shows the rest as they are.
+    Until the pool is full, samples are stored and returned unchanged. Afterwards each sample is,
+    with probability 1/2, exchanged for a stored one, which is returned instead. Samples of a batch
+    use different slots; if the batch is larger than the pool, the others are returned unchanged.
     """
 
     texts: ClassVar[Mapping[str, Literal["read", "next"]]] = {"of": "read"}
@@ -131,14 +137,14 @@ class Pool(State):
     size: Annotated[int, Field(ge=1, le=100_000)] = 50
 
     def tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, Tensor]:
-        """Empty: `samples` (size, ...), of which the first `filled` (a whole number) are there."""
+        """An empty pool: `samples` (size, ...), of which the first `filled` (int64) are in use."""
         import torch
 
         samples = torch.zeros((self.size, *shapes["of"]))
         return {"samples": samples, "filled": torch.zeros((), dtype=torch.int64)}
 
     def value(self, held: Mapping[str, Tensor], **values: Tensor) -> Tensor:
-        """The batch that it shows: older samples in the place of those that it exchanges."""
+        """The batch, with stored samples in place of the exchanged ones."""
         import torch
 
         of = values["of"]
@@ -147,14 +153,14 @@ class Pool(State):
         return torch.where(exchanged.view(-1, *[1] * (of.ndim - 1)), old, of)
 
     def after(self, held: Mapping[str, Tensor], **values: Tensor) -> Mapping[str, Tensor]:
-        """What it holds once the batch was shown."""
+        """The pool after the exchange."""
         import torch
 
         of, samples, filled = values["of"], held["samples"], held["filled"]
         size, batch = len(samples), len(of)
         slot, new, old = _slots(held, **values)
-        # where each place gets its sample from: itself, or one of the batch; those that stay
-        # outside write to a place behind the last
+        # the source of each slot: itself, or a sample of the batch; samples that are not stored
+        # write to an extra slot behind the last
         source = torch.arange(size + 1, device=of.device)
         target = torch.where(new | old, slot, torch.full_like(slot, size))
         source = source.scatter(0, target, size + torch.arange(batch, device=of.device))[:size]
@@ -165,14 +171,14 @@ class Pool(State):
 def _slots(
     held: Mapping[str, Tensor], of: Tensor, place: Tensor, swap: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """For each sample its place in the pool, whether it fills it, whether it is exchanged."""
+    """For each sample: its slot, whether it fills a free slot, and whether it is exchanged."""
     import torch
 
     size, batch, filled = len(held["samples"]), len(of), held["filled"]
     number = torch.arange(batch, device=of.device)
     free = filled + number
     new = free < size
-    # places in a random order, as many as there are samples, no place twice
+    # slots in random order, one for each sample, all different
     order = place.argsort()
     rank = torch.empty_like(order).scatter(0, order, number)
     first, end = rank * size // batch, (rank + 1) * size // batch
@@ -182,7 +188,7 @@ def _slots(
 
 
 class UnknownState(State):
-    """A state of a plugin that is not installed: kept as written, never held."""
+    """A state of a plugin that is not installed: kept as written, never computed."""
 
     model_config = ConfigDict(extra="allow")
     kind: str = ""

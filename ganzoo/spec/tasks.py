@@ -18,24 +18,24 @@ TASK_KINDS: tuple[str, ...] = get_args(TaskKind)
 class Task(Frozen):
     """Something that the trained model can do: an expression over draws.
 
-    Noise among its inputs is drawn from a seed; fields of the data are given by the caller.
+    Noise is drawn from a seed; fields of the data are given by the caller.
 
     Args:
-        kind: generate, encode and translate return the value of the expression, reconstruct an
-            image like its input, score one number for each image (higher is stranger), classify
-            one number for each class, match a vector: those of an image and of a sentence point
-            in the same direction if the two belong together.
+        kind: generate, encode and translate return the value of the expression; reconstruct, an
+            image of the input's shape; score, an anomaly score per image (higher is more
+            anomalous); classify, one logit per class; match, an embedding (those of an image and a
+            sentence point in the same direction if the two belong together).
         output: the expression.
-        map: for score: the strange places, an image like the input.
-        quantile: for score: the share of normal images that pass. A run then holds some images out
-            of training, and stores the score that this share of them stays below.
-        to: for translate: the name of the domain it leads to.
-        of: for classify: the field of labels whose classes it tells, by default `label`.
+        map: for score: an anomaly map, an image of the input's shape.
+        quantile: for score: the fraction of normal images to accept. A run then holds some images
+            out of training, and stores the score below which this fraction of them lies.
+        to: for translate: the name of the target domain.
+        of: for classify: the label field whose classes are predicted, by default `label`.
         numbers: numbers that its expressions use by name, with their defaults:
             `numbers: {psi: 0.7}`, and `model.generate(psi=0.5)`.
         solve: noise or lets whose values are optimized before `output` is computed, to minimize
             `minimize` in `steps` steps of `optimizer`. It starts from the draw, or from the value
-            of the let. `minimize` is one number for each sample, or a mean over samples.
+            of the let. `minimize` is one number per sample, or a mean over samples.
     """
 
     kind: TaskKind
@@ -88,7 +88,7 @@ class Task(Frozen):
 
     @property
     def expressions(self) -> tuple[tuple[str, str], ...]:
-        """The expressions of this task with their keys."""
+        """The expressions of this task, each with its key."""
         return (
             ("output", self.output),
             *((("map", self.map),) if self.map else ()),

@@ -1,7 +1,7 @@
 """Validation of a Spec as a whole: names, expressions, updates, unused parts.
 
-One problem for each mistake, at its path. Later kinds of checks run only if the earlier ones found
-nothing, since all of them would report one wrong name.
+Each mistake is reported once, at its path. Later checks run only if the earlier ones found nothing,
+since all of them would report the same wrong name.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 Problems = Iterator[tuple[str, str]]
 Places = tuple[tuple[str, ...], ...]
 ROOMS = ("draws", "networks", "let", "state")
-"""Where expressions get their names."""
+"""The parts of a Spec that define names for expressions."""
 
 MAX_DEPTH, MAX_GRADIENTS, MAX_GRADIENT_DEPTH = 150, 32, 3
-"""The greatest depth of an expression with its lets expanded; the most `grad(y, x)` of a Spec, and
-their greatest nesting."""
+"""The maximum depth of an expression with its lets expanded; the maximum number of `grad(y, x)` in
+a Spec, and their maximum nesting."""
 
 LEARNED = {
     "linear", "conv", "deconv", "maxout", "embedding", "mod_conv", "cond_norm", "attention", "bias",
     "constant", "basis", "add_noise",
 }  # fmt: skip
-"""Layers of the core that always have weights; a dry run finds all others."""
+"""Layers of the core that always have weights; a dry run finds the others."""
 
 
 def problems(spec: Spec, allow_unknown: bool) -> list[tuple[str, str]]:
-    """Every mistake with its path; `allow_unknown` allows unknown words."""
+    """All mistakes with their paths; `allow_unknown` allows unknown words."""
     return (
         [*_names(spec, allow_unknown)]
         or [*_expressions(spec, allow_unknown)]
@@ -122,7 +122,7 @@ def _expressions(spec: Spec, allow_unknown: bool) -> Problems:
 
 
 def _task_words(spec: Spec) -> Problems:
-    """What tasks must not read, not even through lets."""
+    """Draws, states and words of the run that a task must not use, not even through lets."""
     for path, text in spec.expressions():
         if path.startswith("tasks."):
             try:
@@ -176,7 +176,7 @@ def _depths(spec: Spec) -> Problems:
 def _names_at(
     node: ex.Expression, below: int = 0, inside: int = 0
 ) -> Iterator[tuple[str, int, int]]:
-    """Each name, its depth in nodes, and in gradients."""
+    """Each name with its depth in nodes and in gradients."""
     if isinstance(node, ex.Name):
         yield node.name, below, inside
     inner = isinstance(node, ex.Call) and node.name == ex.GRADIENT
@@ -221,7 +221,7 @@ def _cycles(spec: Spec) -> Iterator[str]:
 
 
 class _Check:
-    """Every name is known, every call has the right number and kinds of arguments."""
+    """Checks that names are known and that calls have the right number and kinds of arguments."""
 
     def __init__(self, spec: Spec, path: str) -> None:
         self.spec = spec
@@ -464,7 +464,7 @@ def _unused(spec: Spec) -> Problems:
 
 
 def _texts_of_used_states(spec: Spec, used: set[str]) -> Iterator[str]:
-    """The values that states compute after a round, if something reads them."""
+    """The expressions that states compute after a round, if something uses these states."""
     seen: set[str] = set()
     found = used & set(spec.state)
     while found - seen:

@@ -1,4 +1,4 @@
-"""Variants: hyper-parameters with one method, `spec(data)`. The only Python a plugin must have."""
+"""Variants: hyper-parameters and one method, `spec(data)`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganzoo.spec.spec import Spec
 
 
 class Fields(Frozen):
-    """The fields of a data set: the draws that a Spec can make from it, by field.
+    """The fields of a data set: the draws that a Spec can take from it, by name.
 
     `Fields(name="mnist", fields={"image": Image((1, 28, 28)), "label": Label(10)})`
     """
@@ -27,22 +27,24 @@ class Fields(Frozen):
 
     @property
     def image(self) -> Image:
-        """The image field; DataError if there is none.
+        """The image field.
 
-        Of several it is the one named `image`, else the only one that is not unpaired
-        (`independent`); DataError if that leaves more than one. The same holds for labels and
-        texts.
+        Of several, it is the one named `image`, or else the only one that is not `independent`.
+        The same applies to `label` and `text`.
+
+        Raises:
+            DataError: there is none, or more than one is left.
         """
         return self._only(Image, "image")
 
     @property
     def label(self) -> Label:
-        """The field of class labels; DataError if there is none."""
+        """The field of class labels; DataError as for `image`."""
         return self._only(Label, "label")
 
     @property
     def text(self) -> Text:
-        """The field of embedded sentences; DataError if there is none."""
+        """The field of embedded sentences; DataError as for `image`."""
         return self._only(Text, "text")
 
     def _only(self, kind: Any, word: str) -> Any:
@@ -66,10 +68,7 @@ class Fields(Frozen):
 
 
 def _foreseen(spec: Callable[[Any, Fields], Spec]) -> Callable[[Any, Fields], Spec]:
-    """`spec` of a variant, with every error turned into a SpecError that names the variant.
-
-    So a mistake there affects only that variant.
-    """
+    """`spec` of a variant, with all errors converted to a SpecError that names the variant."""
 
     @wraps(spec)
     def made(self: Any, data: Fields) -> Spec:
@@ -88,7 +87,7 @@ def _foreseen(spec: Callable[[Any, Fields], Spec]) -> Callable[[Any, Fields], Sp
 
 
 class Variant(Frozen):
-    """Base of all variants: pydantic fields are hyper-parameters, `spec` makes the Spec.
+    """Base of all variants: its pydantic fields are hyper-parameters, and `spec` makes the Spec.
 
         class LSGAN(Variant):
             "Least squares GAN (arXiv:1611.04076)."
@@ -103,7 +102,7 @@ class Variant(Frozen):
 
     name: ClassVar[str]
     renamed: ClassVar[dict[str, str]] = {}
-    """Former names of hyper-parameters, with their present names; `parse` takes both."""
+    """Former names of hyper-parameters, mapped to the present ones; `parse` accepts both."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -111,7 +110,7 @@ class Variant(Frozen):
             cls.spec = _foreseen(cls.__dict__["spec"])  # type: ignore[method-assign]
 
     def spec(self, data: Fields) -> Spec:
-        """The whole model for data with these fields."""
+        """The Spec for data with these fields."""
         raise NotImplementedError
 
     @classmethod
@@ -120,7 +119,7 @@ class Variant(Frozen):
 
     @classmethod
     def parse(cls, settings: dict[str, Any]) -> Variant:
-        """The variant with these hyper-parameters; numbers may be given as text (`--set`)."""
+        """The variant with these hyper-parameters; values may be text, as from `--set`."""
         given = dict(settings)
         for former, name in cls.renamed.items():
             if former in given and name not in given:

@@ -1,4 +1,4 @@
-"""The words that expressions and networks may use: functions, kinds of layers, ...
+"""The vocabulary of a Spec: functions, and kinds of layers, optimizers and states.
 
 Plugins add words through the hooks `ganzoo_functions`, `ganzoo_layers`, `ganzoo_optimizers` and
 `ganzoo_states`; the host merges them with the core's.
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Vocabulary:
     """The functions by name, and the classes of layers, optimizers and states by kind.
 
-    `providers` names the distributions that provide them, by ("functions" or "layers", name); the
-    core's own have none.
+    `providers` has the distribution that provides a word, by ("functions" or "layers", name);
+    those of the core have none.
     """
 
     functions: Mapping[str, Function]
@@ -38,22 +38,22 @@ class Vocabulary:
 
 
 def extend_with(words: Callable[[], Vocabulary] | None) -> Callable[[], Vocabulary] | None:
-    """Set the look-up of `current()` for words beyond the core's; returns the previous one.
+    """Set the function that `current()` calls for the words of plugins; returns the previous one.
 
-    `import ganzoo` sets it to the host, which loads plugins at the first word that the core does
-    not know. It applies to all threads of the process.
+    `import ganzoo` sets it to the host, which loads plugins when a word is not in the core. It
+    applies to all threads of the process.
     """
     before, extension.words = extension.words, words
     return before
 
 
 def current() -> Vocabulary:
-    """The core's words and those of the plugins that the host found."""
+    """The words of the core and of all plugins."""
     return extension.words() if extension.words else core()
 
 
 def core() -> Vocabulary:
-    """The core's words alone."""
+    """The words of the core."""
     from ganzoo.spec.layers import LAYERS
     from ganzoo.spec.optimizers import OPTIMIZERS
     from ganzoo.spec.state import STATES
@@ -62,10 +62,10 @@ def core() -> Vocabulary:
 
 
 def function(name: str) -> Function | None:
-    """The function of that name: the core's at once, a plugin's once plugins are loaded."""
+    """The function of that name, or None; plugins are loaded only if the core has none."""
     return FUNCTIONS.get(name) or current().functions.get(name)
 
 
 def layer(kind: str) -> type[Layer] | None:
-    """The class of layers of that kind: the core's at once, a plugin's once plugins are loaded."""
+    """The layer class of that kind, or None; plugins are loaded only if the core has none."""
     return core().layers.get(kind) or current().layers.get(kind)

@@ -1,4 +1,4 @@
-"""The functions of the core: the vocabulary of losses, a module for each subject."""
+"""The functions of the core, one module for each subject."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Element by element, and along the batch."""
+"""Arithmetic: element by element, and along the batch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "mean",
         "values",
-        "Mean over the batch and all else.",
+        "Mean over the batch and all other axes.",
         r"\frac{1}{n}\sum_i v_i",
         latex=r"\mathbb{{E}}\left[{0}\right]",
         module="arithmetic",
@@ -79,7 +79,7 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "detach",
         "values",
-        "The same values, through which no gradient flows.",
+        "The same values, without a gradient.",
         r"v",
         latex=r"\mathrm{{sg}}\left[{0}\right]",
         module="arithmetic",
@@ -89,7 +89,7 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "roll",
         "values",
-        "The batch shifted by one, so that each sample meets a stranger.",
+        "The batch shifted by one, so that each sample is paired with another one.",
         r"v_{i-1}",
         source="arXiv:1612.03242",
         module="arithmetic",
@@ -99,7 +99,7 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "concatenate",
         "a b",
-        "Two values side by side, along the channels; of rows of vectors, row by row.",
+        "Two values concatenated along the channels; rows of vectors, row by row.",
         r"(a, b)",
         module="arithmetic",
         example="concatenate(z, c)",
@@ -107,7 +107,8 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "resize",
         "images size",
-        "Images (batch, c, h, w) to size x size: area when smaller, bilinear when larger.",
+        "Images (batch, c, h, w) resized to size x size: area averaging when smaller, bilinear "
+        "when larger.",
         r"\mathrm{resize}(v)",
         module="arithmetic",
         example="resize(x, 32)",
@@ -142,7 +143,7 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "sign",
         "values",
-        "1 where positive, -1 where negative, else 0; no gradient flows through it.",
+        "1 where positive, -1 where negative, 0 elsewhere; without a gradient.",
         r"\mathrm{sign}\, v",
         module="arithmetic",
         latex=r"\mathrm{{sign}}\left({0}\right)",
@@ -152,7 +153,7 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "minimum",
         "a b",
-        "The smaller one, element by element; either may be a number.",
+        "The minimum of two values, element by element; either may be a number.",
         r"\min(a, b)",
         module="arithmetic",
         latex=r"\min\left({0}, {1}\right)",
@@ -161,7 +162,7 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "maximum",
         "a b",
-        "The larger one, element by element; either may be a number.",
+        "The maximum of two values, element by element; either may be a number.",
         r"\max(a, b)",
         module="arithmetic",
         latex=r"\max\left({0}, {1}\right)",
@@ -170,7 +171,7 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "clip",
         "values low high",
-        "Values held between low and high.",
+        "Values clipped to [low, high].",
         r"\min(\max(v, l), h)",
         module="arithmetic",
         example="clip(D(x), -1, 1)",
@@ -178,7 +179,7 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "where",
         "condition a b",
-        "a where the condition is positive, else b; a comparison is 1 or 0.",
+        "a where the condition is positive, b elsewhere; a comparison is 1 or 0.",
         r"\begin{cases}a & c>0\\\\b & \text{else}\end{cases}",
         module="arithmetic",
         example="where(step < 1000, 0, mean(h))",
@@ -186,7 +187,7 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "lerp",
         "a b t",
-        "The point between a (t = 0) and b (t = 1).",
+        "Linear interpolation between a (t = 0) and b (t = 1).",
         r"a+t\,(b-a)",
         module="arithmetic",
         example="lerp(x, fake, 0.3)",
@@ -194,7 +195,7 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "ramp",
         "t a b",
-        "Straight from a at t = 0 to b at t = 1; held outside.",
+        "Linear from a at t = 0 to b at t = 1; constant outside.",
         r"a+(b-a)\min(\max(t,0),1)",
         module="arithmetic",
         example="ramp(step / 1000, 0, 1)",
@@ -202,7 +203,7 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "cosine",
         "t a b",
-        "Along half a cosine from a at t = 0 to b at t = 1; held outside.",
+        "Along half a cosine period from a at t = 0 to b at t = 1; constant outside.",
         r"b+\frac{a-b}{2}\left(1+\cos\left(\pi\min(\max(t,0),1)\right)\right)",
         module="arithmetic",
         source="arXiv:1608.03983",
@@ -211,7 +212,7 @@ ARITHMETIC: tuple[Function, ...] = (
     core(
         "batch_mean",
         "values",
-        "Mean over the batch alone: (batch, ...) to (...), for states.",
+        "Mean over the batch axis only: (batch, ...) to (...), for states.",
         r"\frac{1}{n}\sum_i v_i",
         module="arithmetic",
         latex=r"\overline{{{0}}}",

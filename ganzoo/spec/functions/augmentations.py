@@ -1,8 +1,8 @@
-"""Augmentations: random, differentiable, of each sample on its own.
+"""Augmentations: random, differentiable, independent for each sample.
 
-The same call anywhere in an update is the same augmentation; calls of other images draw anew.
-Images that have to be treated alike are concatenated along the channels first; colours are
-changed in each three channels (or one) alike.
+Equal calls in an update are the same augmentation; calls with other images draw anew. Concatenate
+images along the channels if they must be augmented alike; each group of three channels (or each
+single channel) then gets the same colour change.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ AUGMENTATIONS: tuple[Function, ...] = (
     core(
         "diffaugment_translation",
         "images",
-        "Shifted by up to an eighth of the size, the rest zero.",
+        "Shift by up to an eighth of the size, filled with zeros.",
         r"T(v)",
         module="augmentations",
         source="arXiv:2006.10738",
@@ -43,7 +43,7 @@ AUGMENTATIONS: tuple[Function, ...] = (
     core(
         "diffaugment_cutout",
         "images",
-        "A square of half the size is set to zero.",
+        "A square of half the side length is set to zero.",
         r"T(v)",
         module="augmentations",
         source="arXiv:2006.10738",
@@ -53,7 +53,8 @@ AUGMENTATIONS: tuple[Function, ...] = (
     core(
         "ada",
         "images p",
-        "The pipe of StyleGAN2-ADA: blit, geometry and colour, each step with probability p.",
+        "The pipeline of StyleGAN2-ADA: blitting, geometry and colour, each step with "
+        "probability p.",
         r"T_p(v)",
         module="augmentations",
         source="arXiv:2006.06676",
@@ -73,8 +74,8 @@ AUGMENTATIONS: tuple[Function, ...] = (
     core(
         "ada_geometry",
         "images p",
-        "Scaling, turning, stretching and shifting, each with probability p; bilinear, "
-        "mirrored at the borders.",
+        "Scaling, rotation, stretching and shifting, each with probability p; bilinear, with "
+        "reflected borders.",
         r"T_p(v)",
         module="augmentations",
         source="arXiv:2006.06676",
@@ -94,7 +95,7 @@ AUGMENTATIONS: tuple[Function, ...] = (
     core(
         "ada_cutout",
         "images p",
-        "A square of half the size is set to zero, with probability p.",
+        "A square of half the side length is set to zero, with probability p.",
         r"T_p(v)",
         module="augmentations",
         source="arXiv:2006.06676",

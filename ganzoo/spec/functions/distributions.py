@@ -9,7 +9,7 @@ DISTRIBUTIONS: tuple[Function, ...] = (
         "kl",
         "h",
         "KL divergence of N(mean, std) from N(0, 1), mean over batch and dimensions; "
-        "h is (mean, log std) side by side, shape (batch, 2d).",
+        "h is (mean, log std) concatenated, shape (batch, 2d).",
         r"\frac{1}{2}\left(\mu^2+\sigma^2-1-\log\sigma^2\right)",
         latex=r"D_\mathrm{{KL}}\left({0}\right)",
         source="arXiv:1612.03242",
@@ -38,7 +38,7 @@ DISTRIBUTIONS: tuple[Function, ...] = (
     core(
         "gumbel",
         "logits noise temperature",
-        "A differentiable sample of a class (batch, classes): Gumbel softmax; the noise is "
+        "A differentiable sample of a class by Gumbel softmax, (batch, classes); the noise is "
         "uniform in [0, 1), (batch, classes).",
         r"\mathrm{softmax}\left(\frac{\ell-\log(-\log u)}{\tau}\right)",
         module="distributions",
@@ -48,8 +48,7 @@ DISTRIBUTIONS: tuple[Function, ...] = (
     core(
         "truncate",
         "noise limit",
-        "Normal noise mapped to what a normal distribution cut off at -limit and limit "
-        "gives; smooth in both.",
+        "Normal noise mapped smoothly to a normal distribution truncated to [-limit, limit].",
         r"\Phi^{-1}\left(\Phi(-t)+(\Phi(t)-\Phi(-t))\,\Phi(z)\right)",
         module="distributions",
         source="arXiv:1809.11096",

@@ -1,4 +1,4 @@
-"""Losses between values and targets, and between values."""
+"""Losses: of values against targets, and of values against each other."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LOSSES: tuple[Function, ...] = (
     core(
         "distance",
         "a b",
-        "Mean squared difference of each sample: one number a sample, for scores.",
+        "Mean squared difference of each sample: (batch,), for scores.",
         r"\frac{1}{d}\sum_{j=1}^{d} (a_j-b_j)^2",
         latex=r"d\left({0}, {1}\right)",
         source="arXiv:1805.06725",
@@ -59,7 +59,7 @@ LOSSES: tuple[Function, ...] = (
     core(
         "hinge",
         "scores sign",
-        "Hinge loss: sign 1 pushes scores above 1, sign -1 below -1.",
+        "Hinge loss: sign 1 pushes outputs above 1, sign -1 below -1.",
         r"\max(0, 1-s\,v)",
         source="arXiv:1705.02894",
         module="losses",
@@ -80,8 +80,8 @@ LOSSES: tuple[Function, ...] = (
     core(
         "contrastive",
         "a b scale",
-        "Symmetric cross-entropy of finding in a batch which b belongs to which a, "
-        "by the cosines of a and b (batch, d), times scale.",
+        "Symmetric cross-entropy of matching a and b (batch, d) within a batch; the logits are "
+        "their cosines times scale.",
         r"-\frac{1}{2}\left(\log\mathrm{softmax}_j(s\cos(a_i,b_j))"
         r"+\log\mathrm{softmax}_j(s\cos(a_j,b_i))\right)_{j=i}",
         source="arXiv:2103.00020",
@@ -93,8 +93,8 @@ LOSSES: tuple[Function, ...] = (
     core(
         "infonce",
         "queries keys temperature",
-        "Cross-entropy of finding a query's own key among all places of its sample, by cosines "
-        "of maps (batch, d, ...); no gradient flows into the keys.",
+        "Cross-entropy of finding the key of each query among all positions of its sample, by the "
+        "cosines of maps (batch, d, ...); the keys get no gradient.",
         r"-\log\frac{e^{q\cdot k^+/\tau}}{\sum_k e^{q\cdot k/\tau}}",
         module="losses",
         source="arXiv:2007.15651",

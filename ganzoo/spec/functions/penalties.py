@@ -16,9 +16,8 @@ PENALTIES: tuple[Function, ...] = (
     core(
         "gradient_penalty",
         "critic real fake given?",
-        "Two-sided penalty on the gradient norm of a critic between real and fake: one "
-        "random point a sample, one norm over all inputs of a sample but those given, such "
-        "as a label.",
+        "Two-sided penalty on the gradient norm of a critic at a random point between each real "
+        "and fake sample; the norm is over all inputs except those given, such as a label.",
         r"\left(\lVert\nabla_{\hat x} C(\hat x)\rVert_2-1\right)^2,\quad "
         r"\hat x=\alpha x+(1-\alpha)\tilde x",
         latex=r"\mathrm{{GP}}_{{{0}}}\left({1}, {2}\right)",
@@ -35,8 +34,8 @@ PENALTIES: tuple[Function, ...] = (
     core(
         "r1",
         "critic inputs given?",
-        "Squared gradient norm of a critic at these samples, mean over the batch: R1 at real "
-        "ones, R2 at fakes. What is given, such as a label, counts for nothing in the norm.",
+        "Squared gradient norm of a critic at these samples, mean over the batch: R1 at real ones, "
+        "R2 at fakes. Given inputs, such as a label, are not part of the norm.",
         r"\lVert\nabla_x C(x)\rVert_2^2",
         source="arXiv:1801.04406",
         module="penalties",
@@ -44,7 +43,7 @@ PENALTIES: tuple[Function, ...] = (
         networks=("critic",),
         # StyleGAN2 uses it with minibatch_std (arXiv:1912.04958)
         refuses={
-            "batch_norm": f"{_MIXES}, by statistics that its authors' discriminators go without "
+            "batch_norm": f"{_MIXES}, and its authors' discriminators do not use it "
             "(arXiv:1801.04406); use layer_norm, instance_norm or none"
         },
         constants=("inputs", "given"),
@@ -54,8 +53,8 @@ PENALTIES: tuple[Function, ...] = (
     core(
         "orthogonal",
         "network",
-        "How far the rows of its weights (outputs, inputs) are from orthogonal to each "
-        "other, summed over its layers.",
+        "The deviation of the rows of its weights (outputs, inputs) from orthogonality, summed "
+        "over its layers.",
         r"\sum_l\left\lVert W_l W_l^\top\odot(1-I)\right\rVert_F^2",
         module="penalties",
         source="arXiv:1809.11096",

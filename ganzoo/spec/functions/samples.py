@@ -1,4 +1,4 @@
-"""Vectors and maps of each sample: products, norms, parts, rows."""
+"""Functions of each sample's vectors and maps: products, norms, parts, rows."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ SAMPLES: tuple[Function, ...] = (
     core(
         "one_hot",
         "label classes",
-        "Whole numbers (batch,) as vectors (batch, classes).",
+        "Integers (batch,) as one-hot vectors (batch, classes).",
         r"e_y",
         module="samples",
         example="concatenate(z, one_hot(y, 10))",
@@ -69,7 +69,7 @@ SAMPLES: tuple[Function, ...] = (
     core(
         "rows",
         "values n",
-        "The same vector n times: (batch, d) to (batch, n, d), for layers that read row by row.",
+        "The same vector n times: (batch, d) to (batch, n, d), for layers that read single rows.",
         r"(v, \ldots, v)",
         module="samples",
         source="arXiv:1812.04948",
@@ -78,8 +78,8 @@ SAMPLES: tuple[Function, ...] = (
     core(
         "mix_rows",
         "a b probability",
-        "With this probability the rows of a sample from a random one on are those of b: "
-        "(batch, n, d), style mixing.",
+        "Style mixing: with this probability, the rows of a sample from a random row on are those "
+        "of b; (batch, n, d).",
         r"(a_1..a_{k-1}, b_k..b_n)",
         module="samples",
         source="arXiv:1812.04948",
@@ -89,8 +89,8 @@ SAMPLES: tuple[Function, ...] = (
     core(
         "patches",
         "values places",
-        "Channels at n places of each map, one in each of n equal strips: (batch, c, n, 1); "
-        "equal noise, uniform in [0, 1), (batch, n), means equal places.",
+        "Channels at n positions of each map, one in each of n equal strips: (batch, c, n, 1); "
+        "equal noise, uniform in [0, 1), (batch, n), gives equal positions.",
         r"v_{:,\,k(u_i)}",
         module="samples",
         source="arXiv:2007.15651",
@@ -99,8 +99,8 @@ SAMPLES: tuple[Function, ...] = (
     core(
         "mirror",
         "values chance",
-        "Maps mirrored left to right where the noise, uniform in [0, 1), (batch, 1), is below "
-        "1/2; equal noise mirrors equal samples.",
+        "Maps mirrored left to right in samples whose noise, uniform in [0, 1), (batch, 1), is "
+        "below 1/2; equal noise mirrors the same samples.",
         r"v_{c,\,i,\,w+1-j}\ \text{if}\ u<\tfrac12",
         module="samples",
         source="arXiv:2007.15651",
@@ -109,7 +109,7 @@ SAMPLES: tuple[Function, ...] = (
     core(
         "between",
         "a b",
-        "A random point between a and b, one for each sample, uniform from b to a.",
+        "A random point between a and b for each sample, uniformly distributed.",
         r"\alpha a+(1-\alpha)b",
         module="samples",
         source="arXiv:1704.00028",
@@ -129,8 +129,8 @@ SAMPLES: tuple[Function, ...] = (
     core(
         "cutmix",
         "a b box",
-        "a, with a random box of b: the box is uniform noise in [0, 1), (batch, 3), which "
-        "is its share of the area and its place.",
+        "a with a random box of b; the box is uniform noise in [0, 1), (batch, 3): its fraction of "
+        "the area and its position.",
         r"m\odot a+(1-m)\odot b",
         module="samples",
         source="arXiv:1905.04899",

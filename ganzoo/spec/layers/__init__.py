@@ -1,7 +1,7 @@
-"""Layers: the closed, typed vocabulary of which networks are made.
+"""Layers: the closed, typed vocabulary of networks.
 
-A file for each family, in which a layer stands whole: what can be set, what shape leaves, and how
-it is computed. The table below finds all that they export.
+There is one file for each family of layers. A layer is declared in one place: its settings, its
+output shape and its computation. The table below has all layers that these files export.
 """
 
 from ganzoo.spec.layers import (

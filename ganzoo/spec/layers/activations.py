@@ -1,4 +1,4 @@
-"""Activations: a function of each number by itself."""
+"""Activations: functions applied element by element."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class ELU(Layer):
 
 
 class GELU(Layer):
-    """v times the normal distribution function of v. arXiv:1606.08415."""
+    """v times the cumulative normal distribution function of v. arXiv:1606.08415."""
 
     kind: Literal["gelu"] = Field("gelu", init=False)
     formula: ClassVar[str] = r"v\,\Phi(v)"
@@ -119,7 +119,7 @@ class SiLU(Layer):
 
 
 class Tanh(Layer):
-    """Hyperbolic tangent; the output of generators, since images are in [-1, 1]."""
+    """Hyperbolic tangent; the output layer of generators, since images are in [-1, 1]."""
 
     kind: Literal["tanh"] = Field("tanh", init=False)
     formula: ClassVar[str] = r"\tanh v"

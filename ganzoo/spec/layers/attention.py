@@ -1,4 +1,4 @@
-"""Attention over the places of a map, and softmax."""
+"""Attention over the positions of a map, and softmax."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = [
 
 
 class Attention(Layer):
-    """Each place gets a mixture of what other places hold: the self-attention of SAGAN.
+    """The self-attention of SAGAN over the positions of a map.
 
-    Queries and keys have a `divide`th of the channels, values a half; keys and values are max
-    pooled by `pool`. No scaling by the square root of the size, no biases, no shortcut: SAGAN's
-    block is `Residual((Attention(), Scale(0)))`. arXiv:1805.08318.
+    Queries and keys have 1 / `divide` of the channels, values half of them; keys and values are
+    max-pooled by `pool`. There is no scaling by the square root of the size, no bias and no
+    shortcut: SAGAN's block is `Residual((Attention(), Scale(0)))`. arXiv:1805.08318.
     """
 
     kind: Literal["attention"] = Field("attention", init=False)
@@ -37,7 +37,7 @@ class Attention(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         channels, height, width = of_map(shape)
         if channels < max(self.divide, 2):
-            raise ValueError(f"needs {max(self.divide, 2)} channels at least")
+            raise ValueError(f"needs at least {max(self.divide, 2)} channels")
         if min(height, width) < self.pool:
             raise ValueError(f"a map of {height}x{width} cannot be pooled by {self.pool}")
         return shape
@@ -81,7 +81,7 @@ class Attention(Layer):
 
 
 class Softmax(Layer):
-    """Shares that sum to 1 over the channels."""
+    """Softmax over the channels."""
 
     kind: Literal["softmax"] = Field("softmax", init=False)
     formula: ClassVar[str] = r"\frac{e^{v_c}}{\sum_k e^{v_k}}"

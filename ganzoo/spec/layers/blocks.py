@@ -1,4 +1,4 @@
-"""Layers that hold rows of layers, or tie a network together: taps, injections, blocks."""
+"""Layers that contain other layers or connect parts of a network: taps, injections, blocks."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = [
 
 
 class Tap(Layer):
-    """Names what arrives here, so that an expression can read it: D.features(x).
+    """Names the value at this point, so that an expression can read it: D.features(x).
 
-    With `through`, it names what these layers make of it; what flows on is the same either way.
+    With `through`, it names the output of these layers instead; the value passed on is unchanged.
     Later layers of the network may read it, too: `Inject("rgb4")`.
     """
 
@@ -49,12 +49,13 @@ class Tap(Layer):
 
 
 class Inject(Layer):
-    """Brings a named input in at this depth, after `through`; or what a tap before it named.
+    """Joins a named input, or the value of an earlier tap, at this depth, after `through`.
 
-    A vector joins a map tiled over space. `join` concatenates along the channels, adds, multiplies
-    (gates, and with Residual gains of 1 + f(y): FiLM, arXiv:1709.07871; of maps SPADE,
-    arXiv:1903.07291), or takes the scalar product, (1,): the head of a projection discriminator
-    (arXiv:1802.05637) is `Residual((Linear(1),), (Inject("y", (Embedding(10, 64),), "dot"),))`.
+    A vector is tiled over space to join a map. `join` concatenates along the channels, adds,
+    multiplies (gates; inside Residual, gains of 1 + f(y), as in FiLM, arXiv:1709.07871, or for maps
+    in SPADE, arXiv:1903.07291), or takes the scalar product, (1,): the head of a projection
+    discriminator (arXiv:1802.05637) is
+    `Residual((Linear(1),), (Inject("y", (Embedding(10, 64),), "dot"),))`.
     """
 
     kind: Literal["inject"] = Field("inject", init=False)
@@ -94,7 +95,7 @@ class Residual(Layer):
     def output_shape(self, shape: Shape, layers: Shape, shortcut: Shape) -> Shape:
         if layers != shortcut:
             ends = f"{size_text(layers)}, and its shortcut in {size_text(shortcut)}"
-            raise ValueError(f"it ends in {ends}; they are added, and must agree")
+            raise ValueError(f"it ends in {ends}; they are added, so they must be equal")
         return layers
 
     def forward(self, module: nn.Module, x: Tensor, layers: Tensor, shortcut: Tensor) -> Tensor:
@@ -102,7 +103,7 @@ class Residual(Layer):
 
 
 class Repeat(Layer):
-    """The same row of layers several times in a row, each time with weights of its own."""
+    """The same sequence of layers `times` times in a row, each time with its own weights."""
 
     kind: Literal["repeat"] = Field("repeat", init=False)
     formula: ClassVar[str] = r"f_n(\ldots f_1(v))"
@@ -124,7 +125,7 @@ class Repeat(Layer):
 
 
 class Skip(Layer):
-    """v and layers(v) side by side along the channels; nested, a U-net. arXiv:1505.04597."""
+    """v and layers(v) concatenated along the channels; nested, a U-net. arXiv:1505.04597."""
 
     kind: Literal["skip"] = Field("skip", init=False)
     formula: ClassVar[str] = r"\left(v,\ f(v)\right)"

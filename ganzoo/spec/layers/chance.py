@@ -1,4 +1,4 @@
-"""Layers that draw while a network trains, and do nothing once it has."""
+"""Layers that are random in training and do nothing in evaluation mode."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ __all__ = [
 
 
 class Dropout(Layer):
-    """Each number zeroed with probability `rate` while training. arXiv:1207.0580.
+    """Each number is zeroed with probability `rate` in training. arXiv:1207.0580.
 
-    With `noise`, an input that is uniform noise in [0, 1) of a map's shape, it stays at use, as the
-    noise of pix2pix does: the noise says which numbers, by its block `row` of as many channels.
+    With `noise`, an input of uniform noise in [0, 1) in the shape of a map, it is also active at
+    inference, as in pix2pix: block `row` of the noise, with as many channels as the input, decides
+    which numbers are zeroed.
     """
 
     kind: Literal["dropout"] = Field("dropout", init=False)
@@ -71,7 +72,7 @@ class Dropout(Layer):
 
 
 class GaussianNoise(Layer):
-    """Adds normal noise of standard deviation `std` while training."""
+    """Adds normal noise of standard deviation `std` in training."""
 
     kind: Literal["gaussian_noise"] = Field("gaussian_noise", init=False)
     formula: ClassVar[str] = r"v+s\,\epsilon,\quad \epsilon\sim\mathcal{N}(0, 1)"

@@ -1,4 +1,4 @@
-"""Convolutions: weights that are the same at every place of a map."""
+"""Convolutions: weights that are shared over all positions of a map."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ __all__ = [
 class Conv(Layer):
     """Convolution: (c, h, w) to (channels, h / stride, w / stride).
 
-    `padding` None means (kernel - 1) // 2. With `groups`, each group of outputs sees its own
-    group of channels; as many as there are channels make a depthwise convolution.
+    `padding` None means (kernel - 1) // 2. With `groups`, each group of output channels depends on
+    its own group of input channels; as many groups as channels make a depthwise convolution.
     """
 
     kind: Literal["conv"] = Field("conv", init=False)
@@ -50,7 +50,7 @@ class Conv(Layer):
         channels, height, width = of_map(shape)
         _check_groups(self, channels)
         if self.padding_mode == "reflect" and self._padding >= min(height, width):
-            raise ValueError(f"reflects {self._padding} pixels, and there are {height}x{width}")
+            raise ValueError(f"cannot reflect {self._padding} pixels of a {height}x{width} map")
         more = 2 * self._padding - self.kernel
         return self.channels, *((n + more) // self.stride + 1 for n in (height, width))
 
@@ -80,7 +80,7 @@ class Conv(Layer):
 class Deconv(Layer):
     """Transposed convolution: (c, h, w) to (channels, h * stride, w * stride).
 
-    `padding` None means what gives exactly that size, where it can be had.
+    `padding` None means the padding that gives exactly this size, if there is one.
     """
 
     kind: Literal["deconv"] = Field("deconv", init=False)
@@ -149,5 +149,5 @@ class Deconv(Layer):
 def _check_groups(layer: Conv | Deconv, channels: int) -> None:
     if channels % layer.groups or layer.channels % layer.groups:
         raise ValueError(
-            f"{channels} channels to {layer.channels} cannot be parted in {layer.groups} groups"
+            f"{channels} channels to {layer.channels} cannot be divided into {layer.groups} groups"
         )

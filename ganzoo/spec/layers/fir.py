@@ -1,6 +1,6 @@
-"""Resampling with the filter [1, 3, 3, 1], of sums alone, so that it can be derived twice anywhere.
+"""Resampling with the filter [1, 3, 3, 1], using sums only, so that it can be differentiated twice.
 
-Zeros lie outside of a map. The filter is that of StyleGAN2 (arXiv:1912.04958); constants stay
+Maps are padded with zeros. The filter is that of StyleGAN2 (arXiv:1912.04958); constants stay
 constant away from the borders.
 """
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def upsampled(x: Tensor) -> Tensor:
-    """(b, c, h, w) to (b, c, 2h, 2w): zeros between the pixels, then the filter times 4."""
+    """(b, c, h, w) to (b, c, 2h, 2w): insert zeros between the pixels, apply the filter times 4."""
     import torch
     from torch.nn import functional as F
 
@@ -40,7 +40,7 @@ def downsampled(x: Tensor) -> Tensor:
 
 
 def blurred(x: Tensor, pad: int, gain: float = 1.0) -> Tensor:
-    """The filter at every pixel, of a map with `pad` zeros around it: three pixels less."""
+    """The filter at every pixel of the map, padded with `pad` zeros: (h + 2 * pad - 3, ...)."""
     from torch.nn import functional as F
 
     x = F.pad(x, (pad, pad, pad, pad))

@@ -1,6 +1,6 @@
-"""Values side by side along the channels, added, multiplied, or as a scalar product.
+"""Joins values: concatenated along the channels, added, multiplied, or as a scalar product.
 
-A vector beside maps is tiled over space, but for the scalar product.
+A vector that joins maps is tiled over space, except for the scalar product.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ Join = Literal["concatenate", "add", "multiply", "dot"]
 
 
 def joined_shape(shapes: Sequence[Shape], how: Join, *, tile: bool = True) -> Shape:
-    """The shape of `join` of values of these shapes; a ValueError where they do not fit."""
+    """The shape of `join` for values of these shapes; ValueError if they do not match."""
     if len(shapes) == 1:
         return shapes[0]
     if how == "dot":
         if len(set(shapes)) > 1:
-            raise ValueError(f"{_listed(shapes)} differ, and have no scalar product")
+            raise ValueError(f"{_listed(shapes)} differ, so they have no scalar product")
         features(shapes[0])
         return (1,)
     maps = [shape for shape in shapes if len(shape) == 3]
@@ -36,11 +36,11 @@ def joined_shape(shapes: Sequence[Shape], how: Join, *, tile: bool = True) -> Sh
     if how != "concatenate":
         if len(set(shapes)) > 1:
             done = "added" if how == "add" else "multiplied"
-            raise ValueError(f"{_listed(shapes)} differ, and are {done}")
+            raise ValueError(f"{_listed(shapes)} differ, so they cannot be {done}")
         return shapes[0]
     channels = sum(shape[0] for shape in shapes if features(shape))
     if len({shape[1:] for shape in shapes}) > 1:
-        raise ValueError(f"{_listed(shapes)} differ in more than their channels")
+        raise ValueError(f"{_listed(shapes)} differ in more than the number of channels")
     return channels, *shapes[0][1:]
 
 

@@ -1,4 +1,4 @@
-"""Layers that make numbers of class labels."""
+"""Layers that turn class labels into vectors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
 
 
 class OneHot(Layer):
-    """Integer labels () to (classes,)."""
+    """Integer labels () to one-hot vectors (classes,)."""
 
     kind: Literal["one_hot"] = Field("one_hot", init=False)
     formula: ClassVar[str] = r"e_y"

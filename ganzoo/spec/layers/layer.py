@@ -1,7 +1,7 @@
-"""What a layer declares, and how one is read: the base of the closed, typed vocabulary.
+"""The base class of layers, and how layers are read from data.
 
-Only outputs have sizes here; what comes in is inferred. The shapes in the docstrings are of one
-sample: `(features,)`, `(channels, height, width)`, and `()` for a label.
+Layers declare only output sizes; input sizes are inferred. Shapes in docstrings are of one sample:
+`(features,)`, `(channels, height, width)`, and `()` for a label.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Shape = tuple[int, ...]
-"""Of one sample, without the batch."""
+"""The shape of one sample, without the batch axis."""
 Takes = Literal["numbers", "labels", "either"]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Small = Annotated[int, Field(ge=1, le=64)]
@@ -39,23 +39,23 @@ Epsilon = Annotated[float, Field(gt=0, le=1)]
 
 
 class Layer(Frozen):
-    """Base of all layers: what can be set, what shape leaves, and how it is computed.
+    """Base of all layers: settings, output shape and computation.
 
-    A layer says `module(shape)`, its nn.Module, or `forward(module, x)`, what it does with a tensor
-    (then `module` has what weights it needs, by default none), or both. Methods import torch where
-    they need it, since a Spec is read without.
+    A layer implements `module(shape)`, which returns its nn.Module, or `forward(module, x)`, which
+    computes its output (`module` then holds its weights, by default none), or both. Methods import
+    torch themselves, since a Spec is read without torch.
 
-    The first sentence of the docstring, `formula` (LaTeX, of what arrives: v) and `example` are
-    what `ganzoo layers` shows. The comment of an example says what arrives and what leaves.
+    `ganzoo layers` shows the first sentence of the docstring, `formula` (LaTeX; the input is v) and
+    `example`. The comment of an example gives the shapes of input and output.
 
     Attributes:
-        takes: what may arrive: numbers, labels (whole numbers, of shape `()`), or either.
-        overwritable: nothing but the next layer reads its output, its own backward pass included.
-        overwrites: its module has `inplace`, for where the layer before it is overwritable.
-        starts: a body that begins with it needs no input to start from.
-        chooses: no gradient of what leaves reaches what arrives.
-        mixes: what leaves for a sample depends on the others of the batch, so that several
-            processes give it all their samples.
+        takes: what the input may be: numbers, labels (integers, of shape `()`), or either.
+        overwritable: only the next layer needs its output; its own backward pass does not.
+        overwrites: its module has `inplace`, which is set if the layer before it is overwritable.
+        starts: a body that begins with it needs no input.
+        chooses: no gradient flows from its output to its input.
+        mixes: its output for a sample depends on the other samples of the batch, so that several
+            processes pass it all their samples.
     """
 
     kind: str = Field(init=False)
@@ -70,34 +70,35 @@ class Layer(Frozen):
 
     @property
     def rows(self) -> dict[str, str]:
-        """Its fields that hold layers, each with the input of the network that it starts from.
+        """Its fields that hold layers, each with the network input that these start from.
 
-        "" is what arrives at this layer.
+        "" means that they start from the input of this layer.
         """
         return {}
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Inputs of the network, or taps before it, that it reads itself, beside what arrives."""
+        """The inputs of the network, or earlier taps, that it reads besides its own input."""
         return ()
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """All inputs of the network that it reads, itself or in its rows."""
+        """All inputs of the network that it or its nested layers read."""
         return (*filter(None, self.rows.values()), *self.reads)
 
     @property
     def computes(self) -> bool:
-        """Whether its `forward` is asked, and not its module alone."""
+        """Whether its `forward` computes the output, rather than its module alone."""
         return type(self).forward is not Layer.forward
 
     def begin(self, module: Any) -> None:
-        """Set first values in place, once the module and the network's `init` have set theirs.
+        """Set initial values in place, after the module and the network's `init` have set theirs.
 
-        For weights that begin otherwise; gradients are off, and torch's generator is seeded.
+        For weights that need other initial values. Gradients are off, and torch's generator is
+        seeded.
         """
 
-    if TYPE_CHECKING:  # each layer takes as many as it has: what arrives, ends of rows, inputs read
+    if TYPE_CHECKING:  # the number of arguments depends on the layer: input, rows, inputs read
 
         def output_shape(self, *shapes: Any, **_: Any) -> Shape | None: ...
         def beyond(self, *shapes: Any, **_: Any) -> tuple[int, int]: ...
@@ -107,25 +108,30 @@ class Layer(Frozen):
     else:
 
         def output_shape(self, *shapes: Shape) -> Shape | None:
-            """The shape that leaves; a ValueError says why it cannot take `shapes`.
+            """The shape of the output, without the batch axis.
 
             Args:
-                shapes: what arrives, then what each of `rows` ends in, then what it `reads`.
+                shapes: of its input, of the output of each of `rows`, and of all that it `reads`.
 
-            None: it is not known in closed form, and found by running the module.
+            Returns:
+                The shape; None if it has no closed form and is found by running the module.
+
+            Raises:
+                ValueError: it cannot take these shapes; the message gives the reason.
             """
             return None
 
         def beyond(self, *shapes: Shape) -> tuple[int, int]:
-            """What a sample costs beside its weights at each place and the numbers that leave.
+            """The cost of a sample beyond applying the weights and storing the output.
 
-            Operations, and numbers that are in memory meanwhile; the work of a task is bounded
-            by them. Only layers that compare places with each other, or the like, have any.
+            Returns:
+                Operations, and numbers in memory at the same time, which bound the work of a task.
+                Only layers that compare positions, such as attention, have any.
             """
             return 0, 0
 
         def module(self, *shapes: Shape) -> nn.Module:
-            """The torch module for what arrives, of these shapes (without the batch)."""
+            """The torch module for these shapes, which are as in `output_shape`."""
             if type(self).forward is Layer.forward:
                 raise NotImplementedError(f"layer {self.kind!r} has no module(shape)")
             from torch import nn
@@ -133,14 +139,14 @@ class Layer(Frozen):
             return nn.Module()
 
         def forward(self, module: nn.Module, *values: Tensor) -> Tensor:
-            """What leaves, by `module` and the values of which `output_shape` gets the shapes."""
+            """The output, from `module` and the values whose shapes `output_shape` gets."""
             return module(*values)
 
 
 class UnknownLayer(Layer):
     """A layer of a plugin that is not installed: kept as written, never built.
 
-    Only Specs that are read with `allow_unknown` have any.
+    Only Specs that were read with `allow_unknown` have any.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -152,7 +158,7 @@ class UnknownLayer(Layer):
 
 
 def _known_kind(value: Any, info: ValidationInfo) -> Any:
-    """Replace a mapping by the layer of its kind, so that a mistake gives one error."""
+    """Replace a mapping by a layer of its kind, so that one mistake gives one error."""
     if isinstance(value, Layer):
         return value
     from ganzoo.spec import vocabulary
@@ -191,9 +197,9 @@ _describing: ContextVar[bool] = ContextVar("_describing", default=False)
 
 
 class _EveryKind:
-    """Makes the JSON Schema list every kind of layer; pydantic alone would give the bare base.
+    """Makes the JSON Schema list every kind of layer, where pydantic would give the base class.
 
-    Layers hold layers, so the list becomes one definition that refers to itself.
+    Since layers contain layers, the list becomes a definition that refers to itself.
     """
 
     def __get_pydantic_json_schema__(
@@ -237,21 +243,21 @@ else:
 
 
 def features(shape: Shape) -> int:
-    """How many numbers arrive; a ValueError where it is one number a sample, without features."""
+    """The number of features of a shape; ValueError if it has none, being one number per sample."""
     if not shape:
-        raise ValueError("takes features or a map, not one number a sample; use reshape")
+        raise ValueError("takes features or a map, not one number per sample; use reshape")
     return math.prod(shape)
 
 
 def of_map(shape: Shape) -> tuple[int, int, int]:
-    """The channels, height and width of a map; a ValueError says what else arrived."""
+    """The channels, height and width of a map; ValueError for other shapes."""
     if len(shape) != 3:
         raise ValueError(f"takes a map (channels, height, width), not {shape}; use reshape")
     return shape
 
 
 def precise(value: Tensor) -> Tensor:
-    """The value in float32 where it is in half of that, for sums and small differences."""
+    """The value in float32 if it is in half precision, for sums and small differences."""
     return value.float() if value.dtype.itemsize < 4 else value
 
 

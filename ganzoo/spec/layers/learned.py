@@ -1,4 +1,4 @@
-"""Layers that are little but something learned: constants, biases, scales."""
+"""Layers that consist of learned parameters: constants, biases, scales, codebooks."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = [
 
 
 class Constant(Layer):
-    """A learned value in place of what arrives, which only says how many samples there are.
+    """A learned value of this shape; its input only gives the number of samples.
 
-    It begins standard normal. A body that begins with it needs no input to start from.
+    It is initialized to standard normal noise. A body that begins with it needs no input.
     arXiv:1812.04948.
     """
 
@@ -52,7 +52,7 @@ class Constant(Layer):
 class Basis(Layer):
     """Each number of a vector times a learned map: (c,) to (c, size, size). arXiv:2501.05441.
 
-    The maps begin standard normal.
+    The maps are initialized to standard normal noise.
     """
 
     kind: Literal["basis"] = Field("basis", init=False)
@@ -77,7 +77,7 @@ class Basis(Layer):
 
 
 class Bias(Layer):
-    """Adds a learned number to each channel; it begins at zero."""
+    """Adds a learned number to each channel, initially zero."""
 
     kind: Literal["bias"] = Field("bias", init=False)
     formula: ClassVar[str] = r"v_c+b_c"
@@ -100,9 +100,9 @@ class Bias(Layer):
 
 
 class Scale(Layer):
-    """Times a learned number, or one for each channel; it begins at `start`.
+    """Multiplies by a learned number, or one for each channel, initially `start`.
 
-    `learned: false` keeps it there, as for the square root of 1/2 behind a sum.
+    With `learned: false` it stays fixed, such as a factor of sqrt(1/2) after a sum.
     """
 
     kind: Literal["scale"] = Field("scale", init=False)
@@ -132,13 +132,13 @@ class Scale(Layer):
 
 
 class VectorQuantize(Layer):
-    """The nearest of `codes` learned vectors in the place of each vector of channels.
+    """Replaces each vector of channels by the nearest of `codes` learned vectors.
 
-    `(c,)` or `(c, h, w)` to the same. Gradients flow into the vectors that were taken and, as the
-    choice has none, not into what arrives. With `h = E(x)` and `q = Q(h)`, the three terms of its
-    authors are `h + detach(q - h)` (its value is q, its gradient goes to h: straight through),
-    `mse(q, detach(h))` (codebook) and `0.25 * mse(h, detach(q))` (commitment). The vectors begin
-    uniform in [-1 / codes, 1 / codes). arXiv:1711.00937.
+    Input and output are `(c,)` or `(c, h, w)`. Gradients flow into the selected vectors, but not
+    into the input. With `h = E(x)` and `q = Q(h)`, the three terms of its authors are
+    `h + detach(q - h)` (the straight-through estimator: the value is q, the gradient goes to h),
+    `mse(q, detach(h))` (codebook) and `0.25 * mse(h, detach(q))` (commitment). The vectors are
+    initialized uniformly in [-1 / codes, 1 / codes). arXiv:1711.00937.
     """
 
     kind: Literal["vector_quantize"] = Field("vector_quantize", init=False)
@@ -169,7 +169,7 @@ class VectorQuantize(Layer):
 
 
 def holder(**shapes: Shape) -> nn.Module:
-    """A module that holds weights of these shapes; `Layer.begin` gives them their first values."""
+    """A module with parameters of these shapes; `Layer.begin` initializes them."""
     import torch
     from torch import nn
 

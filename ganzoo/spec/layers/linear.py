@@ -1,4 +1,4 @@
-"""Layers of weights over all that arrives, without a place for each."""
+"""Fully connected layers."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Linear(Layer):
 
 
 class Maxout(Layer):
-    """Maximum over `pieces` linear maps: (features,) to (units,). arXiv:1302.4389."""
+    """The maximum of `pieces` linear maps: (features,) to (units,). arXiv:1302.4389."""
 
     kind: Literal["maxout"] = Field("maxout", init=False)
     formula: ClassVar[str] = r"\max_k\left(W_k v + b_k\right)"

@@ -1,4 +1,4 @@
-"""Layers that set the mean and the spread of what arrives, or tell of it."""
+"""Normalisation layers, and a layer that measures the deviation within a batch."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class BatchNorm(Layer):
 
 
 class LayerNorm(Layer):
-    """Normalisation over all of a sample, with a gain and a bias per channel. arXiv:1607.06450."""
+    """Normalisation over a whole sample, with a gain and a bias per channel. arXiv:1607.06450."""
 
     kind: Literal["layer_norm"] = Field("layer_norm", init=False)
     formula: ClassVar[str] = r"\gamma_c\,\frac{v-\mu}{\sqrt{\sigma^2+\epsilon}}+\beta_c"
@@ -89,7 +89,7 @@ class InstanceNorm(Layer):
 
 
 class PixelNorm(Layer):
-    """Each position scaled to unit mean square over the channels. arXiv:1710.10196."""
+    """Scales each position to unit mean square over the channels. arXiv:1710.10196."""
 
     kind: Literal["pixel_norm"] = Field("pixel_norm", init=False)
     formula: ClassVar[str] = r"\frac{v}{\sqrt{\frac{1}{C}\sum_c v_c^2+\epsilon}}"
@@ -105,10 +105,10 @@ class PixelNorm(Layer):
 
 
 class MinibatchStd(Layer):
-    """One more map: the mean standard deviation over the batch. arXiv:1710.10196.
+    """Appends a map with the mean standard deviation over the batch. arXiv:1710.10196.
 
-    With `group`, over groups of so many samples, or of the largest common divisor of that and the
-    batch (arXiv:1912.04958).
+    With `group`, the deviation is over groups of this many samples, or of the greatest common
+    divisor of `group` and the batch (arXiv:1912.04958).
     """
 
     kind: Literal["minibatch_std"] = Field("minibatch_std", init=False)

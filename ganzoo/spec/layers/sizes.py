@@ -1,4 +1,4 @@
-"""Layers without weights that change the shape of what arrives."""
+"""Layers without weights that change shapes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Reshape(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         arrive, leave = math.prod(shape), math.prod(self.shape)
         if arrive != leave:
-            raise ValueError(f"{arrive} numbers arrive, and {size_text(self.shape)} are {leave}")
+            raise ValueError(f"the input has {arrive} numbers, {size_text(self.shape)} has {leave}")
         return self.shape
 
     def forward(self, module: nn.Module, x: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class Flatten(Layer):
 
 
 class Crop(Layer):
-    """The centre of a map: (c, h, w) to (c, size, size); `size` may be smaller by any amount."""
+    """Crops the centre of a map: (c, h, w) to (c, size, size)."""
 
     kind: Literal["crop"] = Field("crop", init=False)
     formula: ClassVar[str] = r"v_{c,\,i+t,\,j+t},\quad t=\left\lfloor\frac{h-s}{2}\right\rfloor"
@@ -77,7 +77,7 @@ class Crop(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         channels, height, width = of_map(shape)
         if self.size > min(height, width):
-            raise ValueError("it is smaller than the crop")
+            raise ValueError("the map is smaller than the crop")
         return channels, self.size, self.size
 
     def forward(self, module: nn.Module, x: Tensor) -> Tensor:
@@ -86,9 +86,9 @@ class Crop(Layer):
 
 
 class Upsample(Layer):
-    """Larger by a whole factor: (c, h, w) to (c, h * factor, w * factor).
+    """Enlarges by an integer factor: (c, h, w) to (c, h * factor, w * factor).
 
-    `fir`, for a factor of 2, puts zeros between the pixels and filters with [1, 3, 3, 1].
+    `fir`, for a factor of 2, inserts zeros between the pixels and filters with [1, 3, 3, 1].
     """
 
     kind: Literal["upsample"] = Field("upsample", init=False)
@@ -124,7 +124,7 @@ class Upsample(Layer):
 class Downsample(Layer):
     """Average pooling: (c, h, w) to (c, h / factor, w / factor).
 
-    `fir`, for a factor of 2, takes every second pixel of what the filter [1, 3, 3, 1] gives.
+    `fir`, for a factor of 2, filters with [1, 3, 3, 1] and takes every second pixel.
     """
 
     kind: Literal["downsample"] = Field("downsample", init=False)
@@ -155,9 +155,9 @@ class Downsample(Layer):
 
 
 class Blur(Layer):
-    """The filter [1, 3, 3, 1] at every pixel and one beyond: (c, h, w) to (c, h + 1, w + 1).
+    """Filters with [1, 3, 3, 1], padded by 2: (c, h, w) to (c, h + 1, w + 1).
 
-    A convolution of kernel 3 and stride 2 without padding halves what it was from there on.
+    A convolution of kernel 3 and stride 2 without padding then gives half of the original size.
     arXiv:1904.11486.
     """
 
@@ -174,7 +174,7 @@ class Blur(Layer):
 
 
 class PixelShuffle(Layer):
-    """Channels become pixels: (c * f * f, h, w) to (c, h * f, w * f). arXiv:1609.05158."""
+    """Rearranges channels into pixels: (c * f * f, h, w) to (c, h * f, w * f). arXiv:1609.05158."""
 
     kind: Literal["pixel_shuffle"] = Field("pixel_shuffle", init=False)
     formula: ClassVar[str] = (
@@ -186,7 +186,7 @@ class PixelShuffle(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         channels, height, width = of_map(shape)
         if channels % self.factor**2:
-            raise ValueError(f"{channels} channels are no multiple of {self.factor**2}")
+            raise ValueError(f"{channels} channels are not a multiple of {self.factor**2}")
         return channels // self.factor**2, height * self.factor, width * self.factor
 
     def module(self, shape: Shape) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Layers that read other inputs of their network, or taps: styles, noise, conditions."""
+"""Layers that read further inputs of their network, or taps: styles, noise, conditions."""
 
 from __future__ import annotations
 
@@ -33,12 +33,11 @@ Row = Annotated[int, Field(ge=0, le=10_000)]
 
 
 class ModConv(Layer):
-    """Convolution whose input channels are scaled by a style, and its outputs to unit variance.
+    """Modulated convolution: a style scales its input channels, and outputs have unit variance.
 
-    The style is an affine map, whose biases begin at 1, of a vector (d,), or of one `row` of
-    several (rows, d). With `demodulate` each output is divided by the norm of its scaled weights.
-    `up` doubles the size: a transposed convolution, then the filter [1, 3, 3, 1].
-    arXiv:1912.04958.
+    The style is an affine map, with biases initialized to 1, of a vector (d,) or of one `row` of
+    (rows, d). With `demodulate`, each output is divided by the norm of its scaled weights. `up`
+    doubles the size: a transposed convolution, then the filter [1, 3, 3, 1]. arXiv:1912.04958.
     """
 
     kind: Literal["mod_conv"] = Field("mod_conv", init=False)
@@ -63,9 +62,9 @@ class ModConv(Layer):
         _, height, width = of_map(shape)
         row_size(style, self.row)
         if self.kernel % 2 == 0:
-            raise ValueError("an even kernel keeps no size; use 1, 3, ...")
+            raise ValueError("an even kernel changes the size; use 1, 3, ...")
         if self.up and self.kernel != 3:
-            raise ValueError("up takes a kernel of 3")
+            raise ValueError("up needs a kernel of 3")
         return self.channels, height * (1 + self.up), width * (1 + self.up)
 
     def module(self, shape: Shape, style: Shape) -> nn.Module:
@@ -103,11 +102,11 @@ class ModConv(Layer):
 
 
 class AddNoise(Layer):
-    """Adds a noise map times a learned strength, which begins at zero.
+    """Adds a noise map times a learned strength, initially zero.
 
-    The map is a draw that the network has as an input, such as `n: {kind: normal, shape:
-    [7, 32, 32]}`: its channel `row`, cut to the size of what arrives, so that one draw is enough
-    for all layers. arXiv:1812.04948.
+    The noise is an input of the network, such as a draw `n: {kind: normal, shape: [7, 32, 32]}`.
+    Its channel `row` is cropped to the size of the map, so that one draw serves all layers.
+    arXiv:1812.04948.
     """
 
     kind: Literal["add_noise"] = Field("add_noise", init=False)
@@ -142,9 +141,10 @@ class AddNoise(Layer):
 class CondNorm(Layer):
     """Normalisation whose gains and biases are linear maps of a vector. arXiv:1610.07629.
 
-    The vector is an input or a tap; labels become one in the branch of their input, by `one_hot`
-    (a gain and a bias for each class) or `embedding`. The gain is 1 plus the map, without biases.
-    `gain: 0` lets both maps begin at zero, so that it begins as the plain norm.
+    The vector is an input or a tap. Labels are turned into one in the branch of their input, by
+    `one_hot` (a gain and a bias for each class) or `embedding`. The gain is 1 plus the linear map,
+    which has no bias. With `gain: 0`, both maps are zero at first, so that the layer starts as a
+    plain norm.
     """
 
     kind: Literal["cond_norm"] = Field("cond_norm", init=False)
@@ -206,7 +206,7 @@ class CondNorm(Layer):
 
 
 def row_size(shape: Shape, row: int | None) -> int:
-    """How long the vector is that a layer reads; a ValueError where it is none."""
+    """The length of the vector that a layer reads; ValueError for other shapes."""
     if len(shape) == 1 and not row:
         return shape[0]
     if len(shape) == 2 and row is not None and row < shape[0]:
@@ -220,7 +220,7 @@ def row_of(value: Tensor, row: int | None) -> Tensor:
 
 
 def cut_shape(noise: Shape, row: int, wanted: Shape) -> None:
-    """ValueError where no block `row` of the size `wanted` can be cut of a noise map."""
+    """ValueError if the noise has no block `row` of the size `wanted`."""
     channels, height, width = of_map(noise)
     if (row + 1) * wanted[0] > channels or height < wanted[1] or width < wanted[2]:
         raise ValueError(
@@ -229,6 +229,6 @@ def cut_shape(noise: Shape, row: int, wanted: Shape) -> None:
 
 
 def cut(noise: Tensor, row: int, wanted: Shape) -> Tensor:
-    """Block `row` of as many channels as wanted, its upper left corner."""
+    """Block `row` with the wanted number of channels, cropped to the upper left corner."""
     channels, height, width = wanted
     return noise[:, row * channels : (row + 1) * channels, :height, :width]

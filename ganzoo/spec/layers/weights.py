@@ -1,7 +1,8 @@
-"""Weights that are wrapped: what a layer multiplies by is computed of what it learns.
+"""Reparametrized weights: the effective weights are computed from the learned parameters.
 
-A layer with weights has the fields `weight` (one of the kinds here; None: what its network says)
-and `gain`. Its module keeps what is learned under `weight`, and `weight_of` gives what counts.
+A layer with weights has the fields `weight` (one of the kinds here, or None for that of its
+network) and `gain`. Its module holds the learned parameters as `weight`; `weight_of` computes the
+effective weights.
 """
 
 from __future__ import annotations
@@ -18,45 +19,46 @@ if TYPE_CHECKING:
 
 Gain = Annotated[float, Field(ge=0, le=1000)]
 POWER_STEPS = 15
-"""Steps of the power iteration with which a spectral norm begins."""
+"""Initial steps of the power iteration of a spectral norm."""
 
 
 class Weight(Frozen):
-    """Base of the kinds of weights; by itself the weights count as they are learned."""
+    """Base of the kinds of weights; by default the learned weights are used unchanged."""
 
     kind: str = Field(init=False)
 
     zero: ClassVar[bool] = True
-    """Whether weights may begin at zero, and still learn."""
+    """Whether weights that are initialized to zero can learn."""
 
     def prepare(self, module: nn.Module) -> None:
-        """Give `module`, which has a `weight`, what else it keeps."""
+        """Add further parameters and buffers to `module`, which has a `weight`."""
 
     def begin(self, module: Any, gain: float) -> None:
-        """Set first values, once the weights have those of the network's `init`."""
+        """Set initial values, after the network's `init` has set those of the weights."""
         if gain != 1:
             module.weight.mul_(gain)
 
     def weight(self, module: Any, gain: float) -> Tensor:
-        """The weights that count."""
+        """The effective weights."""
         return module.weight
 
     def bias(self, module: Any) -> Tensor | None:
-        """The biases that count."""
+        """The effective biases."""
         return module.bias
 
 
 class Plain(Weight):
-    """The weights as they are learned."""
+    """Weights without reparametrization."""
 
     kind: Literal["plain"] = Field("plain", init=False)
 
 
 class Spectral(Weight):
-    """Weights by their largest singular value (arXiv:1802.05957).
+    """Weights divided by their largest singular value (arXiv:1802.05957).
 
-    It is found by power iteration, one step in each forward pass of training, none at use. The
-    vectors of the iteration are kept with the weights; the gradient flows through the norm.
+    It is estimated by power iteration, with one step in each forward pass in training and none in
+    evaluation mode. The vectors of the iteration are stored with the weights; the gradient flows
+    through the norm.
     """
 
     kind: Literal["spectral"] = Field("spectral", init=False)
@@ -102,10 +104,10 @@ class Spectral(Weight):
 
 
 class Equalized(Weight):
-    """Standard normal weights, scaled by gain / sqrt(inputs) at every use (arXiv:1710.10196).
+    """Standard normal weights, scaled by gain / sqrt(inputs) at run time (arXiv:1710.10196).
 
-    With `lr` they learn at that multiple of the rate: they begin 1 / lr times as large and count
-    lr times as much, biases too, so that what a layer gives at first is the same.
+    `lr` multiplies the learning rate: weights and biases are initialized 1 / lr times as large and
+    multiplied by lr at run time, so that the initial output of the layer is the same.
     """
 
     kind: Literal["equalized"] = Field("equalized", init=False)
@@ -124,7 +126,7 @@ class Equalized(Weight):
 
 
 class WeightNorm(Weight):
-    """A length for each output, and a direction (arXiv:1602.07868)."""
+    """A learned length and direction of the weights of each output (arXiv:1602.07868)."""
 
     kind: Literal["weight_norm"] = Field("weight_norm", init=False)
 
@@ -141,7 +143,7 @@ class WeightNorm(Weight):
         module.weight_length.copy_(_lengths(module))
 
     def weight(self, module: Any, gain: float) -> Tensor:
-        # a row of zeros has no direction, and stays zero
+        # a row of zeros has no direction and stays zero
         lengths = _lengths(module).clamp_min(1e-12)
         factor: Tensor = module.weight_length / lengths
         shape = [1] * module.weight.ndim
@@ -161,41 +163,41 @@ PLAIN = Plain()
 
 
 def _outputs(module: Any) -> int:
-    """The axis of its weights along which outputs lie."""
+    """The axis of the outputs in its weights."""
     return 1 if getattr(module, "transposed", False) else 0
 
 
 def _lengths(module: Any) -> Tensor:
-    """The length of the weights of each output."""
+    """The norm of the weights of each output."""
     return matrix(module).norm(dim=1)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 def matrix(module: Any) -> Tensor:
-    """Its weights as learned, (outputs, inputs)."""
+    """Its learned weights as a matrix (outputs, inputs)."""
     return outputs_first(module).flatten(1)
 
 
 def outputs_first(module: Any) -> Tensor:
-    """Its weights as learned, a view with the outputs along the first axis."""
+    """A view of its learned weights with the outputs along the first axis."""
     return module.weight.transpose(0, _outputs(module))
 
 
 def prepare(module: nn.Module, kind: Weight | None) -> nn.Module:
-    """`module` with what its kind of weights keeps beside them."""
+    """`module` with the further parameters and buffers of its kind of weights."""
     (kind or PLAIN).prepare(module)
     return module
 
 
 def begin(module: nn.Module, kind: Weight | None, gain: float = 1.0) -> None:
-    """Its weights, as they begin."""
+    """Set the initial values that its kind of weights needs."""
     (kind or PLAIN).begin(module, gain)
 
 
 def weight_of(module: Any, kind: Weight | None, gain: float = 1.0) -> Tensor:
-    """The weights of `module` that count."""
+    """The effective weights of `module`."""
     return (kind or PLAIN).weight(module, gain)
 
 
 def bias_of(module: Any, kind: Weight | None) -> Tensor | None:
-    """The biases of `module` that count."""
+    """The effective biases of `module`."""
     return (kind or PLAIN).bias(module)

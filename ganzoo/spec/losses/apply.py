@@ -1,5 +1,4 @@
-"""A Spec with another loss: its terms in the Spec's own words, and everything that goes with
-them."""
+"""Applies a loss to a Spec: terms, regularizers, optimizers and layers are replaced."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from ganzoo.spec.losses.loss import Loss
 
 DISCRIMINATOR, REAL, FAKE = WORDS = ("D", "x", "fake")
-"""The words of loss terms: the discriminator, an image of the data, and a generated one."""
+"""The names in loss terms: the discriminator, an image of the data, and a generated one."""
 
 OPTIMIZERS: dict[str, type[Adam | RMSprop | SGD]] = {"adam": Adam, "rmsprop": RMSprop, "sgd": SGD}
 
@@ -34,7 +33,7 @@ Layer norm is the drop-in replacement that the authors of WGAN-GP recommend (arX
 
 
 class Applied(NamedTuple):
-    """A Spec with another loss, and in words what changed in it."""
+    """A Spec with another loss, and a description of each change."""
 
     spec: Spec
     changes: tuple[str, ...]
@@ -66,7 +65,7 @@ class _Exchange:
             "networks": FrozenDict({**spec.networks, discriminator: network}),
             "stages": (stage.replace(round=tuple(updates)),),
         }
-        # it may have unused draws and lets, and is validated without them
+        # unused draws and lets are removed before it is validated
         draft = Spec.model_construct(**{**fields_of(spec), **fields})  # type: ignore[reportArgumentType]
         try:
             made = Spec.from_dict(self._without_unused(draft))
@@ -122,7 +121,7 @@ class _Exchange:
         return minimize
 
     def _apart(self, update: Update) -> dict[str, str]:
-        """The generator's terms that do not call the discriminator: a loss keeps them."""
+        """The generator's terms that do not call the discriminator; a loss keeps them."""
         kept: dict[str, str] = {}
         for name, text in update.minimize.items():
             parts = [*_addends(ex.parse(text))]
@@ -132,8 +131,8 @@ class _Exchange:
             elif not all(asks):
                 raise SpecError(
                     f"term {name!r} of {self.roles.generator} adds {parts[asks.index(False)]} to "
-                    f"what {self.roles.discriminator} says, and a loss would replace both; write "
-                    "it as a term of its own"
+                    f"the output of {self.roles.discriminator}, and a loss would replace both; "
+                    "write it as a separate term"
                 )
         return kept
 
@@ -159,7 +158,7 @@ class _Exchange:
     # ------------------------------------------------------------------------------ terms
 
     def _written(self, text: str) -> ex.Expression:
-        """A term in the words of the Spec."""
+        """A term of the loss, written with the names of the Spec."""
         roles = self.roles
         images = {REAL: roles.real, FAKE: roles.fake}
 
@@ -190,7 +189,7 @@ class _Exchange:
         return write(ex.parse(text))
 
     def _given(self, node: ex.Call) -> tuple[ex.Expression, ...]:
-        """Further arguments of a function that takes the discriminator itself: the conditions."""
+        """The conditions, as further arguments of a function that takes the discriminator."""
         conditions = self._conditions(node) if ex.Name(DISCRIMINATOR) in node.arguments else ()
         if not conditions:
             return ()
@@ -208,7 +207,7 @@ class _Exchange:
         return conditions if len(conditions) == 1 else (ex.Several(conditions),)
 
     def _conditions(self, node: ex.Call) -> tuple[ex.Expression, ...]:
-        """The conditions beside the images of a call."""
+        """The arguments of a call besides the images."""
         said = {part.name for part in ex.walk(node) if isinstance(part, ex.Name)}
         real, fake = self.roles.conditions
         if {REAL, FAKE} <= said and real != fake:
@@ -242,7 +241,7 @@ class _Exchange:
     # ------------------------------------------------------------------------- what is left
 
     def _without_unused(self, draft: Spec) -> dict[str, Any]:
-        """The data of a Spec without draws and lets that only the old loss used."""
+        """The data of a Spec, without draws and lets that only the old loss used."""
         used = {
             name
             for path, text in draft.expressions()
@@ -258,7 +257,7 @@ class _Exchange:
 
 
 def _own(title: str) -> str:
-    """A title without the name of an earlier loss."""
+    """A title without the name of a loss that was applied before."""
     return re.sub(r" with [a-z][a-z0-9_-]* loss$", "", title)
 
 
@@ -277,7 +276,7 @@ def _unmixed(layers: Sequence[Layer], refused: Mapping[str, str]) -> tuple[Layer
 
 
 def _addends(node: ex.Expression) -> Iterator[ex.Expression]:
-    """The summands of a term, without their weights."""
+    """The summands of a term, without their coefficients."""
     match node:
         case ex.Binary("+" | "-", left, right):
             yield from _addends(left)
@@ -291,7 +290,7 @@ def _addends(node: ex.Expression) -> Iterator[ex.Expression]:
 
 
 def _folded(node: ex.Binary) -> ex.Expression:
-    """A product or quotient of two numbers as one number: `gamma / 2` is written 0.5."""
+    """A product or quotient of two numbers as one number: 1 / 2 becomes 0.5."""
     match node:
         case ex.Binary("*", ex.Number(a), ex.Number(b)):
             return ex.Number(a * b)
@@ -302,7 +301,7 @@ def _folded(node: ex.Binary) -> ex.Expression:
 
 
 def _said(optimizer: Optimizer, other: Optimizer) -> str:
-    """An optimizer in words: its kind, and where it differs from the other one."""
+    """A description of an optimizer: its kind, and its differences from the other one."""
     theirs = other.model_dump()
     facts = [
         f"{key.replace('_', ' ')} {value}"

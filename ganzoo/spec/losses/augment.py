@@ -1,8 +1,8 @@
-"""Augmentations that are added to a Spec: what its discriminators see is augmented first.
+"""Adds augmentations to a Spec: the images that its discriminators get are augmented.
 
-Real images and fakes are treated alike, in the updates of both networks, so that the discriminator
-never learns the augmentation and the generator learns through it (arXiv:2006.10738,
-arXiv:2006.06676). `Augmentation.apply(spec)` returns an ordinary Spec, as a loss does.
+Real images and fakes are augmented in the same way, in the updates of both networks, and gradients
+flow through the augmentation into the generator (arXiv:2006.10738, arXiv:2006.06676).
+`Augmentation.apply(spec)` returns an ordinary Spec, as a loss does.
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ Chance = Annotated[float, Field(ge=0, le=1)]
 
 
 class Augmented(NamedTuple):
-    """A Spec with augmentations, and in words what changed in it."""
+    """A Spec with augmentations, and a description of each change."""
 
     spec: Spec
     changes: tuple[str, ...]
 
 
 class Augmentation(Frozen):
-    """What is done to images before a discriminator sees them.
+    """The augmentation of images before a discriminator gets them.
 
     Args:
-        name: `diffaugment`, or `ada`, whose steps are each taken with a probability.
-        p: of ada: this probability instead of one that follows the discriminator.
-        target: of ada: the mean sign of the outputs for real images that the probability seeks.
-        images: of ada: over how many images it can go from 0 to 1.
+        name: `diffaugment`, or `ada`, which applies each of its steps with a probability.
+        p: for ada: a fixed probability, instead of one that adapts to the discriminator.
+        target: for ada: the mean sign of the outputs for real images that the adaptive probability
+            aims at.
+        images: for ada: the number of images over which the probability can rise from 0 to 1.
     """
 
     name: str
@@ -61,10 +62,10 @@ class Augmentation(Frozen):
 
     @classmethod
     def named(cls, text: str) -> Self:
-        """What `--augment` means: `diffaugment`, `ada`, `ada,p=0.3`, `ada,target=0.5,images=1e5`.
+        """Parse the value of `--augment`: `diffaugment`, `ada,p=0.3`, `ada,target=0.5,images=1e5`.
 
         Raises:
-            UnknownNameError: there is no such augmentation. SpecError: a setting is wrong.
+            UnknownNameError: there is no such augmentation. SpecError: a setting is invalid.
         """
         name, *settings = text.split(",")
         if name not in AUGMENTATIONS:
@@ -77,7 +78,7 @@ class Augmentation(Frozen):
         for setting in settings:
             key, equals, value = setting.partition("=")
             if not equals:
-                raise SpecError(f"--augment {text}: write name=value behind the comma: ada,p=0.2")
+                raise SpecError(f"--augment {text}: write name=value after the comma: ada,p=0.2")
             if key.strip() not in allowed:
                 known = f"allowed: {choices(allowed)}" if allowed else "it has no settings"
                 raise SpecError(
@@ -88,17 +89,17 @@ class Augmentation(Frozen):
         return cls(name=name, **given)
 
     def apply(self, spec: Spec) -> Spec:
-        """`spec` with discriminators that see augmented images: an ordinary Spec.
+        """`spec` with discriminators that get augmented images: an ordinary Spec.
 
-        Tasks stay as they are.
+        Tasks do not change.
 
         Raises:
-            SpecError: no discriminator sees images, or a probability cannot follow its outputs.
+            SpecError: no discriminator gets images, or the probability cannot adapt to its outputs.
         """
         return self.applied(spec).spec
 
     def applied(self, spec: Spec) -> Augmented:
-        """The result of `apply`, and in words what it changed."""
+        """The result of `apply`, with a description of each change."""
         return _Augmenting(spec, self).carry_out()
 
 
@@ -130,7 +131,7 @@ class _Augmenting:
         affected = [name for name, text in spec.let.items() if self._changed(text)]
         kept = {part for task in spec.tasks.values() for _, text in task.expressions
                 for part in spec.names_in(text)}  # fmt: skip
-        # values that tasks read are kept; the updates get augmented ones of another name
+        # lets that tasks use are kept; the updates get augmented ones under another name
         self.renamed = {
             name: self._free(f"{name}_augmented") if name in kept else name for name in affected
         }
@@ -158,7 +159,7 @@ class _Augmenting:
         return Augmented(made, tuple(self._said(made)))
 
     def _check_pairs(self) -> None:
-        """Refuse where the outputs for two images are compared, pair by pair."""
+        """Refuse a term that compares the outputs for two images sample by sample."""
         for stage in self.spec.stages:
             for update in stage.updates:
                 for text in update.minimize.values():
@@ -224,7 +225,7 @@ class _Augmenting:
         return name
 
     def _nodes(self, text: str) -> Iterator[ex.Expression]:
-        """The parts of a term, also of its lets."""
+        """The parts of a term, including those of its lets."""
         for part in self.spec.with_lets(text):
             yield from ex.walk(ex.parse(part))
 
@@ -233,7 +234,7 @@ class _Augmenting:
         return isinstance(found, ex.Call) and found.name == net
 
     def _made(self, call: ex.Call, net: str) -> bool:
-        """Whether the images of a call come from another network, or are rolled along the batch."""
+        """Whether the images of a call are made by another network, or rolled along the batch."""
         names = {n for place in self.places[net] for n in self.spec.names_in(
             str(call.arguments[place]))}  # fmt: skip
         return bool(names & {*self.spec.networks, "roll"})
@@ -273,7 +274,7 @@ class _Augmenting:
                 return node
 
     def _with_network(self, name: str, net: str, rest: list[ex.Expression]) -> ex.Expression:
-        """A function of a discriminator itself: a penalty on its gradient, or on its weights."""
+        """A function that takes a discriminator: a penalty on its gradient or on its weights."""
         function = vocabulary.function(name)
         rest = [*map(self._write, rest)]
         whole = ex.Call(name, (ex.Name(net), *rest))
@@ -335,7 +336,7 @@ class _Augmenting:
 
 
 def _discriminators(spec: Spec) -> Iterator[str]:
-    """The trained networks that losses of other networks call with what those make."""
+    """The trained networks that losses of other networks call with the outputs of those."""
     learning: dict[str, set[str]] = {}
     for stage in spec.stages:
         for update in stage.updates:
@@ -368,7 +369,7 @@ def _depends(spec: Spec, call: ex.Call, networks: set[str]) -> bool:
 
 
 def _images(spec: Spec, net: str) -> tuple[int, ...]:
-    """The arguments of a discriminator that are images: in some call they are the data alone."""
+    """The arguments of a discriminator that are images, i.e. an image of the data in some call."""
     found: set[int] = set()
     drawn = {name for name, draw in spec.draws.items() if isinstance(draw, Image)}
 
@@ -394,7 +395,7 @@ def _images(spec: Spec, net: str) -> tuple[int, ...]:
 
 
 def augmented(spec: Spec, text: str | Augmentation) -> tuple[Spec, Mapping[str, Any]]:
-    """`spec` with what `--augment` means, and the entry of config.json on it."""
+    """`spec` with the augmentation of `--augment`, and its entry in config.json."""
     what = Augmentation.named(text) if isinstance(text, str) else text
     made, changes = what.applied(spec)
     facts = {"name": what.name, "settings": what.settings, "source": what.source}

@@ -1,6 +1,6 @@
-"""Losses as data: what a discriminator and a generator minimize, whatever their layers are.
+"""Losses as data: the terms that a discriminator and a generator minimize.
 
-`Loss.apply(spec)` returns an ordinary Spec, so that no other module needs to know of losses.
+`Loss.apply(spec)` returns an ordinary Spec, so that no other module needs to know about losses.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Loss(Frozen):
-    """What a discriminator and a generator minimize, for any Spec that has one of each.
+    """The terms that a discriminator and a generator minimize, for any Spec with one of each.
 
         Loss("hinge", {"real": "hinge(D(x), 1)", "fake": "hinge(D(fake), -1)"},
              {"fool": "-mean(D(fake))"})
 
-    Terms are expressions of three words: `D` is the discriminator, or critic, as a function of an
-    image alone, `x` an image of the data, `fake` one of the generator. Further inputs of a
+    Terms are expressions with three names: `D`, the discriminator or critic as a function of an
+    image; `x`, an image of the data; and `fake`, a generated image. Further inputs of a
     discriminator, such as a label, are added automatically.
 
     Args:
-        name: for `--loss`.
+        name: the name for `--loss`.
         discriminator, generator: their terms by name.
         distance: the discriminator's term that is the negative of a distance between data and
-            fakes, if there is one; metrics follow it.
-        numbers: numbers that the terms use by name, so that `--loss NAME,gamma=2` can set them.
-        repeat: updates of the discriminator in a round.
-        clip_weights: the limit to which its weights are clipped.
+            fakes, if there is one; metrics use it.
+        numbers: numbers that the terms use by name; `--loss NAME,gamma=2` sets them.
+        repeat: the number of discriminator updates in a round.
+        clip_weights: the limit to which the discriminator's weights are clipped.
         optimizer, betas: the kind of optimizer of both networks, and Adam's betas, if the loss is
-            known to need them. Learning rates stay those of the variant.
-        summary: one sentence. source: where it comes from (arXiv id).
+            known to need them. The learning rates of the variant are kept.
+        summary: one sentence. source: its origin (arXiv id).
     """
 
     name: Annotated[str, StringConstraints(strict=True)]
@@ -106,10 +106,10 @@ class Loss(Frozen):
                     wrong = True
                     yield f"{player}.{term}", error.problems[0][1]
             if not wrong and (missing := needed - said):
-                yield player, f"no term speaks of {choices(missing)}, so nothing would learn by it"
+                yield player, f"no term uses {choices(missing)}, so nothing would learn from it"
 
     def _words_in(self, tree: ex.Expression) -> set[str]:
-        """The words of the language of losses that a term uses; SpecError for any other."""
+        """The names of `WORDS` that a term uses; SpecError for any other name."""
         said: set[str] = set()
         allowed = [*WORDS, *self.numbers]
         for node in ex.walk(tree):
@@ -121,8 +121,8 @@ class Loss(Frozen):
                 case ex.Call(name, arguments, output) if name == DISCRIMINATOR:
                     if len(arguments) != 1 or output:
                         raise SpecError(
-                            f"{node}: in a loss, {DISCRIMINATOR} gives one verdict on one image, "
-                            f"as in {DISCRIMINATOR}({REAL}); a label comes in by itself"
+                            f"{node}: in a loss, {DISCRIMINATOR} takes one image and gives one "
+                            f"output, as in {DISCRIMINATOR}({REAL}); labels are added automatically"
                         )
                     said.add(name)
                 case ex.Name(name):
@@ -135,7 +135,7 @@ class Loss(Frozen):
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
-        """A loss from plain data, as read from JSON or YAML."""
+        """Make a loss from plain data, as read from JSON or YAML."""
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -145,7 +145,7 @@ class Loss(Frozen):
         return self.model_dump(mode="json")
 
     def with_settings(self, settings: Mapping[str, Any]) -> Self:
-        """The same loss with other `numbers`, `repeat` or `clip_weights`; they may come as text."""
+        """A copy with other `numbers`, `repeat` or `clip_weights`; values may be text."""
         data = self.to_dict()
         allowed = [*self.numbers, "repeat", *(["clip_weights"] if self.clip_weights else [])]
         for name, value in settings.items():
@@ -163,8 +163,8 @@ class Loss(Frozen):
         """`spec` with this loss instead of its own: an ordinary Spec.
 
         The terms of both networks are replaced, except those of the generator that do not call the
-        discriminator. Layers of the discriminator that a penalty refuses are replaced: batch norm
-        by layer norm; minibatch deviation is removed. Learning rates stay.
+        discriminator. If a penalty does not allow batch norm in the discriminator, layer norm
+        replaces it, and minibatch standard deviation is removed. Learning rates are kept.
 
         Raises:
             SpecError: there is not exactly one generator and one discriminator, or this loss cannot
@@ -173,7 +173,7 @@ class Loss(Frozen):
         return self.applied(spec).spec
 
     def applied(self, spec: Spec) -> Applied:
-        """The result of `apply`, and in words what it changed."""
+        """The result of `apply`, with a description of each change."""
         return exchange(spec, self)
 
 
@@ -188,14 +188,14 @@ LOSSES: dict[str, Loss] = {
             "nonsaturating",
             _TRUE_OR_NOT,
             _FOOL,
-            summary="Cross-entropy; the generator maximizes the logarithm of being taken for real.",
+            summary="Cross-entropy; the generator maximizes the log-probability of real for fakes.",
             source="arXiv:1406.2661",
         ),
         Loss(
             "minimax",
             _TRUE_OR_NOT,
             {"fool": "-bce(D(fake), 0)"},
-            summary="Cross-entropy as the game of two; its gradients fade where D is sure.",
+            summary="Cross-entropy as a two-player game; gradients vanish where D is confident.",
             source="arXiv:1406.2661",
         ),
         Loss(
@@ -209,7 +209,7 @@ LOSSES: dict[str, Loss] = {
             "hinge",
             {"real": "hinge(D(x), 1)", "fake": "hinge(D(fake), -1)"},
             {"fool": "-mean(D(fake))"},
-            summary="Scores count until they are on their side of a margin of 1.",
+            summary="Hinge loss: outputs are penalized until they are beyond a margin of 1.",
             source="arXiv:1705.02894",
         ),
         Loss(
@@ -220,7 +220,7 @@ LOSSES: dict[str, Loss] = {
             distance="critic",  # type: ignore[reportCallIssue]
             clip_weights=0.01,
             optimizer="rmsprop",
-            summary="The Wasserstein distance, by a critic whose weights are clipped.",
+            summary="The Wasserstein distance, estimated by a critic with clipped weights.",
             source="arXiv:1701.07875",
         ),
         Loss(
@@ -232,7 +232,7 @@ LOSSES: dict[str, Loss] = {
             distance="critic",  # type: ignore[reportCallIssue]
             optimizer="adam",
             betas=(0.5, 0.9),
-            summary="The Wasserstein distance, by a critic whose slope is held near 1.",
+            summary="The Wasserstein distance, estimated by a critic with a gradient norm near 1.",
             source="arXiv:1704.00028",
         ),
         Loss(
@@ -247,7 +247,7 @@ LOSSES: dict[str, Loss] = {
             optimizer="adam",
             betas=(0.0, 0.99),
             summary="Relativistic pairing: each image of the data against a fake, with "
-            "zero-centred penalties at both; gamma wants choosing for the data.",
+            "zero-centred gradient penalties at both; gamma must be tuned for the data.",
             source="arXiv:1807.00734; arXiv:2501.05441",
         ),
     )

@@ -1,7 +1,7 @@
-"""Roles in a Spec: which network is the generator, which the discriminator, and what it sees.
+"""Roles in a Spec: the generator, the discriminator, and what the discriminator gets.
 
-A loss that replaces another one needs to know these, and a Spec does not say them: they are
-inferred from its updates and expressions, if there is one generator and one discriminator.
+A loss that replaces another one needs them. A Spec does not declare them; they are inferred from
+its updates and expressions, if there is one generator and one discriminator.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from ganzoo.spec.spec import Spec
 class Roles:
     """One generator against one discriminator.
 
-    `real` and `fake` are the discriminator's calls, as the Spec writes them; `place` says which
-    of their arguments is the image (all others are conditions, such as a label).
+    `real` and `fake` are the discriminator's calls, as written in the Spec; `place` is the index of
+    the image among their arguments (the others are conditions, such as a label).
     """
 
     generator: str
@@ -32,10 +32,10 @@ class Roles:
 
     @classmethod
     def of(cls, spec: Spec) -> Roles:
-        """The roles in a Spec.
+        """Infer the roles in a Spec.
 
         Raises:
-            SpecError: they cannot be inferred; the message says why.
+            SpecError: they cannot be inferred; the message gives the reason.
         """
         if len(spec.stages) != 1:
             names = ", ".join(stage.name for stage in spec.stages)
@@ -107,7 +107,7 @@ class Roles:
 
     @property
     def conditions(self) -> tuple[tuple[ex.Expression, ...], tuple[ex.Expression, ...]]:
-        """The arguments beside an image of the data, and beside one of the generator."""
+        """The arguments besides an image of the data, and besides a generated one."""
         first, second = (
             tuple(part for index, part in enumerate(call.arguments) if index != self.place)
             for call in (self.real, self.fake)
@@ -127,7 +127,7 @@ def _depends(spec: Spec, node: ex.Expression, network: str) -> bool:
 
 
 def _calls(spec: Spec, update: Update, network: str) -> Iterator[ex.Call]:
-    """The calls of a network in the terms of an update, also through lets."""
+    """The calls of a network in the terms of an update, including those in lets."""
     seen: set[str] = set()
     pending = list(update.minimize.values())
     while pending:
@@ -140,10 +140,10 @@ def _calls(spec: Spec, update: Update, network: str) -> Iterator[ex.Call]:
 
 
 class _Same:
-    """Tells whether expressions are equal once their lets are expanded.
+    """Tests whether expressions are equal with their lets expanded.
 
-    Equal ones get equal numbers, and each let gets its number once, so that lets which use each
-    other twice do not double the work.
+    Equal expressions get equal numbers. The number of a let is computed once, so that lets which
+    use each other twice do not double the work.
     """
 
     def __init__(self, spec: Spec) -> None:
