@@ -22,9 +22,9 @@ FUNCTIONS_INTRO = """\
 
 The functions that expressions of a Spec can call: losses, penalties and arithmetic. Each is a pure
 function of tensors with the batch axis first. `ganzoo functions` lists them, including those of
-plugins, and `ganzoo functions NAME` shows one. In the examples, capital letters are networks, `x` is
-a batch of images, `fake` a batch of generated images, `y` labels, `t` sentences, and `h` a mean and
-a log standard deviation, concatenated.
+plugins, and `ganzoo functions NAME` shows one. In the examples, capital letters are networks, `x`
+is a batch of images, `fake` a batch of generated images, `y` labels, `t` sentences, and `h` a mean
+and a log standard deviation, concatenated.
 
 A plugin adds its own: [plugins.md](plugins.md#a-function-of-your-own).
 """
