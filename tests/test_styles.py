@@ -361,7 +361,7 @@ def test_one_mistake_gives_one_problem(layers: list[Layer], path: str, message: 
         (CondNorm("y"), {"y": Label(3)}, "a label is not a vector"),
         (CondNorm("w", weight=Spectral(), gain=0), {"w": W}, "begin at zero (gain 0) have no spec"),
         (Conv(3, weight=WeightNorm(), gain=0), {}, "begin at zero (gain 0) have no weight norm"),
-        (Inject("w", join="dot"), {"w": W}, "(4, 6, 6) and (5,) differ, and have no scalar"),
+        (Inject("w", join="dot"), {"w": W}, "(4, 6, 6) and (5,) differ, so they have no scalar"),
         (Conv(6, groups=4), {}, "4 channels to 6 cannot be divided into 4 groups"),
         (Conv(6, 13, padding_mode="reflect"), {}, "cannot reflect 6 pixels of a 6x6 map"),
         (Attention(8), {}, "needs at least 8 channels"),

@@ -263,7 +263,7 @@ def test_a_spec_that_is_none() -> None:
         def spec(self, data: Fields) -> Spec:  # type: ignore[empty-body]
             Spec(**self.parts())
 
-    assert "spec(data) gives NoneType None, and no Spec" in fails(None_, "spec")
+    assert "spec(data) returns NoneType None, not a Spec" in fails(None_, "spec")
 
 
 def test_a_spec_that_is_another_each_time() -> None:
@@ -323,7 +323,7 @@ def test_settings_that_json_changes() -> None:
         def model_dump(self, **how: Any) -> dict[str, Any]:
             return {**super().model_dump(**how), "rate": 0.2}
 
-    assert "settings are other ones" in fails(Lossy, "json")
+    assert "settings differ" in fails(Lossy, "json")
 
 
 def test_shapes_that_do_not_fit() -> None:
@@ -364,7 +364,9 @@ def test_a_network_whose_gradients_are_nothing() -> None:
     def change(parts: dict[str, Any]) -> None:
         parts["round"][1] = Update("G", {"fool": "0 * bce(D(fake), 1)"})
 
-    assert "trains G, and no weight of it moved in 2 rounds" in fails(spoilt(change), "gradients")
+    assert "trains G, but none of its weights changed in 2 rounds" in fails(
+        spoilt(change), "gradients"
+    )
 
 
 @pytest.mark.usefixtures("words")
@@ -406,7 +408,7 @@ def test_a_frozen_network_that_changes() -> None:
                 self.passes += 1  # type: ignore[operator]
             return x
 
-    assert "D is frozen in stage 'alone', and changed" in fails(spoilt(change), "gradients")
+    assert "D is frozen in stage 'alone', but changed" in fails(spoilt(change), "gradients")
 
 
 def test_a_task_of_another_shape() -> None:
@@ -440,15 +442,15 @@ def test_a_score_that_depends_on_the_company() -> None:
         parts["tasks"]["score"] = "mixed(D(x))"
 
     text = fails(spoilt(change), "tasks")
-    assert "task 'score': what one sample gives depends on the others" in text
+    assert "task 'score': the output for a sample depends on the other samples" in text
 
 
 @pytest.mark.usefixtures("words")
 @pytest.mark.parametrize(
     "layer, problem",
     [
-        (Forgetful(), "a run resumed after round 1 ends otherwise"),
-        (Lucky(), "two runs of one seed differ after 1 rounds"),
+        (Forgetful(), "a run resumed after round 1 differs from an uninterrupted one"),
+        (Lucky(), "two runs of the same seed differ after 1 rounds"),
     ],
 )
 def test_a_run_that_cannot_be_resumed(layer: Layer, problem: str) -> None:
@@ -459,7 +461,7 @@ def test_a_run_that_cannot_be_resumed(layer: Layer, problem: str) -> None:
 @pytest.mark.usefixtures("words")
 def test_a_model_that_comes_back_as_another() -> None:
     text = fails(with_layer(Fine(), "G"), "saved")
-    assert ".scale is another one in the loaded model: does it need more than float32?" in text
+    assert ".scale differs in the loaded model: does it need more than float32?" in text
 
 
 @pytest.mark.usefixtures("words")
@@ -560,8 +562,8 @@ def test_layers_are_checked_for_what_readers_need() -> None:
     "text, problem",
     [
         ("Good()  # (3,) to (3,)", ""),
-        ("Residual((Good(), Good()))  # (3,) to (3,)", "makes no Good"),
-        ("Good()  # (3, 8, 8) to (3, 8, 9)", "leaves (3, 8, 8)"),
+        ("Residual((Good(), Good()))  # (3,) to (3,)", "does not make a Good"),
+        ("Good()  # (3, 8, 8) to (3, 8, 9)", "gives (3, 8, 8)"),
         ("Good(4)  # (3,) to (3,)", "Good takes at most 0 positional arguments"),
         ("Good()", "is not of the form 'Conv(64, 4, 2)  # (3, 32, 32) to (64, 16, 16)'"),
         ("Good(  # (3,) to (3,)", "is not of the form"),
@@ -641,7 +643,7 @@ def test_a_plugin_that_conforms(told: Any, tmp_path: Any) -> None:
     for name in ("sound-zoo", "sound", "sound_zoo", project):
         code, out, _ = told("check-plugin", name, "--set", "width=3")
         assert code == 0 and f"sound-zoo conforms: {len(CHECKS)} checks" in out
-        assert "Gradients reach what is trained and nothing else." in out
+        assert "Gradients reach the trained networks and no others." in out
         assert "fails" not in out
 
 

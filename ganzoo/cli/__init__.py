@@ -1,4 +1,4 @@
-"""The command line: `ganzoo`. Heavy imports wait until a command needs them."""
+"""The command line `ganzoo`. Commands import heavy modules only when they need them."""
 
 from __future__ import annotations
 

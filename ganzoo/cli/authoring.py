@@ -1,4 +1,4 @@
-"""Commands for people who write a plugin."""
+"""Commands for authors of plugins."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def new(
     for path in sorted(made.iterdir()):
         out.print(f"  {path}", markup=False)
     out.print(
-        f"\npip install -e {made}, and it is in `ganzoo variants`; then ganzoo check-plugin {name}",
+        f"\nNext: pip install -e {made}, then ganzoo check-plugin {name}",
         style="dim", markup=False,
     )  # fmt: skip
 
@@ -47,7 +47,7 @@ def check_plugin(
 ) -> None:
     """Check everything a plugin provides: it is valid, trains, resumes and saves.
 
-    The checks are those of ganzoo.testing. The exit code is 1 where one fails.
+    The checks are those of ganzoo.testing. The exit status is 1 if one fails.
     """
     from ganzoo.plugins.host import CHOICE, default
 
@@ -55,7 +55,7 @@ def check_plugin(
     plugin = _plugin(name, host)
     if plugin.left_out:
         raise PluginError(f"{plugin} is left out: {CHOICE} does not name it")
-    if problem := plugin.problem or ("" if plugin.brings else "it brings nothing"):
+    if problem := plugin.problem or ("" if plugin.brings else "it provides nothing"):
         err.print(f"{plugin} fails: {problem}", style="bold red", markup=False)
         raise typer.Exit(1)
     settings = given(set)
@@ -64,7 +64,7 @@ def check_plugin(
 
     source = None if data is None else load(data)
     failed = 0
-    table = columns("of", "check", "", "what it means, or what is wrong")
+    table = columns("of", "check", "", "requirement, or problem")
     with err.status("checking"):
         for finding in testing.check_plugin(plugin, host, source, settings):
             failed += bool(finding.problem)
@@ -81,7 +81,7 @@ def check_plugin(
 
 
 def _plugin(name: str, host: Host) -> Plugin:
-    """The plugin of that name, or the one that brings the variant of that name."""
+    """The plugin of that name, or the one that provides the variant of that name."""
     wanted = {_plain(name), _plain(_project(Path(name))), *_providers(name, host)}
     for plugin in host.plugins:
         if {_plain(plugin.name), _plain(plugin.distribution)} & wanted:

@@ -1,6 +1,6 @@
-"""What shells complete: names of models, variants, data sets and losses, and folders.
+"""Shell completion: names of models, variants, data sets and losses, files and folders.
 
-`ganzoo --install-completion` sets it up; nothing here is imported by a command that runs.
+`ganzoo --install-completion` sets it up. Commands do not import this module when they run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def variants(incomplete: str) -> list[str]:
 
 
 def specs(incomplete: str) -> list[str]:
-    """Whatever has a Spec: variants, files, models, runs."""
+    """Everything that has a Spec: variants, files, models, runs."""
     return [*dict.fromkeys(variants(incomplete) + models(incomplete))]
 
 
@@ -36,7 +36,7 @@ def losses(incomplete: str) -> list[str]:
 
 
 def functions(incomplete: str) -> list[str]:
-    """Functions of losses."""
+    """Functions that expressions can call."""
     from ganzoo.plugins.host import default
 
     return _beginning(incomplete, default().functions)
@@ -57,7 +57,7 @@ def trackers(incomplete: str) -> list[str]:
 
 
 def one_of(*words: str) -> Callable[[str], list[str]]:
-    """What completes to one of a few words."""
+    """A completion from a fixed list of words."""
     return lambda incomplete: _beginning(incomplete, words)
 
 
@@ -77,12 +77,12 @@ def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
 
 
 def _files(*endings: str) -> list[str]:
-    """The files here with these endings."""
+    """The files in this folder with these endings."""
     return [path.name for path in Path().iterdir() if path.suffix in endings and path.is_file()]
 
 
 def _folders(incomplete: str) -> list[str]:
-    """The folders whose path begins so."""
+    """The folders whose path begins with this text."""
     parent, slash, start = incomplete.rpartition("/")
     try:
         found = sorted(

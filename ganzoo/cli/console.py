@@ -1,4 +1,4 @@
-"""What all commands share: the application, its two streams, tables, and checks of options."""
+"""Shared by all commands: the application, its output streams, tables, and checks of options."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class _Command(TyperCommand):
-    """A command during which standard output belongs to its answer."""
+    """A command whose standard output holds only its answer."""
 
     def invoke(self, ctx: Any) -> Any:
         with answers_alone():
@@ -92,8 +92,8 @@ Augment = Annotated[
     str | None,
     typer.Option(
         "--augment",
-        help="What is done to images before a discriminator sees them: diffaugment, ada (as "
-        "often as it needs), or ada,p=0.2; for few images.",
+        help="Augment the images that the discriminator gets, for small data sets: diffaugment, "
+        "ada (adaptive), or ada,p=0.2.",
     ),
 ]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, mps, ...")]
@@ -118,11 +118,10 @@ def declared(
     loss: str | None = None,
     augment: str | None = None,
 ) -> tuple[Spec, dict[str, Any]]:
-    """The Spec of a variant or of a file, and what config.json says of its making.
+    """The Spec of a variant or of a file, and the entries of config.json on its origin.
 
-    Settings are those of `--set`, or values by name.
-
-    What another loss, and augmentations, change is said on the error stream.
+    Settings are those of `--set`, or values by name. The changes by another loss and by
+    augmentations are listed on the error stream.
     """
     spec, made_by = _own(target, data, settings)
     if loss is not None:
@@ -149,7 +148,7 @@ def _own(
 
     if files.is_file_name(target):
         if settings:
-            raise SpecError("--set is for variants; a Spec file says everything itself")
+            raise SpecError("--set is for variants; in a Spec file, edit the file")
         return files.read(target), {"variant": "", "file": Path(target).name}
     host = default()
     variant = host.variant(target)
@@ -165,7 +164,7 @@ def _own(
 
 
 def given(settings: list[str] | None) -> dict[str, str]:
-    """What `--set` says, by name."""
+    """The values of `--set`, by name."""
     found: dict[str, str] = {}
     for item in settings or []:
         name, equals, value = item.partition("=")
@@ -176,7 +175,7 @@ def given(settings: list[str] | None) -> dict[str, str]:
 
 
 def fields(data: str) -> Fields:
-    """The fields of a data set that is named."""
+    """The fields of a data set, by its name."""
     from ganzoo.data.catalog import fields_of
     from ganzoo.plugins.host import default
 
@@ -184,7 +183,7 @@ def fields(data: str) -> Fields:
 
 
 def check_output(output: Path, what: str, endings: tuple[str, ...], option: str = "-o") -> None:
-    """DataError unless a file with one of these endings can be written there."""
+    """Raise DataError unless a file with one of these endings can be written there."""
     if output.suffix.lower() not in endings:
         *others, last = (ending for ending in endings if ending != ".jpeg")
         listed = f"{', '.join(others)} or {last}" if others else last
@@ -195,7 +194,7 @@ def check_output(output: Path, what: str, endings: tuple[str, ...], option: str 
         raise DataError(f"{option} {output}: this is a folder; name a file in it")
     place = output if output.exists() else output.parent
     if not os.access(place, os.W_OK):
-        raise DataError(f"{option} {output}: {place} cannot be written; name another place")
+        raise DataError(f"{option} {output}: {place} is not writable; give another path")
     if output.exists():
         return
     try:  # rights alone do not tell: of a full disk, or one that can be read only
@@ -204,13 +203,12 @@ def check_output(output: Path, what: str, endings: tuple[str, ...], option: str 
         Path(name).unlink()
     except OSError as error:
         raise DataError(
-            f"{option} {output}: nothing can be written there ({error.strerror}); choose another "
-            "place"
+            f"{option} {output}: cannot write there ({error.strerror}); give another path"
         ) from None
 
 
 def check_precision(precision: str) -> None:
-    """SpecError where `--precision` says none."""
+    """Raise SpecError for an unknown `--precision`."""
     from ganzoo.engine.precision import Precision
 
     if precision not in get_args(Precision):
@@ -218,19 +216,19 @@ def check_precision(precision: str) -> None:
 
 
 def is_folder(output: str) -> bool:
-    """Whether a place for output is meant as a folder: `DIR/`, or one that is there."""
+    """Whether an output path is a folder: `DIR/`, or an existing one."""
     return output.endswith(("/", os.sep)) or (bool(output) and Path(output).is_dir())
 
 
 def check_folder(output: Path, option: str = "-o") -> None:
-    """DataError unless files can be written in that folder, which may not be there yet."""
+    """Raise DataError unless files can be written in that folder, which need not exist yet."""
     there = output
     while not there.exists() and there != there.parent:
         there = there.parent
     if not there.is_dir():
         raise DataError(f"{option} {output}: {there} is a file; name another folder")
     if not os.access(there, os.W_OK):
-        raise DataError(f"{option} {output}: {there} cannot be written; name another place")
+        raise DataError(f"{option} {output}: {there} is not writable; give another path")
 
 
 def columns(*names: str) -> Table:

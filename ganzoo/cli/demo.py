@@ -40,8 +40,8 @@ def demo(
     from ganzoo import demo as demo_
 
     _check_place(host, port)
-    build = demo_.build  # says so where gradio is missing, before anything takes time
-    with err.status("opening the demo"):
+    build = demo_.build  # fails early without gradio
+    with err.status("starting the demo"):
         made = build(model or (), data=data or (), device=device)
         try:
             _, url, _ = demo_.launch(
@@ -49,12 +49,12 @@ def demo(
             )
         except OSError as error:
             raise GanzooError(f"the demo cannot listen on {host}: {error}") from None
-    out.print(f"the demo is at {url} (Ctrl-C ends it)", markup=False)
+    out.print(f"the demo is at {url} (Ctrl-C stops it)", markup=False)
     made.block_thread()
 
 
 def _check_place(host: str, port: int | None) -> None:
-    """GanzooError where nothing can listen, before anything takes time."""
+    """Raise GanzooError if the address cannot be listened on, before any slow work."""
     import socket
 
     try:

@@ -1,4 +1,4 @@
-"""`ganzoo diff` and `ganzoo doctor`: two things side by side, and one run's health."""
+"""`ganzoo diff` and `ganzoo doctor`: comparing two Specs, runs or models; diagnosing a run."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def diff(
     data: Annotated[
         str | None,
         typer.Option(
-            help=f"For variants: {DATA_HELP} By default the other's.",
+            help=f"For variants: {DATA_HELP} By default, that of the other side.",
             autocompletion=completion.data,
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The differences as JSON.")] = False,
 ) -> None:
-    """Show how two Specs, runs or models differ: mathematics, settings, weights."""
+    """Show the differences between two Specs, runs or models: losses, settings, weights."""
     from ganzoo.spec.difference import differences
     from ganzoo.spec.json_text import pretty_json
 
@@ -79,7 +79,7 @@ def _shown(value: Any) -> str:
 
 
 def _facts(name: str, data: str | None) -> dict[str, Any] | None:
-    """What there is to compare of a run, a model or a Spec file; None for a variant."""
+    """The parts of a run, a model or a Spec file to compare; None for a variant."""
     from ganzoo.spec import files
 
     folder = Path(name)
@@ -98,7 +98,7 @@ def _facts(name: str, data: str | None) -> dict[str, Any] | None:
     try:
         model = store.load(hub.resolve(name))
     except UnknownNameError as error:
-        raise UnknownNameError(f"{error}\nIt is no variant either (`ganzoo variants`)") from None
+        raise UnknownNameError(f"{error}\nNor is it a variant (`ganzoo variants`)") from None
     return _of_model(model)
 
 
@@ -141,12 +141,12 @@ def _of_model(model: Model) -> dict[str, Any]:
 
 
 def _compact(spec: Any) -> dict[str, Any]:
-    """A Spec as data, with an update's terms and numbers at paths that people know."""
+    """A Spec as plain data, with readable paths for the terms and numbers of updates."""
     return spec.to_dict()
 
 
 def _weights(one: Model, other: Model) -> dict[str, str]:
-    """How the weights of two models differ, network by network."""
+    """The differences between the weights of two models, network by network."""
     import torch
 
     said: dict[str, str] = {}
@@ -170,10 +170,10 @@ def _weights(one: Model, other: Model) -> dict[str, str]:
 
 @app.command()
 def doctor(
-    run: Annotated[Path, typer.Argument(help="The folder of a run, done or not.")],
+    run: Annotated[Path, typer.Argument(help="The folder of a run, finished or not.")],
     json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False,
 ) -> None:
-    """Say what the log of a run shows: who wins, what vanishes, collapses or swings."""
+    """Diagnose a run from its log: imbalance, vanishing gradients, collapse, oscillation."""
     from dataclasses import asdict
 
     from ganzoo import runs
@@ -189,7 +189,7 @@ def doctor(
         out.print(f"{run} has logged nothing yet", markup=False)
         return
     for finding, at_end in found:
-        when = "at the end" if at_end else "on the way, and no more"
+        when = "at the end" if at_end else "earlier, but not at the end"
         out.print(f"[bold]{escape(finding.says)}[/] (round {finding.step:,}, {when})")
         out.print(f"  seen:  {finding.evidence}", markup=False)
         out.print(f"  try:   {finding.suggestion}", markup=False)
@@ -197,10 +197,10 @@ def doctor(
     beside = ", ".join(f"{count} with {word}" for word, count in seen.items() if count)
     lacking = [word for word, count in seen.items() if not count]
     if not found:
-        out.print("nothing is wrong that its log shows", style="green")
+        out.print("its log shows no problems", style="green")
     out.print(
         f"{len(lines):,} lines to round {lines[-1]['step']:,}"
         + (f", {beside}" if beside else "")
-        + (f"; nothing is known of {', '.join(lacking)}" if lacking else ""),
+        + (f"; not logged: {', '.join(lacking)}" if lacking else ""),
         style="dim", markup=False,
     )  # fmt: skip

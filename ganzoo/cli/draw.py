@@ -1,4 +1,4 @@
-"""Commands that draw with a trained model."""
+"""Commands that draw samples of a trained model."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ from ganzoo.cli.console import (
 from ganzoo.errors import DataError, TaskError
 
 EACH = "each"
-"""In place of a class: all of them in turn."""
+"""Stands for all classes, in turn."""
 MOST_ON_A_SHEET = 10_000
 RATE = 20
-"""Frames a second."""
+"""Frames per second."""
 Labels = Annotated[
     list[str] | None,
     typer.Option(
         "--label", "--labels",
-        help="The class, by number or name, or each; may be given again.",
+        help="The class, by number or name, or each; can be repeated.",
     ),
 ]  # fmt: skip
 Truncation = Annotated[
     float | None,
     typer.Option(min=0.0, max=2.0, help="Less than 1: more typical samples, and less variety."),
 ]
-TaskName = Annotated[str | None, typer.Option(help="The task, where there are several.")]
+TaskName = Annotated[str | None, typer.Option(help="The task, if there are several.")]
 
 
 @app.command()
 def sample(
     model: ModelName,
     n: Annotated[int, typer.Option("-n", min=1, max=100_000, help="How many.")] = 64,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     output: Annotated[
         str,
         typer.Option(
             "-o",
             "--output",
-            help="A sheet (.png), DIR/ for a file each with a manifest, or arrays (.npz).",
+            help="A sheet (.png), DIR/ for one file per sample and a manifest, or arrays (.npz).",
         ),
     ] = "samples.png",
     label: Labels = None,
     text: Annotated[
         list[str] | None,
-        typer.Option(help="What to draw, for models that take sentences; may be given again."),
+        typer.Option(help="What to draw, for models that take sentences; can be repeated."),
     ] = None,
     truncation: Truncation = None,
     task: TaskName = None,
@@ -64,7 +64,7 @@ def sample(
 ) -> None:
     """Draw samples of a model: a sheet, a folder of pictures, or arrays.
 
-    Of several classes or texts, each is drawn in turn.
+    Several classes or texts are drawn in turn.
     """
     folder, place = is_folder(output), Path(output)
     if folder:
@@ -73,8 +73,8 @@ def sample(
         check_output(place, "a sheet or archive", (*PICTURES, ".npz"))
         if place.suffix.lower() != ".npz" and n > MOST_ON_A_SHEET:
             raise DataError(
-                f"-n {n}: a sheet holds at most {MOST_ON_A_SHEET:,}; -o {place.stem}/ writes a "
-                f"file each, -o {place.stem}.npz arrays"
+                f"-n {n}: a sheet holds at most {MOST_ON_A_SHEET:,}; -o {place.stem}/ writes "
+                f"single files, -o {place.stem}.npz arrays"
             )
     from ganzoo import pictures
     from ganzoo.hub import from_pretrained
@@ -100,14 +100,14 @@ def sample(
 
 
 def classes(model: Any, said: list[str]) -> list[str | int]:
-    """Classes as they were typed: names, or numbers where no class is called so; each: all."""
+    """Classes as typed: names, or numbers if no class has that name; `each` means all."""
     from ganzoo.spec.draws import Label
 
     draws = [draw for draw in model.spec.draws.values() if isinstance(draw, Label)]
     names = {name for draw in draws for name in draw.names}
     if EACH in said and EACH not in names:
         if said != [EACH]:
-            raise TaskError(f"--label {EACH} means all classes; give no other beside it")
+            raise TaskError(f"--label {EACH} means all classes; give no other --label with it")
         if not draws:
             raise TaskError(f"{model.title} has no classes; leave --label out")
         return [*range(draws[0].classes)]
@@ -120,19 +120,21 @@ def interpolate(
     model: ModelName,
     stops: Annotated[
         list[str],
-        typer.Argument(metavar="A B", help="Seeds, or pictures for models that encode; or more."),
+        typer.Argument(
+            metavar="A B", help="Two or more seeds, or pictures for models that encode."
+        ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="A .gif, or .mp4.")] = Path(
         "walk.gif"
     ),
-    frames: Annotated[int, typer.Option(min=2, max=2_000, help="How many pictures.")] = 60,
+    frames: Annotated[int, typer.Option(min=2, max=2_000, help="Number of pictures.")] = 60,
     label: Annotated[str | None, typer.Option(help="The class, by number or name.")] = None,
     text: Annotated[str | None, typer.Option(help="A sentence, for models that take one.")] = None,
     truncation: Truncation = None,
     task: TaskName = None,
     device: Device = "cpu",
 ) -> None:
-    """Draw the way from one seed to another, or from one picture to another."""
+    """Interpolate between seeds, or between pictures, as an animation."""
     check_output(output, "the animation", (".gif", ".mp4"))
     if len(stops) < 2:
         raise TaskError(f"from {stops[0]} to where? Give two seeds or pictures, or more")
@@ -156,12 +158,10 @@ def interpolate(
     else:
         if loaded.latent is None:
             raise TaskError(
-                f"{loaded.title} makes no images of codes, so its stops are seeds: whole numbers"
+                f"{loaded.title} cannot decode, so its stops must be seeds: whole numbers"
             )
         if given:
-            raise TaskError(
-                "between pictures, nothing else is chosen; leave --label and --text out"
-            )
+            raise TaskError("--label and --text do not apply between pictures; leave them out")
         way = loaded.encode([Path(stop) for stop in stops], task=loaded.latent)
     made = drawing.walk(loaded, way, frames, task=task, truncation=truncation, **given)
     shown = drawing.enlarged(made)
@@ -182,18 +182,18 @@ def project(
         "projections.png"
     ),
     noise: Annotated[
-        Path | None, typer.Option(help="Keep what was found: an .npz of noise, class and error.")
+        Path | None, typer.Option(help="Save the result: an .npz of noise, class and error.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, max=10_000, help="Of the search.")] = 200,
-    starts: Annotated[int, typer.Option(min=1, max=64, help="Tried for each picture.")] = 8,
-    seed: Annotated[int, typer.Option(help="Of the starts.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, max=10_000, help="Steps of the search.")] = 200,
+    starts: Annotated[int, typer.Option(min=1, max=64, help="Random starts per picture.")] = 8,
+    seed: Annotated[int, typer.Option(help="Seed of the starts.")] = 0,
     label: Annotated[
         str | None, typer.Option(help="The class; by default several are tried.")
     ] = None,
     task: TaskName = None,
     device: Device = "cpu",
 ) -> None:
-    """Look for pictures among those that a model can draw, and show what comes nearest."""
+    """Find the samples of a model that come nearest to pictures (GAN inversion)."""
     from ganzoo.cli.infer import pictures_of
 
     check_output(output, "the sheet", PICTURES)
@@ -201,7 +201,7 @@ def project(
         check_output(noise, "the archive", (".npz",), "--noise")
     found = pictures_of(files)
     if len(found) > MOST_PROJECTED:
-        raise DataError(f"{len(found):,} pictures; at most {MOST_PROJECTED} are sought at once")
+        raise DataError(f"{len(found):,} pictures; at most {MOST_PROJECTED} are allowed at once")
     import numpy as np
     from rich.progress import Progress
 
@@ -231,8 +231,8 @@ def project(
         write_bytes(noise, content.getvalue())
     for file, error, before in zip(found, made.errors, made.starting, strict=True):
         out.print(f"{file}: mean squared error {error:.4f}, from {before:.4f}", markup=False)
-    out.print(f"pictures above what {loaded.title} can draw of them: {output}", markup=False)
+    out.print(f"pictures above the nearest samples of {loaded.title}: {output}", markup=False)
 
 
 MOST_PROJECTED = 64
-"""Pictures that are sought at once."""
+"""The most pictures of one search."""

@@ -32,7 +32,7 @@ def compare(
     check_output(output, "the comparison", (".html", ".png"))
     if len(models) < 2:
         raise UnknownNameError(
-            f"compare {models[0]} with what? Give two models or more (`ganzoo models`)"
+            f"compare {models[0]} with what? Give two or more models (`ganzoo models`)"
         )
     from ganzoo import compare as compare_
 
@@ -61,7 +61,7 @@ def evaluate(
     fid: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also the distances used in papers: inception or dinov2; 50,000 samples, slow."
+            help="Also the distances that papers report: inception or dinov2; 50,000 samples, slow."
         ),
     ] = None,
     device: Device = "cpu",
@@ -69,7 +69,7 @@ def evaluate(
 ) -> None:
     """Evaluate a model: print a table and write metrics.json next to it.
 
-    The figures of a model that was published are compared and never written over.
+    The figures of a published model are compared, and never overwritten.
     """
     from ganzoo import hub, runs
     from ganzoo.engine import distribution
@@ -80,7 +80,7 @@ def evaluate(
     if data is not None and not data.strip():
         raise DataError("--data is empty; give a data set (`ganzoo data`), or leave it out")
     first = distribution.join_group()[0] == 0
-    out.quiet = err.quiet = not first  # of several processes the first one speaks
+    out.quiet = err.quiet = not first  # only the first of several processes prints
     folder = hub.resolve(model)
     loaded = store.load(folder, device=device)
     published = not Path(model).is_dir()  # one that came with ganzoo, or from the hub
@@ -110,11 +110,11 @@ def evaluate(
     if not published:
         found.write(folder)
         if not json:
-            out.print(f"\nkept in {folder / report.FILE}", style="dim", markup=False)
+            out.print(f"\nsaved in {folder / report.FILE}", style="dim", markup=False)
     elif said and said.protocol == found.protocol:
         drifted = report.drift(said, found)
         for name, (then, now) in drifted.items():
-            err.print(f"{name}: published as {then:g}, and here {now:g}", style="yellow")
+            err.print(f"{name}: published as {then:g}, here {now:g}", style="yellow")
         if not drifted and not json:
             out.print("\nas published", style="green")
 
@@ -122,7 +122,7 @@ def evaluate(
 def _figures(found: Any) -> None:
     from ganzoo.metrics.report import title_of
 
-    table = columns("figure", "value", "", "beside it", "what it is")
+    table = columns("figure", "value", "", "for comparison", "what it is")
     for name, figure in found.figures.items():
         beside = ", ".join(f"{key} {value:.4g}" for key, value in figure.references.items())
         table.add_row(

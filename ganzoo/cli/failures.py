@@ -1,4 +1,4 @@
-"""What a command that failed says: one message, and never a traceback."""
+"""The messages of failed commands: one message, and never a traceback."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ganzoo.cli.terminal import abandon, err
 from ganzoo.errors import ElsewhereError, GanzooError, plain
 
 TRACEBACK = "GANZOO_TRACEBACK"
-"""Set, it shows where an unexpected error was raised."""
+"""The environment variable that shows the traceback of an unexpected error."""
 
 
 def failed(error: Exception) -> int:
-    """Say what went wrong; the exit status: 2 where a person can mend it, 1 for a fault of ours."""
+    """Print the error; returns the exit status: 2 if the user can correct it, 1 for a bug."""
     if isinstance(error, BrokenPipeError):
         # whoever read has had enough; what is left would fail again when Python ends
         abandon((sys.stdout, sys.stderr))
@@ -52,30 +52,30 @@ def _words(error: Exception) -> tuple[str, int]:
         return str(error), 2
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return (
-            "the memory is not enough; ask for fewer at once (-n, --batch), or choose a smaller "
-            "model or another --device"
+            "out of memory; use fewer samples at once (-n, --batch), a smaller model or another "
+            "--device"
         ), 2
     if isinstance(error, OSError):
         return _system(error), 2
     text = plain(error, 500) or "no message"
     return (
-        f"{type(error).__name__}: {text}. This was not foreseen, and is a fault of ganzoo or of a "
-        f"plugin; please report it, with what {TRACEBACK}=1 shows"
+        f"{type(error).__name__}: {text}. This is a bug in ganzoo or in a plugin; please report "
+        f"it, with the output of {TRACEBACK}=1"
     ), 1
 
 
 def _system(error: OSError) -> str:
-    """What the system refused, of which file, and what to do."""
+    """The operating system's error, the file, and what to do."""
     names = [plain(name) for name in (error.filename, error.filename2) if name is not None]
     where = " and ".join(names)
     said = error.strerror or plain(error) or type(error).__name__
     hint = {
-        errno.ENOSPC: "make room on the disk, or choose another place",
-        errno.EDQUOT: "make room on the disk, or choose another place",
-        errno.EFBIG: "no file may be so large here; choose another place",
-        errno.EACCES: "choose a place where you may write, or change its rights",
-        errno.EPERM: "choose a place where you may write, or change its rights",
-        errno.EROFS: "this place can be read only; choose another",
+        errno.ENOSPC: "free disk space, or give another path",
+        errno.EDQUOT: "free disk space, or give another path",
+        errno.EFBIG: "files of this size are not allowed here; give another path",
+        errno.EACCES: "give a path where you may write, or change the permissions",
+        errno.EPERM: "give a path where you may write, or change the permissions",
+        errno.EROFS: "this file system is read-only; give another path",
         errno.ENOENT: "check the path",
         errno.EIO: "the disk or the network behind it failed; try again",
         errno.EMFILE: "too many files are open; see `ulimit -n`",

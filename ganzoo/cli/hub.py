@@ -1,4 +1,4 @@
-"""Commands about models elsewhere: what there is, fetching, publishing, checking."""
+"""Commands about models on a hub: list, download, publish, verify."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def list_(
         table = columns("repository", "it can", "downloads", "changed")
         for one in found:
             table.add_row(escape(one.id), escape(one.pipeline), f"{one.downloads:,}", one.changed)
-        out.print(table if found else "none of ganzoo's models is there")
+        out.print(table if found else "no models of ganzoo found there")
         return
     table = columns("model", "what it is", "trained on", "where", "size")
     table.columns[0].no_wrap = table.columns[3].no_wrap = True  # what other commands take
@@ -64,14 +64,14 @@ def list_(
         size = f"{entry.size / 1e6:.1f} MB"
         table.add_row(escape(entry.name), escape(entry.title), escape(entry.data), where, size)
     out.print(table)
-    out.print("\nganzoo hub list --remote asks the hub for more", style="dim")
+    out.print("\nganzoo hub list --remote lists the models on the hub", style="dim")
 
 
 @hub.command()
 def info(
     name: Name, revision: Revision = None, endpoint: Endpoint = None, offline: Offline = False
 ) -> None:
-    """Show what a model is, without downloading it."""
+    """Show information about a model, without downloading it."""
     from ganzoo.errors import UnreachableError
     from ganzoo.hub import local, resolve
     from ganzoo.hub import remote as remote_
@@ -99,7 +99,7 @@ def info(
     }
     _rows(rows)
     if not any(file.name == CONFIG for file in found.files):
-        err.print(f"{wanted} holds no model of ganzoo", style="yellow", markup=False)
+        err.print(f"{wanted} is not a model of ganzoo", style="yellow", markup=False)
 
 
 @hub.command()
@@ -110,8 +110,8 @@ def pull(name: Name, revision: Revision = None, endpoint: Endpoint = None) -> No
 
     wanted = repository(name, revision)
     if wanted is None:
-        hint = "is an installed model" if name in local.installed() else "names no repository"
-        raise UnknownNameError(f"{name!r} {hint}; what is fetched is written {FORMS}")
+        hint = "is an installed model" if name in local.installed() else "is not a repository"
+        raise UnknownNameError(f"{name!r} {hint}; write repositories as {FORMS}")
     folder = fetch.pull(wanted, endpoint=endpoint)
     out.print(f"{wanted} at {folder.name[:12]}: {folder}", markup=False)
 
@@ -152,17 +152,17 @@ def push(
 
 
 def said(done: Any) -> None:
-    """What was published, or would be."""
+    """Print what was published, or would be."""
     for name, size in done.files:
         out.print(f"  {name:<24}{_size(size):>10}", markup=False)
     if done.pull_request:
         out.print(f"proposed: {done.pull_request}", markup=False)
     elif done.unchanged:
-        out.print(f"all of it was there already: {done.url} at {done.commit}", markup=False)
+        out.print(f"already up to date: {done.url} at {done.commit}", markup=False)
     elif done.commit:
         out.print(f"published: {done.url}\ncommit: {done.commit}", markup=False)
     else:
-        out.print(f"checked; nothing was sent. It would go to {done.url}", markup=False)
+        out.print(f"checked; nothing was uploaded. The target is {done.url}", markup=False)
 
 
 @hub.command()
@@ -185,9 +185,9 @@ def verify(
             device=device, note=lambda text: status.update(f"verifying {name}: {text}"),
         )  # fmt: skip
     for file, word in found.hashed.items():
-        out.print(f"{file}: the one of {word}", style="green", markup=False)
+        out.print(f"{file}: matches {word}", style="green", markup=False)
     if found.said is None:
-        out.print("it comes with no figures: ganzoo eval measures some", markup=False)
+        out.print("it has no metrics; ganzoo eval measures them", markup=False)
     elif found.found is not None:
         _figures(found)
     if not found.holds:

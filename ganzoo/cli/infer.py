@@ -1,4 +1,4 @@
-"""Commands that ask a trained model about pictures."""
+"""Commands that apply a trained model to pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ganzoo.cli.console import (
 from ganzoo.errors import DataError
 
 MOST_PAIRS = 256
-"""Pairs on a sheet."""
+"""The most pairs on a sheet."""
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail on an unreadable image instead of skipping it.")
 ]
@@ -68,7 +68,7 @@ def translate(
     device: Device = "cpu",
     strict: Strict = False,
 ) -> None:
-    """Bring pictures to another domain, as pairs on one sheet."""
+    """Translate pictures to another domain, as pairs on one sheet."""
     found = pictures_of(files)
     _check_pairs(output, found)
     from ganzoo.hub import from_pretrained
@@ -84,7 +84,7 @@ def translate(
 
 
 def _left_out(unread: list[DataError]) -> None:
-    """Name the pictures that could not be read; the exit status says that there were some."""
+    """Print the pictures that could not be read; if there are any, exit with status 1."""
     for error in unread:
         err.print(f"left out: {error}", style="red", markup=False)
     if unread:
@@ -92,7 +92,7 @@ def _left_out(unread: list[DataError]) -> None:
 
 
 def _check_pairs(output: str, files: list[Path]) -> None:
-    """Raise where the sheet cannot be written, would be written over a picture, or is too large."""
+    """Raise if the sheet cannot be written, would overwrite an input picture, or is too large."""
     if is_folder(output):
         check_folder(Path(output))
         return
@@ -103,14 +103,14 @@ def _check_pairs(output: str, files: list[Path]) -> None:
     if len(files) > MOST_PAIRS:
         raise DataError(
             f"-o {output}: {len(files):,} pictures are too many for one sheet; -o {place.stem}/ "
-            "writes a file each"
+            "writes single files"
         )
 
 
 def _save_pairs(
     originals: Any, made: Any, files: list[Path], output: str, title: str, where: str = ""
 ) -> None:
-    """Write the sheet, or a file for each picture, and say what is there."""
+    """Write the sheet, or a file for each picture, and print the path."""
     number = len(originals)
     what, it = ("1 picture", "it") if number == 1 else (f"{number:,} pictures", "them")
     if is_folder(output):
@@ -130,14 +130,12 @@ def score(
     model: ModelName,
     files: PictureFiles,
     csv: Annotated[Path | None, typer.Option(help="A table of all: file, score, verdict.")] = None,
-    maps: Annotated[
-        Path | None, typer.Option(help="A folder for heat maps: what is strange glows.")
-    ] = None,
+    maps: Annotated[Path | None, typer.Option(help="A folder for heat maps of anomalies.")] = None,
     normal: Annotated[
         str | None,
         typer.Option(
-            help="Of a folder with a subfolder for each class: those of normal pictures (good, or "
-            "good+ok). Gives the AUROC, false alarms, and what was found of each other class."
+            help="For a folder with one subfolder per class: the subfolders of normal pictures "
+            "(good, or good+ok). Prints AUROC, false alarms, and the detection rate of each class."
         ),
     ] = None,
     task: Annotated[str | None, typer.Option(help="The task, where there are several.")] = None,
@@ -146,7 +144,7 @@ def score(
 ) -> None:
     """Compute anomaly scores of images; the highest are listed first.
 
-    A picture that cannot be read is named at the end, and stops no other.
+    Unreadable pictures are skipped and listed at the end.
     """
     from rich.progress import track
 
@@ -184,10 +182,10 @@ def score(
 
 
 def _kinds(given: list[Path], found: list[Path], normal: str) -> list[str]:
-    """The subfolder that each picture of the one given folder is in.
+    """The subfolder of each picture of a folder.
 
     Raises:
-        DataError: these are no classes, or the normal ones are not among them.
+        DataError: there are no class subfolders, or the normal ones are not among them.
     """
     from ganzoo.data.class_folders import ClassFolders
 
@@ -199,7 +197,7 @@ def _kinds(given: list[Path], found: list[Path], normal: str) -> list[str]:
 
 
 def _agreement(rows: list[Any], kinds: list[str], normal: set[str]) -> None:
-    """How well the scores tell normal pictures from all others."""
+    """How well the scores separate normal pictures from all others."""
     from ganzoo.models.scores import auroc
 
     known = [(row, kind) for row, kind in zip(rows, kinds, strict=True) if row.score is not None]
@@ -221,7 +219,7 @@ def _agreement(rows: list[Any], kinds: list[str], normal: set[str]) -> None:
 
 
 def pictures_of(given: list[Path]) -> list[Path]:
-    """The files, and those below the folders; `folder:PATH` is understood as PATH."""
+    """The files, and those in the folders; `folder:PATH` is read as PATH."""
     from ganzoo.data.names import PREFIX, split_name
     from ganzoo.data.picture_files import pictures_in
 
@@ -231,8 +229,7 @@ def pictures_of(given: list[Path]) -> list[Path]:
             folder, options = split_name(str(path))
             if options:
                 raise DataError(
-                    f"{path}: the model knows how its pictures are made to fit; give the folder "
-                    f"alone, {folder}"
+                    f"{path}: the model has its own preprocessing; give just the folder, {folder}"
                 )
             found += pictures_in(folder)
         else:
@@ -241,7 +238,7 @@ def pictures_of(given: list[Path]) -> list[Path]:
 
 
 def _scores(rows: list[Any], threshold: float | None, most: int = 20) -> None:
-    """The strangest of scored files as a table, and how many there are."""
+    """A table of the files with the highest scores, and the counts."""
     known = sorted((row for row in rows if row.score is not None), key=lambda row: -row.score)
     if not known:
         return
@@ -251,7 +248,7 @@ def _scores(rows: list[Any], threshold: float | None, most: int = 20) -> None:
         table.add_row(escape(str(row.file)), f"{row.score:.4g}", verdict)
     out.print(table)
     if len(known) > most:
-        out.print(f"and {len(known) - most:,} that are less strange", markup=False)
+        out.print(f"and {len(known) - most:,} with lower scores", markup=False)
     if threshold is not None:
         strange = sum(bool(row.is_anomaly) for row in known)
         out.print(

@@ -1,4 +1,4 @@
-"""Commands that look at a Spec."""
+"""Commands that show and check a Spec."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def show(
         bool, typer.Option("--schema", help="Print the JSON Schema of Specs.")
     ] = False,
 ) -> None:
-    """Show a Spec: as mathematics, as data, or as LaTeX."""
+    """Show a Spec as mathematics, JSON or LaTeX."""
     from ganzoo.spec import latex as formulas
     from ganzoo.spec.json_text import pretty_json
     from ganzoo.spec.spec import Spec
@@ -68,9 +68,9 @@ def check(
     loss: LossName = None,
     augment: Augment = None,
 ) -> None:
-    """Validate a Spec and dry-run it, without training.
+    """Validate a Spec with a dry run, without training.
 
-    With --data, also that the data have what it draws.
+    With --data, also check that the data have the fields that it draws.
     """
     from ganzoo.engine.draws import check_fields
     from ganzoo.engine.explain import explain as explain_
@@ -92,9 +92,7 @@ def check(
         )
         table.add_row(name, f"{parameter_count(net):,}", shapes)
     out.print(table)
-    out.print(
-        f"{target} is sound: {len(rounds)} kind(s) of round, no shape is wrong", style="green"
-    )
+    out.print(f"{target} is valid: {len(rounds)} kind(s) of round, all shapes match", style="green")
 
 
 @app.command()
@@ -136,7 +134,7 @@ def explain(
         )
     if not code:
         out.print(f"here it would run on {how(device, precision)}", markup=False)
-        out.print("ganzoo explain --code shows the Python that runs", style="dim")
+        out.print("ganzoo explain --code shows the Python code of a round", style="dim")
 
 
 def _flops(number: int) -> str:

@@ -1,4 +1,4 @@
-"""The command that opens the laboratory, or writes it as one file."""
+"""The command that opens the laboratory, or writes it as an HTML file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def lab(
         int | None, typer.Option(min=1, help="Open it at one of the ten lessons.")
     ] = None,
 ) -> None:
-    """See a GAN think: a laboratory in two dimensions, in the browser."""
+    """Open the laboratory: a GAN in two dimensions, in the browser."""
     from ganzoo.lab import lessons
     from ganzoo.lab.page import page
 
@@ -42,4 +42,4 @@ def lab(
     address = place.resolve().as_uri() + (f"#lesson={lesson}" if lesson else "")
     out.print(f"the laboratory is at {address}", markup=False, soft_wrap=True)
     if export is None and not webbrowser.open(address):
-        out.print("no browser is known here; open the address in one", markup=False)
+        out.print("no browser found; open the address in one", markup=False)

@@ -1,4 +1,4 @@
-"""Commands that list what there is."""
+"""Commands that list variants, losses, models, data sets, functions, layers and plugins."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def variants() -> None:
         table.add_row(name, variant.summary(), host.providers["variants", name])
     out.print(table)
     mention_broken(host)
-    out.print("\nganzoo show NAME for its mathematics, ganzoo train NAME to train it", style="dim")
+    out.print("\nganzoo show NAME shows its losses, ganzoo train NAME trains it", style="dim")
 
 
 @app.command()
@@ -47,8 +47,7 @@ def losses() -> None:
         out.print(f"  {'settings':<13}{listed}\n", style="dim", markup=False)
     mention_broken(host)
     out.print(
-        "ganzoo show NAME --loss LOSS for the mathematics, ganzoo train NAME --loss LOSS to "
-        "train it",
+        "ganzoo show NAME --loss LOSS shows the result, ganzoo train NAME --loss LOSS trains it",
         style="dim",
     )
 
@@ -58,7 +57,7 @@ def models() -> None:
     """List the installed models."""
     from ganzoo.hub import entries
 
-    table = columns("model", "what it is", "trained on", "it can", "size")
+    table = columns("model", "what it is", "trained on", "tasks", "size")
     for entry in entries():
         tasks = ", ".join(entry.tasks)
         table.add_row(entry.name, entry.title, entry.data, tasks, f"{entry.size / 1e6:.1f} MB")
@@ -111,7 +110,7 @@ def layers(
 
 
 def _words(what: str, found: dict[str, Word], name: str | None) -> None:
-    """All words of a kind in a few lines each, or one whole."""
+    """All functions or layers in short, or one in full."""
     from ganzoo.plugins.host import default
 
     host = default()
@@ -135,7 +134,7 @@ def _words(what: str, found: dict[str, Word], name: str | None) -> None:
                 out.print(f"    {label}: {text}", style="dim", markup=False)
     if name is None:
         mention_broken(host)
-        out.print(f"\nganzoo {what} NAME shows one whole, with an example", style="dim")
+        out.print(f"\nganzoo {what} NAME shows one in full, with an example", style="dim")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The run that is wanted: what a run file and the options of `ganzoo train` say together."""
+"""The settings of a run, from a run file and the options of `ganzoo train`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def wanted_of(target: str | None, *, settings: list[str] | None, **options: Any) -> RunFile:
-    """What a run file and the options say together; options come first."""
+    """The settings of a run file, overridden by the options."""
     from ganzoo.runs.run_file import RunFile, is_run
     from ganzoo.spec import files
 
@@ -42,17 +42,18 @@ def wanted_of(target: str | None, *, settings: list[str] | None, **options: Any)
         said["track"] = tuple(said["track"])
     if settings:
         said["settings"] = {**named.settings, **given(settings)}
-    # of two ways to say how long, the one that is given now counts
+    # steps or epochs given as options replace both of the run file
     said |= {"epochs": None} if "steps" in said and "epochs" not in said else {}
     said |= {"steps": None} if "epochs" in said and "steps" not in said else {}
     return named.replace(**said)
 
 
 def planned(wanted: RunFile) -> tuple[Settings, Source, Path]:
-    """The run that is wanted, its data, and its folder, which is free.
+    """The run, its data, and its folder, which is unused.
 
     Raises:
-        SpecError: what is said does not go together. DataError, StoreError, ...: as its parts do.
+        SpecError: the settings contradict each other. DataError, StoreError, ...: errors of the
+            data, the folder, ...
     """
     from ganzoo import runs, trackers
     from ganzoo.data import load
@@ -61,7 +62,7 @@ def planned(wanted: RunFile) -> tuple[Settings, Source, Path]:
     from ganzoo.runs import selection, transfer
 
     if wanted.steps and wanted.epochs:
-        raise SpecError("--steps and --epochs both say how long; give one of them")
+        raise SpecError("give either --steps or --epochs, not both")
     target = wanted.variant or wanted.spec or ""
     data = "mnist" if wanted.data is None else wanted.data
     own = dict(wanted.settings)
@@ -74,7 +75,7 @@ def planned(wanted: RunFile) -> tuple[Settings, Source, Path]:
     name += f"-{made_by['augment']['name']}" if wanted.augment else ""
     batch = wanted.batch or spec.batch
     out_ = Path(wanted.out) if wanted.out else Path("runs") / f"{name}-{_plain(data)}"
-    # processes that torchrun starts anew go on with what they began
+    # processes that torchrun restarts continue their run
     if not (distribution.may_be_restarted() and runs.state(out_) != "none"):
         distribution.told(lambda: runs.check_vacant(out_))
     runs.check_place(out_)
@@ -97,16 +98,16 @@ def planned(wanted: RunFile) -> tuple[Settings, Source, Path]:
 
 
 def _rate(wanted: RunFile) -> str:
-    """The setting of a variant that `--lr` means.
+    """The setting of a variant that `--lr` sets.
 
     Raises:
-        SpecError: it has none, or more than one; says how to set them.
+        SpecError: it has none, or more than one; the message says how to set them.
     """
     from ganzoo.plugins.host import default
 
     if wanted.spec:
         raise SpecError(
-            f"--lr is a setting of variants; {wanted.spec} says its rates itself, as in "
+            f"--lr is for variants; set the rates in {wanted.spec} itself, as in "
             "`optimizer: {kind: adam, lr: 2e-4}` of each update"
         )
     fields = default().variant(wanted.variant or "").model_fields
@@ -123,7 +124,7 @@ def _rate(wanted: RunFile) -> str:
 
 
 def _rounds_of(spec: Spec, source: Source, epochs: float, batch: int) -> int:
-    """The rounds in which each picture is drawn so many times.
+    """The number of rounds of so many epochs.
 
     A round that updates a network five times draws five batches.
     """
@@ -143,7 +144,7 @@ def _rounds_of(spec: Spec, source: Source, epochs: float, batch: int) -> int:
 
 
 def _folder_for(spec: Spec, data: str, strict: bool) -> str:
-    """`folder:photos` with the size and channels that the Spec draws, where left open."""
+    """`folder:photos` with the size and channels of the Spec's draw, if they are not given."""
     from ganzoo.data.names import PREFIX, completed, split_name
     from ganzoo.spec.draws import Image
 

@@ -1,4 +1,4 @@
-"""The first minute with ganzoo: a trained model draws, and a small one learns."""
+"""`ganzoo quickstart`: samples of a trained model, and a small training run."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ganzoo.spec.spec import Spec
 MODEL = "dcgan-mnist"
 VARIANT = "dcgan"
 SETTINGS = {"width": 32, "batch": 64, "lr": 1e-3}
-"""Small and fast: with the paper's rate of 2e-4 a minute shows fewer digits."""
+"""Small and fast; at the paper's rate of 2e-4, digits are less clear after a minute."""
 
 
 def run(folder: Path, seconds: float, device: str | None = None) -> None:
     """Generate with an installed model, then train, save, load and use a small one.
 
     Args:
-        folder: everything is written there; one that an earlier quickstart made is replaced.
-        seconds: about how long training takes.
-        device: where all of it computes; by default CUDA if it is there, else the CPU.
+        folder: the output folder; one of an earlier quickstart is replaced.
+        seconds: the approximate training time.
+        device: the device; by default CUDA if available, else the CPU.
     """
     where = str(find(device))
     mark = folder / ".quickstart"
@@ -40,12 +40,12 @@ def run(folder: Path, seconds: float, device: str | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     mark.touch()
 
-    out.print(f"\n[bold]1. {MODEL}, which comes with ganzoo, draws 64 digits[/]")
+    out.print(f"\n[bold]1. {MODEL}, a published model, draws 64 digits[/]")
     digits = folder / "digits.png"
     pictures.save_sheet(runs.samples(hub.from_pretrained(MODEL, device=where), 64), digits)
     out.print(f"   {digits}")
 
-    out.print(f"\n[bold]2. a small {VARIANT} learns to, on 10,000 digits that come with it[/]")
+    out.print(f"\n[bold]2. a small {VARIANT} is trained on the 10,000 bundled digits[/]")
     source = load("digits")
     variant = default().variant(VARIANT).parse(SETTINGS)
     spec = variant.spec(source.fields)
@@ -57,7 +57,7 @@ def run(folder: Path, seconds: float, device: str | None = None) -> None:
     first = folder / "my-first-gan"
     train_with_progress(first, source, settings.name, settings=settings, device=where)
 
-    out.print("\n[bold]3. saved, loaded back with from_pretrained, and drawing[/]")
+    out.print("\n[bold]3. it is saved, loaded with from_pretrained, and draws[/]")
     model = hub.from_pretrained(first, device=where)
     pictures.save_sheet(runs.samples(model, 64, seed=1), first / "samples.png")
     report(first, spec)
@@ -74,12 +74,12 @@ def _steps_in(spec: Spec, source: Source, seconds: float, device: str) -> int:
     """How many steps fit into `seconds` on this machine, from a few of them."""
     started, done = 0.0, 0
     for step in train(spec, source, device=device):
-        if step.number == 3:  # the first ones are slow
+        if step.number == 3:  # the first steps are slow
             started = time.perf_counter()
         if step.number > 3:
             done += 1
             if time.perf_counter() - started > 1.5 or done == 50:
                 break
     rate = done / (time.perf_counter() - started)
-    # pictures and checkpoints on the way take their share
+    # pictures and checkpoints take time, too
     return max(50, round(0.85 * rate * seconds / 50) * 50)

@@ -1,7 +1,7 @@
-"""The two streams of the command line: answers and the rest, with strangers' text made harmless.
+"""The output streams of the command line, with control characters made visible.
 
-Names and titles come from plugins, hubs and files that strangers made. A terminal obeys what
-control characters in them say, so none reaches it.
+Names and titles come from plugins, hubs and files of unknown origin. A terminal would execute
+control characters in them, so these are escaped.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from rich.measure import Measurement
 from rich.segment import Segment
 
 _JOINERS = "\u200c\u200d"
-"""They make one picture of several emoji, and mean something in some scripts."""
+"""Format characters that are kept: they join emoji, and are needed in some scripts."""
 
 
 def harmless(text: str) -> str:
-    """Text whose control characters, and those that turn its direction, are spelt out."""
+    """Text with control characters and changes of text direction escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -36,7 +36,7 @@ def _spelt(letter: str) -> str:
 
 
 class _Harmless:
-    """A renderable of rich whose text is `harmless`; rich's own colours are kept."""
+    """A renderable of rich whose text is escaped; rich's own colours are kept."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
@@ -63,7 +63,7 @@ class _Console(Console):
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console whose output is harmless."""
+    """A console that escapes control characters."""
     made = _Console(stderr=stderr, highlight=False, soft_wrap=True)
     made.push_render_hook(_Hook())
     return made
@@ -73,12 +73,12 @@ out, err = console(), console(stderr=True)
 
 
 def emit(text: str) -> None:
-    """Write an answer to standard output as it is, for programs: code, LaTeX, a path."""
+    """Write an answer to standard output unchanged, for programs: code, LaTeX, a path."""
     out.file.write(f"{text}\n")
 
 
 def emit_json(text: str) -> None:
-    """Write JSON to standard output; control characters in its texts stand as JSON escapes them."""
+    """Write JSON to standard output; control characters are escaped as in JSON."""
     emit(re.sub(r"[^\n -~]", lambda match: _json(match[0]), text) if not text.isascii() else text)
 
 
@@ -91,7 +91,7 @@ def _json(letter: str) -> str:
 
 @contextmanager
 def answers_alone() -> Iterator[None]:
-    """Keep standard output for what ganzoo says: what others print goes to standard error."""
+    """Reserve standard output for ganzoo: output of other code goes to standard error."""
     if sys.stdout is None or sys.stderr is None:
         yield
         return
@@ -106,7 +106,7 @@ def answers_alone() -> Iterator[None]:
 
 
 def prepare() -> None:
-    """Let the streams take any text, and be there."""
+    """Make sure that the streams exist and accept any text."""
     for name in ("stdout", "stderr"):
         stream: Any = getattr(sys, name)
         if stream is None:  # closed by whoever started this
@@ -117,7 +117,7 @@ def prepare() -> None:
 
 
 def abandon(streams: Iterable[Any]) -> None:
-    """Let nothing more be written, so that Python's last flush does not fail."""
+    """Discard all further output, so that Python's last flush does not fail."""
     for stream in streams:
         with suppress(OSError, ValueError, AttributeError):
             handle = os.open(os.devnull, os.O_WRONLY)

@@ -125,7 +125,7 @@ def train(
     from ganzoo.nn.devices import find
 
     distribution.join_group()
-    out.quiet = err.quiet = distribution.rank() > 0  # process 0 speaks for all
+    out.quiet = err.quiet = distribution.rank() > 0  # only process 0 prints
     begun = time.monotonic()
     if precision is not None:
         check_precision(precision)
@@ -146,8 +146,8 @@ def train(
         )
         if any(taken) or patience or track or snapshots or strict:
             raise SpecError(
-                "--resume takes everything from the run; give only --resume FOLDER, --steps to "
-                "make it longer, and where and how long to run: --device, --no-graph, --minutes"
+                "--resume takes its settings from the run; only --steps (to make it longer), "
+                "--device, --no-graph and --minutes are allowed with it"
             )
         find(device)
         folder, settings = resume, runs.Settings.read(resume)
@@ -155,7 +155,7 @@ def train(
         settings = runs.extended(settings, steps) if steps else settings
         if runs.state(folder, settings) == "done":
             runs.tidy(folder)
-            out.print(f"the run in {folder} is done", markup=False)
+            out.print(f"the run in {folder} is finished", markup=False)
             hint(folder, settings.spec)
             return
         runs.check_place(folder)
@@ -181,7 +181,7 @@ def train(
         settings=settings, device=device, graph=graph, shared_norm=shared_norm,
         accumulate=accumulate, deadline=deadline,
     )  # fmt: skip
-    if done and distribution.rank() == 0:  # the others do not wait until it has written all
+    if done and distribution.rank() == 0:  # the others do not wait for its files
         report(folder, settings.spec)
 
 
@@ -210,40 +210,40 @@ def init(
         with file.open("w" if overwrite else "x", encoding="utf-8") as stream:
             stream.write(text)
     except FileExistsError:
-        raise SpecError(f"{file} is there already; name another file, or --overwrite") from None
+        raise SpecError(f"{file} already exists; give another file, or --overwrite") from None
     except OSError as error:
         raise SpecError(f"{file} cannot be written ({error.strerror})") from None
     out.print(f"{file}: edit it, then ganzoo train {file}", markup=False)
 
 
 def _agree(settings: Any, seed: int | None, precision: str | None) -> None:
-    """SpecError where what is given contradicts the run that is resumed."""
+    """Raise SpecError if an option contradicts the run that is resumed."""
     for word, given, has in (
         ("seed", seed, settings.seed),
         ("precision", precision, settings.precision),
     ):
         if given not in (None, has) and "auto" not in (given, has):
             raise SpecError(
-                f"--{word} {given}: the run has {word} {has}, and goes on with that; leave it out, "
+                f"--{word} {given}: the run has {word} {has}, which cannot change; leave it out, "
                 "or start another run"
             )
 
 
 INTERRUPT = 2
-"""A stronger wish to stop than that of a deadline."""
+"""A request to stop that takes precedence over the deadline."""
 
 
 def train_with_progress(
     folder: Path, source: Any, name: str, *, deadline: float | None = None, **options: Any
 ) -> bool:
-    """Carry out a run with a live bar: step, rate, time left, losses.
+    """Execute a run with a progress bar: step, speed, time left, losses.
 
-    Ctrl-C, SIGTERM and a closed terminal let the round end and save a checkpoint; again, they
-    break off at once. Past `deadline` (on the clock of `time.monotonic`) it saves, and says what
-    remains.
+    On Ctrl-C, SIGTERM and a closed terminal, the round is completed and a checkpoint saved; a
+    second signal stops at once. After `deadline` (on the clock of `time.monotonic`) the run is
+    saved, and the remaining time is printed.
 
     Returns:
-        Whether it is done.
+        Whether the run is finished.
     """
     from rich.progress import (
         BarColumn,
@@ -301,7 +301,7 @@ def train_with_progress(
                 return False
         except KeyboardInterrupt:
             progress.stop()
-            err.print(f"stopped; go on with: ganzoo train --resume {folder}", markup=False)
+            err.print(f"stopped; continue with: ganzoo train --resume {folder}", markup=False)
             if stopped and stopped[0] != signal.SIGINT:
                 raise typer.Exit(128 + stopped[0]) from None
             raise
@@ -309,20 +309,20 @@ def train_with_progress(
 
 
 def remaining(folder: Path, number: int, total: int, first: tuple[int, float]) -> str:
-    """What is left of a run that was stopped on time; `first` is a round and its time."""
+    """The remainder of a run that reached its deadline; `first` is a round and its time."""
     done = f"{number:,} of {total:,} rounds are done and saved"
     if number > first[0]:
         seconds = (time.monotonic() - first[1]) / (number - first[0]) * (total - number)
         done += f"; about {max(seconds / 60, 0.1):.1f} minutes remain"
-    return f"{done}. Go on with: ganzoo train --resume {folder}"
+    return f"{done}. Continue with: ganzoo train --resume {folder}"
 
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[list[int]]:
-    """The signals that ask the process to stop, as they come; one comes again in its old way."""
+    """The signals to stop, as they arrive; the second time, the previous handler is called."""
     came: list[int] = []
     asked = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
-    # one that is ignored stays so: nohup
+    # ignored signals stay ignored: nohup
     before = {
         number: signal.getsignal(number)
         for number in asked
@@ -344,7 +344,7 @@ def _stopped_by_signals() -> Iterator[list[int]]:
 
 @contextmanager
 def _warnings_said() -> Iterator[None]:
-    """What makes a resumed run end with other bits is said in a line."""
+    """Print the reasons why a resumed run will not be identical, bit for bit."""
     from ganzoo.engine.identity import OtherBits
 
     with warnings.catch_warnings():
@@ -362,7 +362,7 @@ def _warnings_said() -> Iterator[None]:
 
 
 def report(folder: Path, spec: Spec) -> None:
-    """Say where everything lies, and what to do with it."""
+    """Print the files of a run, and the next command."""
     from ganzoo.models import store
 
     out.print(f"\nin {folder}:", markup=False)
@@ -377,8 +377,8 @@ def report(folder: Path, spec: Spec) -> None:
         ("last/", "the model of the last round"),
         ("samples.png", "a sheet of samples"),
         ("losses.png", "the losses"),
-        ("animation.gif", "the same latents while it learnt"),
-        ("log.jsonl", "what was read, losses by step"),
+        ("animation.gif", "samples of fixed latents during training"),
+        ("log.jsonl", "the data, and losses by step"),
         ("metrics.json", "speed and last losses"),
     ):
         if (folder / name).exists():
@@ -388,17 +388,17 @@ def report(folder: Path, spec: Spec) -> None:
 
 
 HINTS = {
-    "generate": ("sample {} -o samples.png", "draws with it"),
-    "score": ("score {} PICTURES", "says how strange pictures are"),
-    "translate": ("translate {} PICTURE --to {to} -o there.png", "brings pictures there"),
+    "generate": ("sample {} -o samples.png", "draws samples"),
+    "score": ("score {} PICTURES", "computes anomaly scores"),
+    "translate": ("translate {} PICTURE --to {to} -o there.png", "translates pictures"),
     "reconstruct": ("reconstruct {} PICTURE -o pairs.png", "encodes and decodes pictures"),
     "encode": ("eval {}", "measures it"),
 }
-"""What people do with a model of these tasks; the first that fits is said."""
+"""Commands for the tasks of a model; the first that applies is shown."""
 
 
 def hint(folder: Path, spec: Spec) -> None:
-    """Say the next command that suits the tasks of a model."""
+    """Print the next command for the tasks of a model."""
     for kind, (command, words) in HINTS.items():
         task = next((task for task in spec.tasks.values() if task.kind == kind), None)
         if task is not None:
@@ -418,7 +418,7 @@ def save(
 ) -> None:
     """Save the model of a run to a folder.
 
-    Of one that was stopped, that is what its checkpoint holds.
+    If the run was stopped, that is the model in its checkpoint.
     """
     from ganzoo import runs
     from ganzoo.models import store
@@ -427,7 +427,7 @@ def save(
     model, which = runs.trained(run, device=device)
     with runs.writing(folder):
         store.save(model, folder, overwrite=overwrite)
-    out.print(f"{folder}: what {run} has learnt, {which}", markup=False)
+    out.print(f"{folder}: the model of {run}, {which}", markup=False)
 
 
 @app.command()

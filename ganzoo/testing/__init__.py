@@ -1,4 +1,4 @@
-"""Conformance: checks that every variant must pass; failures say what is wrong.
+"""Conformance checks that every variant must pass; failures say what is wrong.
 
     import pytest
     from ganzoo.testing import CHECKS, conforms
@@ -8,8 +8,8 @@
     def test_conforms(check):
         conforms("my-gan", check, width=8)
 
-Everything runs on a little random data for a few rounds, so it takes seconds. `ganzoo check-plugin`
-runs the same checks for everything that a plugin provides.
+Everything runs on a little random data for a few rounds and takes seconds. `ganzoo check-plugin`
+runs these checks, and further ones for everything else that a plugin provides.
 """
 
 from ganzoo.testing.checks import CHECKS, conforms

@@ -1,4 +1,4 @@
-"""Outputs of tasks, and whether they are what the kind of the task promises."""
+"""Outputs of tasks, and whether they match the kind of the task."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ASKED = 3
 
 
 def check_answer(place: str, task: Task, value: Tensor, spec: Spec) -> None:
-    """NotConforming unless an output is what its kind promises."""
+    """Raise NotConforming if an output does not match the kind of its task."""
     shape = tuple(value.shape)
     if shape[:1] != (ASKED,):
-        raise NotConforming(f"{place} gives {shape} for {ASKED} samples; the first is their number")
+        raise NotConforming(f"{place} gives {shape} for {ASKED} samples; the first axis is samples")
     if not torch.isfinite(value).all():
         raise NotConforming(f"{place} gives numbers that are not finite")
     pictures = task.kind in ("generate", "reconstruct", "translate")
@@ -39,7 +39,7 @@ def check_answer(place: str, task: Task, value: Tensor, spec: Spec) -> None:
 
 
 def ask(model: Model, name: str, task: Task, n: int = ASKED) -> dict[str, Tensor]:
-    """The outputs of a task for `n` samples, by output."""
+    """The outputs of a task for `n` samples, by name."""
     given = given_for(model.spec, task, n)
     if task.kind in ("reconstruct", "translate", "score", "classify") and "image" not in given:
         raise NotConforming(
@@ -70,7 +70,7 @@ def ask(model: Model, name: str, task: Task, n: int = ASKED) -> dict[str, Tensor
 
 
 def given_for(spec: Spec, task: Task, n: int) -> dict[str, Any]:
-    """Values for the inputs of a task, by the keywords that callers use."""
+    """Values for the inputs of a task, by keyword of the call."""
     generator = torch.Generator().manual_seed(1)
     found: dict[str, Any] = {}
     for name in spec.draws_of(task):

@@ -23,7 +23,7 @@ from ganzoo.testing.answers import ASKED, ask, check_answer, given_for
 from ganzoo.testing.subject import BATCH, CPU, ROWS, NotConforming, Subject
 
 ROUNDING = 1e-4
-"""How far the outputs of a model and its copy may differ, as a share of the largest."""
+"""The allowed difference between the outputs of a model and its copy, relative to the largest."""
 
 
 def conforms(
@@ -37,14 +37,14 @@ def conforms(
     """Check a variant.
 
     Args:
-        variant: its name, once its plugin is installed, or its class.
-        check: one of `CHECKS`; by default all, and all failures are reported together.
-        data: what to train on, of which the first samples are used; by default `noise()`.
-        settings: hyper-parameters of the variant, which make it small and the checks quick.
+        variant: its name, if its plugin is installed, or its class.
+        check: one of `CHECKS`; by default all of them, with all failures in one report.
+        data: the training data, of which the first samples are used; by default `noise()`.
+        settings: hyper-parameters of the variant that make it small and the checks fast.
 
     Raises:
-        NotConforming: says what is wrong. Errors that ganzoo finds without these checks are raised
-            unchanged: SpecError, ShapeError, NonFiniteError, ...
+        NotConforming: a check fails; the message says what is wrong. Errors that ganzoo raises
+            without these checks are passed on: SpecError, ShapeError, NonFiniteError, ...
     """
     if check is not None and check not in _CHECKS:
         raise UnknownNameError(
@@ -61,7 +61,7 @@ def conforms(
 
 
 def results(subject: Subject, checks: Iterable[str] | None = None) -> Iterator[tuple[str, str]]:
-    """Each check, by default all of them, with what is wrong, if anything."""
+    """Run checks, by default all; yields each with its failure, or None if it passed."""
     for name in CHECKS if checks is None else checks:
         try:
             _CHECKS[name](subject)
@@ -73,19 +73,19 @@ def results(subject: Subject, checks: Iterable[str] | None = None) -> Iterator[t
 
 
 def text_of(error: Exception) -> str:
-    """An error as text; with its type, unless ganzoo raised it on purpose."""
+    """An error as text, with its type unless it is an error of ganzoo."""
     text = str(error) or "no message"
     ours = isinstance(error, NotConforming) or type(error).__module__ == "ganzoo.errors"
     return text if ours else f"{type(error).__name__}: {text}"
 
 
 def meaning(check: str) -> str:
-    """What a check of that name requires of a variant, in a sentence."""
+    """The requirement that a check tests, as a sentence."""
     return (inspect.getdoc(_CHECKS[check]) or "").split("\n")[0]
 
 
 def _spec(subject: Subject) -> None:
-    """Its Spec is valid, the same each time, and fits the data."""
+    """Its Spec is valid, reproducible, and fits the data."""
     variant = type(subject.variant)
     if not (vars(variant).get("__doc__") or "").strip():
         raise NotConforming(
@@ -95,28 +95,28 @@ def _spec(subject: Subject) -> None:
     if subject.variant.spec(subject.data.fields) != spec:
         raise NotConforming("spec(data) gives another Spec the second time; it must be a function")
     if not spec.title:
-        raise NotConforming('the Spec has no title, its name for people: Spec(title="...")')
+        raise NotConforming('the Spec has no title, its display name: Spec(title="...")')
     if not spec.tasks:
         raise NotConforming(
-            "the Spec has no task, so that a trained model could do nothing; such as "
+            "the Spec has no task, so a trained model could do nothing; add one, such as "
             'tasks={"generate": "G(z)"}'
         )
     Draws(spec, subject.data, batch=BATCH, seed=0, device=CPU)
 
 
 def _json(subject: Subject) -> None:
-    """It comes back from JSON as it was, and its settings do."""
+    """Spec and settings are unchanged after a round trip through JSON."""
     spec, variant = subject.spec, subject.variant
     text = spec.to_json()
     again = Spec.from_json(text)
     if again != spec or again.to_json() != text:
         raise NotConforming(
-            "the Spec is another one once it is written to JSON and read again, so that a "
-            f"published model would be another one, too: {_difference(spec, again)}"
+            "the Spec differs after it is written to JSON and read again, so a published model "
+            f"would differ, too: {_difference(spec, again)}"
         )
     settings = variant.model_dump(mode="json")
     if type(variant).parse(settings) != variant:
-        raise NotConforming(f"its settings are other ones once written to JSON: {settings}")
+        raise NotConforming(f"its settings differ after they are written to JSON: {settings}")
 
 
 def _difference(one: Spec, other: Spec) -> str:
@@ -125,16 +125,16 @@ def _difference(one: Spec, other: Spec) -> str:
         ours, theirs = getattr(one, name), getattr(other, name)
         if ours != theirs:
             return f"{name} is {theirs!r} and was {ours!r}"
-    return "no part differs, and the text does"
+    return "no part differs, but the text does"
 
 
 def _dry_run(subject: Subject) -> None:
-    """Every shape fits, in every kind of round and in every task."""
+    """All shapes match, in every kind of round and in every task."""
     explain(subject.spec)
 
 
 def _round(subject: Subject) -> None:
-    """It trains: each kind of round runs, and each loss is a finite number."""
+    """Every kind of round runs, and every loss is finite."""
     run = subject.training()
     seen: set[str] = set()
     while run.step < subject.short.steps:
@@ -151,7 +151,7 @@ def _round(subject: Subject) -> None:
 
 
 def _gradients(subject: Subject) -> None:
-    """Gradients reach what is trained and nothing else."""
+    """Gradients reach the trained networks and no others."""
     run = subject.training()
     apply = run._apply
     reached: set[tuple[str, str]] = set()
@@ -176,7 +176,7 @@ def _gradients(subject: Subject) -> None:
             if net not in trained:
                 raise NotConforming(
                     f"the step of update {name!r} trains {' and '.join(trained)}, and changed "
-                    f"weights of {net}; does a layer of it write to its own weights?"
+                    f"weights of {net}; does one of its layers write to its own weights?"
                 )
             moved.add((name, net))
 
@@ -187,7 +187,7 @@ def _gradients(subject: Subject) -> None:
             run.round()
             for net, kept in frozen.items():  # batch statistics, too
                 if not _equal(kept, _copies(run.networks[net].state_dict().values())):
-                    raise NotConforming(f"{net} is frozen in stage {stage.name!r}, and changed")
+                    raise NotConforming(f"{net} is frozen in stage {stage.name!r}, but changed")
     for update in (update for stage in subject.short.stages for update in stage.updates):
         for net in update.train:
             weights = [path for path, _ in run.networks[net].named_parameters()]
@@ -195,12 +195,12 @@ def _gradients(subject: Subject) -> None:
                 more = f" (and {len(lost) - 1} more of {net})" if len(lost) > 1 else ""
                 raise NotConforming(
                     f"no gradient ever reaches networks.{net}.{lost[0]}{more}: no loss depends on "
-                    "it, or a detach stands in between"
+                    "it, or there is a detach in between"
                 )
             if weights and (update.name, net) not in moved:
                 raise NotConforming(
-                    f"update {update.name!r} trains {net}, and no weight of it moved in {run.step} "
-                    "rounds: all its gradients are nothing, or its rate is"
+                    f"update {update.name!r} trains {net}, but none of its weights changed in "
+                    f"{run.step} rounds: all its gradients are zero, or its learning rate is"
                 )
 
 
@@ -213,29 +213,29 @@ def _equal(some: list[Tensor], others: list[Tensor]) -> bool:
 
 
 def _tasks(subject: Subject) -> None:
-    """Each task answers, in the shape and the range of its kind."""
+    """Every task gives outputs in the shape and range of its kind."""
     model = subject.model
     for name, task in model.spec.tasks.items():
         answer = ask(model, name, task)
         for part, value in answer.items():
             check_answer(f"task {name!r}{part}", task, value, model.spec)
         if not _equal(list(answer.values()), list(ask(model, name, task).values())):
-            raise NotConforming(f"task {name!r} gives something else when asked again, same seed")
+            raise NotConforming(f"task {name!r} gives another output for the same seed")
         fewer = ask(model, name, task, ASKED - 1)
         for part, value in answer.items():
             if not torch.allclose(value[: ASKED - 1], fewer[part], rtol=1e-3, atol=1e-4):
                 raise NotConforming(
-                    f"task {name!r}{part}: what one sample gives depends on the others that are "
-                    "asked for with it; does a function or layer mix the batch?"
+                    f"task {name!r}{part}: the output for a sample depends on the other samples of "
+                    "the batch; does a function or layer mix the batch?"
                 )
         if task.quantile is not None:
             model.fit_thresholds(given_for(model.spec, task, ROWS)["image"])
             if name not in model.thresholds:
-                raise NotConforming(f"task {name!r} declares a quantile, and has no threshold")
+                raise NotConforming(f"task {name!r} declares a quantile, but has no threshold")
 
 
 def _resume(subject: Subject) -> None:
-    """A run that is stopped and resumed is bit for bit the run that was not."""
+    """A run that is stopped and resumed is identical, bit for bit, to an uninterrupted one."""
     half = subject.short.steps // 2
     with TemporaryDirectory() as folder:
         middle, end = Path(folder) / "middle", Path(folder) / "end"
@@ -252,15 +252,15 @@ def _resume(subject: Subject) -> None:
         before = run(0, half, middle)
         if name := _first_difference(before, run(0, half, end)):
             raise NotConforming(
-                f"two runs of one seed differ after {half} rounds, in {name}: something draws its "
-                "chance elsewhere than from torch's generator, or keeps what an earlier run left"
+                f"two runs of the same seed differ after {half} rounds, in {name}: something uses "
+                "a random generator other than torch's, or keeps state of an earlier run"
             )
         whole = run(0, subject.short.steps, end)
         resumed = run(half, subject.short.steps, end)
         if name := _first_difference(whole, resumed):
             raise NotConforming(
-                f"a run resumed after round {half} ends otherwise than one that was not stopped, "
-                f"in {name}: a layer keeps something that is neither weight nor buffer"
+                f"a run resumed after round {half} differs from an uninterrupted one, in {name}: a "
+                "layer keeps state that is neither a parameter nor a buffer"
             )
 
 
@@ -275,19 +275,19 @@ def _first_difference(some: dict[str, Tensor], others: dict[str, Tensor]) -> str
 
 
 def _saved(subject: Subject) -> None:
-    """A model that is saved and loaded has its weights to the last bit, and answers as it did."""
+    """A saved and loaded model has identical weights and gives the same outputs."""
     model = subject.model
     with TemporaryDirectory() as folder:
         loaded = store.load(store.save(model, Path(folder) / "model"))
     if loaded.spec != model.spec:
-        raise NotConforming(f"the Spec is another one: {_difference(model.spec, loaded.spec)}")
+        raise NotConforming(f"the Spec differs: {_difference(model.spec, loaded.spec)}")
     for name, net in model.networks.items():
         theirs = loaded.networks[name].state_dict()
         for key, value in net.state_dict().items():
             if not torch.equal(value, theirs[key].to(value.dtype)):
                 raise NotConforming(
-                    f"networks.{name}.{key} is another one in the loaded model: does it need more "
-                    "than float32?"
+                    f"networks.{name}.{key} differs in the loaded model: does it need more than "
+                    "float32?"
                 )
     for name, task in model.spec.tasks.items():
         ours, others = (ask(one, name, task) for one in (model, loaded))
@@ -296,8 +296,8 @@ def _saved(subject: Subject) -> None:
             scale = max(1.0, value.abs().max().item())
             if (value - others[part]).abs().max().item() > ROUNDING * scale:
                 raise NotConforming(
-                    f"task {name!r}{part} of the loaded model gives something else: does a layer "
-                    "keep what is neither weight nor buffer?"
+                    f"task {name!r}{part} of the loaded model gives another output: does a layer "
+                    "keep state that is neither a parameter nor a buffer?"
                 )
 
 

@@ -1,4 +1,4 @@
-"""Everything that a plugin provides: variants run the checks, the rest is checked for readers."""
+"""Checks of all that a plugin provides: variants, functions, losses, layers, data, metrics."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class Finding:
 def check_plugin(
     plugin: Plugin, host: Host, data: Source | None = None, settings: dict[str, Any] | None = None
 ) -> Iterator[Finding]:
-    """Run `CHECKS` on each variant, and check everything else for what readers need.
+    """Run `CHECKS` on each variant, and check documentation and examples of everything else.
 
-    A variant that only changes defaults of another one of the plugin is not trained: its sizes may
-    be those of a paper, and training the other one is enough.
+    A variant that only changes defaults of another one of the plugin is not trained: it may have
+    the sizes of a paper, and training the other one is enough.
     """
     variants = [host.variants[name] for name in plugin.brings.get("variants", [])]
     for name in plugin.brings.get("variants", []):
@@ -72,17 +72,17 @@ def check_plugin(
         problem = _undocumented(word) or _misleading(host.functions[name])
         yield Finding(name, "function", "It is documented, with a formula and an example.", problem)
     for name in plugin.brings.get("losses", []):
-        about = "It is said what it is, and a small GAN learns with it."
+        about = "It has a summary, and a small GAN learns with it."
         yield Finding(name, "loss", about, _unlearnable(host.losses[name]))
     for name in plugin.brings.get("layers", []):
-        about = "It is documented, with a formula, and its example gives the shape that it says."
+        about = "It is documented, with a formula, and its example gives the stated shape."
         problem = _undocumented(of_layer(host.layers[name])) or _misshapen(host.layers[name], host)
         yield Finding(name, "layer", about, problem)
     for name in plugin.brings.get("data", []):
-        about = "Its loader is there, and its summary, licence and source are given."
+        about = "Its loader exists, and its summary, licence and source are given."
         yield Finding(name, "data", about, _unattributed(host.data[name]))
     for name in plugin.brings.get("metrics", []):
-        about = "What it applies to, and what it finds, are functions of an evaluation."
+        about = "Its functions `applies` and `find` take an evaluation."
         yield Finding(name, "metric", about, _unmeasurable(host.metrics[name]))
 
 
@@ -112,7 +112,7 @@ def _undocumented(word: Word) -> str:
 
 
 def _misleading(function: Function) -> str:
-    """What is wrong with the example of a function."""
+    """The problem with the example of a function; empty if there is none."""
     try:
         tree = expression.parse(function.example)
     except Exception as error:
@@ -130,7 +130,7 @@ def _misleading(function: Function) -> str:
 
 
 def _unlearnable(loss: Loss) -> str:
-    """What is wrong with a loss, alone or in a small GAN."""
+    """The problem with a loss, alone or in a small GAN; empty if there is none."""
     if not loss.summary:
         return "it has no summary"
 
@@ -164,7 +164,7 @@ def _unlearnable(loss: Loss) -> str:
 
 
 def _misshapen(kind: type[Layer], host: Host) -> str:
-    """What is wrong with the example of a layer, which shows input and output shapes."""
+    """The problem with the example of a layer, which has input and output shapes, or empty."""
     code, _, comment = kind.example.partition("#")
     classes = {layer.__name__: layer for layer in host.layers.values()}
     try:
@@ -177,18 +177,18 @@ def _misshapen(kind: type[Layer], host: Host) -> str:
             f"its example {kind.example!r} is not of the form {Conv.example!r} ({text_of(error)})"
         )
     if not isinstance(layer, kind):
-        return f"its example {kind.example!r} makes no {kind.__name__}"
+        return f"its example {kind.example!r} does not make a {kind.__name__}"
     try:
         found = shape_after(layer, arrives)
     except Exception as error:
         return f"its example {kind.example!r}: {text_of(error)}"
-    return "" if found == leaves else f"its example {kind.example!r} leaves {found}"
+    return "" if found == leaves else f"its example {kind.example!r} gives {found}"
 
 
 def shape_after(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The output shape of a layer for an input `shape`, both of one sample; () is a label.
 
-    Inputs that it reads are ten classes, and noise (a field `noise`) a map of the same shape.
+    Inputs that it reads are labels of ten classes; noise (a field `noise`) is a map of this shape.
     """
     match shape:
         case ():

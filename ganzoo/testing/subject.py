@@ -1,4 +1,4 @@
-"""The subject of the checks: a variant with small settings, on a little random data."""
+"""The subject of the checks: a variant with small settings, and a little random data."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from ganzoo.spec.variant import Fields, Variant
 
 BATCH = 8
 ROWS = 24
-"""Samples of a data set that are used."""
+"""The number of samples that are used of a data set."""
 CPU = torch.device("cpu")
 
 
 class NotConforming(AssertionError):
-    """A variant, or another part of a plugin, is not what it should be."""
+    """A variant, or another part of a plugin, fails a check."""
 
 
 def noise(size: int = 16, channels: int = 1, *, classes: int = 3, samples: int = ROWS) -> Source:
     """Random data with a field of each kind: image, label, text, and the unpaired a and b.
 
-    The sentences are random vectors instead of embedded ones.
+    Random vectors stand in for embedded sentences.
     """
     generator = torch.Generator().manual_seed(0)
     shape = (channels, size, size)
@@ -77,16 +77,16 @@ class Subject:
             spec = self.variant.spec(self.data.fields)
         except DataError as error:
             raise NotConforming(
-                f"{error}. These checks train on {self.data.name!r}; give data of your own: "
+                f"{error}. These checks train on {self.data.name!r}; give your own data: "
                 "conforms(..., data=...), ganzoo check-plugin --data"
             ) from None
         if not isinstance(spec, Spec):
-            raise NotConforming(f"spec(data) gives {type(spec).__name__} {spec!r}, and no Spec")
+            raise NotConforming(f"spec(data) returns {type(spec).__name__} {spec!r}, not a Spec")
         return spec
 
     @cached_property
     def short(self) -> Spec:
-        """The Spec with the fewest rounds in each stage that show everything, at least two."""
+        """The Spec with the fewest rounds per stage that include every kind, at least two."""
         plan = Plan(self.spec)
         stages = [
             stage.replace(steps=2 + max(first for first, _ in plan.patterns(index)))
