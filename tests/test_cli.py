@@ -163,7 +163,7 @@ def test_a_run_with_too_little_time_is_saved_and_goes_on(
     assert (whole / "model").is_dir()
     assert run(monkeypatch, "train", tiny, *data, "--out", parts, "--minutes", 0) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert f"1 of 40 rounds are done and saved. Go on with: ganzoo train --resume {parts}" in said
+    assert f"1 of 40 rounds are done and saved. Continue with: ganzoo train --resume {parts}" in said
     assert run(monkeypatch, "train", "--resume", parts, "--minutes", 0) == 0
     assert "2 of 40 rounds" in " ".join(capsys.readouterr().out.split())
     assert not (parts / "model").exists()
@@ -454,7 +454,7 @@ def test_a_folder_is_scored_with_its_prefix_or_without(
         said.append(table.read_text())
     assert said[0] == said[1] and "11.png" in said[0]
     assert run(monkeypatch, "score", folder, f"folder:{photos},size=16") == 2
-    assert "the model knows how its pictures are made to fit" in capsys.readouterr().err
+    assert "the model has its own preprocessing" in capsys.readouterr().err
 
 
 def test_one_bad_picture_stops_nothing_but_where_it_is_asked_to(

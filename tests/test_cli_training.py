@@ -61,7 +61,7 @@ def test_a_signal_lets_the_round_end_and_saves(
     assert signal.getsignal(number) is before
     assert runs.state(out) == "resumable"
     said = capsys.readouterr().err.replace("\n", "")
-    assert f"stopped; go on with: ganzoo train --resume {out}" in said
+    assert f"stopped; continue with: ganzoo train --resume {out}" in said
     assert run(monkeypatch, "train", "--resume", out) == 0
     assert [record["step"] for record in runs.log(out)] == [1, 2, 3, 4, 5, 6]
     assert trained(monkeypatch, tiny, photos, tmp_path / "whole") == 0
@@ -231,7 +231,7 @@ def test_the_next_commands_exist() -> None:
 
 def test_an_output_that_cannot_be_written_is_refused_first(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
-    with pytest.raises(DataError, match="cannot be written; name another place"):
+    with pytest.raises(DataError, match="is not writable; give another path"):
         check_output(tmp_path / "a.png", "the sheet", (".png",))
     (tmp_path / "b.png").write_bytes(b"")
     check_output(tmp_path / "b.png", "the sheet", (".png",))

@@ -153,7 +153,7 @@ def test_a_way_that_leads_nowhere(
     for words, said in (
         (["1"], "from 1 to where?"),
         (["1", "x.png"], "all seeds or all pictures"),
-        (["x.png", "y.png"], "its stops are seeds"),
+        (["x.png", "y.png"], "its stops must be seeds"),
     ):
         out = tmp_path / "w.gif"
         assert run(monkeypatch, "interpolate", folder, *words, "-o", out) == 2

@@ -372,9 +372,9 @@ def test_a_reader_that_has_gone_while_a_command_works(
         (OSError(errno.ENOSPC, "No space left on device", "x.png"), 2, "x.png: No space left"),
         (OSError("odd"), 2, "error: odd"),
         (PermissionError(errno.EACCES, "Permission denied", "a", None, "b"), 2, "a and b: Perm"),
-        (MemoryError(), 2, "the memory is not enough; ask for fewer at once"),
-        (RuntimeError("x\x1b[31m\ny"), 1, "RuntimeError: x [31m y. This was not foreseen"),
-        (KeyError("x"), 1, "KeyError: 'x'. This was not foreseen"),
+        (MemoryError(), 2, "out of memory; use fewer samples at once"),
+        (RuntimeError("x\x1b[31m\ny"), 1, "RuntimeError: x [31m y. This is a bug"),
+        (KeyError("x"), 1, "KeyError: 'x'. This is a bug"),
     ],
 )
 def test_what_is_said(
