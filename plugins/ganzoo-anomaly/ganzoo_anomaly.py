@@ -1,19 +1,19 @@
-"""Anomaly scores from a GAN of normal images: AnoGAN searches a code, f-AnoGAN learns to find it.
+"""Anomaly scores from a GAN of normal images: AnoGAN optimizes a code, f-AnoGAN encodes.
 
-AnoGAN (Schlegl et al. 2017, arXiv:1703.05921). Kept: a DCGAN of normal images; at use, the code is
-sought that makes the sum of two losses least, the residual of pixels and that of the
-discriminator's features, with 0.1 of the latter and 0.9 of the former; what is left of the sum is
-the score. Changed: residuals are means in place of sums; Adam seeks, from the code 0, where
-densities are highest, so that a score is the same each time; 100 steps in place of 500.
+AnoGAN (Schlegl et al. 2017, arXiv:1703.05921). Kept: a DCGAN of normal images; at inference, the
+code is optimized to minimize 0.9 times the pixel residual plus 0.1 times the residual of the
+discriminator's features; the minimum is the score. Changed: residuals are means instead of sums;
+Adam starts from the code 0, where the density is highest, so that scores are reproducible; 100
+steps instead of 500.
 
 f-AnoGAN (Schlegl et al. 2019, Medical Image Analysis 54). Kept: a residual WGAN-GP of normal
-images, with layer norm in the critic, five steps of it to one of the generator, a penalty of 10,
-Adam 1e-4 with betas (0, 0.9), batch 64, codes of 128 numbers; then, with both frozen, an encoder
-with tanh at its end, trained so that its image comes back, in pixels and in the critic's last
-features, by RMSprop 5e-5 (izi_f); the score is that loss of one image. Preset with the authors'
-sizes for 64 pixels: f-anogan-64. Changed: the default is small, with a faster encoder.
+images, with layer norm in the critic, five critic steps per generator step, a penalty of 10, Adam
+1e-4 with betas (0, 0.9), batch 64, codes of 128 numbers; then, with both networks frozen, an
+encoder that ends in tanh, trained with RMSprop 5e-5 to reconstruct images in pixels and in the
+critic's last features (izi_f); the score is that loss for one image. Preset with the authors' sizes
+for 64 pixels: f-anogan-64. Changed: the default is small, with a faster encoder.
 
-GANomaly, which needs neither search nor a second stage, is in ganzoo-ganomaly.
+GANomaly, which needs neither a search nor a second stage, is in ganzoo-ganomaly.
 """
 
 from ganzoo import Fields, Spec, Task, Variant, hookimpl
@@ -53,9 +53,9 @@ class AnoGAN(Variant):
     latent: int = 100
     width: int = 32
     features: float = 0.1
-    """Share of the discriminator's features in the loss that is sought to be least."""
+    """Weight of the discriminator's features in the loss that is minimized."""
     search: int = 100
-    """Steps of the search for one image's code."""
+    """Optimization steps for one image's code."""
     search_lr: float = 0.1
     quantile: float = 0.95
     lr: float = 2e-4
@@ -122,7 +122,7 @@ class FAnoGAN(Variant):
     lr_encoder: float = 2e-4
     batch: int = 64
     steps: int = 10_000
-    """Rounds of the GAN; the encoder has half as many."""
+    """Rounds of the GAN; the encoder is trained for half as many."""
 
     def spec(self, data: Fields) -> Spec:
         image, adam = data.image, Adam(self.lr, (0, 0.9))

@@ -1,15 +1,15 @@
 """BEGAN: a discriminator that is an autoencoder (Berthelot et al. 2017, arXiv:1703.10717).
 
-Kept: the loss of an image is the mean absolute difference from what the discriminator makes of it;
-the discriminator makes data well and fakes badly, by k times their loss; k rises where fakes are
-made better than the share gamma of the loss of data says, in steps of 0.001, held in [0, 1]; both
-networks step at once; the measure of convergence, which is logged as the state `convergence`; the
-generator is the decoder's twin, of convolutions and ELU, two for each size, with channels that
-grow by the width at each halving on the way down; codes and noise of 64 numbers, uniform in
-[-1, 1]; batch 16; Adam 8e-5 with beta1 of 0.5, halved every 100,000 rounds, twice (the rates of a
-well-known reimplementation, carpedm20's; the paper halves 1e-4 when it stalls). Preset with the
-authors' sizes for 64 pixels: began-64. Changed: the default has a quarter of their width, and
-there are no vanishing residuals, which the paper's images go without.
+Kept: the loss of an image is the mean absolute error of the discriminator's reconstruction; the
+discriminator minimizes it for data, and maximizes it for fakes with the weight k; k is adapted in
+steps of 0.001 within [0, 1], so that the loss of fakes stays at the fraction gamma of that of data;
+both networks step at the same time; the measure of convergence is logged as the state
+`convergence`; the generator has the architecture of the decoder, with convolutions and ELU, two per
+size, and channels that grow by the width at each halving on the way down; codes and noise of 64
+numbers, uniform in [-1, 1]; batch 16; Adam 8e-5 with beta1 of 0.5, halved every 100,000 rounds,
+twice (the rates of a well-known reimplementation, carpedm20's; the paper halves 1e-4 when it
+stalls). Preset with the authors' sizes for 64 pixels: began-64. Changed: the default has a quarter
+of their width, and no vanishing residuals, which the paper's images do not use either.
 """
 
 from ganzoo import Fields, Spec, Variant, hookimpl
@@ -39,12 +39,12 @@ class BEGAN(Variant):
     latent: int = 64
     width: int = 32
     gamma: float = 0.5
-    """Diversity: the loss of fakes as a share of that of data, at equilibrium."""
+    """Diversity: the loss of fakes as a fraction of that of data, at equilibrium."""
     step: float = 0.001
     """Of k."""
     lr: float = 8e-5
     halving: int = 100_000
-    """Rounds after which the rate is halved; and once more after as many."""
+    """Rounds after which the rate is halved, and then halved once more."""
     batch: int = 16
     steps: int = 20_000
 

@@ -6,13 +6,13 @@ discriminator and of the generator, batch norm without gain and bias, all networ
 at once from one forward pass with the encoder's labels flipped too, Adam 2e-4 with beta1
 0.5, L2 of 2.5e-5, batch 128, a 50 number uniform latent. Changed: images in [-1, 1] and tanh,
 fewer rounds, and a moving average of encoder and generator is published. The discriminator
-has dropout in place of batch norm: pairs from the encoder and from the generator are two
-batches, and where each is normalised by itself, the size of the codes is hidden, and they grow
-without end. The encoder starts from weights a tenth as large (`start`): behind its batch norm
-their size means nothing, and what it learns outweighs what it started with the sooner. The
-authors let the rate fall to 1 % over the second half (`final=0.01`); their own log has the
-codes grow worse meanwhile, so by default it stays. `filters=32` puts convolutions, from that many
-channels on, in place of the first layers: the networks of ALI below with a deterministic encoder.
+has dropout instead of batch norm: pairs from the encoder and from the generator are two batches,
+and normalising each separately hides the magnitude of the codes, which then grows without bound.
+The encoder's initial weights are a tenth as large (`start`): before batch norm their magnitude has
+no effect, and smaller weights change faster. The authors let the rate decay to 1 % over the second
+half (`final=0.01`); in their own log the codes get worse meanwhile, so by default it is constant.
+`filters=32` replaces the first layers by convolutions that start with this many channels: the
+networks of ALI below with a deterministic encoder.
 
 ALI: Dumoulin et al. 2016, arXiv:1606.00704. Kept: the encoder is a Gaussian for each
 image, of which a sample is used; discriminator with a branch for image and latent each,
@@ -57,10 +57,10 @@ LEAKY = LeakyReLU(0.2)
 
 
 def joint(optimizer: Adam) -> Together:
-    """The game of BiGAN and ALI: who is the pair (x, code), who is (fake, z)?
+    """The updates of BiGAN and ALI: D distinguishes pairs (x, code) from pairs (fake, z).
 
-    Both sides step at once. The labels of *both* terms are flipped for encoder and
-    generator: with those of the generator alone the encoder would learn nothing.
+    Both sides step at the same time. The labels of *both* terms are flipped for encoder and
+    generator; with the generator's term alone the encoder would learn nothing.
     """
     return Together(
         [

@@ -2,18 +2,18 @@
 
 SNGAN: Miyato et al. 2018, arXiv:1802.05957; with classes, by projection: arXiv:1802.05637. SAGAN:
 Zhang et al. 2018, arXiv:1805.08318. BigGAN: Brock et al. 2018, arXiv:1809.11096. Kept of all: the
-hinge loss; residual blocks, which go up by nearest neighbours and down by means; a discriminator
-with spectral norm whose last features are summed over space; with classes, batch norm whose gains
-and biases are the class's, and a discriminator that adds the scalar product of its features and
-an embedded class. Of SAGAN: spectral norm in both networks, one attention in each, two rates. Of
-BigGAN: a shared embedding of the class, of which the generator's norms are linear maps, each
-beside a chunk of the latent of its own; orthogonal weights at first and a penalty on those of the
-generator; a moving average that starts late; and truncation as a number of the task. Presets with
-the authors' settings: sngan-cifar10, sagan-imagenet128, biggan-cifar10, biggan-imagenet128.
+hinge loss; residual blocks with nearest-neighbour upsampling and average pooling; a discriminator
+with spectral norm whose last features are summed over space; with classes, class-conditional batch
+norm, and a discriminator that adds the scalar product of its features and an embedded class. Of
+SAGAN: spectral norm in both networks, one attention layer in each, two learning rates. Of BigGAN: a
+shared class embedding; conditional norms in the generator that are linear maps of it and of a chunk
+of the latent; orthogonal initial weights and an orthogonality penalty on the generator's; a moving
+average that starts late; and truncation as a number of the task. Presets with the authors'
+settings: sngan-cifar10, sagan-imagenet128, biggan-cifar10, biggan-imagenet128.
 
-Changed: the defaults are small; both networks learn from batches of one size (the authors of SNGAN
-give the generator twice as many fakes); real images get no noise; moving averages of SNGAN and
-SAGAN, which the authors go without, are published.
+Changed: the defaults are small; both networks use the same batch size (the authors of SNGAN give
+the generator twice as many fakes); no noise is added to real images; moving averages are published
+for SNGAN and SAGAN, whose authors use none.
 """
 
 from typing import ClassVar, Literal
@@ -56,19 +56,19 @@ ROOT2 = 2**0.5
 
 
 class _Residual(Variant):
-    """What the three have in common: the blocks, the discriminator, and the round."""
+    """Shared by the three: the blocks, the discriminator, and the round."""
 
     title: ClassVar[str]
     source: ClassVar[str]
 
     conditional: bool = True
-    """Tell both networks the class."""
+    """Condition both networks on the class."""
     width: int = 64
     """Channels of the generator at its first block; of 64 pixels and more, half at each size."""
     discriminator_width: int = 64
     """Channels of the discriminator at its last block, likewise."""
     attention: int = 0
-    """Side of the maps that an attention in each network looks at; 0: none."""
+    """Side of the maps with an attention layer in each network; 0: none."""
     lr: float = 2e-4
     lr_generator: float = 2e-4
     critic_steps: int = 1
@@ -82,19 +82,19 @@ class _Residual(Variant):
         found = [4 * 2**i for i in range(20) if 4 * 2**i <= size]
         if found[-1:] != [size] or size < 8:
             raise DataError(
-                f"{self.name} draws images of 8, 16, 32, ... pixels, not {size}; of a folder, "
-                "folder:PATH,size=32 makes them so"
+                f"{self.name} draws images of 8, 16, 32, ... pixels, not {size}; for a folder, "
+                "use folder:PATH,size=32"
             )
         return found
 
     def seen(self, side: int) -> list[Layer]:
-        """The attention over maps of this size, if there is one; it begins as nothing."""
+        """The attention layer for maps of this size, if any; its initial scale is zero."""
         if side != self.attention:
             return []
         return [Residual((Attention(weight=Spectral()), Scale(0)))]
 
     def up(self, channels: int, norm: Layer, other: Layer, gain: float = 1.0) -> Residual:
-        """A block of the generator, to twice the size."""
+        """A block of the generator that doubles the size."""
         conv = Conv(channels, 3, gain=gain)
         layers = (norm, ReLU(), Upsample(), conv, other, ReLU(), conv)
         return Residual(layers, (Upsample(), Conv(channels, 1)))
@@ -102,10 +102,10 @@ class _Residual(Variant):
     def discriminator(
         self, image: Image, label: Label | None, init: Init, gain: float = 1.0
     ) -> Network:
-        """The discriminator: blocks down, blocks that stay, a sum over space, and a number."""
+        """The discriminator: downsampling blocks, blocks of equal size, a sum, a score."""
         sides = self.sides(image.size)
         layers: list[Layer] = []
-        # up to 32 pixels two blocks down and two that stay, of one width; else down to 4, doubling
+        # up to 32 pixels: two blocks down and two of equal size, of one width; else down to 4
         small, last = image.size <= 32, self.discriminator_width
         wide = last
         for index, side in enumerate(sides[:0:-1][: 2 if small else None]):
@@ -154,9 +154,9 @@ class SNGAN(_Residual):
     conditional: bool = False
     critic_steps: int = 5
     decay: bool = True
-    """The rates fall to 0, in a straight line."""
+    """The learning rates decay linearly to 0."""
     average: float = 0.999
-    """Decay of the generator's moving average in a round."""
+    """Decay of the generator's moving average per round."""
 
     def adam(self, lr: float) -> Adam:
         falls = Decay("linear", start=0, final=0) if self.decay else None
@@ -182,7 +182,7 @@ class SNGAN(_Residual):
         )
 
     def generator(self, image: Image, label: Label | None) -> Network:
-        # a gain and a bias of each class, which begin as those of the plain norm
+        # a gain and a bias for each class, initially those of the plain norm
         norm: Layer = CondNorm("y", weight=Plain(), gain=0) if label else BatchNorm()
         first = self.wide(4, image.size)
         layers: list[Layer] = [Linear(16 * first), Reshape((first, 4, 4))]
@@ -194,7 +194,7 @@ class SNGAN(_Residual):
         return Network({"z": (), **told}, layers, init=Xavier(), weight=self.wrapped())
 
     def wrapped(self) -> Spectral | None:
-        """How the weights of the generator are wrapped."""
+        """How the weights of the generator are reparametrized."""
         return None
 
 
@@ -222,17 +222,17 @@ class BigGAN(_Residual):
     name = "biggan"
 
     chunk: int = 16
-    """Numbers of the latent that each block gets."""
+    """The size of the latent chunk of each block."""
     embedding: int = 32
-    """Numbers of the shared embedding of a class."""
+    """The size of the shared class embedding."""
     init: Literal["orthogonal", "gaussian"] = "orthogonal"
-    """How the weights begin; gaussian is N(0, 0.02)."""
+    """The initial weights; gaussian is N(0, 0.02)."""
     orthogonal: float = 1e-4
     """Weight of the penalty on the generator's weights; 0 leaves it out."""
     average: float = 0.999
-    """Decay of the moving average in a round."""
+    """Decay of the moving average per round."""
     average_from: int = 1_000
-    """The round from which on it averages; before, it is a copy."""
+    """The round in which averaging starts; before, the average is a copy."""
     attention: int = 16
     lr: float = 4e-4
     lr_generator: float = 1e-4

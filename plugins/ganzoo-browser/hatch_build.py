@@ -1,4 +1,4 @@
-"""Put the runtime into the wheel; a checkout gets it when it is asked for."""
+"""Puts the runtime into the wheel; in a checkout it is fetched on demand."""
 
 import sys
 from pathlib import Path

@@ -9,8 +9,8 @@ published.
 
 Conditional DCGAN: the paper's MNIST experiment (Mirza and Osindero's condition,
 arXiv:1411.1784, in this architecture), after the authors' train_cond_dcgan.py. Kept: the
-label enters every layer of both networks, as one number for each class; batch norm without
-gain and bias; a fully connected layer between the maps and the verdict; L2 of 2.5e-5.
+label enters every layer of both networks, as a one-hot vector; batch norm without gain and
+bias; a fully connected layer between the maps and the output; L2 of 2.5e-5.
 Changed: as for the DCGAN, and one fully connected layer in the generator instead of two.
 """
 

@@ -1,4 +1,4 @@
-"""DiscoGAN: two domains that correspond, and no pair that shows how.
+"""DiscoGAN: translation between two corresponding domains, without pairs.
 
 Kim et al. 2017, arXiv:1703.05192, the authors' image_translation.py. Kept: generators that go
 down to a map of 4x4 and up again, batch norm in all but the first and last layers, no biases;
@@ -11,31 +11,30 @@ generators'; Adam 2e-4 with betas (0.5, 0.999) and L2 of 1e-5, batch 64. Changed
 64, fewer rounds with a third of them at the first r, and a moving average of the generators is
 published.
 
-Much public code compares the translation of `a` with the `b` beside it, pixel by pixel. Here
-`a` and `b` are drawn apart, and no term has both but the means of features.
+Much public code compares the translation of `a` with the `b` of the same row, pixel by pixel. Here
+`a` and `b` are drawn independently, and only the terms on means of features use both.
 
-`code` is the authors' narrow generator for the angles of cars and faces: between down and up
-stand so many numbers, 100 in their code. It can move things far, and keeps fewer details.
+`code` is the authors' generator with a bottleneck, for the angles of cars and faces: the number of
+units between encoder and decoder, 100 in their code. It can move objects further, but keeps fewer
+details.
 
-The other settings are not theirs, and off unless they are asked for:
-- `skip`: every map on the way down stands beside its like on the way up, a U-net
-  (arXiv:1505.04597), and what comes out is added to the image, cut off at black and white. Such a
-  generator starts near leaving things as they are and learns what to change, which is right for
-  two styles of one drawing, and wrong where things move. It has instance norm (arXiv:1607.08022),
-  and convolutions of enlarged maps in place of transposed ones, which leave a grid.
-- `patches`: discriminators score patches and not the whole image (arXiv:1611.07004),
-  since strokes and shades make a style. They have layer norm (arXiv:1607.06450): batch norm, taken
-  of real and of painted images apart, hides what all that are painted have in common.
+The other settings are not the authors', and off by default:
+- `skip`: a U-net (arXiv:1505.04597), whose output is added to the image and clipped to the range of
+  images. Such a generator starts close to the identity and learns what to change, which suits two
+  styles of the same drawing, but not objects that move. It has instance norm (arXiv:1607.08022),
+  and upsampling with convolutions instead of transposed convolutions, which leave a grid.
+- `patches`: discriminators score patches and not the whole image (arXiv:1611.07004), since strokes
+  and shades make a style. They have layer norm (arXiv:1607.06450): batch norm, computed separately
+  for real and for generated images, hides what generated images have in common.
 - `discriminator_width`: the channels of the discriminators' first layer; 0: as the generators'.
-- `noise`: in training, on what a discriminator sees, which else would know every painted image by
-  its flat colours (arXiv:1610.04490).
-- `identity`: the weight of leaving alone what is of the domain already (arXiv:1703.10593, 5.2).
-- `decay`: the rate falls to 0 over the last third of all rounds.
+- `noise`: noise on the discriminators' input in training, since flat colours would otherwise give
+  every generated image away (arXiv:1610.04490).
+- `identity`: the weight of the identity loss on images of the target domain (arXiv:1703.10593).
+- `decay`: the rate decays to 0 over the last third of all rounds.
 
-A data set for it has two fields of images, `a` and `b`. In a test split they are pairs, row by
-row; where it has labels of all images, the first half of the classes is of domain `a`, the
-second of `b`. Such a one is `mnist-outlines`: digits as they are, and the outlines of others, dark
-on light. What belongs to what is certain there, and near where it stands.
+Its data sets have two fields of images, `a` and `b`, which are pairs, row by row, in the test
+split. One such data set is `mnist-outlines`: digits, and the outlines of others, dark on light. The
+correct translation is known exactly, and stays close to the original position.
 """
 
 from __future__ import annotations
@@ -95,7 +94,7 @@ def sides(image: Image) -> list[int]:
 
 
 def halved(image: Image, patches: bool) -> list[int]:
-    """The sides of the maps that a discriminator halves, down to 3 or 4 pixels or twice as many."""
+    """The sides of the maps that a discriminator halves, down to 3 or 4 pixels, or twice that."""
     maps = sides(image)[:-1]
     return maps[:-1] or maps if patches else maps
 
@@ -112,13 +111,13 @@ def halve(channels: int, side: int, norm: Layer | None) -> list[Layer]:
 
 
 def generator(image: Image, width: int, code: int, skip: bool) -> Network:
-    """From an image to another: down to a small map, perhaps to so many numbers, and up again."""
+    """From image to image: down to a small map, optionally to `code` numbers, and up again."""
     maps = sides(image)
     last, side = len(maps) - 2, maps[-1]
     norm = InstanceNorm(affine=True) if skip else BatchNorm()
 
     def around(level: int) -> list[Layer]:
-        """From the map of a level down, through all that is smaller, and up to it again."""
+        """From the map of a level down through all smaller ones, and up again."""
         out = width * 2 ** (level - 1) if level else image.channels
         inner = around(level + 1) if level < last else []
         if level == last and code:
@@ -170,7 +169,7 @@ class DiscoGAN(Variant):
     def spec(self, data: Fields) -> Spec:
         a, b = data["a"], data["b"]
         if a.shape != b.shape and (self.skip or self.identity):
-            why = "skip adds to the image" if self.skip else "identity shows b to what takes a"
+            why = "skip adds to the image" if self.skip else "identity passes b to AB"
             raise GanzooError(
                 f"{why}, so a and b must be of one shape; data set {data.name!r} has {a.shape} "
                 f"and {b.shape}"
@@ -183,7 +182,7 @@ class DiscoGAN(Variant):
         back = {"both": "mse(aba, a) + mse(bab, b)", "one": "mse(aba, a)", "none": ""}[self.cycle]
         same = "l1(AB(b), b) + l1(BA(a), a)"
         made = {"ab": "AB(a)", "ba": "BA(b)", "aba": "BA(ab)", "bab": "AB(ba)"}
-        # what is added may lead out of [-1, 1], where no image of the data is
+        # the sum may leave [-1, 1], the range of the data
         lets = {
             name: f"1 - relu(2 - relu(1 + {text}))" if self.skip else text
             for name, text in made.items()
@@ -251,7 +250,7 @@ def outlines(declared: DataSet, split: str, roots: Any) -> Source:
     half = len(digits) // 2
     first, second = (everything, everything) if split == "test" else everything.split(half)
     filled = images[second]
-    # a stroke grown by a pixel on all sides, less the stroke
+    # the stroke dilated by one pixel, without the stroke
     a, b = images[first].byte(), (255 - (max_pool2d(filled, 3, 1, 1) - filled)).byte()
     arrays = {
         "a": a,

@@ -5,16 +5,16 @@ latent of 100 with unit variance, rectifier generator, maxout discriminator with
 non-saturating generator loss. Changed: Adam in place of SGD with momentum, tanh and images
 in [-1, 1], a generator that is 1,000 wide, and a moving average of its weights is what gets
 published. The authors drop 0.2 of the input and 0.5 of the hidden units (`dropout_input`,
-`dropout`); the defaults drop less, since a discriminator that sees whole images leaves fewer
-speckles, and the rate stays constant, since the average does what a falling rate would.
+`dropout`); the defaults drop less, since samples then have fewer speckles, and the rate stays
+constant, since the average has the effect of a decaying rate.
 
-Conditional GAN: Mirza and Osindero 2014, arXiv:1411.1784. Kept: the class as one number for
-each, told to both networks. Changed: as for the GAN, and the class joins latent and pixels at the
-entry. The paper gives each a branch of its own first (200 units for the latent and 1,000, here
+Conditional GAN: Mirza and Osindero 2014, arXiv:1411.1784. Kept: both networks get the class as a
+one-hot vector. Changed: as for the GAN, and the class is concatenated with the latent and with the
+pixels. In the paper each has its own branch first (200 units for the latent and 1,000, here
 `width`, for the class; maxout 240x5 and 50x5, joined in 240x4): that is `branches=True`, with which
-all samples of a class became one after some thousand rounds, at each rate of dropout that was
-tried. At the entry ten numbers weigh little beside 784 pixels: the game begins as that of the GAN,
-and the class comes into it as the weights learn to heed it.
+the samples of each class collapsed to one after some thousand rounds, at every rate of dropout that
+was tried. Concatenated with 784 pixels, ten numbers have little weight: training starts like that
+of the GAN, and the weights learn to use the class later.
 """
 
 from ganzoo import Fields, Spec, Variant, hookimpl
@@ -159,7 +159,7 @@ class CGAN(Variant):
 
 
 def dropout(rate: float) -> tuple[Dropout, ...]:
-    """A layer of dropout; none for a rate of 0."""
+    """A dropout layer; none for a rate of 0."""
     return (Dropout(rate),) if rate else ()
 
 

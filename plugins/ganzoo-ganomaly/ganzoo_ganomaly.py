@@ -1,15 +1,15 @@
-"""GANomaly: anomaly scores from a GAN that has seen normal images alone.
+"""GANomaly: anomaly scores from a GAN trained on normal images only.
 
-Akcay et al. 2018, arXiv:1805.06725. An encoder and a decoder make each image again, a second
-encoder encodes what they made, and an image is as strange as its two codes are apart. Kept
+Akcay et al. 2018, arXiv:1805.06725. An encoder and a decoder reconstruct each image, a second
+encoder encodes the reconstruction, and the score is the distance between the two codes. Kept
 from the authors' final code: the three generator losses with weights 1, 50 and 1, the
 adversarial one on the discriminator's features, batch norm in all nets but in each first
 layer, a latent of 100, Adam 2e-4 with beta1 0.5, batch 64, weights normal(0, 0.02), images in
 [-1, 1], and a discriminator that scores what was made before the generator's step, so that
-the two may step at once. Changed: images at their own size in place of 32x32, 32 channels in
-the first layer in place of 64, no reset of a discriminator that wins, and scores always in
+the two may step at once. Changed: images at their own size instead of 32x32, 32 channels in
+the first layer instead of 64, no reset of a discriminator that wins, and scores always in
 evaluation mode (in the authors' code an image's score depends on the others in its batch).
-Many descriptions and older code have the generator fool the discriminator's verdict instead
+In many descriptions and older code the adversarial loss is on the discriminator's output instead
 of its features: `adversarial="bce"`.
 """
 
@@ -67,7 +67,7 @@ class GANomaly(Variant):
             },
             let={"code": "GE(x)", "recon": "GD(code)", "recode": "E(recon)"},
             round=[
-                # the discriminator scores what was made before the generator's step
+                # the discriminator gets the reconstructions from before the generator's step
                 Together(
                     [
                         Update(

@@ -1,4 +1,4 @@
-"""Generators whose inputs mean something: InfoGAN finds codes, AC-GAN is told classes.
+"""Generators with interpretable inputs: InfoGAN learns codes, AC-GAN is conditioned on classes.
 
 InfoGAN (Chen et al. 2016, arXiv:1606.03657). Kept: noise of 62 numbers, a class of ten and two
 numbers in [-1, 1]; convolutions and a layer of units in both networks, batch norm but in the
@@ -62,7 +62,7 @@ class InfoGAN(Variant):
     numbers: Annotated[int, Field(ge=1)] = 2
     """Continuous codes, uniform in [-1, 1)."""
     weight: float = 1.0
-    """Of the mutual information."""
+    """Weight of the mutual information."""
     width: int = 16
     hidden: int = 256
     lr: float = 2e-4
@@ -72,7 +72,7 @@ class InfoGAN(Variant):
 
     def spec(self, data: Fields) -> Spec:
         image, end = data.image, self.classes + self.numbers
-        # ln 10 is the entropy of a class of ten; what is not known of it is the cross-entropy
+        # the entropy of the class is log(classes); the cross-entropy bounds its conditional entropy
         told = f"log({self.classes}) - cross_entropy(part(q, 0, {self.classes}), c)"
         near = f"0.5 * mean(squared_norm(v - part(q, {self.classes}, {end})))"
         information = {"information": f"-{self.weight:g} * information"}

@@ -5,14 +5,14 @@ Kept: the relativistic pairing loss with R1 and R2 in every round; residual bloc
 basis at the start of the generator and a depthwise 4x4 convolution at the end of the
 discriminator; resampling by [1, 3, 3, 1]; Adam with beta1 of 0; and the schedules: rate, penalty,
 beta2 and the half-life of the moving average follow a cosine over the first images, then hold.
-With `conditional` an embedded class stands beside the latent, and the discriminator's last
-features are multiplied by another. `augment` has the authors' steps of ADA, cutout among them and
-colours half as often, with a probability that follows the schedule. Presets with the authors'
-sizes: r3gan-cifar10, r3gan-ffhq64.
+With `conditional`, a class embedding is concatenated with the latent, and the discriminator's last
+features are multiplied by another. `augment` applies the authors' steps of ADA, including cutout,
+and colours half as often, with a scheduled probability. Presets with the authors' sizes:
+r3gan-cifar10, r3gan-ffhq64.
 
-Changed: the default is small, and its schedules run over a share of the run rather than a number
-of images; the generator's update sees the same data and fakes as the discriminator's (the authors
-draw both anew).
+Changed: the default is small, and its schedules cover a fraction of the run instead of a number of
+images; the generator's update uses the same data and fakes as the discriminator's (the authors draw
+both anew).
 """
 
 from ganzoo import Fields, Layer, Spec, Variant, hookimpl
@@ -48,23 +48,23 @@ class R3GAN(Variant):
 
     latent: int = 64
     width: int = 128
-    """Channels, of which there are fewer at high resolutions."""
+    """Channels at low resolutions; higher ones have fewer."""
     shares: tuple[float, ...] = (1, 1, 1, 0.75, 0.5, 0.25, 0.25)
-    """The share of them at 4, 8, 16, ... pixels."""
+    """The fraction of the channels at 4, 8, 16, ... pixels."""
     group: int = 16
     """Channels in a group of a 3x3 convolution."""
     blocks: int = 2
     """Residual blocks at each size."""
     conditional: bool = False
-    """Tell both networks the class."""
+    """Condition both networks on the class."""
     gamma: float = 2.0
     """Weight of R1 and R2 at first; it falls to a tenth."""
     lr: float = 2e-4
     """Learning rate at first; it falls to a quarter."""
     burn_in: float = 0.4
-    """The share of the run over which the schedules change."""
+    """The fraction of the run over which the schedules change."""
     burn_in_images: float = 0.0
-    """The same in images, as the authors say it; takes the place of `burn_in` where not 0."""
+    """The same in images, as the authors give it; if not 0, it replaces `burn_in`."""
     half_life: float = 100_000.0
     """Half-life of the generator's moving average in images, from the end of the schedules on."""
     augment: float = 0.0
@@ -78,8 +78,8 @@ class R3GAN(Variant):
         sizes = [4 * 2**index for index in range(1, len(self.shares))]
         if width != size or size not in sizes:
             raise DataError(
-                f"{self.name} makes squares of {', '.join(map(str, sizes))} pixels, and images of "
-                f"{data.name!r} are {width}x{size}; of a folder, take folder:PATH,size=64"
+                f"{self.name} makes squares of {', '.join(map(str, sizes))} pixels, but images of "
+                f"{data.name!r} are {width}x{size}; for a folder, use folder:PATH,size=64"
             )
         label = data.label if self.conditional else None
         widths = self.widths(image.shape[1])
@@ -164,7 +164,7 @@ class R3GAN(Variant):
         return Network({"x": (), "y": ()}, layers, init=LeCun())
 
     def residuals(self, width: int, stages: int) -> Repeat:
-        # the variance that a leaky ReLU of slope 0.2 takes away, and a share of the whole depth
+        # compensates the variance lost in a leaky ReLU of slope 0.2, scaled by the depth
         gain = (2 / 1.04) ** 0.5 * (self.blocks * stages) ** -0.25
         inner = 2 * width
         block = (

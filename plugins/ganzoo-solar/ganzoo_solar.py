@@ -1,8 +1,8 @@
 """2,624 solar cells in electroluminescence, normal and defective, for models of what is normal.
 
-The pictures are those of the package `elpv-dataset`, which this plugin requires; nothing of them is
-bundled. They are under CC BY-NC-SA 4.0: **not for commercial use**, and what is derived from them
-is under the same terms. Buerhop-Lutz et al., "A benchmark for visual identification of defective
+The pictures are in the package `elpv-dataset`, which this plugin requires; none are bundled. They
+are under CC BY-NC-SA 4.0: **not for commercial use**, and derived works are under the same terms.
+Buerhop-Lutz et al., "A benchmark for visual identification of defective
 solar cells in electroluminescence imagery", EU PVSEC 2018,
 doi 10.4229/35thEUPVSEC20182018-5CV.3.15.
 
@@ -52,10 +52,10 @@ class Cell:
     """One solar cell.
 
     Args:
-        file: its picture, 300x300 grey, as the package names it.
-        probability: of a defect, in [0, 1], as experts rated it.
-        kind: of what silicon it is, mono- or polycrystalline.
-        split: where it is; "" where that is unknown.
+        file: its picture in the package, 300x300 grey.
+        probability: of a defect, in [0, 1], as rated by experts.
+        kind: of the silicon, mono- or polycrystalline.
+        split: its split; "" if it is in none.
     """
 
     file: str
@@ -69,7 +69,7 @@ class Cell:
 
 
 def split_of(file: str, probability: float) -> str:
-    """The split of a cell; "" where it has none."""
+    """The split of a cell; "" if it is in none."""
     place = int.from_bytes(hashlib.sha256(file.encode()).digest()[:4], "big") / 2**32
     if probability == 0:
         return "test" if place < 0.25 else "validation" if place < 0.35 else "train"
@@ -98,7 +98,7 @@ def cells() -> tuple[Cell, ...]:
 
 
 def folder() -> Path:
-    """The folder of the package that has the pictures; GanzooError where it is not installed."""
+    """The folder of the package with the pictures; GanzooError if it is not installed."""
     package = find_spec("elpv_dataset")
     for place in (package and package.submodule_search_locations) or ():
         return Path(place) / "data"
@@ -109,7 +109,7 @@ def folder() -> Path:
 
 
 def pixels(some: Sequence[Cell], side: int = 64) -> np.ndarray:
-    """The pictures of cells, uint8 (n, side, side), made smaller as pictures in folders are.
+    """The pictures of cells, uint8 (n, side, side), resized as pictures in folders are.
 
     Raises:
         GanzooError: a picture cannot be read, or the package is not installed.

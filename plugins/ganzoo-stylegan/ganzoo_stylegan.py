@@ -1,19 +1,20 @@
 """StyleGAN2 with adaptive augmentation, for images of 16 to 256 pixels.
 
 StyleGAN2: Karras et al. 2019, arXiv:1912.04958. ADA: Karras et al. 2020, arXiv:2006.06676. Kept:
-the mapping network with a hundredth of the rate; equalised rates; modulated convolutions
-from a learned constant, which go up by a transposed convolution and the filter [1, 3, 3, 1]; a
-noise map per layer; skips of colours in the generator and residual blocks in the discriminator,
-which go down by that filter and a strided convolution; minibatch deviation; the logistic loss
-with lazy R1, and path length, each a step of the same optimizer with corrected rate and betas;
-style mixing; the mean of w for truncation; and, with `ada`, the authors' control of its
-probability. With `conditional` the class enters the mapping network, and the discriminator's last
-features are multiplied by a mapping of the class. Presets with the authors' sizes:
-stylegan2-cifar10, stylegan2-paper256.
+the mapping network with a hundredth of the rate; equalized learning rates; modulated convolutions
+from a learned constant, upsampled by a transposed convolution and the filter [1, 3, 3, 1]; a noise
+map per layer; skip connections to RGB in the generator, and residual blocks in the discriminator,
+downsampled by that filter and a strided convolution; minibatch standard deviation; the logistic
+loss with lazy R1, and path length, each a step of the same optimizer with corrected rate and betas;
+style mixing; the mean of w for truncation; and, with `ada`, the authors' adaptation of its
+probability. With `conditional`, the class is an input of the mapping network, and the
+discriminator's last features are multiplied by a mapping of the class. Presets with the authors'
+sizes: stylegan2-cifar10, stylegan2-paper256.
 
-Changed: the default is small; ADA's pipe is ganzoo's (`ada`), and its probability follows the last
-batch of four and not their mean; path length is penalised on the whole batch, against its mean
-before this round and not after it; the mean of w is of the whole run and not of a long average's.
+Changed: the default is small; the augmentation pipeline is ganzoo's (`ada`), and its probability
+adapts to the last of four batches and not to their mean; path length is penalized on the whole
+batch, against its mean before this round and not after it; the mean of w is over the run, and not
+that of the averaged mapping network.
 """
 
 from math import log2
@@ -66,7 +67,7 @@ class StyleGAN2(Variant):
     mapping: int = 4
     """Layers of the mapping network."""
     conditional: bool = False
-    """Tell both networks the class."""
+    """Condition both networks on the class."""
     gamma: float = 0.0
     """Weight of R1; 0 means the authors' rule, 0.0002 * pixels / batch."""
     path_length: float = 2.0
@@ -77,12 +78,12 @@ class StyleGAN2(Variant):
     """Augment adaptively, for small data sets."""
     ada_target: float = 0.6
     ada_images: float = 500_000.0
-    """Images over which the probability could go from 0 to 1."""
+    """Number of images over which the probability can rise from 0 to 1."""
     group: int = 4
     """Samples in a group of the minibatch deviation."""
     lr: float = 2e-3
     half_life: float = 10_000.0
-    """Of the moving averages, in images; shorter at the start."""
+    """Half-life of the moving averages in images; shorter at the start."""
     batch: int = 32
     steps: int = 20_000
 
@@ -91,11 +92,11 @@ class StyleGAN2(Variant):
         channels, size, width = image.shape
         if width != size or size & (size - 1) or size < 8:
             raise DataError(
-                f"{self.name} makes squares of 8, 16, 32, 64, ... pixels, and images of "
-                f"{data.name!r} are {width}x{size}; of a folder, take folder:PATH,size=64"
+                f"{self.name} makes squares of 8, 16, 32, 64, ... pixels, but images of "
+                f"{data.name!r} are {width}x{size}; for a folder, use folder:PATH,size=64"
             )
         rows = 2 * int(log2(size)) - 2
-        """Of styles: one for each convolution, and one for the last colours."""
+        """The number of styles: one for each convolution, and one for the last RGB layer."""
         draws: dict[str, Image | Label | Normal] = {"x": image}
         if self.conditional:
             draws["y"] = data.label
@@ -116,7 +117,7 @@ class StyleGAN2(Variant):
             step = f"4 * batch / {self.ada_images:g}"
             sure = f"sign(mean(sign(real)) - {self.ada_target:g})"
             state["p"] = Running(f"maximum(0, p + {step} * {sure})", every=4)
-        # a regularizer that acts in one of k rounds counts k-fold, and the optimizer is told
+        # a regularizer of every k-th round is weighted by k, and the optimizer is corrected
         gamma = self.gamma or 0.0002 * size * size / self.batch
         r1 = f"{16 * gamma / 2:g} * mean(squared_norm(grad(real, x)))"
         logistic = {"fake": "mean(softplus(made))", "real": "mean(softplus(-real))"}
@@ -193,7 +194,7 @@ class StyleGAN2(Variant):
         layers: list[Layer] = [Conv(self.channels(size), 1), act]
         while size > 4:
             wide, narrow = self.channels(size // 2), self.channels(size)
-            # filtered before every second pixel is taken; three by three, then one by one
+            # filtered before every second pixel is taken: a kernel of 3, then one of 1
             down = (Blur(), Conv(wide, 3, 2, padding=0))
             short = (Downsample(mode="fir"), Conv(wide, 1, bias=False))
             layers.append(Residual((Conv(narrow), act, *down, act), short, 0.5**0.5))

@@ -1,28 +1,29 @@
 """Image to image: pix2pix with pairs, CycleGAN and CUT without.
 
 pix2pix (Isola et al. 2017, arXiv:1611.07004). Kept: a U-net down to one pixel; dropout of one half
-in the inner blocks, which is its only noise and stays at use; a discriminator of patches that sees
-input and output; cross-entropy, with the discriminator's loss halved and stepping first; 100 times
-L1. Batch norm became instance norm with gains, which is the same at the authors' batch of one, and
-no answer depends on its company. Where the data have no pairs, the input is made of the image:
-its shades, which are to be coloured (one of the paper's tasks); of grey images, coarse ones.
+in the inner blocks, its only noise, which is also active at inference; a patch discriminator of
+input and output; cross-entropy, with the discriminator's loss halved and its step first; 100 times
+L1. Instance norm with gains replaces batch norm, which is the same at the authors' batch size of
+one, so that outputs do not depend on the other images of a batch. If the data have no pairs, the
+input is computed from the image: a grey version to be coloured (one of the paper's tasks), or, for
+grey images, a version at a quarter of the resolution.
 
 CycleGAN (Zhu et al. 2017, arXiv:1703.10593). Kept: residual generators with reflected borders and
-instance norm; least squares, with the discriminators' losses halved; cycles of weight 10 and
-identity of half that, in L1; one Adam for both generators; discriminators that see a pool of 50
-earlier translations, and learn from those that were made before the generators' step.
+instance norm; least squares, with the discriminators' losses halved; cycle losses of weight 10 and
+identity losses of half that, in L1; one Adam for both generators; discriminators that get a pool of
+50 earlier translations, and learn from those made before the generators' step.
 
-CUT (Park et al. 2020, arXiv:2007.15651). Kept: one generator, with filtered resampling; of each of
-five layers of it, 256 places of what it made against the same places of what it was given, told
-from all other places of that image at a temperature of 0.07, through two layers for each; the same
-for what is of the target domain already. `cut-fast` (FastCUT) has ten times the former without the
-latter, and mirrors half of its inputs.
+CUT (Park et al. 2020, arXiv:2007.15651). Kept: one generator, with filtered resampling; a
+contrastive loss over patches: in each of five layers, 256 positions of the output are matched with
+the same positions of the input, against all other positions of that image, at a temperature of 0.07
+and through two layers; the same for images of the target domain. `cut-fast` (FastCUT) has ten times
+the former loss without the latter, and mirrors half of its inputs.
 
-All three: Adam 2e-4 with betas (0.5, 0.999), and a rate that falls to 0 over the second half.
+All three: Adam 2e-4 with betas (0.5, 0.999), and a rate that decays to 0 over the second half.
 Presets with the authors' sizes: pix2pix-256, cyclegan-256, cut-256, cut-fast-256. Changed: the
-defaults are small, with batches of more than one image, and discriminators whose patches are of
-34 pixels in place of 70; in CUT the places are one in each of as many equal strips, of all layers
-alike, and the first layer is the image without its reflected border.
+defaults are small, with batches of more than one image and discriminators with patches of 34 pixels
+instead of 70; in CUT there is one position in each of as many equal strips, the same in all layers,
+and the first layer is the image without its reflected border.
 """
 
 from typing import Annotated, Literal
@@ -61,12 +62,12 @@ GAUSSIAN = Gaussian(0.02)
 
 
 def adam(lr: float) -> Adam:
-    """The rate stays for half of the run, and then falls to 0 along a line."""
+    """Adam with a rate that is constant for half of the run and then decays linearly to 0."""
     return Adam(f"ramp(2 * progress - 1, {lr:g}, 0)", (0.5, 0.999))
 
 
 def patches(image: Image, width: int, layers: int, norm: Layer, smooth: bool = False) -> list:
-    """A discriminator of patches: 16 pixels for one layer, 34 for two, 70 for three."""
+    """A patch discriminator: patches of 16 pixels for one layer, 34 for two, 70 for three."""
     side = min(image.shape[1:])
     layers = max(1, min(layers, (side // 4).bit_length() - 1))
     found: list[Layer] = []
@@ -81,10 +82,10 @@ def patches(image: Image, width: int, layers: int, norm: Layer, smooth: bool = F
 def residuals(
     image: Image, channels: int, width: int, blocks: int, smooth: bool, taps: bool
 ) -> list:
-    """Down twice, so many residual blocks, and up twice: the generator of CycleGAN and CUT."""
+    """The generator of CycleGAN and CUT: two downsamplings, residual blocks, two upsamplings."""
     if any(side % 4 for side in image.shape[1:]):
         raise GanzooError(
-            f"it halves images twice, so sides are multiples of 4, and not {image.shape[1:]}: "
+            f"it halves images twice, so sides must be multiples of 4, not {image.shape[1:]}: "
             "choose others, as in folder:photos,size=64"
         )
 
@@ -123,8 +124,8 @@ class Pix2Pix(Variant):
     layers: int = 2
     """Halvings of the discriminator."""
     given: Literal["auto", "pairs", "shades", "coarse"] = "auto"
-    """What is translated: field a to b of the data, where they are pairs, else the image's shades,
-    or the image a quarter as large."""
+    """The input: `a` of the data if `a` and `b` are pairs, or the image in grey, or at a quarter of
+    the resolution."""
     l1: float = 100.0
     lr: float = 2e-4
     batch: int = 16
@@ -166,11 +167,11 @@ class Pix2Pix(Variant):
         )
 
     def pairs(self, data: Fields) -> tuple[dict, dict[str, str], str]:
-        """The draws, what `a` is where it is no draw, and the domain that is led to."""
+        """The draws, the expression of `a` if it is not a draw, and the target domain."""
         a, b = (data.fields.get(field) for field in "ab")
         paired = isinstance(a, Image) and isinstance(b, Image) and not a.independent
         if self.given == "pairs" or (self.given == "auto" and paired):
-            # drawn row by row, whatever the data say of them: those without partners are refused
+            # drawn as pairs, so that data without pairs are refused
             return {field: data[field].replace(independent=False) for field in "ab"}, {}, "b"
         image = data.image
         if image.channels == 3 and self.given != "coarse":
@@ -187,7 +188,7 @@ class Pix2Pix(Variant):
         while maps[-1] > 1:
             maps.append(-(-maps[-1] // 2))
         if image.shape[1] != image.shape[2] and any(side % 2 for side in maps[:-1]):
-            raise GanzooError(f"sides that differ are powers of two, and not {image.shape[1:]}")
+            raise GanzooError(f"sides that differ must be powers of two, not {image.shape[1:]}")
         last, norm = len(maps) - 2, InstanceNorm(affine=True)
         widths = [self.width * 2 ** min(level, 3) for level in range(last + 1)]
         dropped, offset = dict[int, Dropout](), 0
@@ -196,7 +197,7 @@ class Pix2Pix(Variant):
             offset += widths[level - 1]
 
         def around(level: int) -> list[Layer]:
-            """From the map of a level down, through all that is smaller, and up to it again."""
+            """From the map of a level down through all smaller ones, and up again."""
             out = widths[level - 1] if level else channels
             return [
                 *([LEAKY] if level else []),
@@ -226,7 +227,7 @@ class CycleGAN(Variant):
     """Halvings of the discriminators."""
     cycle: float = 10.0
     identity: float = 0.5
-    """Weight of leaving alone what is of the domain already, as a share of that of cycles."""
+    """Weight of the identity loss, as a fraction of that of the cycle loss."""
     pool: int = 50
     lr: float = 2e-4
     batch: int = 4
@@ -260,7 +261,7 @@ class CycleGAN(Variant):
             },
             let={"ab": "AB(a)", "ba": "BA(b)"},
             state={"old_a": Pool("ba", self.pool), "old_b": Pool("ab", self.pool)},
-            # both score and learn from the translations that were made before either stepped
+            # they score and learn from translations made before either side stepped
             round=[
                 Together(
                     [
@@ -296,15 +297,15 @@ class CUT(Variant):
     layers: int = 2
     """Halvings of the discriminator."""
     places: int = 256
-    """Places of each map that are compared."""
+    """Number of positions of each map that are compared."""
     code: int = 128
-    """Numbers that a place is compared by."""
+    """Size of the vectors that are compared."""
     contrast: float = 1.0
-    """Weight of the contrast between what is given and what is made."""
+    """Weight of the contrastive loss between input and output."""
     identity: bool = True
-    """The same of what is of the target domain; both count half then."""
+    """Also for images of the target domain; each loss then has half the weight."""
     mirror: bool = False
-    """Half of the inputs are mirrored, and what is made of them is mirrored back."""
+    """Mirror half of the inputs, and mirror the features of their outputs back."""
     lr: float = 2e-4
     batch: int = 4
     steps: int = 20_000
@@ -312,14 +313,14 @@ class CUT(Variant):
     def spec(self, data: Fields) -> Spec:
         a, b = data["a"], data["b"]
         init = Xavier(0.02)
-        # F0, F1, ...: two layers at each place for each map of the generator that is compared
+        # F0, F1, ...: two layers at each position, for each map of the generator that is compared
         head = [Conv(self.code, 1), ReLU(), Conv(self.code, 1)]
         heads = [f"F{level}" for level in range(5)]
         source = "mirror(a, m)" if self.mirror else "a"
         back = "mirror({}, m)" if self.mirror else "{}"
 
         def contrast(made: str, given: str, back: str = "{}") -> str:
-            """The mean over layers of telling a place of `made` by the same place of `given`."""
+            """The mean over layers of the contrastive loss between `made` and `given`."""
             pairs = [
                 (f"F{i}(patches({back.format(f'G.f{i}({made})')}, u))",
                  f"F{i}(patches(G.f{i}({given}), u))")

@@ -1,14 +1,14 @@
 """VAE/GAN: autoencoding beyond pixels (Larsen et al. 2015, arXiv:1512.09300).
 
-Kept: Algorithm 1. An image's likelihood is that of a discriminator's features around those of
-what the decoder makes of its code, half their squared distance; the encoder learns from it and
-from the prior, the decoder from gamma times it and from fooling the discriminator, with
-reconstructions and with samples, and the discriminator from real, reconstructed and drawn images
-alone; all step at once; RMSprop 3e-4, batch 64; convolutions of 5 with batch norm, codes of 128
-numbers; gamma of 1e-6, as in the authors' code. Preset with the authors' sizes: vae-gan-celeba.
-Changed: the decoder fools by labelling its images real, which does not saturate (`minimax` is
-Algorithm 1 to the letter); kernels of 4, which divide by the stride; gamma is for the mean over
-features that the paper's sum has 16,384 of, so that it means the same at any size.
+Kept: Algorithm 1. The negative log-likelihood of an image is half the squared distance between the
+discriminator's features of the image and of its reconstruction. The encoder minimizes it plus the
+prior loss; the decoder, gamma times it plus the adversarial loss of reconstructions and samples;
+the discriminator, only its loss on real, reconstructed and sampled images. All step at the same
+time; RMSprop 3e-4, batch 64; kernels of 5 with batch norm, codes of 128 numbers; gamma of 1e-6, as
+in the authors' code. Preset with the authors' sizes: vae-gan-celeba.
+Changed: the decoder's adversarial loss is non-saturating (`minimax` gives the loss of Algorithm 1);
+kernels of 4, a multiple of the stride; the likelihood is a mean over features, scaled to the
+paper's 16,384, so that gamma means the same at any size.
 """
 
 from ganzoo import Fields, Spec, Variant, hookimpl
@@ -31,7 +31,7 @@ from ganzoo.spec import (
 )
 
 FEATURES = 16_384
-"""Numbers of the paper's features, 256 maps of 8x8."""
+"""The size of the paper's features: 256 maps of 8x8."""
 
 
 class VAEGAN(Variant):
@@ -46,7 +46,7 @@ class VAEGAN(Variant):
     gamma: float = 1e-6
     """Weight of the likelihood in the decoder's loss."""
     minimax: bool = False
-    """The decoder raises the discriminator's loss, in place of labelling its images real."""
+    """The decoder maximizes the discriminator's loss, instead of the non-saturating loss."""
     lr: float = 3e-4
     batch: int = 64
     steps: int = 20_000

@@ -9,9 +9,9 @@ than the critic, and the five steps are not a hundred now and then.
 WGAN-GP: Gulrajani et al. 2017, arXiv:1704.00028. Kept: two-sided penalty with weight 10, a
 random point for each sample, Adam with betas (0.5, 0.9), five critic steps, normal noise of
 128, no normalisation in the critic. Changed: the rates. The authors' are 1e-4 for both, over
-200,000 rounds; in a fortieth of that the critic of these nets lagged behind, and saw a gap of 3
-where one trained anew on the same samples found 14. So it learns at 1e-3 and the generator at
-half of that, which falls to 0 (in the authors' CIFAR-10 nets both do). Networks are shared
+200,000 rounds; with a fortieth of that, the critic of these nets lagged behind: it estimated a gap
+of 3 where one trained anew on the same samples estimated 14. So it learns at 1e-3 and the generator
+at half of that, decaying to 0 (in the authors' CIFAR-10 nets both decay). Networks are shared
 with WGAN, so that the two can be compared; the generator has batch norm (as in the paper's
 CIFAR-10 nets; the authors' MNIST script goes without).
 """
@@ -75,9 +75,9 @@ class WGANGP(Variant):
     lr: float = 1e-3
     lr_generator: float = 5e-4
     decay: bool = True
-    """The generator's rate falls to 0."""
+    """The generator's rate decays to 0."""
     decay_start: float = 0.0
-    """The share of the run after which it begins to fall; where not 0, the critic's falls, too."""
+    """The fraction of the run after which the decay starts; if not 0, the critic's decays, too."""
     batch: int = 64
     steps: int = 10_000
 
@@ -102,7 +102,7 @@ def _spec(
     critic: Update,
     optimizer: Adam | RMSprop,
 ) -> Spec:
-    """What the two share: networks, the generator's loss, the task."""
+    """Shared by the two: networks, the generator's loss, the task."""
     image = data.image
     return Spec(
         title=title,

@@ -1,6 +1,6 @@
-"""Portraits composited from parts, of which every attribute is known exactly; without end.
+"""Portraits composited from parts, with all attributes known exactly; an unlimited number.
 
-README.md has the data sets, and NOTICE.md whose designs the parts are.
+README.md describes the data sets; NOTICE.md credits the designers of the parts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    # NumPy and torch come with the first portrait, and not with the list of data sets
+    # NumPy and torch are imported with the first portrait, and not to list data sets
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,8 @@
-"""Sentences about portraits: which attributes each names, in which words, and what is held out.
+"""Sentences about portraits: which attributes they name, in which words, and which are held out.
 
-Every sentence names how the hair is worn, its colour and the colour of the clothes, and up to three
-more attributes. A fifth of the combinations of these three is held out of training, as the rule
-`held_out` says; any two of them occur together in training.
+Every sentence names hair style, hair colour and colour of the clothes, and up to three more
+attributes. A fifth of the combinations of these three is held out of training (`held_out`); each
+pair of their values occurs in training.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ALWAYS = ("hair", "hair_colour", "clothes_colour")
 SOMETIMES = ("length", "beard", "clothes", "skin", "mouth", "eyes", "background")
 SAYABLE = (*ALWAYS, *SOMETIMES)
 MOST = 3
-"""How many of `SOMETIMES` a sentence names at most."""
+"""The most attributes of `SOMETIMES` that a sentence names."""
 NOT_SAID = "not said"
 FRAMES, WORDINGS = 10, 3
 PHRASINGS = FRAMES * WORDINGS * 2
@@ -40,7 +40,7 @@ _STYLE = {
     "spiky": ("spiky hair", "spiky"),
     "bun": ("a bun", "tied up in a bun"),
 }
-"""The same without its colour: as a thing that one has, and as what hair is."""
+"""The same without the colour: as a noun phrase, and as an adjective."""
 _PHRASES = {
     "length": {
         "short": "short at the back",
@@ -77,24 +77,24 @@ _GARMENTS = {
 
 
 def held_out(hair: Any, hair_colour: Any, clothes_colour: Any) -> Any:
-    """Whether a combination, by the numbers of its values, is for testing alone.
+    """Whether a combination, given by the indices of its values, is for testing only.
 
-    Of integers it is a bool, of integers (n,) bool (n,). For each way to wear hair of each colour
-    these are two of the ten colours of clothes.
+    Takes integers and returns a bool, or integers (n,) and returns bool (n,). For each hair style
+    and hair colour, two of the ten colours of clothes are held out.
     """
     return (2 * hair + hair_colour + clothes_colour) % 5 == 0
 
 
 def caption(words: Mapping[str, str], phrasing: int = 0) -> str:
-    """A sentence that names these attributes and no others.
+    """A sentence that names exactly these attributes.
 
     Args:
-        words: by attribute the name of its value, such as `Portraits.words` gives; `ALWAYS`
-            are needed, and of the others those of `SOMETIMES` may be there.
-        phrasing: in [0, PHRASINGS), in which of several ways to say it.
+        words: the names of values by attribute, as from `Portraits.words`; those of `ALWAYS` are
+            required, those of `SOMETIMES` optional.
+        phrasing: the index of the phrasing, in [0, PHRASINGS).
 
     Raises:
-        GanzooError: an attribute or a value that no sentence names, one that is missing, or no
+        GanzooError: an attribute or value has no words, a required one is missing, or there is no
             such phrasing.
     """
     _check(words, phrasing)
@@ -174,10 +174,10 @@ def _listed(said: Sequence[str]) -> str:
 
 @cache
 def free_sentences() -> tuple[tuple[str, Mapping[str, str]], ...]:
-    """A hundred sentences in no template, each with the attributes that it asks for.
+    """A hundred sentences without a template, each with the attributes that it requests.
 
-    Paraphrases, other orders, and sentences that leave out what captions always name; to measure
-    with, and never to train on.
+    They are paraphrases, use other orders, and leave out attributes that captions always name. They
+    are for evaluation, never for training.
     """
     found: list[tuple[str, Mapping[str, str]]] = []
     text = files("ganzoo_avatars").joinpath("free.txt").read_text("utf-8")
@@ -192,4 +192,4 @@ def free_sentences() -> tuple[tuple[str, Mapping[str, str]], ...]:
 VALUES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {name: DRAWINGS["toon-head"].attributes[name].names for name in SAYABLE}
 )
-"""The names of the values of what sentences name."""
+"""The names of the values of the attributes in sentences."""

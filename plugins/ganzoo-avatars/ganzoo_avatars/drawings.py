@@ -1,7 +1,7 @@
-"""The styles: what may vary in each, under which names. No NumPy here, so that a list is quick.
+"""The styles, with the names of their attributes and values. Does not import NumPy, for speed.
 
-Only values that can be told apart at 64x64 pixels are drawn (a test measures it), so that every
-attribute can be seen. Some colours are ours, since any colour can fill a part.
+Only values that can be distinguished at 64x64 pixels are used (a test measures it), so that every
+attribute is visible. Some colours are chosen here, since any colour can fill a part.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ RGB = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Attribute:
-    """One thing that differs between portraits.
+    """An attribute of portraits.
 
     Args:
         slot: the group of parts, or the colour, that it sets.
-        values: by name, the parts of which one is drawn ("" is nothing), or the colour.
-        weights: how often each value is drawn, relative to the others; equally by default.
-        paired: data sets change this alone, so a portrait's part does not depend on it.
+        values: by name, the parts of which one is drawn ("" is none), or the colour.
+        weights: the relative frequencies of the values; equal by default.
+        paired: paired data sets change only this, so the split of a portrait must not depend on it.
     """
 
     slot: str
@@ -39,23 +39,23 @@ class Attribute:
 
     @property
     def colour(self) -> bool:
-        """Whether it sets a colour, and not a part."""
+        """Whether it sets a colour rather than a part."""
         return not self.parts
 
     @property
     def colours(self) -> tuple[RGB, ...]:
-        """The colours of all values; none where it sets a part."""
+        """The colours of all values; empty if it sets a part."""
         return tuple(value for value in self.values.values() if _is_colour(value))
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The parts of all values, one value's after another's; none where it sets a colour."""
+        """The parts of all values, concatenated; empty if it sets a colour."""
         found = (value for value in self.values.values() if not _is_colour(value))
         return tuple(part for value in found for part in value)
 
     @property
     def kinds(self) -> tuple[int, ...]:
-        """How many parts each value has."""
+        """The number of parts of each value."""
         return tuple(1 if self.colour else len(value) for value in self.values.values())
 
 
@@ -91,7 +91,7 @@ _BACKGROUND = Attribute(
 
 @dataclass(frozen=True)
 class Drawing:
-    """A style and what varies in it: attributes by name, and parts that nothing names."""
+    """A style: its attributes by name, and parts that belong to no attribute."""
 
     attributes: Mapping[str, Attribute]
     fixed: Mapping[str, str] = field(default_factory=dict)

@@ -22,17 +22,17 @@ import numpy as np
 from .drawings import RGB
 
 CHUNK = 32
-"""Portraits that are composited at once: about what a processor's cache holds."""
+"""The number of portraits composited at once; about as many as fit into a processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One part, where it lies in the picture.
+    """One part and its position in the picture.
 
     Args:
         y, x: its upper left corner. outline: uint8 (3, h, w), premultiplied by alpha.
-        alpha: uint8 (h, w). slot: which colour of the portrait fills it, "" for none.
-        mask: uint8 (h, w), how much of that colour there is; premultiplied, too.
+        alpha: uint8 (h, w). slot: the colour of the portrait that fills it, "" for none.
+        mask: uint8 (h, w), the coverage of that colour, premultiplied as well.
     """
 
     y: int
@@ -87,10 +87,10 @@ def composite(
 
     Args:
         name: the style.
-        parts: by group, what may be drawn ("" is nothing), and which of it each portrait has,
-            integers (n,). A group that is left out is drawn nowhere.
-        colours: by slot, RGB colours, and which each portrait has, integers (n,); the slot
-            "background" is what the portrait stands on.
+        parts: by group, the possible parts ("" is none), and the index of each portrait's part,
+            integers (n,). A group that is not given is not drawn.
+        colours: by slot, RGB colours, and the index of each portrait's colour, integers (n,); the
+            slot "background" fills the background.
 
     Returns:
         uint8 (n, 3, side, side).
@@ -126,10 +126,10 @@ def _palettes(
 
 @dataclass(frozen=True, eq=False)
 class _Stack:
-    """The parts of one group in all their colours, cut to the box that holds them.
+    """The parts of one group in all their colours, cropped to their bounding box.
 
-    `through` is 1 - alpha, float32 (parts, h, 3 w), and `ink` what is laid on, float32
-    (parts * colours, h, 3 w): the three channels of a pixel stand side by side.
+    `through` is 1 - alpha, float32 (parts, h, 3 w), and `ink` the premultiplied colours, float32
+    (parts * colours, h, 3 w); the three channels of a pixel are adjacent.
     """
 
     box: tuple[slice, slice]
@@ -138,13 +138,13 @@ class _Stack:
     ink: np.ndarray
 
     def scratch(self, number: int) -> np.ndarray:
-        """Room for `draw`, for up to `number` canvases."""
+        """Buffers of `draw` for up to `number` canvases."""
         return np.empty((number, *self.through.shape[1:]), np.float32)
 
     def draw(
         self, canvas: np.ndarray, chosen: np.ndarray, inks: np.ndarray | int, scratch: np.ndarray
     ) -> None:
-        """Lay the part `chosen` (n,) in the colour `inks` (n,) on canvases (n, side, 3 side)."""
+        """Composite parts `chosen` (n,) in colours `inks` (n,) onto canvases (n, side, 3 side)."""
         below, layer = canvas[:, *self.box], scratch[: len(canvas)]
         below *= self.through.take(chosen, 0, layer, "clip")
         colours = len(self.ink) // len(self.through)
@@ -155,7 +155,7 @@ class _Stack:
 def _stack(
     name: str, group: str, parts: tuple[str, ...], palettes: tuple[tuple[str, tuple[RGB, ...]], ...]
 ) -> _Stack | None:
-    """None where nothing of the group is ever drawn."""
+    """None if no part of the group is ever drawn."""
     layers = [style(name).layers[group, part] if part else None for part in parts]
     real = [layer for layer in layers if layer is not None]
     if not real:

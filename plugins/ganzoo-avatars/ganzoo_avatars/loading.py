@@ -1,4 +1,4 @@
-"""From the declaration of a data set to its portraits."""
+"""Makes the portraits of a data set from its declaration."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Keep = Callable[[Portraits], np.ndarray]
 
 
 def load(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
-    """Draw a data set; nothing is read but this package, and nothing written."""
+    """Draw a data set; reads only files of this package, and writes none."""
     collection = COLLECTIONS[declared.name]
     some = drawn(collection, split)
     images = torch.from_numpy(some.pixels(collection.side))
@@ -44,7 +44,7 @@ def load(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
 
 
 def load_captions(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
-    """Draw the portraits with captions, and embed those; the embeddings are kept in the cache."""
+    """Draw the portraits with captions, and embed the captions; embeddings are cached."""
     some = sentences(split)
     encoder = declared.fields["text"].encoder
     embedded = ganzoo.embed([*some.text, *some.mismatched], encoder, keep=True)
@@ -61,7 +61,7 @@ def load_captions(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Sou
 
 
 def load_free(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
-    """The sentences in no template, with what they ask for."""
+    """The sentences without a template, with the attributes that they request."""
     free = free_sentences()
     labels = {
         name: np.array([(*values, NOT_SAID).index(words.get(name, NOT_SAID)) for _, words in free])
@@ -76,17 +76,17 @@ def load_free(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
 
 
 def sentences(split: str = "train") -> Told:
-    """What stands behind `avatars-captions`: portraits, sentences, and what these name.
+    """The portraits and sentences of `avatars-captions`, and the attributes that sentences name.
 
     Raises:
-        GanzooError: no such split.
+        GanzooError: there is no such split.
     """
     _check_split(split, CAPTIONS)
     return told(split, SENTENCES[split], PICTURES, belongs(split))
 
 
 def drawn(collection: Collection, split: str) -> Portraits:
-    """The portraits of a split, in order; of pairs one of `a` and one of `b` by turns."""
+    """The portraits of a split, in order; with two domains, alternating between `a` and `b`."""
     index = np.arange(collection.sizes[split])
 
     def some(part: str, keep: Keep) -> Portraits:
@@ -109,7 +109,7 @@ def drawn(collection: Collection, split: str) -> Portraits:
 
 
 def label(collection: Collection, some: Portraits) -> np.ndarray:
-    """int64 (n,): the number of each portrait's combination of the attributes of the label."""
+    """int64 (n,): the class of each portrait, from the attributes of the label."""
     number = np.zeros(len(some), np.int64)
     for name in collection.label:
         count = len(DRAWINGS[collection.style].attributes[name].values)
@@ -131,13 +131,12 @@ def belongs(split: str) -> Keep:
 
 
 def portraits(split: str = "train", data: str = "avatars") -> Portraits:
-    """The portraits of a data set, of which `take`, `changed`, `words` and `pixels` make more.
+    """The portraits of a split, as an object with `take`, `changed`, `words` and `pixels`.
 
-    Number i is `image` i of the split; where there are domains, one of `a` and one of `b` come by
-    turns.
+    Portrait i is `image` i of the split; with two domains, they alternate between `a` and `b`.
 
     Raises:
-        GanzooError: no such data set of portraits, or it has no such split.
+        GanzooError: there is no such data set of portraits, or it has no such split.
     """
     if data == CAPTIONS:
         return sentences(split).portraits
@@ -147,21 +146,21 @@ def portraits(split: str = "train", data: str = "avatars") -> Portraits:
 
 
 def attributes(split: str = "train", data: str = "avatars") -> dict[str, np.ndarray]:
-    """What the portraits of a data set are: by attribute, the number of each one's value.
+    """The attributes of the portraits of a split, as indices of their values.
 
-    `names(data)` says what the numbers mean, and `portraits` in which order they stand.
+    `names(data)` has the names of the values; the order is that of `portraits`.
 
     Returns:
         int64 (n,) for each attribute.
 
     Raises:
-        GanzooError: no such data set of portraits, or it has no such split.
+        GanzooError: there is no such data set of portraits, or it has no such split.
     """
     return dict(portraits(split, data).attributes)
 
 
 def names(data: str = "avatars") -> dict[str, tuple[str, ...]]:
-    """The names of the values of each attribute; GanzooError where there is no such data set."""
+    """The names of the values of each attribute; GanzooError if there is no such data set."""
     style = "toon-head" if data == CAPTIONS else _known(data).style
     return {name: attribute.names for name, attribute in DRAWINGS[style].attributes.items()}
 

@@ -1,7 +1,7 @@
-"""Portraits as attributes: what may vary, how they are drawn by chance, and in which part they are.
+"""Portraits as attributes: random attributes, and the split that a portrait belongs to.
 
-A portrait is a function of (style, seed, index) alone, in integers, so that it is the same on every
-machine, in any order and in any company; there is no end to the indices.
+A portrait is a function of (style, seed, index), computed in integers, so that it is the same on
+every machine and in any order or batch. The number of indices is practically unlimited.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from .unknown import check
 
 PARTS = ("test", "validation", "a", "b")
 SHARES = (4, 2, 7, 7)
-"""Twentieths of all portraits that are in each part; `a` and `b` are the halves for training."""
+"""The share of portraits in each part, in twentieths; `a` and `b` are the halves for training."""
 
 
 @dataclass(frozen=True, eq=False)
 class Portraits:
-    """Some portraits of one style.
+    """Portraits of one style.
 
     Args:
         style: one of `DRAWINGS`.
-        attributes: by attribute, the number of the value that each has, int64 (n,).
-        chosen: what nothing names: which of a value's parts, and the rest; int64 (n,) each.
+        attributes: by attribute, the index of each portrait's value, int64 (n,).
+        chosen: choices that belong to no attribute, such as among a value's parts; int64 (n,) each.
     """
 
     style: str
@@ -42,7 +42,7 @@ class Portraits:
 
     @classmethod
     def joined(cls, several: Sequence[Portraits]) -> Portraits:
-        """The portraits of one after those of the other; all of one style."""
+        """The portraits of all, concatenated; they must have the same style."""
         first = several[0]
 
         def each(kind: str) -> dict[str, np.ndarray]:
@@ -54,7 +54,7 @@ class Portraits:
         return cls(first.style, each("attributes"), each("chosen"))
 
     def take(self, rows: np.ndarray | slice) -> Portraits:
-        """Those of the rows: a slice, numbers, or bool (n,)."""
+        """The portraits of these rows: a slice, indices, or bool (n,)."""
         return replace(
             self,
             attributes={name: values[rows] for name, values in self.attributes.items()},
@@ -77,7 +77,7 @@ class Portraits:
         return replace(self, attributes=attributes, chosen=chosen)
 
     def words(self, row: int) -> dict[str, str]:
-        """What one portrait is, in words."""
+        """The names of one portrait's values, by attribute."""
         known = DRAWINGS[self.style].attributes
         return {
             name: known[name].names[int(values[row])] for name, values in self.attributes.items()
@@ -87,11 +87,11 @@ class Portraits:
         """uint8 (n, 3, side, side).
 
         Args:
-            side: by default the style's own (64, pixel-art 16); a whole multiple of it, or it
-                divided by a whole number (the mean of the pixels, rounded half up).
+            side: by default the style's own (64, pixel-art 16); otherwise an integer multiple of
+                it, or an integer fraction (means of pixels, rounded half up).
 
         Raises:
-            GanzooError: another side.
+            GanzooError: the side is neither.
         """
         own = style(self.style).side
         side = side or own
@@ -100,8 +100,8 @@ class Portraits:
             return made if factor == 1 else made.repeat(factor, 2).repeat(factor, 3)
         if side < 1 or own % side:
             raise GanzooError(
-                f"portraits of style {self.style!r} have {own} pixels a side, and can be had with "
-                f"a multiple or a whole part of that, not with {side}"
+                f"portraits of style {self.style!r} have {own} pixels per side; a multiple or an "
+                f"integer fraction of that is allowed, not {side}"
             )
         made = np.empty((len(self), 3, side, side), np.uint8)
         for first in range(0, len(self), 1000):  # never all of them at full size
@@ -149,13 +149,13 @@ def _shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
 
 
 def drawing_of(style: str) -> Drawing:
-    """Raises GanzooError where there is no such style."""
+    """Raise GanzooError if there is no such style."""
     check(style, DRAWINGS, f"no style {style!r}")
     return DRAWINGS[style]
 
 
 def value_number(style: str, name: str, value: str) -> int:
-    """The number of a value of an attribute; GanzooError where there is none of that name."""
+    """The index of a value of an attribute; GanzooError if there is none of that name."""
     known = drawing_of(style).attributes
     check(name, known, f"portraits of style {style!r} have no attribute {name!r}")
     names = known[name].names
@@ -170,18 +170,18 @@ def draw(
     keep: Callable[[Portraits], np.ndarray] | None = None,
     given: Mapping[str, str | np.ndarray] | None = None,
 ) -> Portraits:
-    """The portraits of these indices, by chance and the same for ever.
+    """The random portraits of these indices; they are always the same.
 
     Args:
-        index: integers in [0, 2**63), (n,). seed: another one gives other portraits.
+        index: integers in [0, 2**63), (n,). seed: another seed gives other portraits.
         style: one of `DRAWINGS`.
-        keep: which portraits are wanted, bool (n,); others are drawn anew, each by itself.
-        given: attributes that are not left to chance: the name of a value for all portraits, or
-            the number of each one's value, integers (n,); a negative one leaves it to chance.
+        keep: returns which portraits to accept, bool (n,); the others are drawn again.
+        given: fixed attributes: the name of a value for all portraits, or the indices of values,
+            integers (n,); negative ones stay random.
 
     Raises:
-        GanzooError: no such style, attribute or value, or after a thousand tries some portraits are
-            still not wanted.
+        GanzooError: there is no such style, attribute or value, or some portraits are not accepted
+            after a thousand draws.
     """
     drawing = drawing_of(style)
     index = np.asarray(index, np.int64)
@@ -204,11 +204,11 @@ def draw(
             for name, values in new.items():
                 kept[name][left] = values  # type: ignore[index]
         left = left[~keep(again)]
-    raise GanzooError(f"{len(left)} of {len(index)} portraits of style {style!r} are never wanted")
+    raise GanzooError(f"{len(left)} of {len(index)} portraits of style {style!r}: none accepted")
 
 
 def _numbers(style: str, name: str, values: np.ndarray, number: int) -> np.ndarray:
-    """Given numbers of values, once they are seen to be such."""
+    """Given indices of values, validated."""
     known = drawing_of(style).attributes
     check(name, known, f"portraits of style {style!r} have no attribute {name!r}")
     values = np.asarray(values, np.int64)
@@ -247,10 +247,10 @@ def _drawn(
 
 
 def part_of(portraits: Portraits) -> np.ndarray:
-    """The number in `PARTS` of each portrait, int64 (n,): a hash of what it is.
+    """The index in `PARTS` of each portrait, int64 (n,): a hash of its attributes.
 
-    Portraits that differ only in what data sets change (hair colour, beard, glasses) are in one
-    part, so neither a test portrait nor its partner is ever among those for training.
+    Portraits that differ only in attributes that data sets change (hair colour, beard, glasses) are
+    in the same part, so that neither a test portrait nor its partner is used for training.
     """
     drawing = DRAWINGS[portraits.style]
     code = np.full(len(portraits), number_of(portraits.style, "part"), np.uint64)
@@ -264,17 +264,17 @@ def part_of(portraits: Portraits) -> np.ndarray:
 
 
 def below(number: int | np.ndarray, index: np.ndarray, *words: object) -> np.ndarray:
-    """Integers in [0, number), int64 (n,), that depend on each index and on the words alone."""
+    """Integers in [0, number), int64 (n,), that depend only on the index and on the words."""
     return _scaled(_mixed(index.astype(np.uint64) + np.uint64(number_of(*words))), number)
 
 
 def number_of(*words: object) -> int:
-    """64 bits that depend on the words alone, here and everywhere."""
+    """64 bits that depend only on the words, the same on every machine."""
     return int.from_bytes(sha256(repr(words).encode()).digest()[:8], "big")
 
 
 def _scaled(bits: np.ndarray, number: int | np.ndarray) -> np.ndarray:
-    """Integers in [0, number), int64, of uniform uint64."""
+    """Integers in [0, number), int64, from uniform uint64."""
     return ((bits >> np.uint64(32)) * np.uint64(number) >> np.uint64(32)).astype(np.int64)
 
 

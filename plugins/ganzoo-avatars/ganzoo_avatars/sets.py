@@ -32,9 +32,9 @@ CLASSIFIER = FeatureExtractor(
     "fb07f7cb0f0227265fce8547cfcae390a8b03f960d5e5916d28ae0bd895f84aa",
     {"label": "hair_colour"},
 )
-"""It knows the attributes of the style toon-head at 64x64."""
+"""A classifier of the attributes of the style toon-head at 64x64."""
 LOOKS = replace(CLASSIFIER, fields={})
-"""Where the label is not the colour of the hair alone."""
+"""The collections whose label is not the hair colour alone."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Pairs:
     """Two domains that differ in one attribute.
 
     Args:
-        attribute: which. a, b: its value in either domain.
-        together: training pairs are partners; else `a` and `b` show different portraits there.
+        attribute: its name. a, b: its value in each domain.
+        together: whether training pairs are partners; if not, `a` and `b` are different portraits.
     """
 
     attribute: str
@@ -57,11 +57,11 @@ class Collection:
     """Portraits of one style in splits of fixed sizes.
 
     Args:
-        family: what chance depends on: collections of one family have the same portraits.
+        family: the seed of the random portraits: collections of one family have the same ones.
         summary: one sentence.
-        style, side: how they are drawn. label: the attributes whose product is the label.
-        sizes: how many there are, by split; of pairs, how many of either domain.
-        pairs: what makes two domains of them; None for single portraits.
+        style, side: of the drawing. label: the attributes whose product is the label.
+        sizes: the number of portraits by split; with pairs, the number per domain.
+        pairs: the two domains; None for single portraits.
     """
 
     family: str
@@ -76,7 +76,7 @@ class Collection:
 
     @property
     def rows(self) -> int:
-        """Training pictures in all."""
+        """The number of training pictures."""
         both = self.pairs is not None and not self.pairs.together
         return self.sizes["train"] * (2 if both else 1)
 
@@ -89,11 +89,11 @@ class Collection:
         return found
 
     def fields(self, name: str) -> Fields:
-        """What the data set of that name holds."""
+        """The fields of the data set of that name."""
         shape = (3, self.side, self.side)
         image, several = Image(shape), len(self.label) > 1
         label = Label(len(self.label_names), names=self.label_names)
-        # an attribute that is the label itself is not there twice
+        # an attribute that is the label itself is not repeated
         rest = labels(self.style, () if several else self.label)
         if self.pairs is None:
             return Fields({"image": image, "label": label, **rest}, name)
@@ -105,14 +105,14 @@ class Collection:
 
     @property
     def feature_extractors(self) -> tuple[FeatureExtractor, ...]:
-        """The classifier where it knows the style and the size."""
+        """The classifier, if it was trained on this style and size."""
         if (self.style, self.side) != ("toon-head", 64):
             return ()
         return (CLASSIFIER if self.label == ("hair_colour",) else LOOKS,)
 
     @property
     def domains(self) -> Domains | None:
-        """Which values of which attribute are in `a` and in `b`; None where there are no pairs."""
+        """The attribute and its values in `a` and `b`; None without pairs."""
         if self.pairs is None:
             return None
         attribute = self.pairs.attribute
@@ -201,7 +201,7 @@ CAPTIONS = "avatars-captions"
 SENTENCES_ALONE = "avatars-sentences"
 SENTENCES = {"train": 20_000, "validation": 1_000, "test": 2_500}
 PICTURES = 2
-"""How many portraits there are for each sentence."""
+"""The number of portraits per sentence."""
 
 EXAMPLES = (
     {"hair": "spiky", "hair_colour": "blond", "clothes_colour": "green", "background": "white"},
@@ -213,11 +213,11 @@ EXAMPLES = (
     {"hair": "side-parted", "hair_colour": "blond", "clothes_colour": "black"},
     {"hair": "undercut", "hair_colour": "pink", "clothes_colour": "grey", "mouth": "laughing"},
 )
-"""What the sentences of sample sheets name; all of combinations that are held out."""
+"""The attributes in the sentences of sample sheets; all combinations are held out."""
 
 
 def _asked() -> list[Sentence]:
-    """The free sentences, with the classes that they ask for."""
+    """The sentences without a template, with the classes that they request."""
     return [
         Sentence(
             text,

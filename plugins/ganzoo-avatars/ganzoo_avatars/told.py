@@ -22,13 +22,13 @@ from .portrait import Portraits, below, draw, number_of
 
 @dataclass(frozen=True)
 class Told:
-    """What the sentences of a split name, and which portrait goes with which sentence.
+    """The sentences of a split, the attributes that they name, and their portraits.
 
     Args:
-        portraits: one a row. sentence: of each, the number of its sentence, int64 (n,).
+        portraits: one per row. sentence: the index of each portrait's sentence, int64 (n,).
         said: by attribute, whether each sentence names it, bool (sentences,).
-        values: by attribute, the numbers of the values that the sentences speak of.
-        text: the sentences. mismatched: as many, each wrong in one thing that it names.
+        values: by attribute, the indices of the values for each sentence, int64 (sentences,).
+        text: the sentences. mismatched: the same number, each with one attribute wrong.
     """
 
     portraits: Portraits
@@ -39,9 +39,9 @@ class Told:
     mismatched: tuple[str, ...]
 
     def labels(self) -> dict[str, np.ndarray]:
-        """By attribute and portrait the number of the value that its sentence names, int64 (n,).
+        """By attribute, the index of the value that each portrait's sentence names, int64 (n,).
 
-        Where the sentence does not name it this is the number of values, `NOT_SAID`.
+        If the sentence does not name it, this is the number of values, `NOT_SAID`.
         """
         return {
             name: np.where(self.said[name], values, len(VALUES[name]))[self.sentence]
@@ -52,14 +52,15 @@ class Told:
 def told(
     split: str, sentences: int, pictures: int, keep: Callable[[Portraits], np.ndarray]
 ) -> Told:
-    """Sentences of a split, and several portraits for each.
+    """Sentences of a split, with several portraits each.
 
-    Portraits of one sentence share what it names and differ in all else that chance decides.
+    Portraits of a sentence share the attributes that it names; all others are random.
 
     Args:
-        split: "test" has the combinations that are held out, the others have all others.
-        sentences: how many. pictures: how many for each; row i has sentence i modulo `sentences`.
-        keep: which portraits belong to the split.
+        split: "test" has the held-out combinations, the other splits all others.
+        sentences: their number. pictures: portraits per sentence; row i has sentence
+            i modulo `sentences`.
+        keep: returns which portraits belong to the split.
     """
     numbers = np.arange(sentences)
     family = f"avatars-captions {split}"
@@ -98,7 +99,7 @@ def _words(named: Mapping[str, int]) -> dict[str, str]:
 
 
 def _mistaken(named: Mapping[str, int], split: str, number: int) -> dict[str, int]:
-    """The same with one value changed; in training to no combination that is held out."""
+    """A copy with one value changed; in training never to a held-out combination."""
     changes = []
     for name, value in named.items():
         others = [{**named, name: other} for other in range(len(VALUES[name])) if other != value]

@@ -1,4 +1,4 @@
-"""What is said of a name that nothing has."""
+"""The error for unknown names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ganzoo import GanzooError
 
 
 def check(name: str, allowed: Iterable[str], complaint: str) -> None:
-    """Raise a GanzooError that begins with `complaint` where `name` is not allowed."""
+    """Raise a GanzooError that begins with `complaint` if `name` is not allowed."""
     known = list(allowed)
     if name in known:
         return

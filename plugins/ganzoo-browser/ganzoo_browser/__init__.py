@@ -16,30 +16,30 @@ FILES = {
         "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
     ),
 }
-"""Where the npm package has each file, and the sha256 of what it holds there."""
+"""The path of each file in the npm package, and the sha256 of its content."""
 HERE = Path(__file__).parent / "runtime"
 
 
 class RuntimeMissingError(RuntimeError):
-    """The runtime is not there, and cannot be got."""
+    """The runtime is missing and cannot be fetched."""
 
 
 def runtime() -> tuple[bytes, bytes]:
-    """The JavaScript module, and the WebAssembly that it starts, gzipped.
+    """The JavaScript module and the WebAssembly that it loads, gzipped.
 
     Raises:
-        RuntimeMissingError: they are not there, which is so in a checkout before they are fetched.
+        RuntimeMissingError: they are missing, as in a checkout before they are fetched.
     """
     try:
         return (HERE / CODE).read_bytes(), (HERE / WASM).read_bytes()
     except FileNotFoundError:
         raise RuntimeMissingError(
-            "onnxruntime-web is not in this checkout yet; get it once: python -m ganzoo_browser"
+            "onnxruntime-web is not in this checkout yet; fetch it once: python -m ganzoo_browser"
         ) from None
 
 
 def fetch(folder: Path = HERE) -> Path:
-    """Get the files of the npm package into a folder, which is whole afterwards or as it was.
+    """Fetch the files of the npm package into a folder; if it fails, the folder is unchanged.
 
     Raises:
         RuntimeMissingError: npm is missing or fails, or the files are not the known ones.
@@ -55,7 +55,7 @@ def fetch(folder: Path = HERE) -> Path:
         return folder
     npm = shutil.which("npm")
     if npm is None:
-        raise RuntimeMissingError(f"npm, which gets {PACKAGE}, is not installed")
+        raise RuntimeMissingError(f"npm, which fetches {PACKAGE}, is not installed")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".runtime-") as place:
         done = subprocess.run(
@@ -73,7 +73,7 @@ def fetch(folder: Path = HERE) -> Path:
                 file = archive.extractfile(member)
                 content = file.read() if file else b""
                 if hashlib.sha256(content).hexdigest() != sha256:
-                    raise RuntimeMissingError(f"{member} of {PACKAGE} is not the known file")
+                    raise RuntimeMissingError(f"{member} of {PACKAGE} has an unexpected hash")
                 packed_up = gzip.compress(content, 9, mtime=0) if name == WASM else content
                 (Path(place) / name).write_bytes(packed_up)
         folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""`python -m ganzoo_browser`: get the runtime into a checkout."""
+"""`python -m ganzoo_browser`: fetches the runtime into a checkout."""
 
 from . import fetch
 

@@ -3,12 +3,12 @@
 The data set `emoji`: `image` and `label` are all pictures with their style; `a` (Noto) and `b`
 (Twemoji) are the two domains of a translation. A fifth of the emoji is held out, and there
 `a[i]` and `b[i]` are the same emoji. The emoji for training are halved: `a` is one half and
-`b` the other, so that no emoji stands in both and no pair can be learnt by heart. In `emoji-paired`
-they are the same emoji in training, too: all 1,541 of them.
+`b` the other, so that no emoji is in both and no pair can be memorized. In `emoji-paired` both
+have the same emoji in training, too: all 1,541.
 
-Whatever hardly differs stays in one part: an emoji's skin tones, its men, women and persons,
-all families, and pictures that are the same in either style (flags of one country's islands).
-The part of each is a hash of its `base`, so it never changes.
+Similar emoji are in the same part: an emoji's skin tones, its men, women and persons, all
+families, and pictures that are the same in both styles (flags of one country's islands). The part
+is a hash of the `base`, so it never changes.
 
 Noto Emoji is under Apache-2.0, Twemoji under CC-BY 4.0 and the captions of emojibase under
 MIT: see ATTRIBUTION.md. `scripts/emoji.py` makes the packed files.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SIDE = 64
 COLUMNS = 42
-"""Emoji in a row of a sheet."""
+"""The number of emoji in a row of a sheet."""
 STYLES = ("noto", "twemoji")
 
 
@@ -42,11 +42,11 @@ class Emoji:
     """One emoji in one style.
 
     Args:
-        file: its code points, as its file was named. name, tags: what it is, in English.
+        file: its code points, as in the name of its file. name, tags: in English.
         group, subgroup: Unicode's, such as "Animals & Nature" and "animal-bird".
-        base: what it shares with the emoji that hardly differ from it.
-        style: who drew it.
-        part: "test", or the half of the training emoji in which it is: "a" or "b".
+        base: the key that it shares with similar emoji.
+        style: the designer.
+        part: "test", or its half of the training emoji: "a" or "b".
     """
 
     file: str
@@ -64,7 +64,7 @@ class Emoji:
 
 
 def part_of(base: str) -> Literal["a", "b", "test"]:
-    """Two tenths of all bases are held out, four tenths are in either half for training."""
+    """Two tenths of all bases are held out; four tenths are in each half for training."""
     place = int.from_bytes(hashlib.sha256(base.encode()).digest()[:4], "big") / 2**32
     return "test" if place < 0.2 else "a" if place < 0.6 else "b"
 

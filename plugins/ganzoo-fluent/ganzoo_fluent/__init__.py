@@ -2,7 +2,7 @@
 
 `emoji-fluent`: `a` is Noto, `b` is Fluent. The parts are those of `emoji` (plugin ganzoo-emoji): a
 fifth of the emoji is held out, and there `a[i]` and `b[i]` are the same emoji; those for training
-are halved, so that no emoji stands in both. `emoji-styles`: all three styles with the style as
+are halved, so that no emoji is in both. `emoji-styles`: all three styles with the style as
 label. Flags of countries are left out, since Fluent has none.
 
 Fluent Emoji is under MIT, Copyright (c) Microsoft Corporation; see ATTRIBUTION.md for all styles.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SIDE = 64
 COLUMNS = 42
-"""Emoji in a row of the sheet."""
+"""The number of emoji in a row of the sheet."""
 STYLES = ("Noto", "Twemoji", "Fluent")
 
 
@@ -75,7 +75,7 @@ def load(declared: DataSet, split: str, roots: Any) -> Source:
     chosen = held_out if split == "test" else ~held_out
     fields = declared.fields.fields
     styles = [STYLES.index(name) for name in declared.fields.label.names]
-    # by turns, so that the first ones are of all styles
+    # alternating, so that the first ones are of all styles
     images = pictures[styles][:, chosen].swapaxes(0, 1)
     arrays = {
         "image": images.reshape(-1, *images.shape[2:]),

@@ -7,7 +7,7 @@ from ganzoo_stackgan.chance import number_of
 
 
 def emoji_captions(name: str, tags: tuple[str, ...], style: str) -> tuple[str, ...]:
-    """What is said of one picture: its name and style; with two tags; and without the style."""
+    """The captions of a picture: name and style; the same with two tags; without the style."""
     new = [tag for tag in tags if tag not in name] or ["emoji"]
     first = number_of(name, style) % len(new)
     two = " and ".join(dict.fromkeys((new[first], new[(first + 1) % len(new)])))
@@ -25,7 +25,9 @@ def _emoji(declared: DataSet, split: str, roots):
             "pip install ganzoo-emoji"
         ) from None
     records = ganzoo_emoji.records()
-    several = 3 if split == "train" else 1  # an image twice among the test images counts twice
+    several = (
+        3 if split == "train" else 1
+    )  # an image that is repeated in the test split counts twice
     rows = [
         (number, sentence)
         for number, record in enumerate(records)

@@ -37,11 +37,11 @@ PHRASINGS = (
     "a picture of {a_colour} {garment} before {a_background} wall",
     "{a_garment} in {colour} on {a_background} background",
 )
-"""Ways to say it in which the encoder keeps apart whose colour is which."""
+"""Phrasings for which the encoder distinguishes the colours of garment and background."""
 
 
 def caption(garment: int, colour: int, background: int, phrasing: int = 0) -> str:
-    """The caption of a garment of one colour before another, all by number."""
+    """The caption for the indices of garment, its colour, and the colour of the background."""
     names = [*COLOURS]
     words = {
         "garment": GARMENTS[garment],
@@ -57,9 +57,9 @@ def _a(word: str) -> str:
 
 @cache
 def pairs(garment: int, split: str = "") -> tuple[tuple[int, int], ...]:
-    """The pairs of colours (garment, background) of a split: a fifth is left for testing.
+    """The pairs of colours (garment, background) of a split: a fifth is held out for testing.
 
-    Without a split, all of them.
+    Without a split, all pairs.
     """
     everything = sorted(permutations(range(len(COLOURS)), 2), key=lambda p: number_of(garment, p))
     held_out = len(everything) // 5 if split else 0
@@ -68,7 +68,7 @@ def pairs(garment: int, split: str = "") -> tuple[tuple[int, int], ...]:
 
 @cache
 def mistakes(garment: int, colour: int, background: int, split: str) -> list[list[tuple]]:
-    """What of the split differs in one thing: in the garment, and in one of the colours."""
+    """The combinations of the split that differ in one attribute: in garment or in a colour."""
     others = [
         [(g, colour, background) for g in range(len(GARMENTS)) if g != garment],
         [(garment, c, b) for c, b in pairs(garment) if (c == colour) != (b == background)],
@@ -78,7 +78,7 @@ def mistakes(garment: int, colour: int, background: int, split: str) -> list[lis
 
 
 def _fashion(declared: DataSet, split: str, roots):
-    """Fashion-MNIST painted; where sentences are declared, without the pairs of the other split."""
+    """Coloured Fashion-MNIST; if captions are declared, without the pairs of the other split."""
     import numpy as np
     import torch
 
@@ -112,7 +112,7 @@ def _fashion(declared: DataSet, split: str, roots):
         ]
     table = np.array([*COLOURS.values()], np.float32)
     images = np.zeros((len(base), 3, 32, 32), np.uint8)
-    for first in range(0, len(base), 1000):  # in parts: as floats all would be a gigabyte
+    for first in range(0, len(base), 1000):  # in parts, since all as floats would need a gigabyte
         rows = torch.arange(first, min(first + 1000, len(base)))
         grey = np.pad(
             base.batch("image", rows).add(1).div(2).numpy(), [(0, 0), (0, 0), (2, 2), (2, 2)]
@@ -139,7 +139,7 @@ SYNONYMS = (
     "tee", "trousers", "sweater", "gown", "overcoat", "open summer shoe", "button-up shirt",
     "trainer", "handbag", "short boot",
 )  # fmt: skip
-"""What people call the garments, too, in their order; no caption does."""
+"""Synonyms of the garments, in their order, which no caption uses."""
 FREE = (
     "{garment}, {colour}, {background} behind it",
     "{background} background with {a_colour} {garment}",
@@ -162,11 +162,11 @@ FREE = (
     "{synonym}",
     "a {background} wall, and before it {a_garment}",
 )
-"""Ways to say it that are in no caption; what one does not name, it leaves open."""
+"""Phrasings that no caption uses; attributes that one does not name are free."""
 
 
 def sentences() -> list[Sentence]:
-    """A hundred sentences of combinations that are for testing, each way of `FREE` five times."""
+    """A hundred sentences of held-out combinations, with each phrasing of `FREE` five times."""
     names, found = [*COLOURS], list[Sentence]()
     for way, phrasing in enumerate(FREE):
         for turn in range(5):

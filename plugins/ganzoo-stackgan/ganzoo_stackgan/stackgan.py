@@ -1,32 +1,33 @@
 """StackGAN: pictures from sentences, in two stages.
 
-Zhang et al. 2016, arXiv:1612.03242. Stage 1 draws at half the size, stage 2 draws that anew at
-full size, told the sentence again. Kept from the authors' first code (TensorFlow): conditioning
-augmentation, the mean and log deviation of the condition coming from one layer with LeakyReLU;
-2 times its KL divergence, averaged over the dimensions; a discriminator that meets real images
-with their own captions, real images with another's (half the weight) and fakes (half the
-weight), the sentence joining its last maps; stage 1 frozen in stage 2, which has a condition
-and a discriminator of its own and residual blocks; Adam 2e-4 with beta1 0.5, batch 64.
-Changed: a sentence encoder in place of the char-CNN-RNN, and behind it, wherever a network
-reads a sentence, one more layer with batch norm; few channels; a little noise on what a
-discriminator sees (arXiv:1610.04490), since flat colours give every painted image away; rates
-that fall linearly over the second half of each stage; stage 1 in evaluation mode in stage 2,
-batch norm included. Where the data has captions that do not fit (a field `mismatched`), those
-are what the discriminator is to refuse; else the neighbour's image in the batch (`roll`), as in
-the authors' PyTorch code. In `fashion-captions` they are wrong in one thing, every other time in
-the garment: of a neighbour the colours give it away, and nothing would ask for the garment. Of
-emoji with so many captions the neighbour is hardly ever the same, once in some thousands.
+Zhang et al. 2016, arXiv:1612.03242. Stage 1 draws at half the size; stage 2 redraws its output at
+full size, conditioned on the sentence again. Kept from the authors' first code (TensorFlow):
+conditioning augmentation, with mean and log deviation of the condition from one layer with
+LeakyReLU; 2 times its KL divergence, averaged over the dimensions; a discriminator that gets real
+images with their own captions, real images with another caption (half the weight) and fakes (half
+the weight), and joins the sentence with its last maps; stage 1 frozen in stage 2, which has its own
+condition, discriminator and residual blocks; Adam 2e-4 with beta1 0.5, batch 64.
+Changed: a sentence encoder instead of the char-CNN-RNN, followed, wherever a network reads a
+sentence, by one more layer with batch norm; few channels; a little noise on the discriminators'
+input (arXiv:1610.04490), since flat colours would otherwise give every generated image away; rates
+that decay linearly over the second half of each stage; stage 1 in evaluation mode in stage 2,
+including batch norm. If the data have wrong captions (a field `mismatched`), the discriminator
+learns to reject these; otherwise it gets the neighbour's image in the batch (`roll`), as in the
+authors' PyTorch code. Wrong captions of `fashion-captions` differ in one attribute, half of the
+time in the garment: a neighbour's caption is recognized by its colours alone, so the garment would
+not be learned. Emoji have so many captions that the neighbour's is hardly ever the same.
 
-Four settings are not theirs, and off unless they are asked for:
+Four settings are not the authors', and off by default:
 - `linear`: the condition is a linear function of the sentence's vector. That vector is nearly a sum
-  of its things, so that what is linear carries over to combinations that were never seen, where a
-  net with a hidden layer leans on those that it knows.
-- `classify`: the discriminators name all labels of the data, too, and the generators are asked for
-  images of which the names are right, with this weight (TAC-GAN, arXiv:1703.06412).
-- `diversity`: the weight of a term of stage 1 that is large where other noise makes the same image
-  of a condition (mode seeking, arXiv:1903.05628). Without it `classify` soon does away with noise.
-- `pixels`: the weight of the absolute difference to the caption's own image (arXiv:1611.07004), for
-  data in which a caption has one picture. Samples of one sentence then differ little.
+  over its attributes, so a linear map generalizes to unseen combinations, where a network with a
+  hidden layer prefers those of training.
+- `classify`: the weight of a classification loss: discriminators also predict all labels of the
+  data, and generators are trained to draw images that are classified correctly (TAC-GAN,
+  arXiv:1703.06412).
+- `diversity`: the weight of a term of stage 1 that is large if different noise gives the same image
+  for a condition (mode seeking, arXiv:1903.05628); `classify` alone soon suppresses the noise.
+- `pixels`: the weight of the absolute difference from the caption's own image (arXiv:1611.07004),
+  for data with one picture per caption. Samples of a sentence then differ little.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class StackGAN(Variant):
         }
         if self.classify and not labels:
             raise ganzoo.GanzooError(
-                f"classify names the labels of the data, and data set {data.name!r} has none; "
+                f"classify predicts labels of the data, but data set {data.name!r} has none; "
                 "leave it at 0"
             )
         refused = {"wrong": data["mismatched"]} if "mismatched" in data.fields else {}
@@ -113,8 +114,8 @@ class StackGAN(Variant):
         def network(inputs, layers):
             return Network(inputs, layers, init=Gaussian(0.02))
 
-        # whose colour is which changes a sentence's vector by a hundredth; without the norm,
-        # thousands of rounds pass before anything learns of it
+        # exchanging two colours changes a sentence's vector by a hundredth; without the norm,
+        # the networks learn to use it only after thousands of rounds
         read = (Linear(self.reading, bias=False), NORM)
 
         def condition():
@@ -234,7 +235,7 @@ def _drawing(image: Image, width: int):
 
 
 def _larger(widths: list[int], image: Image):
-    """Twice as large for each width, and the image from what is there."""
+    """Doublings, one for each width, and a layer that makes the image."""
     layers = []
     for width in widths:
         layers += [Upsample(), Conv(width, bias=False), NORM, RELU]
