@@ -113,7 +113,7 @@ def test_labels_are_named_where_that_is_asked_for() -> None:
 
 
 def test_without_labels_there_is_nothing_to_name() -> None:
-    with pytest.raises(ganzoo.GanzooError, match="classify names the labels of the data"):
+    with pytest.raises(ganzoo.GanzooError, match="classify predicts labels of the data"):
         spec(classify=1)
 
 

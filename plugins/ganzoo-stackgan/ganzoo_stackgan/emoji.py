@@ -25,9 +25,7 @@ def _emoji(declared: DataSet, split: str, roots):
             "pip install ganzoo-emoji"
         ) from None
     records = ganzoo_emoji.records()
-    several = (
-        3 if split == "train" else 1
-    )  # an image that is repeated in the test split counts twice
+    several = 3 if split == "train" else 1  # a repeated test image counts twice
     rows = [
         (number, sentence)
         for number, record in enumerate(records)
