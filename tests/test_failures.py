@@ -57,7 +57,7 @@ def test_an_answer_that_cannot_be_written(
 ) -> None:
     with Path("/dev/full").open("w") as full, standard_output(full, monkeypatch):
         assert called(monkeypatch, *words.split()) == 2
-    assert "No space left on device; make room on the disk" in capsys.readouterr().err
+    assert "No space left on device; free disk space" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", READING)

@@ -52,7 +52,7 @@ MISTAKES: list[tuple[str, str, Any, str, str]] = [
     ("gan", "draws.z.kind", "norml", "draws.z", "'norml' is not allowed; did you mean 'normal'?"),
     ("gan", "draws.z.kind", GONE, "draws.z", "a 'kind' is required"),
     ("gan", f"{D0}.kind", "flaten", D0, "no layer of kind 'flaten'; did you mean 'flatten'?"),
-    ("gan", f"{D0}.kind", GONE, D0, "a layer needs a kind: one of 'add_noise', 'attention'"),
+    ("gan", f"{D0}.kind", GONE, D0, "a kind is required: one of 'add_noise', 'attention'"),
     ("gan", D0, "rellu", D0, "did you mean 'relu'?"),
     ("gan", D0, 5, D0, "given: 5"),
     ("gan", D0, "linear", f"{D0}.units", "this key is required"),

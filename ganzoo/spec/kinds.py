@@ -1,18 +1,15 @@
-"""Kinds that plugins can add: a mapping with a `kind` is read by the class of that kind.
-
-Optimizers and states are read here. Layers have a similar class in `layers/layer.py`, since they
-contain each other.
-"""
+"""Kinds that plugins can add: a mapping with a `kind` is read by the class of that kind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ganzoo.errors import choices, nearest
+from ganzoo.spec import vocabulary
 from ganzoo.spec.frozen import Frozen
 
 ALLOW_UNKNOWN = "allow_unknown"
@@ -22,27 +19,22 @@ ALLOW_UNKNOWN = "allow_unknown"
 class Kinds:
     """Marks a field that holds any kind of `base`: the core's, or a plugin's.
 
-        optimizer: Annotated[SerializeAsAny[Optimizer], Kinds("optimizer", Optimizer, CORE, lookup)]
+        optimizer: Annotated[SerializeAsAny[Optimizer], Kinds("optimizers", Optimizer, Unknown)]
 
     Args:
-        word: what error messages call it, such as "optimizer". base: the base class.
-        core: the core's classes by kind. lookup: the classes of the core and of plugins; called
-            only if the core lacks a kind, since it loads plugins.
+        word: where the vocabulary has the classes. base: their base class.
         unknown: the class that stores an unknown kind, if unknown kinds are allowed.
         infer: the kind of a mapping without `kind`, from its keys; None if it cannot be told.
     """
 
     def __init__(
         self,
-        word: str,
+        word: vocabulary.Word,
         base: type[Frozen],
-        core: Mapping[str, type[Any]],
-        lookup: Callable[[], Mapping[str, type[Any]]],
-        unknown: type[Frozen] | None = None,
+        unknown: type[Frozen],
         infer: Callable[[dict[str, Any]], str | None] = lambda data: None,
     ) -> None:
-        self.word, self.base, self.core, self.lookup = word, base, core, lookup
-        self.unknown, self.infer = unknown, infer
+        self.word, self.base, self.unknown, self.infer = word, base, unknown, infer
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -52,8 +44,11 @@ class Kinds:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        kinds = {kind: cls.__pydantic_core_schema__ for kind, cls in self.lookup().items()}
-        return handler(core_schema.tagged_union_schema(kinds, discriminator="kind"))
+        return handler(core_schema.tagged_union_schema(self._by_kind(), discriminator="kind"))
+
+    def _by_kind(self) -> dict[str, CoreSchema]:
+        kinds = vocabulary.kinds(self.word)
+        return {kind: cls.__pydantic_core_schema__ for kind, cls in kinds.items()}
 
     def _read(self, value: Any, info: ValidationInfo) -> Any:
         """Replace a mapping by an object of its kind, so that one mistake gives one error."""
@@ -65,19 +60,19 @@ class Kinds:
             return value
         data = cast("dict[str, Any]", value)
         kind = data.get("kind") or self.infer(data)
-        found = self.core.get(str(kind)) or self.lookup().get(str(kind))
+        found = vocabulary.of_kind(self.word, str(kind))
         if found is not None:
             return found.model_validate({**data, "kind": kind}, context=info.context)
         known = isinstance(kind, str) and kind.isidentifier() and len(kind) <= 40
-        if self.unknown is not None and info.context == ALLOW_UNKNOWN and known:
+        if info.context == ALLOW_UNKNOWN and known:
             return self.unknown.model_validate(data)
-        kinds = self.lookup()
+        kinds = vocabulary.kinds(self.word)
         raise PydanticCustomError(
             "unknown_kind",
             "{text}",
             {
-                "text": f"no {self.word} of kind {kind!r}{nearest(str(kind), kinds)} "
-                f"allowed: {choices(kinds, 60)}"
+                "text": f"no {self.word.removesuffix('s')} of kind {kind!r}"
+                f"{nearest(str(kind), kinds)} allowed: {choices(kinds, 60)}"
                 if kind is not None
                 else f"a kind is required: one of {choices(kinds, 60)}"
             },

@@ -139,19 +139,11 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 }
 
 
-def _lookup() -> Mapping[str, type[Optimizer]]:
-    from ganzoo.spec.vocabulary import current
-
-    return current().optimizers
-
-
 AnyOptimizer = Annotated[
     SerializeAsAny[Optimizer],
     Kinds(
-        "optimizer",
+        "optimizers",
         Optimizer,
-        OPTIMIZERS,
-        _lookup,
         UnknownOptimizer,
         lambda data: "shared" if set(data) == {"of"} else None,
     ),

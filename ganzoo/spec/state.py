@@ -201,19 +201,11 @@ class UnknownState(State):
 STATES: dict[str, type[State]] = {cls.model_fields["kind"].default: cls for cls in (Running, Pool)}
 
 
-def _lookup() -> Mapping[str, type[State]]:
-    from ganzoo.spec.vocabulary import current
-
-    return current().states
-
-
 AnyState = Annotated[
     SerializeAsAny[State],
     Kinds(
-        "state",
+        "states",
         State,
-        STATES,
-        _lookup,
         UnknownState,
         lambda data: "running" if "next" in data or not data else "pool" if "of" in data else None,
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from ganzoo import extension
 from ganzoo.spec.function import Function
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ganzoo.spec.layers import Layer
     from ganzoo.spec.optimizers import Optimizer
     from ganzoo.spec.state import State
+
+Word = Literal["layers", "optimizers", "states"]
+"""The parts of a vocabulary whose entries are classes with a `kind`."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,11 @@ def function(name: str) -> Function | None:
     return FUNCTIONS.get(name) or current().functions.get(name)
 
 
-def layer(kind: str) -> type[Layer] | None:
-    """The layer class of that kind, or None; plugins are loaded only if the core has none."""
-    return core().layers.get(kind) or current().layers.get(kind)
+def kinds(word: Word) -> Mapping[str, type[Any]]:
+    """All classes of the core and of plugins, by kind."""
+    return getattr(current(), word)
+
+
+def of_kind(word: Word, kind: str) -> type[Any] | None:
+    """The class of that kind, or None; plugins are loaded only if the core has none."""
+    return getattr(core(), word).get(kind) or kinds(word).get(kind)

@@ -9,21 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    SerializeAsAny,
-    ValidationInfo,
-)
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, SerializeAsAny
+from pydantic_core import CoreSchema, core_schema
 
-from ganzoo.errors import choices, nearest
+from ganzoo.spec import vocabulary
 from ganzoo.spec.frozen import Frozen
-from ganzoo.spec.kinds import ALLOW_UNKNOWN
+from ganzoo.spec.kinds import Kinds
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -157,50 +150,11 @@ class UnknownLayer(Layer):
         return True
 
 
-def _known_kind(value: Any, info: ValidationInfo) -> Any:
-    """Replace a mapping by a layer of its kind, so that one mistake gives one error."""
-    if isinstance(value, Layer):
-        return value
-    from ganzoo.spec import vocabulary
-
-    if isinstance(value, str):  # "relu" stands for {"kind": "relu"}
-        value = {"kind": value}
-    if not isinstance(value, dict):
-        return value
-    data = cast("dict[str, Any]", value)
-    kind = data.get("kind")
-    found = vocabulary.layer(str(kind))
-    if found is None and info.context == ALLOW_UNKNOWN and _is_word(kind):
-        return UnknownLayer.model_validate(data)
-    if found is None:
-        kinds = list(vocabulary.current().layers)
-        raise PydanticCustomError(
-            "unknown_kind",
-            "{text}",
-            {
-                "text": (
-                    f"no layer of kind {kind!r}{nearest(str(kind), kinds)} "
-                    f"allowed: {choices(kinds, 60)}"
-                    if kind is not None
-                    else f"a layer needs a kind: one of {choices(kinds, 60)}"
-                )
-            },
-        )
-    return found.model_validate(data, context=info.context)
-
-
-def _is_word(kind: Any) -> bool:
-    return isinstance(kind, str) and kind.isidentifier() and len(kind) <= 40
-
-
 _describing: ContextVar[bool] = ContextVar("_describing", default=False)
 
 
-class _EveryKind:
-    """Makes the JSON Schema list every kind of layer, where pydantic would give the base class.
-
-    Since layers contain layers, the list becomes a definition that refers to itself.
-    """
+class _Kinds(Kinds):
+    """The kinds of layers. Since layers contain layers, their schema refers to itself."""
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -209,18 +163,14 @@ class _EveryKind:
         reference = core_schema.definition_reference_schema(name)
         if _describing.get():
             return handler(reference)
-        from ganzoo.spec.vocabulary import current
-
-        kinds = current().layers
-        by_kind = {kind: cls.__pydantic_core_schema__ for kind, cls in kinds.items()}
         short = [  # kinds that a bare word says in full
             kind
-            for kind, cls in kinds.items()
+            for kind, cls in vocabulary.kinds(self.word).items()
             if not any(field.is_required() for field in cls.model_fields.values())
         ]
         either = core_schema.union_schema(
             [
-                core_schema.tagged_union_schema(by_kind, discriminator="kind"),
+                core_schema.tagged_union_schema(self._by_kind(), discriminator="kind"),
                 core_schema.literal_schema(short),
             ],
             ref=name,
@@ -235,7 +185,7 @@ class _EveryKind:
         return found
 
 
-AnyLayer = Annotated[SerializeAsAny[Layer], BeforeValidator(_known_kind), _EveryKind()]
+AnyLayer = Annotated[SerializeAsAny[Layer], _Kinds("layers", Layer, UnknownLayer)]
 if TYPE_CHECKING:  # what may be given: any sequence; it is kept as a tuple
     Layers = Sequence[Layer]
 else:
