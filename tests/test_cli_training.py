@@ -92,7 +92,7 @@ def test_a_resumed_run_is_not_contradicted(monkeypatch, stopped, capsys) -> None
     words = ["--seed", 3, "--precision", "fp32"]
     assert run(monkeypatch, "train", "--resume", stopped, *words) == 0
     assert run(monkeypatch, "train", "--resume", stopped, "--precision", "auto") == 0
-    assert "is done" in capsys.readouterr().out
+    assert "is finished" in capsys.readouterr().out
 
 
 def test_a_run_goes_on_from_everywhere(monkeypatch, tiny, photos, tmp_path, capsys) -> None:
