@@ -84,7 +84,7 @@ def test_one_learns_and_the_others_wait_their_turn(live: LiveTraining) -> None:
 def test_a_full_queue_says_so(live: LiveTraining) -> None:
     for _ in range(1 + live_training.MOST_WAITING):
         begin(live)
-    with pytest.raises(TrainingError, match="5 trainings wait already; one learns at a time"):
+    with pytest.raises(TrainingError, match="5 trainings are waiting already; one runs at a time"):
         begin(live)
 
 

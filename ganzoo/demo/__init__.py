@@ -1,10 +1,10 @@
-"""The web demo: see, try and understand every model in the zoo.
+"""The web demo: pages that show, explain and train models.
 
     ganzoo demo --model folder_or_name --port 7860
 
-Its pages follow from the tasks that models declare, and no page knows a model by name: a model
-from a plugin or a folder unknown to ganzoo gets its page like all others. Gradio comes
-with the extra `ganzoo-core[demo]`, and is imported at first use.
+Pages are selected by the tasks that models declare, and no page knows a model by name, so models
+from plugins and folders get their pages like all others. Gradio is installed by the extra
+`ganzoo-core[demo]`, and imported at first use.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What Gradio leaves out for people who use a keyboard or a screen reader, added in the browser.
+"""Accessibility that Gradio lacks for keyboards and screen readers, added in the browser.
 
-Pictures that are buttons get names, empty places a role, tabs arrow keys, and what scrolls a place
-in the order of Tab. It is added to all that is there and to all that comes later.
+Image buttons get labels, empty panels a role, tabs arrow keys, and scrollable elements a place in
+the tab order, including elements that are added later.
 """
 
 from __future__ import annotations
@@ -69,4 +69,4 @@ _SCRIPT = """
 """
 
 HEAD = f"<script>{_SCRIPT}</script>"
-"""For the head of the app's page."""
+"""The script, for the head of the app's page."""

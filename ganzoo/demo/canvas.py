@@ -1,4 +1,4 @@
-"""Drawing by mouse, finger or keys: the canvas of a page, and what a model makes of its ink."""
+"""The drawing canvas, for mouse, finger or keys, and the conversion of drawings to model inputs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from PIL import Image as pil
 from ganzoo.errors import DataError
 
 MOST_DRAWN = 400_000
-"""Characters of a drawing that is sent as text."""
+"""The most characters of a drawing, which is sent as text."""
 LARGEST_DRAWING = 1024
 INKED = 5 / 7
-"""The share of its picture that a digit of MNIST fills: 20 of 28 pixels."""
+"""The fraction of an MNIST picture that a digit fills: 20 of 28 pixels."""
 
 
 def inked(drawing: Any, size: int, dark: bool) -> pil.Image:
-    """A drawing as pictures of this size are: its ink in the middle, on their ground."""
+    """A drawing as a picture of this size, centred, with the background of the data."""
     if not isinstance(drawing, str) or not drawing.startswith("data:image/png;base64,"):
         raise DataError("a drawing is a PNG as a data URL: data:image/png;base64,...")
     if len(drawing) > MOST_DRAWN:
@@ -39,7 +39,7 @@ def inked(drawing: Any, size: int, dark: bool) -> pil.Image:
         raise DataError(f"the drawing cannot be read ({type(error).__name__})") from None
     box = ink.getbbox()
     if box is None:
-        raise DataError("nothing is drawn yet; draw with the finger or the mouse")
+        raise DataError("the canvas is empty; draw with the mouse or a finger")
     ink = ink.crop(box)
     factor = INKED * size / max(ink.size)
     shape = [max(1, round(side * factor)) for side in ink.size]
@@ -112,7 +112,7 @@ def drawn(name: str) -> gr.HTML:
 
 
 def taken(name: str) -> str:
-    """The script that gives the drawing of a canvas as the last of some values."""
+    """A script that replaces the last of its values by the drawing on a canvas."""
     return (
         "(...values) => [...values.slice(0, -1), "
         f"document.querySelector('#{name} canvas').toDataURL()]"
@@ -120,7 +120,7 @@ def taken(name: str) -> str:
 
 
 def cleared(name: str) -> str:
-    """The script that empties a canvas."""
+    """A script that clears a canvas."""
     return (
         f"() => {{ const canvas = document.querySelector('#{name} canvas');\n"
         "  canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height); }"

@@ -1,6 +1,6 @@
-"""What people and programs send, checked on the server: nothing of it is trusted.
+"""Checks of all inputs on the server; nothing that is sent is trusted.
 
-The bounds of sliders and menus in the browser are a convenience; these are the rules.
+The limits of sliders and menus in the browser are a convenience; the limits here apply to all.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ganzoo.models.model import Model
 from ganzoo.spec.draws import Image, Label
 
 MOST_PIXELS = 25_000_000
-"""Pixels of a picture that is read; more are refused before they are decoded."""
+"""The most pixels of a picture; larger ones are refused before they are decoded."""
 MOST_PIXELS_TOGETHER = 60_000_000
-"""Pixels of all pictures of one request, which holds a place while they are decoded."""
+"""The most pixels of all pictures of one request, which blocks a worker while it decodes them."""
 MOST_LETTERS = 500
-"""Characters of a sentence."""
+"""The most characters of a sentence."""
 MOST_FILES = 100
-"""Pictures that are scored at once."""
+"""The most pictures that are scored at once."""
 LARGEST_SEED = 2**31 - 1
 
 
@@ -61,13 +61,13 @@ def seed(value: Any, word: str = "seed") -> int:
 
 
 def sentence(value: Any) -> str:
-    """A sentence to draw, with its white space in order."""
+    """A sentence to draw, with normalized white space."""
     if not isinstance(value, str):
         raise TaskError(f"text is a sentence, not {_said(value)}")
     if len(value) > MOST_LETTERS:
         raise TaskError(
-            f"a text of {len(value):,} characters; at most {MOST_LETTERS} are read. One sentence "
-            "that says what is seen works best"
+            f"a text of {len(value):,} characters; at most {MOST_LETTERS} are allowed. One "
+            "sentence that describes the picture works best"
         )
     said = " ".join("".join(c if c.isprintable() else " " for c in value).split())
     if not said:
@@ -99,17 +99,17 @@ def one_of(word: str, value: Any, allowed: Sequence[str]) -> str:
 
 
 class Work:
-    """The pixels that one request may still have decoded."""
+    """The number of pixels that may still be decoded for a request."""
 
     def __init__(self, pixels: int = MOST_PIXELS_TOGETHER) -> None:
         self.most = self.left = pixels
 
     def take(self, pixels: int) -> None:
-        """Count a picture; DataError where it is too much."""
+        """Count a picture; DataError if the limit is exceeded."""
         if pixels > self.left:
             raise DataError(
                 f"{pixels:,} pixels; all pictures of one request have at most "
-                f"{self.most // 1_000_000} million together. Send it by itself, or make it smaller"
+                f"{self.most // 1_000_000} million together. Send it alone, or reduce its size"
             )
         self.left -= pixels
 
@@ -120,11 +120,11 @@ def seen(
     """The picture in an uploaded file as a model sees it: float32 (1, c, h, w) in [0, 1].
 
     Args:
-        draw: the image of the model's Spec that it is for. what: how errors call it.
-        work: what the request may still have decoded; by default that of one picture.
+        draw: the image draw of the model's Spec. what: its name in error messages.
+        work: the remaining pixels of the request; by default those of one picture.
 
     Raises:
-        DataError: no file, no picture, or one too large to be read.
+        DataError: there is no file, it is not a picture, or it is too large.
     """
     if path is None or path == "":
         raise DataError(f"no {what}; upload one, or take an example")
@@ -137,10 +137,10 @@ def seen(
             if width * height > MOST_PIXELS:
                 raise DataError(
                     f"{width:,} x {height:,} pixels; at most {MOST_PIXELS // 1_000_000} million "
-                    "are read. Make it smaller"
+                    "are allowed. Reduce its size"
                 )
             if max(width, height) > 200 * min(width, height):
-                raise DataError(f"{width:,} x {height:,} pixels: hardly a picture")
+                raise DataError(f"{width:,} x {height:,} pixels: the picture is too narrow")
             if work is not None:
                 work.take(width * height)
             pixels = model.preprocessing.decoded(image, draw.shape)
@@ -151,6 +151,6 @@ def seen(
 
 
 def _said(value: Any) -> str:
-    """The value as it came, cut short."""
+    """The value as it was sent, truncated."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}..."

@@ -1,8 +1,9 @@
-"""Trainings that the demo starts: each a run like any other, in a process of its own.
+"""Live training: ordinary runs that the demo starts in separate processes.
 
-The process has low priority and one thread, so that the pages go on answering. One run trains at
-a time, the others wait their turn; every run is bounded in rounds and in minutes, and shorter where
-somebody waits. A run belongs to who holds its word, and ends when nobody asks for it any more.
+A training process has low priority and one thread, so that the pages stay responsive. One run
+trains at a time and the others wait in a queue. Runs are limited in rounds and minutes, and shorter
+while others wait. A run belongs to the holder of its secret word, and ends when it is no longer
+polled.
 """
 
 from __future__ import annotations
@@ -34,31 +35,31 @@ from ganzoo.spec.schedule import updates_of
 from ganzoo.spec.spec import Spec
 
 MOST_SECONDS = 600.0
-"""Of one training; whatever it learnt until then is kept."""
+"""The time limit of a training; its model at that time is kept."""
 FAIR_SECONDS = 180.0
-"""Of one training while another waits."""
+"""The time limit of a training while another one waits."""
 ABSENT_SECONDS = 90.0
-"""After which a run that nobody asked for ends. Browsers ask once a minute in hidden tabs."""
+"""Time without polling after which a run ends; browsers poll once a minute in hidden tabs."""
 LEFT_SECONDS = 10.0
-"""The same once its browser said that the page is closed; a page that is loaded anew asks."""
+"""The same after the browser reported that its page was closed; a reloaded page polls again."""
 STOP_SECONDS = 120.0
-"""Until a process that should end is ended."""
+"""Time after which a process that should have ended is killed."""
 MOST_WAITING = 5
 MOST_PARAMETERS, MOST_BATCH, MOST_FLOPS = 20_000_000, 256, 300e9
-"""Of all networks together, of a batch, and of a round."""
+"""The limits on the parameters of all networks, the batch, and the FLOPs of a round."""
 REMEMBERED = 6
-"""Runs that are over and can still be looked at."""
+"""The number of finished runs that are kept for display."""
 READ_AHEAD = 2**28
-"""Bytes of a data set that a waiting process reads ahead."""
+"""The largest data set, in bytes, that a waiting process loads in advance."""
 
 
 @dataclass(eq=False)
 class Run:
-    """A training: its folder, its process once it has one, and who asks for it.
+    """A training: its folder, its process (once it has one), and its owner's activity.
 
     Args:
-        asked: when somebody with its word asked for it last. left: when its browser went.
-        sessions: of the pages that show it as theirs.
+        asked: the time of the last poll with its word. left: the time when its page was closed.
+        sessions: of the pages that show it as their own.
     """
 
     name: str
@@ -74,7 +75,7 @@ class Run:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the process says: state, step, steps, seconds, message."""
+        """The status that the process reports: state, step, steps, seconds, message."""
         if self.process is None:
             over = {"state": "failed", "message": self.reason}
             return over if self.reason else {"state": "waiting"}
@@ -91,7 +92,7 @@ class Run:
 
     @property
     def learns(self) -> bool:
-        """Whether it goes on; a process that has said how it ended is only taking its leave."""
+        """Whether it is running; a process that has reported its end counts as ended."""
         return self.process is not None and self.state["state"] not in ("done", "failed")
 
     @property
@@ -100,14 +101,14 @@ class Run:
 
     @property
     def absent(self) -> bool:
-        """Whether who started it is gone."""
+        """Whether its owner has gone."""
         now = time.monotonic()
         if self.left is not None and self.left > self.asked and now - self.left > LEFT_SECONDS:
             return True
         return now - self.asked > ABSENT_SECONDS
 
     def stop(self, reason: str = "") -> None:
-        """Let it end after its round, and save what it learnt; one that waits does not begin."""
+        """Stop it after the current round and save its model; a waiting run does not start."""
         if self.process is None:
             self.reason = self.reason or reason or "it was stopped before it began"
         elif self.stopping is None:
@@ -116,11 +117,11 @@ class Run:
 
 
 class LiveTraining:
-    """The trainings of an app. Who holds the secret word of a run may stop and keep it.
+    """The training manager of an app. A run is stopped, and its model kept, with its secret word.
 
     Args:
-        data: names of data sets that may be trained on.
-        seconds: how long a training may last. device: where it computes.
+        data: names of the data sets that are offered.
+        seconds: the time limit of a training. device: the device of training.
     """
 
     def __init__(
@@ -150,16 +151,16 @@ class LiveTraining:
         atexit.register(self.close)
 
     def prepare(self) -> None:
-        """Start a process ahead, so that the first training begins at once."""
+        """Start a process in advance, so that the first training begins at once."""
         if self.offered and not self._closed.is_set():
             self._processes.prepare()
 
     def variants(self, data: str) -> list[str]:
-        """The variants that can learn from the data, the plainest first.
+        """The variants that can be trained on the data, the simplest first.
 
-        That is the fewest networks, states and inputs; what draws from noise before what does not,
-        and with convolutions before without, since these show something soonest; and the fewest
-        updates in a round.
+        These have the fewest networks, states and inputs; generators of noise come before others,
+        and convolutional networks before others, since they give results soonest; then those with
+        the fewest updates in a round.
         """
 
         def plain(item: tuple[str, Spec]) -> tuple[Any, ...]:
@@ -178,10 +179,10 @@ class LiveTraining:
     def start(
         self, variant: str, data: str, rounds: int, settings: Mapping[str, str], seed: int
     ) -> str:
-        """Begin a training, or put it in the queue; its secret word.
+        """Start a training, or put it in the queue; returns its secret word.
 
         Raises:
-            TrainingError: too many wait already, or this one is too large.
+            TrainingError: the queue is full, or this training is too large.
         """
         host = default()
         inputs.one_of("data", data, [*self.offered])
@@ -198,7 +199,7 @@ class LiveTraining:
             waiting = sum(run.waits for run in self.runs.values())
             if waiting >= MOST_WAITING:
                 raise TrainingError(
-                    f"{waiting} trainings wait already; one learns at a time, for at most "
+                    f"{waiting} trainings are waiting already; one runs at a time, for at most "
                     f"{FAIR_SECONDS / 60:.0f} minutes while others wait. Try again in a few minutes"
                 )
             self._number += 1
@@ -229,7 +230,7 @@ class LiveTraining:
             self._look_after()
 
     def _look_after(self) -> None:
-        """Whose time is over or whose owner is gone ends; who waits longest begins."""
+        """Stop runs whose time is over or whose owner has gone; start the next in the queue."""
         with self._lock:
             if self._closed.is_set():
                 return
@@ -254,31 +255,31 @@ class LiveTraining:
 
     @property
     def learning(self) -> Run | None:
-        """The run that learns now."""
+        """The run that trains now."""
         return next((run for run in self.runs.values() if run.learns), None)
 
     def ahead(self, run: Run) -> int:
-        """How many come before a run that waits, with the one that learns."""
+        """How many runs are ahead of a waiting run, including the one that trains."""
         with self._lock:
             waiting = [other for other in self.runs.values() if other.waits]
             place = waiting.index(run) if run in waiting else 0
             return place + (self.learning is not None)
 
     def run(self, word: Any) -> Run:
-        """The run of a secret word, which is asked for with that; UnknownNameError without one."""
+        """The run of a secret word; counts as a poll. UnknownNameError if there is none."""
         if not isinstance(word, str) or word not in self.runs:
-            raise UnknownNameError("no such training; start one, and use the word that it gives")
+            raise UnknownNameError("no such training; start one, and use the word that it returns")
         run = self.runs[word]
         run.asked = time.monotonic()
         return run
 
     def shown(self, word: Any, session: str | None) -> None:
-        """A page shows a run as its own; it is `session_left` when the page is closed."""
+        """Record that a page shows a run as its own; `session_left` undoes it."""
         if session and isinstance(word, str) and word in self.runs:
             self.runs[word].sessions.add(session)
 
     def session_left(self, session: str | None) -> None:
-        """A page was closed or loaded anew: the runs that it alone showed end soon."""
+        """Record that a page was closed or reloaded: runs that only this page showed end soon."""
         for run in [*self.runs.values()]:
             if session in run.sessions:
                 run.sessions.discard(session)
@@ -286,7 +287,7 @@ class LiveTraining:
                     run.left = time.monotonic()
 
     def close(self) -> None:
-        """End all that still learns, and what waits for a training."""
+        """Stop all runs, and the waiting process."""
         self._closed.set()
         with self._lock:
             self._processes.close()
@@ -297,7 +298,7 @@ class LiveTraining:
 
 
 def at_hand() -> list[str]:
-    """The data sets that are declared for live training and load without a download."""
+    """The data sets that are declared for live training and need no download."""
     declared = {**DATASETS, **default().data}.values()
     # stacked-mnist is made of MNIST, which may not be here
     return [
@@ -308,7 +309,7 @@ def at_hand() -> list[str]:
 
 
 def _bytes(declared: DataSet) -> int:
-    """Of all images of a data set, as they are kept."""
+    """The size of all images of a data set in memory."""
     images = [d for d in declared.fields.fields.values() if isinstance(d, Image)]
     return declared.size * sum(prod(image.shape) for image in images)
 
@@ -325,14 +326,14 @@ SMALLER = {
     "average": lambda decay: min(decay, 0.99),
     "half_life": lambda images: min(images, 1000.0),
 }
-"""What a quick training has less of, and faster: a quarter of the width, small batches, few layers,
-larger steps, and averages of the generator that are not longer than the training."""
+"""Changes to the defaults for a quick training: a quarter of the width, small batches, few layers,
+higher learning rates, and moving averages that are not longer than the training."""
 
 
 def quick_settings(variant: str) -> dict[str, Any]:
-    """Settings for a first look, as `SMALLER` makes them of the defaults.
+    """The settings of a quick training: the defaults as changed by `SMALLER`.
 
-    A variant without settings of these names is trained as it is.
+    A variant without settings of these names is not changed.
     """
     fields = default().variant(variant).model_fields
     found: dict[str, Any] = {}
@@ -346,7 +347,7 @@ def quick_settings(variant: str) -> dict[str, Any]:
 
 
 def _bounded(spec: Spec) -> None:
-    """TrainingError where a round of it would be too much for a demo."""
+    """Raise TrainingError if a round costs too much for a demo."""
     from ganzoo.engine.explain import explain
 
     if spec.batch > MOST_BATCH:
@@ -354,12 +355,12 @@ def _bounded(spec: Spec) -> None:
     size = sum(map(parameter_count, build(spec).values()))
     if size > MOST_PARAMETERS:
         raise TrainingError(
-            f"networks of {size:,} parameters; at most {MOST_PARAMETERS:,} here. Take a smaller "
+            f"networks of {size:,} parameters; at most {MOST_PARAMETERS:,} here. Choose a smaller "
             "width, or train it with `ganzoo train`"
         )
     cost = max(item.flops for item in explain(spec))
     if cost > MOST_FLOPS:
         raise TrainingError(
-            f"{cost / 1e9:,.0f} GFLOP a round; at most {MOST_FLOPS / 1e9:,.0f} here. Take a "
+            f"{cost / 1e9:,.0f} GFLOP per round; at most {MOST_FLOPS / 1e9:,.0f} here. Choose a "
             "smaller width or batch, or train it with `ganzoo train`"
         )

@@ -1,4 +1,4 @@
-"""The models of the demo: known from their Specs, loaded on first use, once, and shared."""
+"""The models of the demo: listed by their Specs, and loaded once, at first use."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ganzoo.nn.build import parameter_count
 from ganzoo.spec.spec import Spec
 
 MOST_NUMBERS = 60_000_000
-"""Parameters of all models in memory together, four bytes each; the least recently used go."""
+"""The most parameters of all models in memory; beyond it, the least recently used are dropped."""
 MOST_KEPT = 8
-"""Models that live training may keep; the oldest are dropped first."""
+"""The most models from live training; the oldest are dropped first."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A model that the demo knows: what its config.json says; its weights may not be loaded."""
+    """A model of the demo, from its config.json; its weights need not be loaded."""
 
     name: str
     folder: Path
@@ -34,7 +34,7 @@ class Entry:
 
     @property
     def data(self) -> str:
-        """The data set that it learnt from, with the classes that were left out."""
+        """The data set that it was trained on, with the classes that were left out."""
         return self.config.data.name
 
 
@@ -42,9 +42,9 @@ class ModelRegistry:
     """All models of the demo, by name.
 
     Args:
-        names: models to put first: bundled ones by name, or folders.
-        bundled: take in all models that come with ganzoo, too.
-        device: where they compute.
+        names: models to list first: installed ones by name, or folders.
+        bundled: also include all installed models.
+        device: the device of all models.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ModelRegistry:
             if all(entry.folder != folder for entry in self._entries.values()):
                 try:
                     self._take(folder)
-                except GanzooError as error:  # one bad folder closes no other
+                except GanzooError as error:  # one bad folder must not hide the others
                     self.broken[name] = str(error)
 
     def _take(self, folder: Path) -> Entry:
@@ -79,7 +79,7 @@ class ModelRegistry:
         return entry
 
     def keep(self, folder: Path) -> Entry:
-        """Register a model that was trained here; all pages can use it at once."""
+        """Register a model that was trained here; it is available on all pages at once."""
         entry = self._take(folder)
         with self._lock:
             self._kept.append(entry.name)
@@ -90,9 +90,9 @@ class ModelRegistry:
         return entry
 
     def names(self, fits: Callable[[Spec], bool]) -> list[str]:
-        """The models that fit, in the order of the menus: asked for, trained here, then others.
+        """The models that fit, in the order of the menus: given by name, trained here, then others.
 
-        Among others, those with classes come first: they show the most at a click.
+        Among the others, those with classes come first, since their pages show the most.
         """
         with self._lock:
             entries = [entry for entry in self._entries.values() if fits(entry.spec)]
@@ -112,7 +112,7 @@ class ModelRegistry:
         """The model of that name.
 
         Raises:
-            UnknownNameError: there is none, or it cannot do what `fits` asks for.
+            UnknownNameError: there is none, or `fits` excludes it.
         """
         can = self.names(fits or (lambda spec: True))
         if not isinstance(name, str) or name not in can:
@@ -124,7 +124,7 @@ class ModelRegistry:
             return self._entries[name]
 
     def model(self, name: Any, fits: Callable[[Spec], bool] | None = None) -> Model:
-        """The model of that name, loaded; who asks at the same time waits for one loading."""
+        """The model of that name, loaded once, even for several requests at the same time."""
         entry = self.entry(name, fits)
         with self._lock:
             loading = self._loading.setdefault(entry.name, threading.Lock())
@@ -144,7 +144,7 @@ class ModelRegistry:
 
     @property
     def numbers(self) -> int:
-        """Parameters in memory."""
+        """The number of parameters in memory."""
         return sum(size for _, size in self._loaded.values())
 
     @property

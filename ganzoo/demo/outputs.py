@@ -1,7 +1,7 @@
-"""Pictures for people: sheets and animations as files that are written once.
+"""Output pictures: sheets and animations as files that are written once.
 
-A file is named by its content and appears whole, so that a browser that fetches it while the
-same picture is made again never sees half of it.
+Files are named by their content and appear atomically, so that a browser never reads a partial
+file while the same picture is made again.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from PIL import Image
 from ganzoo import pictures
 
 WIDTH = 1000
-"""Pixels that a sheet is wide, about."""
+"""The approximate width of a sheet, in pixels."""
 FRAMES = 25
-"""Pictures of an animation from one seed to another."""
+"""The number of pictures of an animation between two seeds."""
 
 
 def folder() -> Path:
-    """Where the app keeps its files: Gradio's folder, which `ganzoo.demo` makes its own."""
+    """The folder of the app's files: Gradio's folder, which `ganzoo.demo` sets."""
     from gradio.utils import get_upload_folder
 
     return Path(get_upload_folder())
 
 
 def keep(content: bytes, ending: str) -> str:
-    """Write a file unless it is there; its path."""
+    """Write a file unless it exists; returns its path."""
     path = folder() / hashlib.sha256(content).hexdigest()[:32] / f"ganzoo{ending}"
     if path.exists():
         os.utime(path)  # it is in use again, and not old
@@ -43,7 +43,7 @@ def keep(content: bytes, ending: str) -> str:
 
 
 def _appear(path: Path, content: bytes) -> None:
-    """Write a file that is whole at once; unlike `ganzoo.atomic`, it need not outlive a crash."""
+    """Write a file atomically; unlike with `ganzoo.atomic`, it need not survive a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{threading.get_ident()}-{path.name}")
     draft.write_bytes(content)
@@ -57,23 +57,22 @@ def png(image: Image.Image) -> str:
 
 
 def sheet(images: Any, columns: int | None = None, width: int = WIDTH) -> Image.Image:
-    """Images (n, c, h, w) in [0, 1] on one ground, enlarged for the eye.
+    """Images (n, c, h, w) in [0, 1] on one sheet, enlarged for display.
 
-    What lies between them has the colour of their own edges, so that digits stand on one black
-    and drawings on one white.
+    The space between them has the colour of their borders: black for digits, white for drawings.
     """
     tiles = pictures.sheet(images, columns=columns, scale=1, gap=1, background=_ground(images))
     return enlarged(tiles, width)
 
 
 def each(images: np.ndarray) -> list[str]:
-    """Images (n, c, h, w) in [0, 1] as files of their own, pixel by pixel."""
+    """Images (n, c, h, w) in [0, 1] as single files, in their original size."""
     pixels = pictures.to_uint8(images)
     return [png(Image.fromarray(one[..., 0] if one.shape[-1] == 1 else one)) for one in pixels]
 
 
 def enlarged(image: Image.Image, width: int = WIDTH) -> Image.Image:
-    """The picture at a whole multiple of its size, smooth: small pictures are not mosaics."""
+    """The picture enlarged by an integer factor, smoothly, so that pixels do not show."""
     image = image if image.mode in ("L", "RGB", "RGBA") else image.convert("RGB")
     factor = max(1, min(12, round(width / image.width)))
     return image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC)

@@ -1,7 +1,6 @@
-"""The Python and the command line that make again what a page of the demo shows.
+"""The Python and the command line that reproduce the result on a page of the demo.
 
-Both are text for people, made from settings that were checked; the tests run them and compare
-pictures.
+Both are texts for display, made from validated settings; tests run them and compare the pictures.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ def _bundled() -> Mapping[str, Path]:
 
 
 def name_of(entry: Entry) -> str:
-    """What `ganzoo.from_pretrained` and commands call a model; its folder is private here."""
+    """The name of a model for `ganzoo.from_pretrained` and commands; folders are not disclosed."""
     bundled = _bundled().get(entry.name) == entry.folder
     return entry.name if bundled else f"./{entry.name}"
 
 
 def lines(entry: Entry, *more: str) -> str:
-    """Python that loads a model and goes on."""
+    """Python that loads a model, followed by these lines."""
     name = name_of(entry)
     folder = "  # its folder" if name.startswith("./") else ""
     imports = [line for line in more if line.startswith("from ")]
@@ -51,15 +50,15 @@ def shown(*parts: Any) -> str:
 
 
 def psi(entry: Entry, task: str) -> bool:
-    """Whether the task has a truncation of its own."""
+    """Whether the task has a truncation parameter."""
     return PSI in entry.spec.tasks[task].numbers
 
 
 def other_task(entry: Entry, task: str, kind: str = "generate") -> bool:
-    """Whether a task must be named: it is not the first of its kind."""
+    """The name of the task if it must be given: if it is not the first of its kind."""
     return task != next(name for name, one in entry.spec.tasks.items() if one.kind == kind)
 
 
 def arguments(**given: Any) -> str:
-    """Keyword arguments as Python, those of None left out."""
+    """Keyword arguments as Python; those with the value None are left out."""
     return "".join(f", {word}={value}" for word, value in given.items() if value is not None)

@@ -1,4 +1,4 @@
-"""How much may be sent: bodies of requests, and uploads of an hour, counted as they arrive."""
+"""Limits on request bodies and on uploads per hour, counted as they arrive."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 MOST_BODY = 1_000_000
-"""Bytes of a request that is no upload; a drawing, the largest, has 400,000."""
+"""The most bytes of a request that is not an upload; the largest, a drawing, has 400,000."""
 MOST_UPLOAD = 64_000_000
-"""Bytes of one upload, which may hold many files."""
+"""The most bytes of an upload, which may have several files."""
 MOST_UPLOADED = 2_000_000_000
-"""Bytes of all uploads within `HOUR`, after which uploaded files are removed."""
+"""The most bytes of all uploads within `HOUR`, after which uploaded files are removed."""
 HOUR = 3600.0
 
 Message = MutableMapping[str, Any]
@@ -23,14 +23,14 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class _TooMuchError(Exception):
-    """A body went over its bound while it was read."""
+    """A request body exceeded its limit while it was read."""
 
 
 class RequestLimits:
-    """ASGI middleware that refuses bodies over their bound with 413, and floods with 429.
+    """ASGI middleware: status 413 for bodies over the limit, 429 for too many uploads.
 
-    The length that a request announces is refused before anything is read; a body without one is
-    counted, and cut off where it passes the bound.
+    If a request declares a length over the limit, it is refused before anything is read. A body
+    without a declared length is counted and cut off at the limit.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class RequestLimits:
 
 
 def _announced(scope: MutableMapping[str, Any]) -> int | None:
-    """The Content-Length of a request; None where it has none."""
+    """The Content-Length of a request, or None."""
     for name, value in scope["headers"]:
         if name.lower() == b"content-length" and value.isdigit():
             return int(value)

@@ -1,8 +1,8 @@
-"""Serving that comes up behind proxies and on slow machines, or says why not.
+"""Starts the server behind proxies and on slow machines, or reports why it cannot.
 
-Gradio asks its own address before it says that it runs: through the proxy of the environment, and
-for seconds only. Here loopback and the demo's own host are never asked through a proxy, and the
-server has minutes.
+Before Gradio reports that it runs, it requests its own address, through the proxy of the
+environment and with a timeout of seconds. Here requests to loopback and to the demo's own host
+never use a proxy, and the timeout is minutes.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from gradio.exceptions import ServerFailedToStartError
 from ganzoo.errors import GanzooError
 
 PATIENCE = 180.0
-"""Seconds that the server may take until it answers."""
+"""The timeout, in seconds, until the server responds."""
 _afterwards: WeakKeyDictionary[Any, list[Callable[[], None]]] = WeakKeyDictionary()
-"""What each app has done once it is served."""
+"""Functions to call once an app is served."""
 ANYWHERE = ("0.0.0.0", "::", "")
-"""Hosts that mean every address of the machine, and are asked as localhost."""
+"""Hosts that stand for all addresses of the machine; requests go to localhost."""
 
 
 def once_served(app: Any, function: Callable[[], None]) -> None:
-    """Have `function` called, in a thread, when the app is served."""
+    """Call `function` in a thread when the app is served."""
     _afterwards.setdefault(app, []).append(function)
 
 
 def launched(app: Any, *, host: str, port: int | None, **options: Any) -> Any:
-    """What `app.launch` returns, once the server answers.
+    """Launch an app; returns the result of `app.launch` once the server responds.
 
     Raises:
         OSError: no such port is free.
-        GanzooError: the server does not come up, or does not answer.
+        GanzooError: the server does not start, or does not respond.
     """
     _no_proxy("localhost", "127.0.0.1", "::1", *([] if host in ANYWHERE else [host]))
     try:
@@ -59,7 +59,7 @@ def launched(app: Any, *, host: str, port: int | None, **options: Any) -> Any:
 
 
 def _no_proxy(*hosts: str) -> None:
-    """Have these hosts asked without a proxy, by this process and its children."""
+    """Exempt these hosts from proxies, for this process and its children."""
     for name in ("no_proxy", "NO_PROXY"):
         known = [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
         if "*" not in known:
@@ -68,7 +68,7 @@ def _no_proxy(*hosts: str) -> None:
 
 @contextmanager
 def _patient() -> Iterator[None]:
-    """Gradio's server has `PATIENCE` seconds to come up, not five."""
+    """Gradio's server with a start timeout of `PATIENCE` seconds instead of five."""
     original = http_server.Server.run_in_thread
 
     def run_in_thread(self: Any) -> None:
@@ -92,7 +92,7 @@ def _patient() -> Iterator[None]:
 
 
 def _answers(url: str) -> None:
-    """Wait until the demo answers at its address; GanzooError where it does not."""
+    """Wait until the demo responds at its address; GanzooError if it does not."""
     until, last = time.monotonic() + PATIENCE, ""
     while time.monotonic() < until:
         try:
@@ -109,7 +109,7 @@ def _answers(url: str) -> None:
 
 
 def _advice() -> str:
-    """What to try next: where a proxy is set, it is the likely cause."""
+    """Advice on what to try; if a proxy is set, it is the likely cause."""
     proxies = [
         name for name in ("http_proxy", "https_proxy", "all_proxy")
         if os.environ.get(name) or os.environ.get(name.upper())

@@ -1,8 +1,7 @@
-"""The folder of the app's files: its own, and gone when the process is, however that ended.
+"""The private temporary folder of the app.
 
-It is removed when the process ends. Where a process was killed, the process that trains for it
-removes it (`ganzoo.demo.train_worker`), or the next demo that starts: a lock tells whose owner is
-dead.
+It is removed when the process ends. If the process is killed, its training process
+(`ganzoo.demo.train_worker`) or the next demo removes it; a lock shows whether the owner is alive.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ from ganzoo.lock import LOCK, acquired, owned
 
 PREFIX = "ganzoo-demo-"
 _YOUNG = 60.0
-"""Seconds that a folder without a lock file is left alone: its owner is about to lock it."""
+"""Seconds for which a folder without a lock file is kept: its owner may be about to lock it."""
 
 
 def claim() -> Path:
-    """The folder of this process, which no other app shares; made at the first call."""
+    """The private folder of this process; created at the first call."""
     if os.environ.get("GANZOO_DEMO_PROCESS") == str(os.getpid()):
         return Path(os.environ["GRADIO_TEMP_DIR"])
     sweep()
     place = Path(tempfile.mkdtemp(prefix=PREFIX))
     lock = ExitStack()
-    with suppress(OSError):  # without a lock the next demo takes it for new, and leaves it
+    with suppress(OSError):  # without a lock, the next demo considers it new and keeps it
         lock.enter_context(owned(place))
     os.environ |= {"GANZOO_DEMO_PROCESS": str(os.getpid()), "GRADIO_TEMP_DIR": str(place)}
     owner = os.getpid()
 
     def remove() -> None:
-        if os.getpid() == owner:  # and not in a forked child
+        if os.getpid() == owner:  # but not in a forked child
             shutil.rmtree(place, ignore_errors=True)
             lock.close()
 
@@ -46,7 +45,7 @@ def claim() -> Path:
 
 
 def sweep() -> None:
-    """Remove the folders of demos that were killed: this user's, whose lock nobody holds."""
+    """Remove the folders of killed demos: those of this user that no process has locked."""
     for found in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):
             facts = found.lstat()
@@ -66,14 +65,14 @@ def sweep() -> None:
 
 
 def _user() -> int:
-    """The number of this user, as `stat` gives it; 0 where there are no users."""
+    """The user id, as `stat` gives it; 0 on systems without users."""
     return os.getuid() if hasattr(os, "getuid") else 0
 
 
 def end_on_signals() -> None:
-    """Let SIGTERM and SIGHUP end the process as Ctrl-C does, so that it removes its files.
+    """Make SIGTERM and SIGHUP end the process as Ctrl-C does, so that it removes its files.
 
-    A handler that the program already has stays; outside of the main thread nothing is done.
+    Existing handlers are kept; outside the main thread, nothing is done.
     """
     if threading.current_thread() is not threading.main_thread():
         return

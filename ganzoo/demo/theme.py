@@ -1,4 +1,4 @@
-"""How the demo looks: one modest theme, light and dark, with the fonts of the machine."""
+"""The theme of the demo, light and dark, with the system's fonts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MONO = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "mon
 
 
 def theme() -> themes.Base:
-    """Base with a quiet teal, thin lines, and no shadows."""
+    """Gradio's base theme with a muted teal, thin lines, and no shadows."""
     made = themes.Base(
         primary_hue=themes.colors.teal,
         secondary_hue=themes.colors.teal,

@@ -1,7 +1,7 @@
-"""The processes that train: one is started ahead, so that a training has not to wait for imports.
+"""Training processes; one is started in advance, so that a training need not wait for imports.
 
-A process takes one training, and ends with it: what goes wrong there harms no other. While it has
-none it has imported all that a training needs, run a round of a small one, and read the data.
+A process executes a single training, so that failures affect no other. While it waits, it imports
+all that a training needs, runs a round of a small one, and loads the data.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Processes:
     """Gives each training a process.
 
     Args:
-        data: names of data sets that a waiting process reads ahead, in this order.
-        device: where they compute.
+        data: names of the data sets that a waiting process loads in advance, in this order.
+        device: the device of training.
     """
 
     def __init__(self, data: Sequence[str], device: str = "cpu") -> None:
@@ -33,7 +33,7 @@ class Processes:
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
-        """Start a process ahead, unless one waits already."""
+        """Start a process in advance, unless one is waiting already."""
         with self._lock:
             if self._spare is not None and self._spare.poll() is not None:
                 _end(self._spare)
@@ -42,7 +42,7 @@ class Processes:
                 self._spare = self._start()
 
     def take(self, folder: Path, seconds: float) -> Process:
-        """A process that trains the run in `folder`, for at most so many seconds."""
+        """A process that trains the run in `folder`, for at most this many seconds."""
         said = {"folder": str(folder), "seconds": seconds, "device": self.device}
         job = json.dumps(said).encode() + b"\n"
         with self._lock:
@@ -56,7 +56,7 @@ class Processes:
         return waiting
 
     def close(self) -> None:
-        """End the one that waits."""
+        """End the waiting process."""
         with self._lock:
             waiting, self._spare = self._spare, None
         if waiting is not None:
@@ -79,7 +79,7 @@ class Processes:
 
 
 def _told(process: Process, job: bytes) -> bool:
-    """Whether a process took its training."""
+    """Whether a process accepted its training."""
     if process.poll() is not None or process.stdin is None:
         return False
     try:

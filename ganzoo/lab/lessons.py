@@ -1,6 +1,6 @@
-"""Ten lessons: each a setting of the laboratory, three paragraphs, and one thing to try.
+"""Ten lessons: each has settings of the laboratory, a text, and an exercise.
 
-They stand in `lessons_text/`, and `scripts/lessons.py` writes them into `docs/lessons`.
+The texts are in `lessons_text/`; `scripts/lessons.py` writes them to `docs/lessons`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FORM = re.compile(
 
 @dataclass(frozen=True)
 class Lesson:
-    """One lesson; `settings` is what stands behind the `#` of its address."""
+    """A lesson; `settings` is the fragment of its address, after the `#`."""
 
     number: int
     name: str

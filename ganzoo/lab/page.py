@@ -1,4 +1,4 @@
-"""The laboratory as one page that works from disk and asks nobody for anything."""
+"""The laboratory as one page that works from a local file, without network requests."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ CORE = (
     "tensor", "chance", "network", "optimizers", "functions", "python", "data", "measures",
     "settings", "game", "doctor",
 )  # fmt: skip
-"""The scripts that compute, in order; none of them asks for a document."""
+"""The scripts that compute, in order; none of them needs a document."""
 SHOWN = ("picture", "curves", "listing", "app")
-"""Those that draw, and answer to people."""
+"""The scripts that draw and handle input."""
 
 
 @cache
 def page() -> str:
-    """The whole laboratory as HTML, with the losses that are known here.
+    """The laboratory as HTML, with all losses of ganzoo and of plugins.
 
     Raises:
-        GanzooError: a loss whose round cannot be written for all numbers.
+        GanzooError: the round of a loss cannot be parametrized by its numbers.
     """
     text = read("lab.html")
     parts = {
@@ -39,7 +39,7 @@ def page() -> str:
 
 
 def script(*names: str) -> str:
-    """Scripts of the page as one."""
+    """Scripts of the page, concatenated."""
     return '"use strict";\n' + "\n".join(read(f"{name}.js") for name in names)
 
 

@@ -1,10 +1,9 @@
-"""What the laboratory trains: each loss of ganzoo as the round that the plan writes for it.
+"""The programs of the laboratory: for each loss of ganzoo, the round that the plan writes for it.
 
-A page without a server cannot ask the plan for another round when somebody moves a slider. So each
-loss comes as the plan's text with places for the numbers that may be set: the plan writes the round
-for several values of a number, and what differs between the texts is that number, times a factor
-and plus an offset (`gamma / 2` is written 0.5, five updates of D are a loop of four and one more).
-A text in which anything else differs is an error.
+A page without a server cannot call the plan when a slider is moved. So each loss is the plan's text
+with placeholders for its numbers: the plan writes the round for several values of a number, and the
+differences between the texts must be that number times a factor plus an offset (`gamma / 2` is
+written 0.5; five updates of D are a loop of four and one more). Any other difference is an error.
 """
 
 from __future__ import annotations
@@ -32,23 +31,23 @@ FUNCTIONS = frozenset({
     "mean", "minimum", "mse", "norm", "r1", "relu", "sigmoid", "softplus", "sqrt", "square",
     "squared_norm", "tanh",
 })  # fmt: skip
-"""The functions that `static/functions.js` has."""
+"""The functions that `static/functions.js` implements."""
 ACTIVATIONS: dict[str, type[Layer]] = {"leaky_relu": LeakyReLU, "relu": ReLU, "tanh": Tanh}
 PENALTIES: dict[str, tuple[dict[str, str], dict[str, float]]] = {
     "none": ({}, {}),
     "gp": ({"penalty": "penalty * gradient_penalty(D, x, fake)"}, {"penalty": 1.0}),
     "r1r2": ({"r1": "gamma / 2 * r1(D, x)", "r2": "gamma / 2 * r1(D, fake)"}, {"gamma": 1.0}),
 }
-"""What may be added to the discriminator's terms: of the same name as in ganzoo's own losses."""
+"""Terms that can be added to the discriminator's, with the names of ganzoo's own losses."""
 POINT = (2, 1, 1)
-"""A point as a Spec has it: an image of one pixel and two channels, since G generates images."""
+"""A point in a Spec: an image of one pixel and two channels, since G generates images."""
 REPEATS = ("1", "2", "more")
-"""One update of the discriminator a round, two, or more: the plan writes these differently."""
+"""One update of the discriminator per round, two, or more; the plan writes these differently."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What networks of a game in two dimensions are made of; the page has the same settings."""
+    """The sizes of the networks in two dimensions; the page has the same settings."""
 
     width: int = 32
     depth: int = 2
@@ -58,10 +57,10 @@ class Sizes:
 
 
 def game(loss: Loss, sizes: Sizes | None = None) -> Spec:
-    """The Spec of a game in two dimensions with this loss.
+    """The Spec of a GAN in two dimensions with this loss.
 
     Raises:
-        SpecError: the loss does not fit one generator and one discriminator of points.
+        SpecError: the loss does not apply to one generator and one discriminator of points.
     """
     sizes = sizes or Sizes()
     hidden: list[Layer] = []
@@ -87,7 +86,7 @@ def game(loss: Loss, sizes: Sizes | None = None) -> Spec:
 
 
 def program() -> dict[str, Any]:
-    """All that the page needs to know of ganzoo, as JSON: losses, with their rounds and numbers."""
+    """The data of the page as JSON: the losses, with their rounds and numbers."""
     losses: list[dict[str, Any]] = []
     left_out: dict[str, str] = {}
     for name, loss in host.default().losses.items():
@@ -101,11 +100,11 @@ def program() -> dict[str, Any]:
 
 
 class _CannotError(Exception):
-    """What a loss needs and the laboratory does not have."""
+    """A loss needs something that the laboratory does not have."""
 
 
 def with_penalty(loss: Loss, penalty: str) -> Loss | None:
-    """A loss with another penalty beside its own; None where it has that one already."""
+    """A loss with an additional penalty; None if it has that one already."""
     terms, numbers = PENALTIES[penalty]
     if set(terms) & set(loss.discriminator) or set(numbers) & set(loss.numbers):
         return None
@@ -141,7 +140,7 @@ def _described(loss: Loss) -> dict[str, Any]:
 
 
 def _optimizer(optimizer: Optimizer) -> dict[str, Any]:
-    """As JSON, if the page has it."""
+    """An expression as JSON, if the page supports it."""
     known = isinstance(optimizer, Adam | RMSprop | SGD)
     facts = optimizer.model_dump(mode="json", exclude_none=True)
     if not known or any(isinstance(fact, str) for key, fact in facts.items() if key != "kind"):
@@ -162,17 +161,17 @@ def _check(spec: Spec, round: Round) -> None:
     if unknown:
         raise _CannotError(f"{', '.join(unknown)}()")
     if spec.state or round.scheduled or round.averages:
-        raise _CannotError("state, or numbers that follow the run")
+        raise _CannotError("state, or scheduled numbers")
     if len(spec.networks) != 2 or Plan(spec).period(0) != 1:
         raise _CannotError("more than one generator and one discriminator, at each round")
 
 
 def _template(loss: Loss, repeat: str) -> str:
-    """The plan's text with `{number * factor + offset}` where a number of the loss stands."""
+    """The plan's text with `{number * factor + offset}` in place of a number of the loss."""
     tried: dict[str, Sequence[float]] = dict.fromkeys(loss.numbers, (2.0, 3.0, 7.0))
     if repeat == "more":
         tried["repeat"] = (4, 5, 11)
-    # other primes for each, so that no two numbers are taken for one another
+    # different primes for each, so that numbers cannot be confused
     first = {name: values[0] for name, values in tried.items()}
     first |= {"repeat": first.get("repeat", 4 if repeat == "more" else int(repeat))}
     plain = _tokens(text_of(loss.with_settings(first)))
@@ -212,7 +211,7 @@ def _place(name: str, values: Sequence[float], found: Sequence[float]) -> str:
 
 
 def _tokens(code: str) -> list[str]:
-    """Pieces of the text, numbers each on its own; joined they are the text."""
+    """The text split into tokens, each number a separate one; joined they give the text."""
     pieces: list[str] = []
     lines, row, column = code.splitlines(True), 1, 0
     for token in tokenize.generate_tokens(io.StringIO(code).readline):
