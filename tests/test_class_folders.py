@@ -138,6 +138,28 @@ def test_folders_that_are_no_classes_say_so(photos: Path, tmp_path: Path) -> Non
     assert [*load(f"folder:{one}").fields.fields] == ["image"]
     with pytest.raises(DataError, match=r"all .* lie in one subfolder, 'photos'; name that one"):
         find(f"folder:{one},without=0")
+    for name, why in (
+        (photos, "needed; its fields: 'image'. Classes are subfolders, two or more, and 1 of its"),
+        (one, "Classes are subfolders, two or more, and all of its pictures lie in one"),
+        (f"{one},labels=no", "Labels=no leaves its classes out"),
+    ):
+        with pytest.raises(DataError, match=why):
+            _ = find(f"folder:{name}").fields.label
+    with pytest.raises(
+        DataError, match="Two domains are the only subfolders of a folder, 'a', 'b'"
+    ):
+        _ = source.fields["a"]
+    with pytest.raises(DataError, match=r'has a line for each: \{"file": "1.png"'):
+        _ = source.fields.text
+
+
+def test_a_comma_in_the_name_of_a_class_is_told_from_an_option(tmp_path: Path) -> None:
+    folder = written(tmp_path / "x", {"1,2": 3, "cat": 3})
+    with pytest.raises(
+        DataError, match=r"there is .*x', and 'only=1,2' are not its options: .*number"
+    ):
+        find(f"folder:{folder},only=1,2")
+    assert load(f"folder:{folder},only=0").fields.label.names == ("1,2",)
 
 
 @pytest.mark.parametrize(

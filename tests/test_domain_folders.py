@@ -68,8 +68,12 @@ def test_other_names_are_no_pairs(tmp_path: Path) -> None:
     assert sorted(train[0] + test[0]) == [*range(20)]
     assert sorted(train[1] + test[1]) == [*range(15, 50)]
     report = load(name).report
-    assert "unpaired: " in report and "5 names are in both domains, 45 in only one" in report
+    assert "unpaired: " in report and "5 names are in both and 45 in only one: 'a/000'," in report
     assert not find(name).partners
+    with pytest.raises(DataError, match=r"A and b are two domains, not pairs, as 5 names .*x/a"):
+        _ = fields.image
+    with pytest.raises(DataError, match="two domains, and not classes"):
+        _ = fields.label
 
 
 def test_pairs_can_be_declined(tmp_path: Path) -> None:

@@ -130,6 +130,8 @@ def test_captions_come_from_a_column(saved: Path) -> None:
         (",image=im", r"no column 'im'; did you mean 'img'\?"),
         (",label=z", "no column 'z'; it has: 'img', 'word', 'y'"),
         (",image=word", "the column 'word' holds no pictures"),
+        (",label=img", "the column 'img' holds no classes; those are whole numbers"),
+        (",text=y", "row 0 of 'y' is not a sentence; columns of text: 'word'"),
         (",sise=3", r"no option 'sise=3'; did you mean 'size'\?"),
         (",size=8", "size must be 16 to 512"),
         (",test=2", "test must be more than 0 and at most 0.9"),
@@ -138,7 +140,26 @@ def test_captions_come_from_a_column(saved: Path) -> None:
 )
 def test_names_that_say_something_else(saved: Path, options: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        find(f"hf:{saved}{options}")
+        _ = find(f"hf:{saved}{options}").fields
+
+
+def test_columns_that_are_needed_and_not_named_are_said(saved: Path) -> None:
+    with pytest.raises(DataError, match=r"Text=COLUMN names a column .* 'img', 'word', 'y'"):
+        _ = find(f"hf:{saved}").fields.text
+    with pytest.raises(DataError, match="Label=COLUMN names a column of classes"):
+        _ = find(f"hf:{saved},label=no").fields.label
+
+
+def test_of_several_columns_of_pictures_one_is_said(tmp_path: Path) -> None:
+    import datasets
+
+    made = table(range(0, 100, 10))
+    other = made.select_columns("img").rename_column("img", "other")
+    made = datasets.concatenate_datasets([made, other], axis=1)
+    made.save_to_disk(tmp_path / "two")
+    said = "pictures from 'img'; image= names others: 'other'"
+    assert said in load(f"hf:{tmp_path / 'two'}").report
+    assert said not in load(f"hf:{tmp_path / 'two'},image=img").report
 
 
 def test_names_are_completed_and_pinned(

@@ -18,6 +18,7 @@ from ganzoo.errors import DataError, choices, plain
 
 NAMES = ("captions.jsonl", "captions.csv", "metadata.jsonl", "metadata.csv")
 """In the order in which they are looked for; the first that exists is read."""
+LINE = '{"file": "1.png", "text": "what it shows"}'
 FILE_KEYS = ("file", "file_name", "filename", "image", "path")
 TEXT_KEYS = ("text", "caption", "captions", "texts", "description", "sentence")
 MOST_BYTES = 2**28
@@ -87,11 +88,17 @@ def _lines(file: Path) -> Iterator[tuple[str, str]]:
         place = f"{str(file)!r}, line {number}"
         picture = _value(place, row, FILE_KEYS, "the picture's path")
         if not isinstance(picture, str) or not picture:
-            raise DataError(f"{place}: the picture's path is {picture!r}")
+            raise DataError(
+                f"{place}: the picture's path is {picture!r}; it is a text, from the folder of "
+                f"{file.name}"
+            )
         texts = _value(place, row, TEXT_KEYS, "the caption")
         for text in texts if isinstance(texts, list) else [texts]:
             if not isinstance(text, str) or not text.strip():
-                raise DataError(f"{place}: the caption of {picture!r} is {plain(repr(text), 60)}")
+                raise DataError(
+                    f"{place}: the caption of {picture!r} is {plain(repr(text), 60)}; it must be a "
+                    "text that is not empty. Leave the line out where there is none"
+                )
             yield Path(picture).as_posix(), " ".join(text.split())
 
 
@@ -102,9 +109,13 @@ def _json_lines(file: Path, content: str) -> Iterator[tuple[int, dict[str, Any]]
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{str(file)!r}, line {number} is no JSON ({error})") from None
+            raise DataError(
+                f"{str(file)!r}, line {number} is not JSON ({error}); a line is such as {LINE}"
+            ) from None
         if not isinstance(row, dict):
-            raise DataError(f"{str(file)!r}, line {number} is no JSON object")
+            raise DataError(
+                f"{str(file)!r}, line {number} is not a JSON object; a line is such as {LINE}"
+            )
         yield number, row
 
 
@@ -112,9 +123,15 @@ def _csv_lines(file: Path, content: str) -> Iterator[tuple[int, dict[str, Any]]]
     rows = csv.DictReader(io.StringIO(content, newline=""))
     try:
         for row in rows:
-            yield rows.line_num, {key: value for key, value in row.items() if key}
+            if None in row:  # what is left over of a longer line
+                raise DataError(
+                    f"{str(file)!r}, line {rows.line_num} has more columns than the first line, "
+                    f"{choices(rows.fieldnames or ())}; a text with a comma is written in "
+                    'quotation marks: 1.png,"a cat, asleep"'
+                )
+            yield rows.line_num, row
     except csv.Error as error:
-        raise DataError(f"{str(file)!r}, line {rows.line_num} is no CSV ({error})") from None
+        raise DataError(f"{str(file)!r}, line {rows.line_num} is not CSV ({error})") from None
 
 
 def _value(place: str, row: dict[str, Any], keys: Sequence[str], what: str) -> Any:

@@ -129,6 +129,10 @@ class ClassFolders:
         number = int(word) if word.isascii() and word.isdigit() and len(word) < 6 else -1
         return self.found[number] if 0 <= number < len(self.found) else None
 
+    def lacking(self) -> str:
+        """What a folder without classes is told where some are needed."""
+        return "" if self.names else f"classes are subfolders, two or more, and {self._why()}"
+
     def _why(self) -> str:
         """Why the subfolders are not classes."""
         tops = {parts[0] for parts in self._parts if len(parts) > 1}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganzoo.data.picture_files import counted
-from ganzoo.errors import DataError
+from ganzoo.errors import DataError, choices
 from ganzoo.spec.draws import Image
 from ganzoo.spec.variant import Fields
 
@@ -66,7 +66,25 @@ class DomainFolders:
         return Fields(
             name=self.folder.path.resolve().name,
             fields={d: Image(shape=image, field=d, independent=not self.paired) for d in DOMAINS},
+            lacking={
+                "image": ""
+                if self.paired
+                else f"a and b are two domains, {self._unpaired()}; for "
+                f"one of them, name its folder: folder:{self.folder.path.name}/a",
+                "label": "the subfolders a and b are two domains, and not classes",
+            },
         )
+
+    def _unpaired(self) -> str:
+        """Why the pictures are not pairs."""
+        if not self._pairs:
+            return "not taken as pairs (pairs=no)"
+        a, b = (self._named[domain] for domain in DOMAINS)
+        alone = [f"a/{name}" for name in a if name not in b]
+        alone += [f"b/{name}" for name in b if name not in a]
+        names = choices((name.replace("/train/", "/", 1).split("\0")[0] for name in alone), 3)
+        both = len({*a} & {*b})
+        return f"not pairs, as {both:,} names are in both and {len(alone):,} in only one: {names}"
 
     def expected(self) -> int:
         """About how many samples there are to train on."""
@@ -163,12 +181,8 @@ class DomainFolders:
         what = counted(len(files["a"]), "pair") if self.paired else f"unpaired: {numbers}"
         lines = [f"{what} in {self.folder.path.resolve().name!r} ({split}) as {width}x{height}"]
         a, b = (self._named[domain] for domain in DOMAINS)
-        both = len({*a} & {*b})
-        if self._pairs and not self.paired and both:
-            lines.append(
-                f"not taken as pairs: {both:,} names are in both domains, "
-                f"{len({*a} ^ {*b}):,} in only one"
-            )
+        if self._pairs and not self.paired and {*a} & {*b}:
+            lines.append(self._unpaired())
         if skipped:
             named = [f"{file.name} ({reason})" for file, reason in [*skipped.items()][:5]]
             lines.append(f"skipped {len(skipped):,}: {'; '.join(named)}")

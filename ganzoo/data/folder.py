@@ -35,7 +35,7 @@ from ganzoo.data.names import (
     split_name,
 )
 from ganzoo.data.picture_files import Found, counted, search
-from ganzoo.errors import DataError, TaskError
+from ganzoo.errors import DataError, TaskError, choices
 from ganzoo.spec.draws import DataDraw, Label, Text
 from ganzoo.spec.draws import Image as ImageDraw
 from ganzoo.spec.variant import Fields
@@ -163,10 +163,10 @@ class Folder:
             return None
         found = caption_files.search(self.path, SPLITS if self.divided else ())
         if found and not any(self._named(file) in found.texts for file in self.found.files):
-            first = next(iter(found.texts), "nothing")
+            first = f"has {next(iter(found.texts))!r}" if found.texts else "has no captions"
             raise DataError(
-                f"{str(found.file)!r} names none of the pictures in {str(self.path)!r}: it has "
-                f"{first!r}, and there is {self._named(self.found.files[0])!r}; captions=no leaves "
+                f"{str(found.file)!r} names none of the pictures in {str(self.path)!r}: it "
+                f"{first}, and there is {self._named(self.found.files[0])!r}; captions=no leaves "
                 "it out"
             )
         return found
@@ -192,7 +192,18 @@ class Folder:
         if self.told:
             found["text"] = Text(examples=self.told.examples())
         # the folder's own name alone, as the path to it is nobody else's business
-        return Fields(name=self.path.resolve().name, fields=found)
+        return Fields(name=self.path.resolve().name, fields=found, lacking=self._lacking())
+
+    def _lacking(self) -> dict[str, str]:
+        """How a folder comes to the kinds of fields that this one may not have."""
+        labels = self.classes.lacking() if self.labels else "labels=no leaves its classes out"
+        texts = f"captions.jsonl beside the pictures has a line for each: {caption_files.LINE}"
+        two = f"two domains are the only subfolders of a folder, {choices(DOMAINS)}"
+        return {
+            "label": labels,
+            "text": texts if self.captions else "captions=no leaves its captions out",
+            **dict.fromkeys(DOMAINS, two),
+        }
 
     def expected(self) -> int:
         """About how many pictures there are to train on: exactly, once all have been read."""
@@ -330,6 +341,13 @@ class Folder:
                 + (f"; {counted(missing, 'picture')} without one left out" if missing else "")
                 + (f"; of several, the first ({self.told.several:,})" if self.told.several else "")
             )
+            known = {self._named(file) for file in self.found.files}
+            unknown = [name for name in self.told.texts if name not in known]
+            if unknown:
+                lines.append(
+                    f"{counted(len(unknown), 'caption')} of pictures that are not there: "
+                    f"{choices(unknown, 3)}"
+                )
         if len(self.splits) > 1:
             by = "by its subfolders" if self.divided else f"by hash (test={self.test:g})"
             train, test = (len(rows[split]) for split in SPLITS)

@@ -259,6 +259,8 @@ class HubData:
         feature = self.features[self.label]
         if type(feature).__name__ == "ClassLabel":
             return feature.num_classes, tuple(map(str, feature.names))
+        if type(feature).__name__ != "Value":
+            raise self._no_classes()
         values = {one for table in self._used() for one in table.unique(self.label)}
         if all(isinstance(one, str) for one in values) and len(values) <= MOST_CLASSES:
             return len(values), tuple(sorted(values))
@@ -267,9 +269,12 @@ class HubData:
             and 0 <= min(values) <= max(values) < MOST_CLASSES
         ):
             return max(values) + 1, ()
-        raise DataError(
+        raise self._no_classes()
+
+    def _no_classes(self) -> DataError:
+        return DataError(
             f"{self.name!r}: the column {self.label!r} holds no classes; those are whole numbers "
-            "from 0, or words. label=no leaves it out"
+            "from 0, or words, in each row. label=no leaves it out"
         )
 
     @cached_property
@@ -279,10 +284,22 @@ class HubData:
             count, names = self.classes
             found["label"] = Label(classes=count, names=names)
         if self.text:
-            short = [one for one in self.tables[self.split][self.text][:200] if 0 < len(one) <= 500]
+            some = self.tables[self.split][self.text][:200]
+            wrong = next((row for row, one in enumerate(some) if not isinstance(one, str)), None)
+            if wrong is not None:
+                raise self._no_sentence(wrong)
+            short = [one for one in some if 0 < len(one) <= 500]
             found["text"] = Text(examples=tuple(dict.fromkeys(short))[:8])
         name = Path(self.named.path).name if self.named.local else self.named.path
-        return Fields(name=name.replace("/", "-"), fields=found)
+        columns = f"it has the columns {choices(self.features)}"
+        return Fields(
+            name=name.replace("/", "-"),
+            fields=found,
+            lacking={
+                "label": f"label=COLUMN names a column of classes; {columns}",
+                "text": f"text=COLUMN names a column of sentences; {columns}",
+            },
+        )
 
     def expected(self) -> int:
         rows = len(self.tables[self.split])
@@ -379,8 +396,17 @@ class HubData:
         texts = self.tables[split][self.text][:]
         wrong = next((row for row in kept if not isinstance(texts[row], str)), None)
         if wrong is not None:
-            raise DataError(f"{self.name!r}: row {wrong} of {self.text!r} is no sentence")
+            raise self._no_sentence(wrong)
         return embed([texts[row] for row in kept], keep=True)
+
+    def _no_sentence(self, row: int) -> DataError:
+        words = [
+            name for name, one in self.features.items() if getattr(one, "dtype", "") == "string"
+        ]
+        return DataError(
+            f"{self.name!r}: row {row} of {self.text!r} is not a sentence; columns of text: "
+            f"{choices(words)}"
+        )
 
     def _decoded(self, split: str) -> Decoded:
         """The pictures of a split as pixels, mapped from a file that is written once."""
@@ -446,6 +472,12 @@ class HubData:
             f"{len(found.pixels):,} pictures of {self.named.path} ({split}{at}) as "
             f"{width}x{height}, fingerprint {self.tables[split]._fingerprint}"
         ]
+        others = [
+            name for name, one in self.features.items()
+            if type(one).__name__ == "Image" and name != self.image
+        ]  # fmt: skip
+        if others and "image" not in self.named.words:
+            lines.append(f"pictures from {self.image!r}; image= names others: {choices(others)}")
         if self.label:
             count, names = self.classes
             some = f": {', '.join(plain(name, 30) for name in names[:8])}" if names else ""

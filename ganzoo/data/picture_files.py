@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +73,13 @@ def search(path: Path) -> Found:
     """
     if not path.is_dir():
         what = f"{str(path)!r} is a file" if path.exists() else f"there is no folder {str(path)!r}"
+        start = next((one for one in _starts(str(path)) if Path(one).is_dir()), "")
+        if start:  # an option that is none, or a comma in the name of a class
+            rest = str(path)[len(start) + 1 :]
+            raise DataError(
+                f"{what}; there is {start!r}, and {rest!r} are not its options: these are "
+                "NAME=VALUE each. A class with a comma in its name is given by its number"
+            )
         raise DataError(f"{what}; pictures of your own are named folder:PATH[,size=64]")
     found = _walk(path)
     if not found.files:
@@ -81,6 +89,13 @@ def search(path: Path) -> Found:
             f"{choices(SUFFIXES)}" + (f". Left out: {left_out}" if left_out else "")
         )
     return found
+
+
+def _starts(path: str) -> Iterator[str]:
+    """What stands before each comma, the longest first."""
+    while "," in path:
+        path = path.rpartition(",")[0]
+        yield path
 
 
 def _walk(top: Path) -> Found:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from ganzoo.errors import DataError, GanzooError, SpecError, choices
 from ganzoo.spec.draws import DataDraw, Image, Label, Text
@@ -24,6 +24,9 @@ class Fields(Frozen):
 
     fields: Named[DataDraw]
     name: str = "data"
+    lacking: Named[str] = Field(default_factory=dict, exclude=True, repr=False)
+    """What a data set says where a field is needed that it does not have: by the name of the field,
+    how it would come to it."""
 
     @property
     def image(self) -> Image:
@@ -55,16 +58,21 @@ class Fields(Frozen):
         if len(found) != 1:
             raise DataError(
                 f"data set {self.name!r} has {len(found)} fields of kind {word!r}, and one is "
-                f"needed; its fields: {choices(self.fields)}. See `ganzoo data` for others"
+                f"needed; its fields: {choices(self.fields)}. {self._advice(word)}"
             )
         return found[0]
 
     def __getitem__(self, field: str) -> Any:
         if field not in self.fields:
             raise DataError(
-                f"data set {self.name!r} has no field {field!r}; it has {choices(self.fields)}"
+                f"data set {self.name!r} has no field {field!r}; it has {choices(self.fields)}. "
+                f"{self._advice(field)}"
             )
         return self.fields[field]
+
+    def _advice(self, word: str) -> str:
+        said = self.lacking.get(word, "")
+        return said[:1].upper() + said[1:] if said else "See `ganzoo data` for others"
 
 
 def _foreseen(spec: Callable[[Any, Fields], Spec]) -> Callable[[Any, Fields], Spec]:
