@@ -139,14 +139,14 @@ def test_folders_that_are_no_classes_say_so(photos: Path, tmp_path: Path) -> Non
     with pytest.raises(DataError, match=r"all .* lie in one subfolder, 'photos'; name that one"):
         find(f"folder:{one},without=0")
     for name, why in (
-        (photos, "needed; its fields: 'image'. Classes are subfolders, two or more, and 1 of its"),
-        (one, "Classes are subfolders, two or more, and all of its pictures lie in one"),
-        (f"{one},labels=no", "Labels=no leaves its classes out"),
+        (photos, "needed; its fields: 'image'; classes are subfolders, two or more, and 1 of its"),
+        (one, "classes are subfolders, two or more, and all of its pictures lie in one"),
+        (f"{one},labels=no", "labels=no leaves its classes out"),
     ):
         with pytest.raises(DataError, match=why):
             _ = find(f"folder:{name}").fields.label
     with pytest.raises(
-        DataError, match="Two domains are the only subfolders of a folder, 'a', 'b'"
+        DataError, match="two domains are the only subfolders of a folder, 'a', 'b'"
     ):
         _ = source.fields["a"]
     with pytest.raises(DataError, match=r'has a line for each: \{"file": "1.png"'):

@@ -70,7 +70,7 @@ def test_other_names_are_no_pairs(tmp_path: Path) -> None:
     report = load(name).report
     assert "unpaired: " in report and "5 names are in both and 45 in only one: 'a/000'," in report
     assert not find(name).partners
-    with pytest.raises(DataError, match=r"A and b are two domains, not pairs, as 5 names .*x/a"):
+    with pytest.raises(DataError, match=r"; a and b are two domains, not pairs, as 5 names .*x/a"):
         _ = fields.image
     with pytest.raises(DataError, match="two domains, and not classes"):
         _ = fields.label

@@ -144,9 +144,9 @@ def test_names_that_say_something_else(saved: Path, options: str, message: str) 
 
 
 def test_columns_that_are_needed_and_not_named_are_said(saved: Path) -> None:
-    with pytest.raises(DataError, match=r"Text=COLUMN names a column .* 'img', 'word', 'y'"):
+    with pytest.raises(DataError, match=r"; text=COLUMN names a column .* 'img', 'word', 'y'"):
         _ = find(f"hf:{saved}").fields.text
-    with pytest.raises(DataError, match="Label=COLUMN names a column of classes"):
+    with pytest.raises(DataError, match="; label=COLUMN names a column of classes"):
         _ = find(f"hf:{saved},label=no").fields.label
 
 

@@ -131,7 +131,8 @@ def load(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
         done = "could not be downloaded" if fetched else f"in {str(root / place)!r} cannot be read"
         raise DataError(
             f"data set {declared.name!r} {done} ({reason}). It comes from {declared.source}; its "
-            f"files belong into {str(root / place)!r}, as torchvision's {found.kind} has them"
+            f"files belong into {str(root / place)!r}, as torchvision's {found.kind} has them; "
+            "GANZOO_DATA names a folder that has them elsewhere"
         ) from None
     made = decoded(folder, files, declared.fields.image.shape, Preprocessing(), part=split)
     arrays: dict[str, Any] = {"image": made.pixels}

@@ -58,21 +58,20 @@ class Fields(Frozen):
         if len(found) != 1:
             raise DataError(
                 f"data set {self.name!r} has {len(found)} fields of kind {word!r}, and one is "
-                f"needed; its fields: {choices(self.fields)}. {self._advice(word)}"
+                f"needed; its fields: {choices(self.fields)}; {self._advice(word)}"
             )
         return found[0]
 
     def __getitem__(self, field: str) -> Any:
         if field not in self.fields:
             raise DataError(
-                f"data set {self.name!r} has no field {field!r}; it has {choices(self.fields)}. "
+                f"data set {self.name!r} has no field {field!r}; it has {choices(self.fields)}; "
                 f"{self._advice(field)}"
             )
         return self.fields[field]
 
     def _advice(self, word: str) -> str:
-        said = self.lacking.get(word, "")
-        return said[:1].upper() + said[1:] if said else "See `ganzoo data` for others"
+        return self.lacking.get(word) or "see `ganzoo data` for others"
 
 
 def _foreseen(spec: Callable[[Any, Fields], Spec]) -> Callable[[Any, Fields], Spec]:
