@@ -109,9 +109,14 @@ def publish(model: Published) -> None:
         images = first_images(model.data)
         again = published.reconstruct(images, output="pt")
         pictures.save_pairs(images, again, folder / "reconstructions.png")
-    if {task.to for task in published.tasks("translate").values()} == {"a", "b"}:
+    ways = {task.to for task in published.tasks("translate").values()}
+    if ways:
         images = first_images(model.data, 20, "a")
         there = published.translate(images, to="b", output="pt")
+    if ways == {"b"}:
+        partners = first_images(model.data, 20, "b")
+        pictures.pairs(images, there, partners).save(folder / "partners.png", optimize=True)
+    if ways == {"a", "b"}:
         back = published.translate(there, to="a", output="pt")
         pictures.pairs(images, there, back).save(folder / "translations.png", optimize=True)
     if any(task.map for task in published.tasks("score").values()):

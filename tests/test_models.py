@@ -65,7 +65,9 @@ def test_folder_is_whole_and_small(name: str) -> None:
     expected |= {"samples.png"} if can(name, "generate") else set()
     expected |= {"reconstructions.png"} if can(name, "reconstruct") else set()
     spec = store.read_config(folder).spec
-    expected |= {"translations.png"} if can(name, "translate") else set()
+    ways = {task.to for task in spec.tasks.values() if task.kind == "translate"}
+    expected |= {"translations.png"} if ways == {"a", "b"} else set()
+    expected |= {"partners.png"} if ways == {"b"} else set()
     maps = any(task.map for task in spec.tasks.values())
     expected |= {"anomalies.png"} if maps else set()
     if history.read(folder):

@@ -29,6 +29,7 @@ CAPTIONS = {
     "anomalies.png": "Test images (top) and anomaly maps (bottom): normal images, then anomalies",
     "translations.png": "The first test images, their translations, and the translations back, in "
     "rows",
+    "partners.png": "The first test images, their translations, and their true partners, in rows",
     "losses.png": "Losses during training",
     "history.png": "The Fréchet distance during training",
 }
@@ -67,6 +68,7 @@ def card(
         pictured.get("anomalies.png", ""),
         pictured.get("reconstructions.png", ""),
         pictured.get("translations.png", ""),
+        pictured.get("partners.png", ""),
         "## Use it",
         "```python\nimport ganzoo\n\n"
         f'model = ganzoo.from_pretrained("{name}")\n{_example(model)}\n```',
