@@ -300,14 +300,6 @@ ZOO = (
         "--set decay=true --set steps=4200 --batch 32",
     ),
     Published(
-        "pix2pix-emoji",
-        "pix2pix",
-        "emoji-paired",
-        "Pix2pix from Noto's emoji to Twemoji's, learnt from 1,541 emoji that both houses drew.",
-        "LIMITS",
-        "--set width=24 --batch 8 --steps 5000",
-    ),
-    Published(
         "discogan-mnist-outlines",
         "discogan",
         "mnist-outlines",
