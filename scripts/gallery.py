@@ -41,7 +41,10 @@ SHOWN = {
 }
 """The figures of README's table, with their decimals; a model has the first two that it has."""
 
-ROWS = {"samples.png": 8, "translations.png": 2, "partners.png": 2, "anomalies.png": 1, "reconstructions.png": 4}
+ROWS = {
+    "samples.png": 8, "translations.png": 2, "partners.png": 2, "anomalies.png": 1,
+    "reconstructions.png": 4,
+}  # fmt: skip
 """The pictures that can stand for a model, best first, and how many strips each is high."""
 
 

@@ -80,7 +80,8 @@ def draw(made: Sheet) -> None:
     model = store.load(RUNS / made.name / "model")
     SHEETS.mkdir(parents=True, exist_ok=True)
     if model.tasks("generate"):
-        pictures.save_sheet(runs.samples(model, 32), SHEETS / f"{made.name}.png", columns=16, scale=2)
+        images = runs.samples(model, 32)
+        pictures.save_sheet(images, SHEETS / f"{made.name}.png", columns=16, scale=2)
     else:
         images = first_images(made.data, 16, "a")
         to = model.translate(images, to="b", output="pt")
