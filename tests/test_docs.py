@@ -21,6 +21,7 @@ from PIL import Image as Picture
 import ganzoo
 from ganzoo.runs import selection
 from ganzoo.spec.draws import Image
+from tests import browser_runtime
 from tests.builders import run as ganzoo_command
 from tests.kills import Brightness
 
@@ -151,6 +152,8 @@ def walked(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(not find_spec("ganzoo_browser"), reason="needs html: ganzoo-core[html]")
 def test_the_tutorial_of_own_pictures_leads_to_a_page(tmp_path: Path, monkeypatch) -> None:
     """Which draws what Python draws: tests/test_page.py."""
+    if why := browser_runtime.missing():
+        pytest.skip(why)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(selection, "extractor_of", lambda name: Brightness())
     monkeypatch.delenv("GANZOO_OFFLINE", raising=False)
