@@ -160,6 +160,7 @@ class Net(nn.Module):
 
     Attributes:
         shapes: input shapes, by input. leaves: output shapes, the end under "" and each tap.
+        along: what leaves each layer, by its path in the Spec; of repeated ones the last time.
         work: the cost of computing all of it, for one sample.
     """
 
@@ -197,6 +198,7 @@ class Net(nn.Module):
         self.leaves: dict[str, Shape] = {
             name: value.shape for name, value in {**assembler.taps, "": end}.items()
         }
+        self.along = assembler.along
         held = assembler.held + sum(map(math.prod, shapes))
         self.work = assembler.work.holding(held)
         # reading only a tap stops there, unless it lies inside a block
@@ -280,6 +282,7 @@ class _Assembler:
     def __init__(self, dry: bool, weight: Weight | None = None) -> None:
         self.dry, self.weight = dry, weight
         self.taps: dict[str, _Value] = {}
+        self.along: dict[str, Shape] = {}
         self.work, self.held, self.count = Work(), 0, 0
 
     def row(
@@ -297,6 +300,7 @@ class _Assembler:
             except SHAPE_FAULTS as error:
                 what = f"{layer_text(layer)} cannot take {shape_text(shape)}"
                 raise ShapeError([(here, f"{what}: {first_line(error)}")]) from None
+            self.along[here] = x.shape
             if layer.overwrites and before is not None and before.overwritable:
                 module.inplace = True  # type: ignore[assignment]
             modules.append(module)

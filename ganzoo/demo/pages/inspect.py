@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from ganzoo.demo import outputs, recipes
+from ganzoo.demo import diagrams, outputs, recipes
 from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on
 from ganzoo.demo.model_registry import Entry, ModelRegistry
@@ -89,6 +89,20 @@ def architecture(registry: ModelRegistry, model: Any) -> str:
             rows.append(f"| `{path}` | {_text(latex.layer_text(layer))} |")
         parts.append("\n".join(rows))
     return "\n\n".join(parts)
+
+
+def diagram(registry: ModelRegistry, model: Any) -> str:
+    """The networks of a model as a diagram with shapes, in HTML. model: any name of /models."""
+    spec = registry.entry(model).spec
+    return diagrams.networks(spec, build(spec))
+
+
+def losses(registry: ModelRegistry, model: Any) -> str:
+    """The terms of a model's losses, and what each reads and trains, in HTML.
+
+    model: any name of /models.
+    """
+    return diagrams.losses(registry.entry(model).spec)
 
 
 def figures(registry: ModelRegistry, model: Any) -> tuple[str, list[tuple[str, str]]]:
@@ -218,13 +232,22 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
             maths = gr.Markdown(latex_delimiters=MATHS, container=True, elem_id="mathematics")
             with gr.Accordion("The whole Spec", open=False):
                 spec = gr.Code(label="Spec", interactive=False, lines=5, show_line_numbers=False)
+        with gr.Tab("Losses"):
+            touched = gr.HTML(
+                css_template=diagrams.STYLE, js_on_load=diagrams.LIGHT, container=True,
+                padding=True, elem_id="losses",
+            )  # fmt: skip
         with gr.Tab("A round"):
             rounds = gr.Markdown(container=True, elem_id="plan")
             code = gr.Code(
                 language="python", interactive=False, label="The Python that runs", elem_id="code"
             )
         with gr.Tab("Networks"):
-            networks = gr.Markdown(container=True, elem_id="networks")
+            drawn = gr.HTML(
+                css_template=diagrams.STYLE, container=True, padding=True, elem_id="diagram"
+            )
+            with gr.Accordion("Layer by layer", open=False):
+                networks = gr.Markdown(container=True, elem_id="networks")
         with gr.Tab("Figures"):
             table = gr.Markdown(container=True, elem_id="figures")
             shown = gr.Gallery(
@@ -238,6 +261,8 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
         ("mathematics", mathematics_of, [maths]),
         ("spec", spec_of, [spec]),
         ("plan", plan, [rounds, code]),
+        ("losses", losses, [touched]),
+        ("diagram", diagram, [drawn]),
         ("architecture", architecture, [networks]),
         ("figures", figures, [table, shown]),
         ("card", card_of, [words]),
