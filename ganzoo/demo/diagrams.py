@@ -156,10 +156,11 @@ class Term:
         """In words."""
         parts = [f"reads {_listed(self.reads)}", f"trains {_listed(self.trains)}"]
         if self.through:
+            it = "it" if len(self.through) == 1 else "them"
             parts.append(
-                f"its gradient passes through {_listed(self.through)}, which stays as it is"
+                f"its gradient passes through {_listed(self.through)} without training {it}"
             )
-        return f"{self.name} " + "; ".join(parts) + "."
+        return f"The term {self.name} {'; '.join(parts)}."
 
 
 def terms(spec: Spec) -> Iterator[tuple[str, list[Term]]]:

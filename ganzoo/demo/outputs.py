@@ -32,9 +32,9 @@ def folder() -> Path:
     return Path(get_upload_folder())
 
 
-def keep(content: bytes, ending: str) -> str:
+def keep(content: bytes, ending: str, stem: str = "ganzoo") -> str:
     """Write a file unless it exists; returns its path."""
-    path = folder() / hashlib.sha256(content).hexdigest()[:32] / f"ganzoo{ending}"
+    path = folder() / hashlib.sha256(content).hexdigest()[:32] / f"{stem}{ending}"
     if path.exists():
         os.utime(path)  # it is in use again, and not old
     else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import html
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
-from ganzoo.demo import inputs, outputs, recipes
+from ganzoo.demo import exporting, inputs, outputs, recipes
 from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, then
 from ganzoo.demo.model_registry import Entry, ModelRegistry
@@ -138,6 +139,15 @@ def animate(
     return outputs.animation(frames, columns)
 
 
+def export_html(registry: ModelRegistry, pages: exporting.Pages, model: Any) -> str:
+    """A model as one HTML file that draws in a browser, without a server or a network.
+
+    model: a name of /models with the task generate, of at most 24 MB of weights. Takes some ten
+    seconds at first. Returns the file.
+    """
+    return pages.of(registry.entry(model, fits))
+
+
 def noise_of(model: Model, count: int, seed: int, truncation: Any) -> dict[str, np.ndarray]:
     """The noise of a seed for the page's task, scaled by the truncation."""
     scale = inputs.number("truncation", truncation, 0.05, 1.5)
@@ -263,6 +273,16 @@ def _said(
 # ------------------------------------------------------------------------------------ page
 
 
+def _revealed(function: Any, kind: type[Any]) -> Any:
+    """The same endpoint, whose file appears in a component that was not visible before."""
+
+    @functools.wraps(function)
+    def shown(*values: Any) -> Any:
+        return kind(function(*values), visible=True)
+
+    return shown
+
+
 def _fields(registry: ModelRegistry, *components: Any) -> list[Field]:
     """The settings of the page's address, in the order of `settings` above."""
     names = ("model", "seed", "count", "class", "truncation", "from", "to", "position")
@@ -349,20 +369,36 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
         walk, path, [way], name="interpolate", trigger_mode="always_last", show_progress="hidden",
     )  # fmt: skip
 
-    def film_shown(*values: Any) -> Any:
-        return gr.Image(endpoint(animate, registry)(*values), visible=True)
-
-    film_shown.__doc__ = animate.__doc__
-    film_shown.__signature__ = endpoint(animate, registry).__signature__  # type: ignore[attr-defined]
+    film_shown = _revealed(endpoint(animate, registry), gr.Image)
     on(film.click, film_shown, [model, seed_a, seed_b, label, truncation], [gif], name="animate")
+
+    with shared:
+        sharing(TITLE, fields, [sheet.change], recipe=endpoint(samples_again, registry))
+        export = gr.Button(
+            "Make an HTML page of this model", size="sm", elem_id="export",
+            visible=exporting.possible(registry.entry(names[0], fits)),
+        )  # fmt: skip
+        exported = gr.File(
+            label="One page that draws in a browser, without a network", interactive=False,
+            visible=False, elem_id="exported",
+        )  # fmt: skip
+    page_shown = _revealed(endpoint(export_html, registry, exporting.Pages()), gr.File)
+    on(
+        export.click, page_shown, [model], [exported], name="export_html",
+        show_progress="full", **exporting.EXPORTS,
+    )  # fmt: skip
 
     # everything that follows is for the page alone
     def chosen(name: Any) -> Any:
         spec = registry.entry(name, fits).spec
         choices = menu_of_classes(spec)
-        return gr.Dropdown(choices, value="", visible=classes(spec) is not None)
+        return (
+            gr.Dropdown(choices, value="", visible=classes(spec) is not None),
+            gr.Button(visible=exporting.possible(registry.entry(name, fits))),
+            gr.File(visible=False),
+        )
 
-    told = on(model.input, endpoint(chosen), [model], [label], queue=False)
+    told = on(model.input, endpoint(chosen), [model], [label, export, exported], queue=False)
 
     def named(*values: Any) -> Any:
         """A sheet with the names of its columns."""
@@ -386,8 +422,6 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
     on(seed.input, endpoint(typed), wanted, both, trigger_mode="always_last")
     another = on(again.click, lambda: int(np.random.default_rng().integers(100_000)), [], [seed])
     then(another, shown, wanted, both)
-    with shared:
-        sharing(TITLE, fields, [sheet.change], recipe=endpoint(samples_again, registry))
     with shared_way:
         sharing(
             TITLE, fields, [way.change, gif.change], recipe=endpoint(way_again, registry),
