@@ -85,7 +85,7 @@ def _network(spec: Spec, name: str, net: Net) -> str:
         rows.append(_row("body", body))
     title = html.escape(name)
     return (
-        f'<section class="net" aria-label="Network {title}"><h3>{title} <span>{said}</span></h3>'
+        f'<section class="net" aria-label="Network {title}"><h2>{title} <span>{said}</span></h2>'
         f"{''.join(rows)}</section>"
     )
 
@@ -224,7 +224,7 @@ def losses(spec: Spec) -> str:
             for term in found
         )
         rows.append(f'<div role="group" aria-label="{html.escape(title)}">'
-                    f"<h3>{html.escape(title)}</h3>{buttons}</div>")  # fmt: skip
+                    f"<h2>{html.escape(title)}</h2>{buttons}</div>")  # fmt: skip
     return (
         f'<div class="losses"><ul class="touched" aria-label="Draws and networks">'
         f"{''.join(chips)}</ul>"
@@ -250,8 +250,8 @@ def _cut(text: str, most: int) -> str:
 STYLE = """
 .nets, .losses { color: var(--body-text-color); }
 .net { margin: 0 0 1.4rem; }
-h3 { font-size: 1.02rem; margin: 0.2rem 0 0.5rem; color: var(--body-text-color); }
-h3 span { font-weight: 400; font-size: 0.88rem; opacity: 0.85; }
+h2 { font-size: 1.02rem; margin: 0.2rem 0 0.5rem; color: var(--body-text-color); }
+h2 span { font-weight: 400; font-size: 0.88rem; opacity: 0.85; }
 .net ol { list-style: none; margin: 0 0 0.6rem; padding: 0; display: flex; flex-wrap: wrap;
   gap: 6px 20px; }
 .net li { position: relative; display: grid; grid-template-rows: 86px auto auto auto;

@@ -26,6 +26,7 @@ MOST = 144
 COUNT = 60
 MOST_COLUMNS = 12
 """Classes that get a column each."""
+MAKE_PAGE = "Make an HTML page of this model"
 MOVING = 12
 """Pictures that move between two seeds."""
 
@@ -375,7 +376,7 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
     with shared:
         sharing(TITLE, fields, [sheet.change], recipe=endpoint(samples_again, registry))
         export = gr.Button(
-            "Make an HTML page of this model", size="sm", elem_id="export",
+            MAKE_PAGE, size="sm", elem_id="export",
             visible=exporting.possible(registry.entry(names[0], fits)),
         )  # fmt: skip
         exported = gr.File(
@@ -383,10 +384,12 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
             visible=False, elem_id="exported",
         )  # fmt: skip
     page_shown = _revealed(endpoint(export_html, registry, exporting.Pages()), gr.File)
-    on(
-        export.click, page_shown, [model], [exported], name="export_html",
-        show_progress="full", **exporting.EXPORTS,
-    )  # fmt: skip
+    busy = lambda: gr.Button("Making the page, some ten seconds ...", interactive=False)  # noqa: E731
+    on(export.click, busy, [], [export], queue=False)
+    made = on(
+        export.click, page_shown, [model], [exported], name="export_html", **exporting.EXPORTS
+    )
+    then(made, lambda: gr.Button(MAKE_PAGE, interactive=True), [], [export], queue=False)
 
     # everything that follows is for the page alone
     def chosen(name: Any) -> Any:
