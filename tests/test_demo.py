@@ -675,9 +675,45 @@ def bad_requests(url: str, tmp_path: Path) -> list[tuple[str, list[Any], str]]:
         "position")  # fmt: skip
     add("translate", ["domains", picture, "b"], 1, files[:12])
     add("translate", ["domains", picture, "b"], 2, ["c", "", None, 7, LONG, [], "a b"], "to is one")
-    for name in ("mathematics", "spec", "plan", "architecture", "figures", "card"):
+    add("mix", ["ali-mnist", picture, picture, 0.5], 2, files[:12])
+    add("mix", ["ali-mnist", picture, picture, 0.5], 0, NAMES, "no model")
+    add("translate", ["domains", picture, "b"], 0, NAMES, "no model")
+    add("score_drawing", ["ganomaly-mnist", ink], 0, NAMES, "no model")
+    add("export_html", ["cdcgan-mnist"], 0, NAMES, "no model")
+    pair: list[Any] = ["cdcgan-mnist", "dcgan-mnist", 0, 9]
+    add("side_by_side", pair, 0, NAMES, "no model")
+    add("side_by_side", pair, 1, NAMES, "no model")
+    add("side_by_side", pair, 2, NUMBERS, "seed")
+    add("side_by_side", pair, 3, NUMBERS, "count")
+    points = [7, [], {}, LONG, "a.", "d.AAAA", "a.AAAA", "b.\x00", "c.AAA=", True]
+    corners: list[Any] = ["cdcgan-mnist", 1, 2, 3, "3", ""]
+    place: list[Any] = ["cdcgan-mnist", 1, 2, 3, 0.5, 0.5, "3", "8", 0.5, 0, 0, 0, 0, ""]
+    for name, values in (("latent_map", corners), ("latent_sample", place)):
+        add(name, values, 0, NAMES, "no model")
+        for at, word in enumerate(("seed_a", "seed_b", "seed_c"), 1):
+            add(name, values, at, NUMBERS, word)
+        add(name, values, len(values) - 1, points, "point is what")
+    add("latent_map", corners, 4, labels, "label is a class")
+    add("latent_sample", place, 6, labels, "label is a class")
+    add("latent_sample", place, 7, labels, "label is a class")
+    for at, word in ((4, "x is"), (5, "y is"), (8, "amount is")):
+        add("latent_sample", place, at, [n for n in NUMBERS if n != 0.5], word)
+    for at in range(9, 13):
+        far = [n for n in NUMBERS if n not in (0.5, -1)]
+        add("latent_sample", place, at, far, f"d{at - 8} is")
+    find: list[Any] = ["cdcgan-mnist", picture, "a"]
+    add("latent_find", find, 0, NAMES, "no model")
+    add("latent_find", find, 1, files)
+    add("latent_find", find, 2, ["d", "A", "", None, 7, LONG, []], "corner is one")
+    inked: list[Any] = ["cdcgan-mnist", "a", ink]
+    add("latent_find_drawing", inked, 0, NAMES, "no model")
+    add("latent_find_drawing", inked, 1, ["d", "", None, 7, []], "corner is one")
+    add("latent_find_drawing", inked, 2, drawings)
+    for name in ("mathematics", "spec", "losses", "plan", "diagram", "architecture", "figures",
+                 "card"):  # fmt: skip
         add(name, [""], 0, [n for n in NAMES if n != "classifier-mnist"], "no model")
     begin: list[Any] = ["gan", "digits", 20, "width=8", 0]
+    add("train_start", begin, 4, NUMBERS, "seed")
     add("train_start", begin, 0, NAMES, "variant")
     add("train_start", begin, 1, [*NAMES, "mnist", "folder:/etc", "folder:."], "data")
     add("train_start", begin, 2, NUMBERS, "rounds")
@@ -687,6 +723,27 @@ def bad_requests(url: str, tmp_path: Path) -> list[tuple[str, list[Any], str]]:
     for name in ("train_status", "train_stop", "train_keep"):
         add(name, [""], 0, ["", "nothing", None, 7, LONG, [], "../.."], "no such training")
     return found
+
+
+def test_every_endpoint_that_takes_something_gets_bad_requests(
+    call: Caller, server: Server, tmp_path: Path
+) -> None:
+    """An endpoint that is added is among the hostile requests, too, with each of its places."""
+    info = call.client.view_api(return_format="dict", print_info=False)
+    takes = {
+        name.removeprefix("/"): len(endpoint["parameters"])
+        for name, endpoint in info["named_endpoints"].items()
+        if endpoint["parameters"]
+    }
+    sent: dict[str, list[list[Any]]] = {}
+    for name, values, _ in bad_requests(server.url, tmp_path):
+        sent.setdefault(name, []).append(values)
+    assert set(sent) == set(takes)
+    for name, requests in sent.items():
+        assert {len(values) for values in requests} == {takes[name]}, name
+        for at in range(takes[name]):
+            told = {repr(values[at]) for values in requests}
+            assert len(told) > 3, f"{name}: nothing bad for its parameter {at}"
 
 
 def test_hundreds_of_bad_requests_get_clear_answers(call: Caller, server: Server, tmp_path) -> None:

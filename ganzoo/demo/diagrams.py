@@ -268,7 +268,7 @@ h2 span { font-weight: 400; font-size: 0.88rem; opacity: 0.85; }
   color: inherit; }
 .joined { margin: 0 0 0.5rem; font-size: 0.9rem; }
 .touched { list-style: none; display: flex; flex-wrap: wrap; gap: 8px; margin: 0 0 0.5rem;
-  padding: 0.4rem 0; position: sticky; top: 0; background: var(--background-fill-primary);
+  padding: 0.4rem 0; position: sticky; top: 0; background: var(--block-background-fill);
   z-index: 1; }
 .touched li { border: 2px solid var(--border-color-primary); border-radius: 8px; margin: 0;
   padding: 5px 10px; min-width: 84px; font-size: 0.92rem; line-height: 1.3; }
