@@ -17,7 +17,7 @@ const PALETTES = {
     middle: [26, 34, 44], real: [36, 80, 155], false: [138, 69, 22], ink: "#e6ebf1", soft: "#a3afbd", line: "#242e3a",
     series: ["#93c5fd", "#fdba74", "#5eead4", "#c4b5fd", "#fde047", "#f9a8d4"] },
 };
-const BUDGET = 40; // milliseconds of a frame that rounds may take
+const BUDGET = [40, 120]; // milliseconds of rounds in a frame: twice what drawing takes, within these
 const CURVES_EVERY = 4; // frames: curves and words need not follow each one
 
 const shown = { data: true, fakes: true, surface: true, arrows: true, manifold: false };
@@ -25,7 +25,7 @@ const picture = new Picture(element("plane"));
 const curves = { losses: new Curves(element("losses")), distance: new Curves(element("distance")) };
 const listing = new Listing(element("listing"), element("tip"));
 let game = null, settings = null, ghost = [], playing = false, lesson = 0, theme = "light", said = "";
-let frames = [], frameNumber = 0;
+let frames = [], frameNumber = 0, drawingTakes = 0;
 
 // ------------------------------------------------------------------------- the address
 
@@ -109,15 +109,18 @@ function play(on) {
 function frame() {
   if (!playing) return;
   const began = performance.now(), most = Number(element("speed").value);
+  const budget = Math.min(BUDGET[1], Math.max(BUDGET[0], 2 * drawingTakes));
   let done = 0;
   do {
     game.round();
     done += 1;
-  } while (done < most && performance.now() - began < BUDGET && !game.broken);
+  } while (done < most && performance.now() - began < budget && !game.broken);
   frames.push([began, done]);
   if (frames.length > 40) frames.shift();
   if (game.broken) return play(false);
+  const drawn = performance.now();
   drawAll(true);
+  drawingTakes += 0.2 * (performance.now() - drawn - drawingTakes);
   requestAnimationFrame(frame);
 }
 
@@ -139,7 +142,7 @@ function step(kind) {
 
 function drawAll(quick = false) {
   const colours = PALETTES[theme];
-  picture.draw(game, shown, colours);
+  picture.draw(game, shown, colours, quick);
   listing.light(game.statement ? game.statement.line : null);
   const slider = element("rewind");
   slider.max = game.last;
@@ -155,7 +158,7 @@ function drawAll(quick = false) {
   const names = Object.keys(game.history.terms);
   curves.losses.draw(names.map((name, i) => ({
     colour: colours.series[i % colours.series.length],
-    values: game.history.terms[name].map((value, r) => [game.history.rounds[r], value]),
+    values: thinned(game.history.rounds, game.history.terms[name]),
   })), options);
   writeLegend(names, colours);
   writeNumbers();

@@ -96,6 +96,15 @@ class Curves {
   }
 }
 
+/** Points of a curve, evenly thinned to about as many as it has pixels; the last one stays. */
+function thinned(rounds, values, most = 800) {
+  const stride = Math.max(1, Math.floor(values.length / most)), found = [];
+  for (let i = 0; i < values.length; i += stride) found.push([rounds[i], values[i]]);
+  const last = values.length - 1;
+  if (last >= 0 && last % stride) found.push([rounds[last], values[last]]);
+  return found;
+}
+
 function ticks(low, top) {
   const raw = (top - low) / 3, size = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((m) => m * size).find((s) => s >= raw);

@@ -6,6 +6,7 @@ const GRID = 52;
 class Picture {
   constructor(canvas) {
     this.canvas = canvas;
+    this.stamps = new Map();
     this.surface = document.createElement("canvas");
     this.surface.width = this.surface.height = GRID;
     this.points = new Float64Array(2 * GRID * GRID);
@@ -34,8 +35,11 @@ class Picture {
     this.size = wide;
   }
 
-  draw(game, shown, colours) {
+  /** `quick`: the surface, which moves slowly, is that of the frame before every other time. */
+  draw(game, shown, colours, quick = false) {
     this.fit();
+    this.stale = quick && !this.stale && this.drawn === game;
+    this.drawn = game;
     const pen = this.canvas.getContext("2d"), unit = this.size / 480;
     pen.fillStyle = colours.plane;
     pen.fillRect(0, 0, this.size, this.size);
@@ -63,19 +67,41 @@ class Picture {
   }
 
   dots(pen, points, colour, radius, alpha) {
-    pen.fillStyle = colour;
+    // a dot is drawn once, and stamped: a path of hundreds of arcs takes ten times as long
+    const stamp = this.stamp(colour, radius), half = stamp.width / 2, { size } = this;
     pen.globalAlpha = alpha;
-    pen.beginPath();
     for (let i = 0; i < points.length; i += 2) {
-      const [x, y] = this.at(points[i], points[i + 1]);
-      pen.moveTo(x + radius, y);
-      pen.arc(x, y, radius, 0, 7);
+      const x = ((points[i] / VIEW + 1) / 2) * size, y = ((1 - points[i + 1] / VIEW) / 2) * size;
+      if (x > -half && y > -half && x < size + half && y < size + half) pen.drawImage(stamp, x - half, y - half);
     }
-    pen.fill();
     pen.globalAlpha = 1;
   }
 
+  /** A dot of this colour and size on a canvas of its own, kept for the next time. */
+  stamp(colour, radius) {
+    const key = `${colour} ${radius}`;
+    if (!this.stamps.has(key)) {
+      if (this.stamps.size > 20) this.stamps.clear(); // sizes and themes that are over
+      const made = document.createElement("canvas"), side = 2 * Math.ceil(radius + 1);
+      made.width = made.height = side;
+      const pen = made.getContext("2d");
+      pen.fillStyle = colour;
+      pen.beginPath();
+      pen.arc(side / 2, side / 2, radius, 0, 7);
+      pen.fill();
+      this.stamps.set(key, made);
+    }
+    return this.stamps.get(key);
+  }
+
   drawSurface(pen, game, colours) {
+    if (!this.stale) this.paintSurface(game, colours);
+    pen.imageSmoothingEnabled = true;
+    pen.drawImage(this.surface, 0, 0, this.size, this.size);
+  }
+
+  /** D's verdict on a grid of points, a pixel each. */
+  paintSurface(game, colours) {
     const scores = game.scores(this.points), n = scores.length;
     let scale;
     if (game.judgesByChance) {
@@ -99,8 +125,6 @@ class Picture {
       image.data[4 * i + 3] = 255;
     }
     brush.putImageData(image, 0, 0);
-    pen.imageSmoothingEnabled = true;
-    pen.drawImage(this.surface, 0, 0, this.size, this.size);
   }
 
   drawManifold(pen, game, colours, unit) {

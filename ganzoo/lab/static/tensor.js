@@ -173,8 +173,22 @@ function masked(a, slope) {
   return multiply(a, mask);
 }
 
-const relu = (a) => masked(a, (v) => (v > 0 ? 1 : 0));
-const leakyRelu = (a, slope) => masked(a, (v) => (v > 0 ? 1 : slope));
+/** The most frequent of them by far, in one pass and without a call for each number. */
+function leakyRelu(a, slope) {
+  const out = fresh(a.rows, a.columns), from = a.data, to = out.data;
+  if (!recording || !a.needs) {
+    for (let i = 0; i < to.length; i++) to[i] = from[i] > 0 ? from[i] : from[i] * slope;
+    return out;
+  }
+  const mask = fresh(a.rows, a.columns), slopes = mask.data;
+  for (let i = 0; i < to.length; i++) {
+    slopes[i] = from[i] > 0 ? 1 : slope;
+    to[i] = from[i] * slopes[i];
+  }
+  return recorded(out, [a], [(g) => multiply(g, mask)]);
+}
+
+const relu = (a) => leakyRelu(a, 0);
 const absolute = (a) => masked(a, Math.sign);
 const square = (a) => multiply(a, a);
 const tanh = (a) => map(a, Math.tanh, (g, out) => multiply(g, scale(square(out), -1, 1)));
