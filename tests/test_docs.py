@@ -94,8 +94,8 @@ exec(code, space)
 registry = ModelRegistry(["dcgan-mnist"], bundled=False)
 assert registry.names(space["fits"]) == ["dcgan-mnist"]
 with gr.Blocks() as app:
-    menu, = space["page"](registry, app.load)
-assert menu.value == "dcgan-mnist"
+    model, seed = space["page"](registry, app.load)
+assert model.component.value == "dcgan-mnist" and seed.name == "seed"
 print(len(space["contact_sheet"](registry, "dcgan-mnist")))
 """
 

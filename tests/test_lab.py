@@ -138,6 +138,54 @@ def test_each_layer_shows(layer: str, visit: Open) -> None:
     assert changed.mean() > 0.002
 
 
+def test_long_games_draw_no_more_than_short_ones(visit: Open) -> None:
+    page = visit()
+    found = page.evaluate("""() => {
+      const rounds = Array.from({ length: 5003 }, (_, i) => i + 1);
+      const some = thinned(rounds, rounds.map((round) => -round));
+      return [some.length, some[0], some[some.length - 1], thinned([], []).length];
+    }""")
+    assert found[0] <= 1600 and found[1:] == [[1, -1], [5003, -5003], 0]
+
+
+def test_the_surface_is_of_the_shown_round_once_it_pauses(visit: Open) -> None:
+    """While it plays, every other picture has the surface of the one before."""
+    page = visit("#loss=nonsaturating&lrd=0.05")
+    painted = page.evaluate("""() => {
+      let count = 0;
+      const paint = picture.paintSurface.bind(picture);
+      picture.paintSurface = (...given) => { count += 1; paint(...given); };
+      const counts = [];
+      for (const quick of [true, true, true, true, false, false]) {
+        game.round();
+        drawAll(quick);
+        counts.push(count);
+      }
+      return counts;
+    }""")
+    quick = [after - before for before, after in zip([0, *painted], painted, strict=False)]
+    assert sorted(quick[:4]) == [0, 0, 1, 1] and quick[4:] == [1, 1]
+
+
+def test_dots_are_the_same_wherever_they_stand(visit: Open) -> None:
+    """A dot is drawn once and stamped; none beyond the picture."""
+    page = visit()
+    ink = page.evaluate("""() => {
+      const pen = picture.canvas.getContext('2d'), { size } = picture;
+      const spot = (x, y) => {
+        pen.fillStyle = '#ffffff';
+        pen.fillRect(0, 0, size, size);
+        picture.dots(pen, new Float64Array([x, y]), '#000000', 4, 1);
+        const { data } = pen.getImageData(0, 0, size, size);
+        let dark = 0;
+        for (let i = 0; i < data.length; i += 4) dark += 255 - data[i];
+        return dark / 255;
+      };
+      return [spot(0, 0), spot(0.8, -0.8), spot(9, 0)];
+    }""")
+    assert 40 < ink[0] < 60 and abs(ink[0] - ink[1]) < 1 and ink[2] == 0
+
+
 def test_the_address_says_the_game(visit: Open) -> None:
     page = visit()
     page.locator("#set-loss").select_option("rpgan")
