@@ -150,7 +150,7 @@ def test_long_games_draw_no_more_than_short_ones(visit: Open) -> None:
 
 def test_the_surface_is_of_the_shown_round_once_it_pauses(visit: Open) -> None:
     """While it plays, every other picture has the surface of the one before."""
-    page = visit("#loss=nonsaturating&lrd=0.05")
+    page = visit("loss=nonsaturating&lrd=0.05")
     painted = page.evaluate("""() => {
       let count = 0;
       const paint = picture.paintSurface.bind(picture);
