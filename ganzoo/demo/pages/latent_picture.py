@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from ganzoo.demo import canvas, inputs, outputs, recipes
-from ganzoo.demo.endpoints import endpoint, on, once, then
+from ganzoo.demo.endpoints import checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import NEXT, Examples
 from ganzoo.demo.model_registry import ModelRegistry
 from ganzoo.demo.pages import generate
@@ -278,6 +278,7 @@ def part(
             with gr.Accordion("In numbers", open=False):
                 facts = gr.JSON(label="In numbers", show_label=False)
             shared = gr.Column(min_width=0)
+    checked_inside(corner, drawing)
     found = [watched, said, facts]
     find = endpoint(latent_find, registry)
     find_drawing = endpoint(latent_find_drawing, registry, examples)
