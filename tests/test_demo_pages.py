@@ -114,6 +114,19 @@ def test_anomalies(visit: Open, tmp_path: Path) -> None:
     page.locator("#table").get_by_text("strange").first.wait_for()
 
 
+@pytest.mark.parametrize("width", [1400, 390])
+def test_names_of_examples_stand_below_them_whole(visit: Open, width: int) -> None:
+    page = visit(width, query="show=anomalies&model=ganomaly-fashion-mnist")
+    page.locator("#strange-examples .caption-label").first.wait_for()
+    found = page.evaluate("""() => [...document.querySelectorAll('#strange-examples button')]
+      .filter((tile) => tile.querySelector('.caption-label')).map((tile) => {
+        const name = tile.querySelector('.caption-label');
+        const [below, of] = [name, tile.querySelector('img')].map((e) => e.getBoundingClientRect());
+        return [name.scrollWidth <= name.clientWidth, below.top >= of.bottom - 1];
+      })""")
+    assert len(found) == 10 and all(whole and below for whole, below in found)
+
+
 def test_encode(visit: Open) -> None:
     page = visit()
     tab(page, "Encode")

@@ -186,6 +186,32 @@ def test_dots_are_the_same_wherever_they_stand(visit: Open) -> None:
     assert 40 < ink[0] < 60 and abs(ink[0] - ink[1]) < 1 and ink[2] == 0
 
 
+def test_the_legend_is_there_before_the_first_round(visit: Open) -> None:
+    page = visit("loss=nonsaturating")
+    legend = page.locator("#legend li")
+    before = legend.all_inner_texts()
+    assert [name.strip() for name in before] == ["D_real", "D_fake", "G_fool"]
+    run(page, 1)
+    after = legend.all_inner_texts()
+    assert [name.split()[0] for name in after] == ["D_real", "D_fake", "G_fool"]
+    assert all(len(name.split()) == 2 for name in after)
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_what_is_chosen_can_be_read_whole(width: int, visit: Open) -> None:
+    page = visit("loss=nonsaturating&act=leaky_relu", width=width)
+    cut = page.evaluate("""() => {
+      const pen = document.createElement('canvas').getContext('2d');
+      return [...document.querySelectorAll('#fields select')].filter((select) => {
+        const style = getComputedStyle(select);
+        pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+        const room = select.clientWidth - parseFloat(style.paddingLeft) - 24;
+        return pen.measureText(select.selectedOptions[0].textContent).width > room;
+      }).map((select) => select.id);
+    }""")
+    assert cut == []
+
+
 def test_the_address_says_the_game(visit: Open) -> None:
     page = visit()
     page.locator("#set-loss").select_option("rpgan")

@@ -95,7 +95,16 @@ canvas:focus-visible, [tabindex="0"]:focus-visible {
 .taken img { object-fit: contain; width: 100%; height: 100%; }
 .gallery-container .grid-wrap, .grid-wrap.fixed-height { min-height: 0 !important; }
 .examples .grid-wrap { height: auto !important; padding: 4px; }
-.examples .thumbnail-item { aspect-ratio: 1; height: auto !important; }
+/* the name of an example stands below it, whole */
+.examples .thumbnail-item { aspect-ratio: auto; height: auto !important; display: flex;
+  flex-direction: column; }
+.examples .thumbnail-item img { aspect-ratio: 1; width: 100%; height: auto !important;
+  min-height: 0; object-fit: cover; }
+.examples .caption-label { position: static; width: 100%; max-width: 100% !important;
+  padding: 2px 1px 3px !important; border: 0 !important; border-radius: 0 !important;
+  background: none !important; opacity: 1 !important; color: var(--body-text-color);
+  font-size: 0.68rem !important; line-height: 1.15; text-align: center !important;
+  white-space: normal !important; overflow: visible !important; overflow-wrap: anywhere; }
 .examples .grid-container { grid-template-columns: repeat(5, minmax(0, 1fr)) !important; }
 .drawn .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
 .examples .grid-container, .drawn .grid-container { grid-auto-rows: auto !important;
@@ -110,6 +119,7 @@ input[type="range"] { --neutral-200: #cbd5e1; }
 .prose pre { overflow-x: auto; }
 .prose table { border: none !important; }
 .prose td, .prose th { overflow-wrap: normal !important; word-break: normal !important; }
+.prose table td, .prose table th { border-color: var(--border-color-primary) !important; }
 .verdict { padding: 0.9rem 1rem; }
 .verdict .word { font-size: 1.25rem; font-weight: 650; }
 .verdict .said { margin-bottom: 0.6rem; }

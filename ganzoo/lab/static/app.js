@@ -155,10 +155,10 @@ function drawAll(quick = false) {
     { colour: colours.series[1], values: measured(ghost).filter(([round]) => round <= options.last), faint: true },
     { colour: colours.series[1], values: measured(game.history.measured) },
   ], { ...options, from: 0, level: game.floor });
-  const names = Object.keys(game.history.terms);
+  const begun = Object.keys(game.history.terms), names = begun.length ? begun : game.terms();
   curves.losses.draw(names.map((name, i) => ({
     colour: colours.series[i % colours.series.length],
-    values: thinned(game.history.rounds, game.history.terms[name]),
+    values: thinned(game.history.rounds, game.history.terms[name] || []),
   })), options);
   writeLegend(names, colours);
   writeNumbers();
@@ -171,7 +171,7 @@ function writeLegend(names, colours) {
   element("legend").replaceChildren(...names.map((name, i) => {
     const item = document.createElement("li"), line = document.createElement("i");
     line.style.color = colours.series[i % colours.series.length];
-    const value = game.history.terms[name][at];
+    const value = (game.history.terms[name] || [])[at];
     item.append(line, `${name} ${value === undefined ? "" : short(value)}`);
     return item;
   }));

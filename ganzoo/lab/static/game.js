@@ -191,6 +191,13 @@ class Game {
     return (x) => network.call(x, parameters);
   }
 
+  /** The names of the terms that the updates of a round minimize, before any of them has run. */
+  terms() {
+    const updates = this.statements.filter((statement) =>
+      statement.kind === "do" && statement.value.callee.value === "gradients");
+    return [...new Set(updates.flatMap(({ value }) => value.args.slice(1).map((term) => term.value)))];
+  }
+
   /** The lines of the last update of a network that depend on D's weights, and its terms. */
   lastUpdate(name) {
     let body = [], found = null;
