@@ -25,6 +25,10 @@ from ganzoo.errors import DataError
 
 MOST_PAIRS = 256
 """The most pairs on a sheet."""
+PairsOutput = Annotated[
+    str, typer.Option("-o", "--output", help="A sheet of pairs, or DIR/ for single files.")
+]
+NoiseSeed = Annotated[int, typer.Option(help="Seed of the noise, if the model draws any.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail on an unreadable image instead of skipping it.")
 ]
@@ -34,10 +38,8 @@ Strict = Annotated[
 def reconstruct(
     model: ModelName,
     files: PictureFiles,
-    output: Annotated[
-        str, typer.Option("-o", "--output", help="A sheet of pairs, or DIR/ for a file each.")
-    ] = "reconstructions.png",
-    seed: Annotated[int, typer.Option(help="Of the noise, where the model draws some.")] = 0,
+    output: PairsOutput = "reconstructions.png",
+    seed: NoiseSeed = 0,
     device: Device = "cpu",
     strict: Strict = False,
 ) -> None:
@@ -61,10 +63,8 @@ def translate(
     model: ModelName,
     files: PictureFiles,
     to: Annotated[str, typer.Option(help="The domain, such as b.")],
-    output: Annotated[
-        str, typer.Option("-o", "--output", help="A sheet of pairs, or DIR/ for a file each.")
-    ] = "translations.png",
-    seed: Annotated[int, typer.Option(help="Of the noise, where the model draws some.")] = 0,
+    output: PairsOutput = "translations.png",
+    seed: NoiseSeed = 0,
     device: Device = "cpu",
     strict: Strict = False,
 ) -> None:

@@ -1,13 +1,13 @@
-"""A process that trains for the page Train live: warm, bounded, polite, and ended by a word.
+"""A training process of the page Train live, with low priority and limits.
 
     python -m ganzoo.demo.train_worker PARENT DATA...
 
-It imports what a training needs, runs one round of a small one, reads the data sets, and waits for
-a line of JSON on its input: the `folder` of a run with its run.json, the `seconds` that it may
-take, and the `device` that it computes on. On the way the process leaves log.jsonl, progress/*.png
-and state.json there, and at its end model/. It ends after its rounds or its seconds, when a file
-`stop` appears, or at SIGTERM; whatever it learnt until then is kept. Where the app that started it
-is gone, the process ends and takes the app's files with it.
+It imports all modules of a training, runs one round of a small one, loads the data sets, and waits
+for a line of JSON on its standard input: the `folder` of a run with its run.json, the time limit in
+`seconds`, and the `device`. During training it writes log.jsonl, progress/*.png and state.json to
+that folder, and at the end model/. It ends after its rounds or its time limit, when a file `stop`
+appears, or at SIGTERM, and keeps the model trained so far. If the app that started it has ended,
+the process ends, too, and removes the app's files.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from ganzoo.atomic import write_bytes, write_text
 
 STATE, STOP, MODEL, ERRORS = "state.json", "stop", "model", "errors.txt"
 SHOWN, ABREAST = 48, 12
-"""Pictures on the growing sheet, and in a row of it."""
+"""The number of pictures on the sheet of samples, and in a row of it."""
 BETWEEN = 1.0
-"""Seconds between pictures at the least; pictures take at most a quarter of the time."""
+"""The least seconds between pictures; pictures take at most a quarter of the time."""
 _read: dict[str, Any] = {}
-"""Data sets that were read ahead, by name."""
+"""Data sets that were loaded in advance, by name."""
 _reading: dict[str, threading.Lock] = {}
 
 
 def main(parent: int, data: Sequence[str]) -> None:
-    """Wait for a training and train it; whatever goes wrong stands in its state.json."""
+    """Wait for a training and execute it; errors are reported in its state.json."""
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     with suppress(OSError):  # as polite as the system lets it be
         os.nice(5)
@@ -62,7 +62,7 @@ def main(parent: int, data: Sequence[str]) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when `parent` has, and remove the files of an app that was killed."""
+    """End this process when `parent` has ended, and remove the files of an app that was killed."""
     while os.getppid() == parent:
         time.sleep(0.5)
     if os.environ.get("GANZOO_DEMO_PROCESS") == str(parent):
@@ -71,7 +71,7 @@ def _end_with(parent: int) -> None:
 
 
 def _wait(data: Sequence[str]) -> dict[str, Any] | None:
-    """The training that the input asks for; meanwhile a thread gets ready, one thing at a time."""
+    """The training from standard input; meanwhile a thread prepares, one step at a time."""
     warm, wanted = threading.Event(), threading.Event()
 
     def ahead() -> None:
@@ -90,7 +90,7 @@ def _wait(data: Sequence[str]) -> dict[str, Any] | None:
 
 
 def _warm() -> None:
-    """A round of a small training, and a picture: what is slow the first time is over."""
+    """Run a round of a small training and draw a picture, since both are slow the first time."""
     import torch
 
     from ganzoo import runs
@@ -164,7 +164,7 @@ def _train(folder: Path, seconds: float, device: str) -> None:
 
 
 def _picture(model: Any, data: Any, folder: Path, number: int) -> None:
-    """What the model can do so far, as one sheet; nothing where there is nothing to see."""
+    """A sheet of the model's current outputs; None if it has none that can be shown."""
     from ganzoo.demo.outputs import sheet
 
     images = _work(model, data)
@@ -176,7 +176,7 @@ def _picture(model: Any, data: Any, folder: Path, number: int) -> None:
 
 
 def _work(model: Any, data: Any) -> Any:
-    """Samples; or images in rows, and below each row what became of it."""
+    """Samples; or rows of input images, each with a row of their outputs below."""
     import torch
 
     from ganzoo import runs

@@ -16,6 +16,13 @@ from ganzoo.metrics.report import Figure
 
 NEIGHBOURS = 5
 """The number of neighbours that sets the radius around a sample."""
+ABOUT = {
+    "precision": "share of samples within the real images' neighbourhoods",
+    "recall": "share of real images within the samples' neighbourhoods",
+    "density": "how many real neighbourhoods a sample lies in, over their size",
+    "coverage": "share of real neighbourhoods with a sample in them",
+}
+"""The values of `precision_recall`, in words."""
 
 
 class _Features(torch.nn.Module):
@@ -117,12 +124,7 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
             measure(real, fake), "lower", about, {"training images": measure(real, known)}
         )
     ours, floor = precision_recall(real, fake), precision_recall(real, known)
-    for name, about in (
-        ("precision", "share of samples within the real images' neighbourhoods"),
-        ("recall", "share of real images within the samples' neighbourhoods"),
-        ("density", "how many real neighbourhoods a sample lies in, over their size"),
-        ("coverage", "share of real neighbourhoods with a sample in them"),
-    ):
+    for name, about in ABOUT.items():
         found[name] = evaluation.figure(
             ours[name], "higher", about, {"training images": floor[name]}
         )

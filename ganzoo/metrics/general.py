@@ -1,26 +1,26 @@
-"""How close two sets of samples are to a net that was trained on other pictures.
+"""How close two sets of samples are, by the features of a network trained on other pictures.
 
-A feature extractor of the data's own sees what it was trained to tell, and little else: a small
-classifier of clean drawings hardly sees blur. For colour images, EfficientNet-Lite0 gives a second
-opinion where it is installed.
+A data set's own feature extractor is sensitive to what it was trained to distinguish, and to
+little else: a small classifier of clean drawings hardly notices blur. For colour images,
+EfficientNet-Lite0 gives a second opinion if it is installed.
 """
 
 from __future__ import annotations
 
-from ganzoo.metrics.distributions import frechet_distance, precision_recall
+from ganzoo.metrics.distributions import ABOUT, frechet_distance, precision_recall
 from ganzoo.metrics.evaluation import Evaluation
 from ganzoo.metrics.metric import Metric
 from ganzoo.metrics.report import Figure
 from ganzoo.spec import Image
 
 SAMPLES = 2500
-"""How many images of each kind: it is slower than the extractors of the data."""
+"""The number of images of each kind; it is slower than the extractors of the data."""
 SMALLEST = 32
-"""Pixels a side below which it sees next to nothing."""
+"""Pixels per side below which its features are not meaningful."""
 
 
 def _applies(evaluation: Evaluation) -> bool:
-    """To generators of colour images of which the data declare another extractor."""
+    """Whether it generates colour images of data with another declared extractor."""
     image = evaluation.test.fields.fields.get("image")
     if not (isinstance(image, Image) and evaluation.model.tasks("generate")):
         return False
@@ -47,14 +47,11 @@ def _find(evaluation: Evaluation) -> dict[str, Figure]:
         )
     }
     ours, floor = precision_recall(real, fake), precision_recall(real, known)
-    for name, about in (
-        ("precision", "share of samples within the real images' neighbourhoods"),
-        ("recall", "share of real images within the samples' neighbourhoods"),
-    ):
+    for name in ("precision", "recall"):
         found[f"{name}_{net.short}"] = evaluation.figure(
             ours[name],
             "higher",
-            f"{about}, by {net.name}'s features",
+            f"{ABOUT[name]}, by {net.name}'s features",
             {"training images": floor[name]},
             real=len(real),
             generated=len(fake),

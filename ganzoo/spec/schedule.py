@@ -15,6 +15,21 @@ from ganzoo.spec.optimizers import Adam, AnyOptimizer, Optimizer
 Steps = Annotated[int, Field(ge=1, le=100_000_000)]
 Limit = Annotated[float, Field(gt=0, le=1e6)]
 ExpressionText = Annotated[str, Field(min_length=1, max_length=1000)]
+Remainders = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+"""The rounds of something that happens in some of them: those with `round % every in on`."""
+
+
+class _Due(Protocol):
+    @property
+    def every(self) -> int: ...
+    @property
+    def on(self) -> tuple[int, ...]: ...
+
+
+def check_rounds(item: _Due) -> None:
+    """Raise SpecError if a number of `on` is never `round % every`."""
+    if wrong := [on for on in item.on if on >= item.every]:
+        raise SpecError([("on", f"{wrong[0]} is never round % every; every is {item.every}")])
 
 
 class Update(Frozen):
@@ -40,7 +55,7 @@ class Update(Frozen):
     optimizer: AnyOptimizer = Adam()
     repeat: Annotated[int, Field(ge=1, le=1000)] = 1
     every: Count = 1
-    on: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    on: Remainders = (0,)
     clip_weights: Limit | None = None
     name: Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9_]*$")] = ""
     clip_norm: Limit | None = Field(None, kw_only=True)
@@ -87,8 +102,7 @@ class Update(Frozen):
             near = nearest(self.distance, self.minimize)
             text = f"no term {self.distance!r}{near} minimize has: {choices(self.minimize)}"
             raise SpecError([("distance", text)])
-        if wrong := [on for on in self.on if on >= self.every]:
-            raise SpecError([("on", f"{wrong[0]} is never round % every; every is {self.every}")])
+        check_rounds(self)
         return self
 
 
@@ -98,7 +112,7 @@ class Together(Frozen):
     together: Annotated[tuple[Update, ...], Field(min_length=1, max_length=32)]
     repeat: Annotated[int, Field(ge=1, le=1000)] = 1
     every: Count = 1
-    on: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    on: Remainders = (0,)
 
     if TYPE_CHECKING:
 
@@ -121,8 +135,7 @@ class Together(Frozen):
                 text = f"{min(twice)!r} is already trained by another update of the group"
                 raise SpecError([(f"{path}.train", text)])
             trained |= set(update.train)
-        if wrong := [on for on in self.on if on >= self.every]:
-            raise SpecError([("on", f"{wrong[0]} is never round % every; every is {self.every}")])
+        check_rounds(self)
         return self
 
     @property
@@ -148,13 +161,6 @@ RoundItem = Annotated[
 MAX_STEPS, MAX_PERIOD, MAX_KINDS = 1_000, 10_000, 100
 """The most optimizer steps in a round; of a stage, the longest period of its schedule in rounds,
 and the most kinds of rounds, since a plan is made for each."""
-
-
-class _Due(Protocol):
-    @property
-    def every(self) -> int: ...
-    @property
-    def on(self) -> tuple[int, ...]: ...
 
 
 def too_many_kinds(items: Iterable[_Due]) -> str:

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, SerializeAsAny, model_validator
 
-from ganzoo.errors import SpecError
 from ganzoo.spec.frozen import Count, Frozen
 from ganzoo.spec.kinds import Kinds
-from ganzoo.spec.schedule import ExpressionText
+from ganzoo.spec.schedule import ExpressionText, Remainders, check_rounds
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,14 +43,11 @@ class State(Frozen):
 
     kind: str = Field(init=False)
     every: Count = Field(default=1, kw_only=True)
-    on: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = Field(
-        default=(0,), kw_only=True
-    )
+    on: Remainders = Field(default=(0,), kw_only=True)
 
     @model_validator(mode="after")
     def _sometimes(self) -> Self:
-        if wrong := [on for on in self.on if on >= self.every]:
-            raise SpecError([("on", f"{wrong[0]} is never round % every; every is {self.every}")])
+        check_rounds(self)
         return self
 
     @property

@@ -1,1 +1,1 @@
-"""One module a page of the demo."""
+"""The pages of the demo, one module each."""

@@ -25,7 +25,7 @@ COUNT = 36
 
 
 def fits(spec: Spec) -> bool:
-    """Whether it draws from noise and classes alone."""
+    """Whether it generates from noise and classes only."""
     return generate.fits(spec)
 
 
@@ -35,11 +35,11 @@ def fits(spec: Spec) -> bool:
 def side_by_side(
     registry: ModelRegistry, model: Any, beside: Any, seed: Any = 0, count: Any = COUNT
 ) -> tuple[str, str, str]:
-    """Samples of two models for the same seed, and what is known of both.
+    """Samples of two models for the same seed, and a comparison.
 
     model, beside: names of /models with the task generate. The others as in /generate. Returns
-    two PNGs; and a table in Markdown: data, sizes, and figures, the better one bold where both
-    were measured alike.
+    two PNGs; and a table in Markdown: data, sizes, and figures, the better one bold if both were
+    measured with the same protocol.
     """
     names = (model, beside)
     first, second = (generate.generate(registry, name, seed, count) for name in names)
@@ -89,12 +89,12 @@ def _table(columns: list[Column]) -> str:
 
 
 def _text(text: str) -> str:
-    """Text that stands for itself in a cell."""
+    """Text escaped for a cell of a Markdown table."""
     return re.sub(r"([\\`*_{}\[\]<>|$#])", r"\\\1", " ".join(text.split()))
 
 
 def again_of(registry: ModelRegistry, *settings: Any) -> tuple[str, str]:
-    """The Python and the command that compare the two again."""
+    """The Python and the command that reproduce the comparison."""
     names = [recipes.name_of(registry.entry(name, fits)) for name in settings[:2]]
     python = "\n".join([
         "from ganzoo.compare import column, save",

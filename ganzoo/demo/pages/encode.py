@@ -1,4 +1,4 @@
-"""The page Encode: what an encoder keeps of a picture, and what lies between two pictures."""
+"""The page Encode: reconstructions, and interpolation between two pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ganzoo.spec.spec import Spec
 
 TITLE = "Encode"
 STEPS = 9
-"""Pictures on the way from one to another."""
+"""The number of pictures of an interpolation."""
 
 
 def fits(spec: Spec) -> bool:
@@ -29,7 +29,7 @@ def fits(spec: Spec) -> bool:
 
 
 def _task(spec: Spec) -> str | None:
-    """The first reconstruct task, where it takes a picture and at most noise."""
+    """The first reconstruct task, if its inputs are a picture and at most noise."""
     for name, task in spec.tasks.items():
         if task.kind == "reconstruct":
             draws = [spec.draws[draw] for draw in spec.draws_of(task)]
@@ -51,7 +51,7 @@ def image_of(spec: Spec) -> Image:
 def reconstruct(
     registry: ModelRegistry, model: Any, picture: Any
 ) -> tuple[tuple[str, str], dict[str, Any]]:
-    """A picture encoded and decoded again.
+    """The reconstruction of a picture.
 
     model: a name of /models with the task reconstruct. picture: a file. Returns two PNGs, the
     picture as the model sees it and its reconstruction, and as JSON the mean squared error,
@@ -74,7 +74,7 @@ def reconstruct(
 def mix(
     registry: ModelRegistry, model: Any, picture_a: Any, picture_b: Any, position: Any
 ) -> tuple[str, str]:
-    """What lies between two pictures in latent space.
+    """Interpolation between two pictures in latent space.
 
     model: a name of /models with the tasks reconstruct and encode. picture_a, picture_b: files.
     position: 0 (the first) to 1 (the second). Returns two PNGs: the mixture, and the whole way
@@ -101,7 +101,7 @@ def _seen(model: Model, picture: Any, what: str = "picture") -> Any:
 
 
 def again_of(registry: ModelRegistry, model: Any, *_: Any) -> tuple[str, str]:
-    """The Python and the command that reconstruct a picture again."""
+    """The Python and the command that reproduce a reconstruction."""
     entry = registry.entry(model, fits)
     python = recipes.lines(
         entry,
@@ -112,7 +112,7 @@ def again_of(registry: ModelRegistry, model: Any, *_: Any) -> tuple[str, str]:
 
 
 def mix_again(registry: ModelRegistry, model: Any, position: Any) -> tuple[str, str]:
-    """The Python and the command that mix two pictures again."""
+    """The Python and the command that reproduce an interpolation."""
     entry = registry.entry(model, fits)
     place = inputs.number("position", position, 0, 1)
     python = recipes.lines(
@@ -188,7 +188,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
     on(position.release, mixed, wanted, [mixture, way])
 
     def told(name: Any) -> Any:
-        """The examples of a model, the first ones worked on already."""
+        """The examples of a model, and the results for the first ones."""
         entry = registry.entry(name, fits)
         paths = outputs.each(examples.of(entry, image_of(entry.spec)))
         if not paths:

@@ -1,4 +1,4 @@
-"""The page Generate: samples of a seed, and what lies between two seeds."""
+"""The page Generate: samples of a seed, and interpolation between two seeds."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from ganzoo.spec.tasks import Task
 
 TITLE = "Generate"
 MOST = 144
-"""Pictures on a sheet."""
+"""The most pictures on a sheet."""
 COUNT = 60
 MOST_COLUMNS = 12
-"""Classes that get a column each."""
+"""The most classes with a column each."""
 MAKE_PAGE = "Make an HTML page of this model"
 MOVING = 12
-"""Pictures that move between two seeds."""
+"""The number of samples that are interpolated between two seeds."""
 
 
 def fits(spec: Spec) -> bool:
-    """Whether it draws from noise and classes alone."""
+    """Whether it generates from noise and classes only."""
     return _task(spec) is not None
 
 
@@ -44,7 +44,7 @@ def task_of(spec: Spec) -> str:
 
 
 def _task(spec: Spec) -> str | None:
-    """The first task that generates from noise and at most classes."""
+    """The first task that generates from noise, or from noise and classes."""
     for name, task in spec.tasks.items():
         draws = [spec.draws[draw] for draw in spec.draws_of(task)]
         noise = any(isinstance(draw, NOISE) for draw in draws)
@@ -63,7 +63,7 @@ def classes(spec: Spec) -> Label | None:
 
 
 def menu_of_classes(spec: Spec) -> list[tuple[str, str]]:
-    """What the menu of classes offers, and what each choice sends."""
+    """The choices of the menu of classes, as pairs of label and value."""
     draw = classes(spec)
     if draw is None:
         return [("each in turn", "")]
@@ -104,7 +104,7 @@ def interpolate(
     label: Any = "",
     truncation: Any = 1.0,
 ) -> str:
-    """Twelve samples on their way from one seed to another.
+    """Twelve samples at a position between one seed and another.
 
     position: 0 (the first seed) to 1 (the second). The others as in /generate. Returns a PNG.
     """
@@ -124,7 +124,7 @@ def animate(
     label: Any = "",
     truncation: Any = 1.0,
 ) -> str:
-    """The whole way from one seed to another and back, as an animation.
+    """The interpolation from one seed to another and back, as an animation.
 
     The parameters are those of /interpolate. Returns a GIF.
     """
@@ -157,7 +157,7 @@ def noise_of(model: Model, count: int, seed: int, truncation: Any) -> dict[str, 
 
 
 def columns(spec: Spec, count: Any, label: Any) -> str:
-    """The names of the columns of a sheet as HTML, where each is a class; otherwise nothing."""
+    """The names of the columns of a sheet as HTML if each is a class; otherwise empty."""
     draw = classes(spec)
     turns = draw is not None and inputs.label(draw, label) is None
     if draw is None or not turns or draw.classes > MOST_COLUMNS or count <= draw.classes:
@@ -187,7 +187,7 @@ def _drawn(
     truncation: Any,
     columns: int | None = None,
 ) -> tuple[Any, int | None]:
-    """Images of that noise (n, c, h, w) in [0, 1], and how many stand in a row."""
+    """Images of that noise (n, c, h, w) in [0, 1], and the number in a row."""
     given: dict[str, Any] = {}
     draw = classes(model.spec)
     if draw is not None:
@@ -205,7 +205,7 @@ def _drawn(
 
 
 def samples_again(registry: ModelRegistry, *settings: Any) -> tuple[str, str]:
-    """The Python and the command that draw a sheet again."""
+    """The Python and the command that reproduce a sheet."""
     model, seed, count, label, truncation = settings[:5]
     entry, task, scale, words = _said(registry, model, label, truncation)
     number, count = inputs.seed(seed), inputs.whole("count", count, 1, MOST)
@@ -227,7 +227,7 @@ def samples_again(registry: ModelRegistry, *settings: Any) -> tuple[str, str]:
 
 
 def way_again(registry: ModelRegistry, *settings: Any) -> tuple[str, str]:
-    """The Python and the command that walk from one seed to another again."""
+    """The Python and the command that reproduce an interpolation between seeds."""
     model, _, _, label, truncation, seed_a, seed_b, position = settings
     entry, task, scale, words = _said(registry, model, label, truncation, "0")
     first, second = inputs.seed(seed_a, "seed_a"), inputs.seed(seed_b, "seed_b")
@@ -255,7 +255,7 @@ def way_again(registry: ModelRegistry, *settings: Any) -> tuple[str, str]:
 def _said(
     registry: ModelRegistry, model: Any, label: Any, truncation: Any, turn: str = "each"
 ) -> tuple[Entry, str | None, float | None, list[str]]:
-    """What both ways to draw again say: of the task, the truncation and the class."""
+    """The parts that both recipes share: the task, the truncation and the class."""
     entry = registry.entry(model, fits)
     name, draw = task_of(entry.spec), classes(entry.spec)
     scale = inputs.number("truncation", truncation, 0.05, 1.5)
@@ -391,7 +391,7 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
     )
     then(made, lambda: gr.Button(MAKE_PAGE, interactive=True), [], [export], queue=False)
 
-    # everything that follows is for the page alone
+    # all following endpoints are for the page only
     def chosen(name: Any) -> Any:
         spec = registry.entry(name, fits).spec
         choices = menu_of_classes(spec)

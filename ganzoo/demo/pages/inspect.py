@@ -30,11 +30,11 @@ MATHS = [
     {"left": "$", "right": "$", "display": False},
 ]
 LARGEST_CARD = 200_000
-"""Characters of a README.md that are shown."""
+"""The most characters of a README.md that are shown."""
 
 
 def fits(spec: Spec) -> bool:
-    """Whether there is something to learn of it: of every model there is."""
+    """Always true: every model can be inspected."""
     return True
 
 
@@ -42,7 +42,7 @@ def fits(spec: Spec) -> bool:
 
 
 def mathematics_of(registry: ModelRegistry, model: Any) -> str:
-    """The losses of a model as LaTeX, and what their functions mean, in Markdown.
+    """The losses of a model as LaTeX, and the meaning of their functions, in Markdown.
 
     model: any name of /models.
     """
@@ -60,14 +60,14 @@ def mathematics_of(registry: ModelRegistry, model: Any) -> str:
 
 
 def spec_of(registry: ModelRegistry, model: Any) -> str:
-    """The whole Spec of a model as one screen of text. model: any name of /models."""
+    """The Spec of a model as plain text. model: any name of /models."""
     return latex.text(registry.entry(model).spec)
 
 
 def plan(registry: ModelRegistry, model: Any) -> tuple[str, str]:
-    """What a training round runs, shares and costs.
+    """The computations of a training round, what they share, and their cost.
 
-    model: any name of /models. Returns a table in Markdown, and the Python that the round runs.
+    model: any name of /models. Returns a table in Markdown, and the Python code of the round.
     """
     return _plan(registry.entry(model).spec)
 
@@ -106,7 +106,7 @@ def losses(registry: ModelRegistry, model: Any) -> str:
 
 
 def figures(registry: ModelRegistry, model: Any) -> tuple[str, list[tuple[str, str]]]:
-    """The figures of a model beside their references, and its pictures.
+    """The figures of a model with their references, and its pictures.
 
     model: any name of /models. Returns a table in Markdown, and a gallery of PNGs.
     """
@@ -188,7 +188,7 @@ def _definitions(spec: Spec) -> str:
 
 
 def _pictures(entry: Entry) -> Iterator[tuple[str, str]]:
-    """The pictures of its folder that are pictures, as files of the app."""
+    """The valid pictures of its folder, as files of the app."""
     for name, caption in CAPTIONS.items():
         try:
             picture = content(entry.folder / name, MAX_SIZE)
@@ -207,12 +207,12 @@ def _source(source: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text that stands for itself in Markdown."""
+    """Text escaped for Markdown."""
     return re.sub(r"([\\`*_{}\[\]<>|$#])", r"\\\1", text)
 
 
 def again_of(registry: ModelRegistry, model: Any) -> tuple[str, str]:
-    """The Python and the command that say the same of a model."""
+    """The Python and the command that print the same about a model."""
     entry = registry.entry(model)
     python = recipes.lines(
         entry, "from ganzoo.spec import latex", "print(latex.text(model.spec))"

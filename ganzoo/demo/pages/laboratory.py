@@ -15,11 +15,11 @@ OPEN = """() => {
     (found) => found.textContent.trim() === "Laboratory");
   if (location.hash.startsWith("#lab?") && tab()) tab().click();
 }"""
-"""Opens the page where the address is one of the laboratory."""
+"""Opens the page if the address is one of the laboratory."""
 
 
 def frame() -> str:
-    """The laboratory in a frame of its own, so that its style and the demo's do not meet."""
+    """The laboratory in an iframe, so that its styles and the demo's do not interfere."""
     from ganzoo.lab.page import page  # the plan comes with seconds of torch's imports
 
     text = html.escape(page())

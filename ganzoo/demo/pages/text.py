@@ -1,4 +1,4 @@
-"""The page Text to image: a sentence in, several pictures out, the stages side by side."""
+"""The page Text to image: several pictures of a sentence, with all stages."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ganzoo.spec.spec import Spec
 
 TITLE = "Text to image"
 MOST = 8
-"""Pictures of one sentence."""
+"""The most pictures of a sentence."""
 
 
 def fits(spec: Spec) -> bool:
-    """Whether it draws what a sentence says."""
+    """Whether it generates from a sentence."""
     return bool(_tasks(spec))
 
 
@@ -38,7 +38,7 @@ def _tasks(spec: Spec) -> list[str]:
 
 
 def sentences(spec: Spec) -> tuple[str, ...]:
-    """Sentences to try, as the Spec gives them."""
+    """Example sentences from the Spec."""
     return next((draw.examples for draw in spec.draws.values() if isinstance(draw, Text)), ())
 
 
@@ -72,7 +72,7 @@ def text_to_image(
 def again_of(
     registry: ModelRegistry, model: Any, text: Any, count: Any, seed: Any
 ) -> tuple[str, str]:
-    """The Python and the command that draw the pictures again."""
+    """The Python and the command that reproduce the pictures."""
     entry = registry.entry(model, fits)
     said, number = inputs.sentence(text), inputs.seed(seed)
     count = inputs.whole("count", count, 1, MOST)

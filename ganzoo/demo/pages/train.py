@@ -1,4 +1,4 @@
-"""The page Train live: a variant trains while one looks on; the model can be kept."""
+"""The page Train live: a variant is trained while the page shows it; the model can be kept."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ TITLE = "Train live"
 ROUNDS, MOST_ROUNDS = 600, 5000
 IDLE = "Nothing learns yet: press **Start**."
 POINTS = 150
-"""Points of a line of the plot."""
+"""The most points of a line of the plot."""
 WATCH = "watch"
-"""The queue of those who look on; it does not wait for models."""
+"""The queue of status requests, which do not wait for models."""
 
 
 # ------------------------------------------------------------------------------- functions
@@ -42,12 +42,12 @@ def train_start(
     settings: Any = "",
     seed: Any = 0,
 ) -> str:
-    """Begin a training. One learns at a time, and up to five wait their turn.
+    """Start a training. One runs at a time, and up to five wait in a queue.
 
     variant, data: names of /models under "trains". rounds: 10 to 5000. settings: hyper-parameters
     such as "width=16, lr=0.001", or "". seed: 0 to 2147483647. Returns the secret word of the
-    run, which the other endpoints ask for. A run whose /train_status nobody asks for ends after
-    90 seconds.
+    run, which the other endpoints need. A run ends after 90 seconds without a call of
+    /train_status.
     """
     data = inputs.one_of("data", data, [*live.offered])
     variant = inputs.one_of("variant", variant, live.variants(data))
@@ -56,11 +56,11 @@ def train_start(
 
 
 def train_status(live: LiveTraining, run: Any) -> tuple[dict[str, Any], str | None, pd.DataFrame]:
-    """How a training goes. run: its secret word.
+    """The status of a training. run: its secret word.
 
-    Returns as JSON its state (waiting, starting, running, saving, done or failed), step, steps,
-    seconds; while it waits, how many are ahead of it; and where it failed or ended early, the
-    message; a PNG with samples, null before the first; and a table of losses: round, loss, term.
+    Returns, as JSON, its state (waiting, starting, running, saving, done or failed), step, steps,
+    seconds, while it waits the number of runs ahead, and if it failed or ended early the message;
+    a PNG with samples, null before the first; and a table of losses: round, loss, term.
     """
     found = live.run(run)
     said, sheet, losses = _seen(found)
@@ -70,9 +70,9 @@ def train_status(live: LiveTraining, run: Any) -> tuple[dict[str, Any], str | No
 
 
 def train_watch(live: LiveTraining) -> tuple[dict[str, Any], str | None, pd.DataFrame]:
-    """How the training goes that learns now, whoever started it.
+    """The status of the current training, whoever started it.
 
-    Returns what /train_status does, and in the JSON its name; the state is idle where none learns.
+    Returns the same as /train_status, and its name in the JSON; the state is idle without one.
     """
     found = live.learning
     if found is None:
@@ -93,7 +93,7 @@ def _seen(found: Run) -> tuple[dict[str, Any], str | None, pd.DataFrame]:
 
 
 def train_stop(live: LiveTraining, run: Any) -> dict[str, Any]:
-    """Let a training end after this round, and save what it learnt. run: its secret word.
+    """Stop a training after the current round and save its model. run: its secret word.
 
     Returns its state as JSON.
     """
@@ -103,7 +103,7 @@ def train_stop(live: LiveTraining, run: Any) -> dict[str, Any]:
 
 
 def train_keep(registry: ModelRegistry, live: LiveTraining, run: Any) -> tuple[str, str]:
-    """Keep the model of a finished training; all pages can use it at once.
+    """Keep the model of a finished training, so that all pages can use it.
 
     run: its secret word. Returns the model's name, and its folder as a ZIP file for
     `ganzoo.from_pretrained`.
@@ -124,7 +124,7 @@ def train_keep(registry: ModelRegistry, live: LiveTraining, run: Any) -> tuple[s
 
 
 def again_of(live: LiveTraining, *given: Any) -> tuple[str, str]:
-    """The Python and the command that train the same again."""
+    """The Python and the command that repeat the training."""
     data, variant, rounds, settings, seed = given
     data = inputs.one_of("data", data, [*live.offered])
     variant = inputs.one_of("variant", variant, live.variants(data))
@@ -161,7 +161,7 @@ def _settings(text: Any) -> dict[str, str]:
 
 
 def _losses(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """A row for each term of each record, thinned evenly."""
+    """A row for each term of each record, evenly thinned."""
     some = records[:: -(-len(records) // POINTS)] if records else []
     if some and some[-1] is not records[-1]:
         some = [*some, records[-1]]
@@ -184,8 +184,8 @@ def page(
 ) -> list[Field]:
     """Lay out the page; the settings of its address.
 
-    `menus`: the menus of models of all pages, with what fits them. `opened`: the page is shown.
-    `word`: of the training that this browser started.
+    `menus`: the menus of models of all pages, with their filters. `opened`: the page is shown.
+    `word`: the secret word of the training that this browser started.
     """
     sets = [*live.offered]
     variants = live.variants(sets[0])
@@ -239,7 +239,7 @@ def page(
     view = [said, sheet, plot, timer, stop, go, keep, shown, drawn, own]
 
     def look(mine: Any, request: gr.Request) -> Any:
-        """What the page shows: its own training, or that of somebody else."""
+        """The content of the page: its own training, or another visitor's."""
         own_run = isinstance(mine, str) and mine in live.runs
         if not own_run:
             facts, picture, losses = train_watch(live)
@@ -284,7 +284,7 @@ def page(
     )  # fmt: skip
 
     def offered() -> Any:
-        """The menus of all pages anew, with what was kept here by anybody."""
+        """The updated menus of all pages, with all models kept here."""
         menus_ = [gr.Dropdown(choices=registry.names(fits)) for _, fits in menus]
         return menus_[0] if len(menus_) == 1 else menus_
 
@@ -329,7 +329,7 @@ def page(
 
 
 def _left(live: LiveTraining) -> Any:
-    """What is called when a page is closed or loaded anew."""
+    """The function to call when a page is closed or reloaded."""
 
     def left(request: gr.Request) -> None:
         live.session_left(request.session_hash)
@@ -338,7 +338,7 @@ def _left(live: LiveTraining) -> Any:
 
 
 def _view(facts: dict[str, Any], picture: Any, losses: Any, *, own: bool) -> Any:
-    """The state of a run in words, its picture and its plot, and which buttons may be pressed."""
+    """The status of a run as text, its picture and plot, and which buttons are enabled."""
     state = facts["state"]
     over = state in ("done", "failed", "idle")
     return (
@@ -356,7 +356,7 @@ def _view(facts: dict[str, Any], picture: Any, losses: Any, *, own: bool) -> Any
 
 
 def _words(facts: dict[str, Any], own: bool) -> str:
-    """How a run goes, in one line."""
+    """The status of a run in one line."""
     state, name = facts["state"], facts.get("name", "")
     if state == "idle":
         return IDLE
@@ -385,7 +385,7 @@ def _words(facts: dict[str, Any], own: bool) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that stands for itself in Markdown."""
+    """Text escaped for Markdown."""
     return re.sub(r"([\\`*_{}\[\]<>|$#])", r"\\\1", text)
 
 

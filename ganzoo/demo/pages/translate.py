@@ -1,4 +1,4 @@
-"""The page Translate: a picture from one domain to the other, and back."""
+"""The page Translate: a picture translated to the other domain, and back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def fits(spec: Spec) -> bool:
 
 
 def _tasks(spec: Spec) -> dict[str, tuple[Task, Image]]:
-    """What leads to each domain, and the image that it takes."""
+    """The task for each target domain, and its input image."""
     found: dict[str, tuple[Task, Image]] = {}
     for task in spec.tasks.values():
         draws = [spec.draws[draw] for draw in spec.draws_of(task)]
@@ -35,12 +35,12 @@ def _tasks(spec: Spec) -> dict[str, tuple[Task, Image]]:
 
 
 def domains(spec: Spec) -> list[str]:
-    """The domains that it translates to."""
+    """Its target domains."""
     return list(_tasks(spec))
 
 
 def back(spec: Spec, to: str) -> str | None:
-    """The domain that pictures of which are translated to `to`, where a way leads to it."""
+    """The source domain of the translation to `to`, if there is a task for it, too."""
     found = _tasks(spec)
     field = found[to][1].field
     if field in found:
@@ -55,11 +55,11 @@ def back(spec: Spec, to: str) -> str | None:
 def translate(
     registry: ModelRegistry, model: Any, picture: Any, to: Any
 ) -> tuple[str, str, str | None]:
-    """A picture of one domain in another, and back again.
+    """Translate a picture to another domain, and back.
 
     model: a name of /models with the task translate. picture: a file. to: a domain of the
-    model. Returns three PNGs: the picture as the model sees it, its translation, and that
-    brought back, null where no way leads back.
+    model. Returns three PNGs: the picture as the model sees it, its translation, and the
+    translation back, null if the model has none.
     """
     loaded = registry.model(model, fits)
     to = inputs.one_of("to", to, domains(loaded.spec))
@@ -78,7 +78,7 @@ def _png(images: Any) -> str:
 
 
 def again_of(registry: ModelRegistry, model: Any, to: Any) -> tuple[str, str]:
-    """The Python and the command that translate a picture again."""
+    """The Python and the command that reproduce a translation."""
     entry = registry.entry(model, fits)
     to = inputs.one_of("to", to, domains(entry.spec))
     python = recipes.lines(
@@ -143,7 +143,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
         return outputs.each(examples.of(entry, _tasks(entry.spec)[to][1]))
 
     def told(name: Any, to: Any) -> Any:
-        """The examples of the domain that a translation starts from, the first one translated."""
+        """The examples of the source domain, and the translation of the first one."""
         paths = some(name, to)
         first = translate(registry, name, paths[0], to) if paths else [None] * 3
         return gr.Gallery(paths), paths[0] if paths else None, *first
@@ -175,5 +175,5 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
 
 
 def _ahead(domains: list[str]) -> str:
-    """The last domain in the alphabet: from `a` to `b` is ahead."""
+    """The default target: the last domain in alphabetical order, so `b` for `a` and `b`."""
     return max(domains)
