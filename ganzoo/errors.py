@@ -7,17 +7,17 @@
     ├── PluginError          a plugin is missing, broken, or clashes with another
     ├── DataError            a data set cannot be read, or lacks a field that a Spec draws
     │   └── PictureError     a picture cannot be read
-    ├── TrainingError        a run cannot start, go on or resume
+    ├── TrainingError        a run cannot start, continue or resume
     │   ├── NonFiniteError   a loss became NaN or infinite
     │   └── ElsewhereError   another process of the run failed, and says why
     ├── StoreError           a model folder is incomplete, foreign or of a newer format
     │   └── IntegrityError   its files are not those that config.json, or the hub, names
-    ├── HubError             the hub cannot give, or will not take, what is asked
+    ├── HubError             the hub cannot fulfil, or refuses, a request
     │   ├── UnreachableError it does not answer, or must not be asked
     │   ├── NotFoundError    no such repository, revision or file, as far as one may see
     │   ├── AccessError      no token, or one that may not do this
     │   └── MovedError       the repository has changed since it was looked at
-    ├── TaskError            a trained model is asked for something it cannot do
+    ├── TaskError            a trained model cannot do what was requested
     └── MetricError          a model cannot be measured, or its figures cannot be read
 
 Every message says what is wrong, where, what is allowed, and what to do next.
@@ -118,7 +118,7 @@ class IntegrityError(StoreError):
 
 
 class HubError(GanzooError):
-    """The Hugging Face Hub cannot give, or will not take, what is asked."""
+    """The Hugging Face Hub cannot fulfil, or refuses, a request."""
 
 
 class UnreachableError(HubError):
@@ -138,7 +138,7 @@ class MovedError(HubError):
 
 
 class TaskError(GanzooError):
-    """A trained model is asked for something that it cannot do."""
+    """A trained model cannot do what was requested."""
 
 
 class MetricError(GanzooError):

@@ -100,9 +100,11 @@ def test_a_run_that_nobody_asks_for_ends_and_one_that_is_asked_for_goes_on(
         return not waiting.waits
 
     comes(asked_for)  # only the one in the queue was left alone
-    assert run.learns and "nobody asked" in waiting.state["message"] and waiting.process is None
+    assert (
+        run.learns and "no longer requested" in waiting.state["message"] and waiting.process is None
+    )
     comes(lambda: not run.learns)
-    assert run.state["state"] == "done" and "nobody asked" in run.state["message"]
+    assert run.state["state"] == "done" and "no longer requested" in run.state["message"]
     assert live.run(waiting_word) is waiting
 
 

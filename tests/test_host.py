@@ -406,7 +406,7 @@ HARMFUL = {
         "Mute: (its message cannot be shown)"),
     "paints": ("raise RuntimeError('\\x1b[31mred\\x07' * 999)", "RuntimeError: [31mred"),
     "asks-for-the-host": (
-        "from ganzoo.plugins.host import default\ndefault()", "it asks for the host while"),
+        "from ganzoo.plugins.host import default\ndefault()", "it uses the host while"),
     "swaps-the-stream": ("import sys\nsys.stdout.close()\nsys.stdout = None\n1 / 0", "division"),
 }  # fmt: skip
 

@@ -184,7 +184,7 @@ def test_what_a_killed_start_leaves_does_not_count(tmp_path: Path) -> None:
         lambda: next(runs.carry_out(tmp_path, data_of("gan"), settings=settings_of("gan", seed=1))),
         lambda: carried_out(tmp_path, "dcgan"),
     ):
-        with pytest.raises(StoreError, match="is not empty; go on with it"):
+        with pytest.raises(StoreError, match="is not empty; continue it with"):
             other()
     assert (tmp_path / "run.json").read_bytes() == before
 
@@ -210,7 +210,7 @@ def test_a_disk_that_fills_up_loses_nothing(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1500, limits[1]))
     try:
-        with pytest.raises(StoreError, match=r"cannot be written .*; its checkpoint stays, go on"):
+        with pytest.raises(StoreError, match=r"cannot be written .*; its checkpoint is kept"):
             for _ in runs.carry_out(folder, data_of("gan"), checkpoint_seconds=0.0):
                 pass
     finally:
@@ -325,7 +325,7 @@ def test_a_stopped_run_draws_what_it_would_have_drawn(row, kept, tmp_path, monke
 
 def test_a_run_that_has_learnt_nothing_is_no_model(tmp_path: Path) -> None:
     folder = runs.start(tmp_path / "run", settings_of("gan"))
-    with pytest.raises(StoreError, match="has learnt nothing yet"):
+    with pytest.raises(StoreError, match="has no model and no checkpoint yet"):
         hub.from_pretrained(folder)
     with pytest.raises(TrainingError, match="no run in"):
         runs.trained(tmp_path)

@@ -433,7 +433,7 @@ def test_a_task_without_the_input_of_its_kind() -> None:
         parts["tasks"]["reconstruct"] = "G(z)"
 
     text = fails(spoilt(change), "tasks", ShapeError)
-    assert "reconstruct is asked with an image, and its expression reads none" in text
+    assert "reconstruct takes an image, but its expression does not use one" in text
 
 
 @pytest.mark.usefixtures("words")

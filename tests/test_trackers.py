@@ -111,7 +111,7 @@ def test_a_tracker_that_fails_is_left_alone(told, tmp_path: Path, monkeypatch) -
     monkeypatch.setattr(Told, "numbers", fails)
     said = carried_out(tmp_path / "run", "mine")
     assert runs.state(tmp_path / "run") == "done"
-    assert said == ["mine is told nothing more (OSError: no network); the training goes on"]
+    assert said == ["tracking by mine ended (OSError: no network); the training continues"]
 
 
 def test_a_tracker_that_cannot_start_leaves_no_run(told, tmp_path: Path, monkeypatch) -> None:

@@ -29,7 +29,7 @@ def plain_array(given: Any) -> np.ndarray:
     if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
         masked = int(np.ma.count_masked(given))
         raise DataError(
-            f"{masked:,} values of the array are masked; say what stands there: images.filled(0)"
+            f"{masked:,} values of the array are masked; fill them, as with images.filled(0)"
         )
     try:
         found = np.asarray(given)

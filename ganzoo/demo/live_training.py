@@ -237,7 +237,7 @@ class LiveTraining:
             now = time.monotonic()
             for run in self.runs.values():
                 if (run.learns or run.waits) and run.absent:
-                    run.stop("nobody asked for it any more, so it ended")
+                    run.stop("it ended, as its status was no longer requested")
             busy, waiting = self.learning, [run for run in self.runs.values() if run.waits]
             if busy is not None and busy.process is not None:
                 if now - busy.began > self.seconds + STOP_SECONDS:

@@ -42,8 +42,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         state: dict[str, torch.Tensor] = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
     if not isinstance(said := facts.pop(_HASH, None), str):
         raise TrainingError(
-            f"checkpoint {path} does not say what it holds: an earlier ganzoo wrote it; go on with "
-            "that one, or start anew"
+            f"checkpoint {path} has no hash, since an earlier ganzoo wrote it; continue with that "
+            "version, or start a new run"
         )
     if said != _digest(state, facts):
         raise TrainingError(

@@ -72,8 +72,8 @@ def check(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> No
     others += [f"{word} {_said(theirs[word])} (now none)" for word in sorted(gone)]
     if others:
         warnings.warn(
-            f"checkpoint {path} was trained with {', '.join(others)}: the run goes on, and its "
-            "last bits may differ from those of a run that was not stopped",
+            f"checkpoint {path} was trained with {', '.join(others)}: the run continues, but its "
+            "last bits may differ from those of an uninterrupted run",
             OtherBits,
             stacklevel=2,
         )

@@ -241,9 +241,9 @@ def _wanted(name: str | os.PathLike[str], revision: str | None) -> Repository:
     text, path = str(name), Path(name).expanduser()
     if path.is_dir():
         raise StoreError(
-            f"no model in {path}: there is no {CONFIG}. A run has one once it is done; "
-            f"`ganzoo train --resume {path}` goes on with it, and `ganzoo save {path} MODEL` makes "
-            "one of its checkpoint"
+            f"no model in {path}: there is no {CONFIG}. A run has one when it is finished; "
+            f"`ganzoo train --resume {path}` continues it, and `ganzoo save {path} MODEL` makes a "
+            "model of its checkpoint"
         )
     wanted = repository(text, revision) or _pinned(text, revision)
     is_repository = text.startswith("hf://") or revision is not None or "@" in text

@@ -219,7 +219,7 @@ def load(
     total = sum(value.numel() for value in expected.values())
     if total > allowed * MAX_PARAMETERS:
         raise StoreError(
-            f"{folder} asks for {total:,} numbers; at most {int(allowed * MAX_PARAMETERS):,} are "
+            f"{folder} needs {total:,} numbers; at most {int(allowed * MAX_PARAMETERS):,} are "
             f"loaded. If you trust it, allow more: limit={math.ceil(total / MAX_PARAMETERS)}"
         )
     assert config.weights is not None  # read_config demands it

@@ -68,12 +68,12 @@ def _wrong_output(spec: Spec, task: Task, shape: Shape) -> str:
         case "reconstruct":
             wanted = [draw.shape for draw in _images(spec, task)]
             if not wanted:
-                return "reconstruct is asked with an image, and its expression reads none"
+                return "reconstruct takes an image, but its expression does not use one"
             fits = shape in wanted
             return "" if fits else f"reconstruct gives an image like its input, {_x(wanted[0])}"
         case "translate":
             if not _images(spec, task):
-                return "translate is asked with an image, and its expression reads none"
+                return "translate takes an image, but its expression does not use one"
             return "" if len(shape) == 3 else "translate gives images (channels, height, width)"
         case _:
             return "" if len(shape) == 3 else "generate gives images (channels, height, width)"

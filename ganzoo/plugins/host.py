@@ -435,7 +435,7 @@ def default() -> Host:
     if _host is None:
         with _lock:
             if _loading is not None:
-                raise PluginError("it asks for the host while plugins load; ask when called")
+                raise PluginError("it uses the host while plugins load; use it in functions only")
             if _host is None:
                 _loading = threading.get_ident()
                 try:

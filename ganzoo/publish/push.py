@@ -150,8 +150,8 @@ def stage(folder: Path, target: Path, *, called: str, licence: str = "") -> Path
         most = remote.MAX_SIZES.get(path.name, remote.MAX_SIZE)
         if path.stat().st_size > most:
             raise StoreError(
-                f"{folder / path.name} has {path.stat().st_size:,} bytes, and nobody would fetch "
-                f"more than {most:,}; make it smaller, or take it out"
+                f"{folder / path.name} has {path.stat().st_size:,} bytes, but at most {most:,} can "
+                "be downloaded; make it smaller, or remove it"
             )
     return target
 
@@ -246,8 +246,8 @@ def _send(
     head, theirs = _head(where, private, create_pr, token, endpoint)
     if parent is not None and head != parent:
         raise MovedError(
-            f"{where} stands at {head[:12]}, and this rests on {parent[:12]}: somebody has changed "
-            f"it. See what is new with `ganzoo hub pull {where}`, then push again"
+            f"{where} is at {head[:12]}, and this is based on {parent[:12]}: the repository has "
+            f"changed. Get the changes with `ganzoo hub pull {where}`, then push again"
         )
     with remote.asking(str(where), endpoint, token) as api:
         done = api.create_commit(

@@ -115,7 +115,7 @@ def check_vacant(folder: Path) -> None:
     if all(path.name == LOCK or _is_of_start(path) for path in folder.iterdir()):
         return
     hint = (
-        f"go on with it: ganzoo train --resume {folder}"
+        f"continue it with: ganzoo train --resume {folder}"
         if (folder / RUN).is_file()
         else "give another folder"
     )
@@ -195,7 +195,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 def unwritable(folder: Path, error: OSError) -> StoreError:
     kept = (
-        f"; its checkpoint stays, go on with: ganzoo train --resume {folder}"
+        f"; its checkpoint is kept, continue with: ganzoo train --resume {folder}"
         if (folder / CHECKPOINT).is_file()
         else ""
     )

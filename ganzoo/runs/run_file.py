@@ -111,32 +111,32 @@ def template(variant: str, data: str, settings: Mapping[str, Any], steps: int, b
     """A run file with comments, equivalent to `ganzoo train VARIANT --data DATA`."""
     own = "\n".join(f"  # {name}: {_yaml(value)}" for name, value in settings.items())
     return f"""# A run of ganzoo: ganzoo train THIS_FILE
-# Options of the command line come before what stands here. Lines that begin with # are off.
+# Options of the command line override this file. Lines that begin with # are inactive.
 
 variant: {variant}        # `ganzoo variants` lists them; or spec: my-spec.yaml
-data: {data}        # `ganzoo data` lists them; folder:photos,size=64 for pictures of your own
+data: {data}        # `ganzoo data` lists them; folder:photos,size=64 for your own pictures
 
 settings:        # hyper-parameters of the variant; these are its defaults
 {own or "  # it has none"}
 
 # loss: hinge            # another loss, `ganzoo losses`
-# lr: 2e-4               # the learning rate, where the variant has one
+# lr: 2e-4               # the learning rate, if the variant has just one
 steps: {steps}            # rounds; or epochs: 20
-# epochs: 20             # passes over the data, in place of steps
+# epochs: 20             # passes over the data, instead of steps
 batch: {batch}
 seed: 0
-# precision: fp32        # fp32 or bf16; by default what the processor is fast in
-# device: cuda           # by default CUDA where there is one
-# out: runs/mine         # folder of the run, beside this file
-# from: dcgan-mnist      # begin with the weights of another model, or of a run
+# precision: fp32        # fp32 or bf16; by default the faster one on this processor
+# device: cuda           # by default CUDA if available
+# out: runs/mine         # folder of the run, relative to this file
+# from: dcgan-mnist      # start from the weights of another model, or of a run
 
-# figure: fid            # measured on the way, and the best model is published
+# figure: fid            # measured during training; the best model is published
 # eval_every: {max(1, steps // 20)}
-# patience: 5            # stop after so many measurements without a better one
+# patience: 5            # stop after this many measurements without improvement
 
 # track: [tensorboard]   # wandb, trackio; with options: ["wandb,project=gans,mode=offline"]
-# snapshots: true        # keep about 40 models on the way
-# minutes: 30            # stop and save after so long; ganzoo train --resume goes on
+# snapshots: true        # keep about 40 intermediate models
+# minutes: 30            # stop and save after this time; ganzoo train --resume continues
 """
 
 

@@ -83,8 +83,8 @@ class Tracking:
             except Exception as error:
                 del self.logs[name]
                 self.note(
-                    f"{name} is told nothing more ({type(error).__name__}: {plain(error)}); the "
-                    "training goes on"
+                    f"tracking by {name} ended ({type(error).__name__}: {plain(error)}); the "
+                    "training continues"
                 )
 
 

@@ -43,8 +43,8 @@ def trained(folder: str | Path, *, device: str | torch.device = "cpu") -> tuple[
     path = folder / CHECKPOINT
     if not path.is_file():
         raise StoreError(
-            f"the run in {folder} has learnt nothing yet that is kept: no model, and no "
-            f"checkpoint; `ganzoo train --resume {folder}` goes on with it"
+            f"the run in {folder} has no model and no checkpoint yet; "
+            f"`ganzoo train --resume {folder}` continues it"
         )
     facts = checkpoint.facts(path)
     data = held_out = None

@@ -81,8 +81,8 @@ def begin(training: Training, start: Mapping[str, Any]) -> None:
     weights, sha256 = _read(name)
     if sha256 != wanted:
         raise TrainingError(
-            f"the run begins from {name!r} with sha256 {str(wanted)[:12]}..., and what is there "
-            f"now has {sha256[:12]}...; start the run anew, in another folder"
+            f"the run starts from {name!r} with sha256 {str(wanted)[:12]}..., but that model now "
+            f"has {sha256[:12]}...; start a new run, in another folder"
         )
     own = {word: net.state_dict() for word, net in training.networks.items()}
     fitting = _fitting(weights, own)

@@ -43,8 +43,8 @@ def ask(model: Model, name: str, task: Task, n: int = ASKED) -> dict[str, Tensor
     given = given_for(model.spec, task, n)
     if task.kind in ("reconstruct", "translate", "score", "classify") and "image" not in given:
         raise NotConforming(
-            f"task {name!r} is of kind {task.kind}, which is asked with an image, and its "
-            f"expression {task.output!r} reads none"
+            f"task {name!r} is of kind {task.kind}, which takes an image, but its expression "
+            f"{task.output!r} does not use one"
         )
     match task.kind:
         case "generate":
