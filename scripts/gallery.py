@@ -1,4 +1,4 @@
-"""Write docs/gallery.md and the table of README.md: the published models by their pictures.
+"""Write docs/gallery.md and the table of README.md: the published models with pictures.
 
     python scripts/gallery.py            both, and the strips of pictures that they show
     python scripts/gallery.py --check    nothing; exit status 1 where they would change
@@ -55,27 +55,27 @@ def kind(model: Published) -> str:
     spec = store.read_config(CARDS / model.name).spec
     tasks = {task.kind for task in spec.tasks.values()}
     if tasks & {"classify", "match"}:
-        return "Classifiers that measure the others"
+        return "Feature extractors"
     if "translate" in tasks:
         return "Translation"
     if "score" in tasks and "generate" not in tasks:
-        return "Anomalies"
+        return "Anomaly detection"
     if "encode" in tasks:
-        return "Drawing and encoding"
+        return "Generation with an encoder"
     conditions = {draw.kind for draw in spec.draws.values()} - {"image", "noise"}
     if "text" in conditions:
         return "Text to image"
-    return "Drawing what is asked for" if "label" in conditions else "Drawing"
+    return "Class-conditional generation" if "label" in conditions else "Generation"
 
 
 HEADINGS = (
-    "Drawing",
-    "Drawing what is asked for",
+    "Generation",
+    "Class-conditional generation",
     "Text to image",
     "Translation",
-    "Anomalies",
-    "Drawing and encoding",
-    "Classifiers that measure the others",
+    "Anomaly detection",
+    "Generation with an encoder",
+    "Feature extractors",
 )
 
 
@@ -130,9 +130,9 @@ def page() -> str:
     """docs/gallery.md."""
     parts = [
         "# Gallery",
-        "The published models by what they make. Sheets hold the samples of one seed, or the "
-        "first test images, and none was picked; the card of each model says how good it is, "
-        "with what real pictures get beside each figure, and under which licence its data are.",
+        "The published models by task. Sheets show the samples of one seed, or the first test "
+        "images, without selection. The card of each model has its figures, with the values of "
+        "real pictures for reference, and the licence of its data.",
     ]
     for heading, models in published().items():
         parts.append(f"## {heading}")
@@ -140,8 +140,8 @@ def page() -> str:
             name, shown = model.name, sheet(model)
             parts += [f"### {name}", model.summary]
             if shown:
-                parts.append(f"![What {name} makes](../model_cards/{name}/{shown})")
-            parts.append(f"{figures(model)}. [Card](../model_cards/{name}/README.md). Made by:")
+                parts.append(f"![Output of {name}](../model_cards/{name}/{shown})")
+            parts.append(f"{figures(model)}. [Card](../model_cards/{name}/README.md). Command:")
             parts.append(f"    {model.command}")
     return "\n\n".join(parts + variants()) + "\n"
 
@@ -156,17 +156,17 @@ def variants() -> list[str]:
         told = json.loads(facts.read_text("utf-8"))
         parts += [
             f"### {made.variant} on {made.data}",
-            f"![What {made.variant} makes](gallery/variants/{made.name}.png)",
-            f"{told['minutes']:.0f} minutes. Made by:",
+            f"![Output of {made.variant}](gallery/variants/{made.name}.png)",
+            f"{told['minutes']:.0f} minutes. Command:",
             f"    {told['command']}",
         ]
     if not parts:
         return []
     return [
-        "## The modern variants, after minutes",
-        "Each trained on small colour pictures on one processor core, beside other work, with "
-        "its own recipe at a small size; none of these is published. They show what a first try "
-        "looks like, not what the variant can do. Translations have the given picture above.",
+        "## Further variants, after minutes of training",
+        "Each was trained on small colour pictures on one processor core, with its own recipe at "
+        "a small size; none of these is published. They show the result of a first try, not the "
+        "quality that the variant can reach. Translations have the input picture above.",
         *parts,
     ]
 

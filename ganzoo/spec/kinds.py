@@ -34,7 +34,8 @@ class Kinds:
         unknown: type[Frozen],
         infer: Callable[[dict[str, Any]], str | None] = lambda data: None,
     ) -> None:
-        self.word, self.base, self.unknown, self.infer = word, base, unknown, infer
+        self.word: vocabulary.Word = word
+        self.base, self.unknown, self.infer = base, unknown, infer
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
