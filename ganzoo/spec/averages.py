@@ -12,7 +12,7 @@ from ganzoo.spec.numbers import Numeric
 
 
 class HalfLife(Frozen):
-    """A moving average by its half-life in images: older weights count half after that many.
+    """A moving average given by its half-life: the weights of `half_life` images ago count half.
 
     Unlike a decay per round, it does not depend on the batch size. 0 copies the weights.
     """
