@@ -134,7 +134,7 @@ def test_ada_follows_the_verdicts_on_real_images() -> None:
 
 
 def test_where_zero_means_nothing_a_probability_is_asked_for() -> None:
-    with pytest.raises(SpecError, match=r"the critic C, whose zero means nothing.*ada,p=0\.2"):
+    with pytest.raises(SpecError, match=r"the critic C, whose zero has no meaning.*ada,p=0\.2"):
         ganzoo.with_augment(small("wgan-gp"), "ada")
     relative = gan(round=[Update("D", {"pair": "mean(softplus(D(fake) - D(x)))"}),
                           gan().stages[0].round[1]])  # fmt: skip

@@ -411,7 +411,7 @@ def test_images_stay_with_their_labels_when_classes_go() -> None:
     "name, message",
     [
         ("digits,without=10", "classes are 0 to 9"),
-        ("digits,without=0+1+2+3+4+5+6+7+8+9", "one has to stay"),
+        ("digits,without=0+1+2+3+4+5+6+7+8+9", "one must remain"),
         ("digits,wihtout=1", "such as digits,without=0"),
         ("digits,without=", "such as digits,without=0"),
         ("digits,without=-1", "such as digits,without=0"),

@@ -101,7 +101,7 @@ def test_pictures_of_several_sizes() -> None:
         ([], None, "list is empty"),
         ({"x": 1}, None, "dict is a mapping"),
         (iter([1]), None, "has no length"),
-        ([3], None, "an item is int, which is no picture"),
+        ([3], None, "an item is int, which is not a picture"),
         (["x.txt"], None, "ending that no picture file has"),
         (PIXELS, [0, 1], "differ in length"),
         (PIXELS, [0.5] * 6, "classes are whole numbers from 0, or words"),

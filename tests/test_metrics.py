@@ -484,7 +484,7 @@ def test_a_few_pictures_have_no_figures(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     name, model = digits_in(tmp_path / "ten", 10), trained("dcgan", width=4)
     for count in ({}, {"count": 50}):
-        with pytest.raises(MetricError, match=r"figures of (5|50) images mean nothing"):
+        with pytest.raises(MetricError, match=r"figures of (5|50) images are not meaningful"):
             evaluate(model, name, **count)
 
 

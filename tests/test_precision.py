@@ -27,7 +27,7 @@ def test_products_on_cuda_are_rounded_where_that_is_said_and_nowhere_else(
 
 def test_tf32_is_of_cuda() -> None:
     assert resolved("tf32", CUDA) == "tf32"
-    with pytest.raises(TrainingError, match="tf32 is of CUDA devices"):
+    with pytest.raises(TrainingError, match="tf32 is for CUDA devices"):
         resolved("tf32", CPU)
     with pytest.raises(TrainingError, match="precision is auto, fp32, tf32 or bf16, not 'fp16'"):
         resolved("fp16", CPU)  # type: ignore[arg-type]

@@ -66,7 +66,7 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "README.md").write_text("mine")
-    with pytest.raises(PluginError, match="is there already, and nothing is written over"):
+    with pytest.raises(PluginError, match="exists already, and is not overwritten"):
         create("my-gan", folder)
     assert [path.name for path in folder.iterdir()] == ["README.md"]
     assert (folder / "README.md").read_text() == "mine"

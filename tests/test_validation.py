@@ -131,7 +131,7 @@ MISTAKES: list[tuple[str, str, Any, str, str]] = [
     ("gan", "let.fake", "G(z", SAME, "'G(z' is not an expression"),
     ("gan", "let.fake", "G(z ** 2)", SAME, "'z ** 2' is not part of the language"),
     ("gan", "let.fake", "G(z=z)", SAME, "is not part of the language"),
-    ("gan", "let.fake", "(z, z)", SAME, "(z, z) may only stand as an argument of a function"),
+    ("gan", "let.fake", "(z, z)", SAME, "(z, z) may only be an argument of a function"),
     ("gan", "let.fake", "G(fake)", SAME, "'fake' is defined by itself"),
     ("gan", "let.fake", "1e999", SAME, "numbers must be finite"),
     ("gan", "let.fake", "", SAME, "at least 1 character"),
@@ -141,7 +141,7 @@ MISTAKES: list[tuple[str, str, Any, str, str]] = [
     ("gan", REAL, "bce(D(x))", SAME, "bce(logits, target) takes 2 arguments, not 1"),
     ("gan", REAL, "bce(D(x), 1, 2)", SAME, "takes 2 arguments, not 3"),
     ("gan", REAL, "bce(D(x), D)", SAME, "'D' is a network and not a value; call it: D(x)"),
-    ("gan", REAL, "bce(D((x, z)), 1)", SAME, "may only stand as an argument of a function"),
+    ("gan", REAL, "bce(D((x, z)), 1)", SAME, "may only be an argument of a function"),
     ("gan", "tasks.generate.output", "G(noise)", SAME, "no draw or let 'noise'"),
     (
         "ganomaly",

@@ -34,7 +34,7 @@ def plain_array(given: Any) -> np.ndarray:
     try:
         found = np.asarray(given)
     except Exception as error:  # whatever `__array__` of another library raises
-        raise DataError(f"{type(given).__name__} is no array of numbers ({error})") from None
+        raise DataError(f"{type(given).__name__} is not an array of numbers ({error})") from None
     if found.dtype.kind not in "biuf":
         raise DataError(
             f"an array of {found.dtype} has no numbers; give a list of {TAKEN}, or one array"

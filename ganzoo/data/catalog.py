@@ -296,7 +296,7 @@ def _without(base: DataSet, name: str, option: str) -> DataSet:
     left_out = {_class(base, label, word) for word in words}
     if len(left_out) == label.classes:
         raise DataError(
-            f"{name!r}: classes are 0 to {label.classes - 1}, and one has to stay at the least"
+            f"{name!r}: classes are 0 to {label.classes - 1}, and at least one must remain"
         )
 
     def load(declared: DataSet, split: str, roots: Any) -> Source:

@@ -85,7 +85,7 @@ class ClassFolders:
         if not self.found:
             raise DataError(f"{name!r}: {words[0]}= names classes, and it has none: {self._why()}")
         if "without" in words and "normal" in words:
-            raise DataError(f"{name!r}: normal= and without= say the same in two ways; give one")
+            raise DataError(f"{name!r}: normal= and without= mean the same; give one of them")
         for word in words:
             for one in given[word]:
                 if self._named(one) is None:

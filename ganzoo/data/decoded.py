@@ -92,7 +92,7 @@ def decoded(
             ) from None
         found = read(kept)
         if found is None:
-            raise DataError(f"{str(kept)!r} was damaged as soon as it was written; try again")
+            raise DataError(f"{str(kept)!r} was damaged while it was written; try again")
     for place, reason in found.skipped.items():
         if strict:
             raise PictureError(files[place], reason)

@@ -157,7 +157,7 @@ def _size(name: str, picture: Any) -> tuple[int, int, int]:
         width, height = picture.size
         return 1 if bands == 1 and picture.mode != "P" else 3 if bands < 4 else 4, width, height
     if not isinstance(picture, np.ndarray | torch.Tensor):
-        raise DataError(f"{name}: an item is {type(picture).__name__}, which is no picture")
+        raise DataError(f"{name}: an item is {type(picture).__name__}, which is not a picture")
     last = channels_last(_array(picture), _layout(picture))
     return last.shape[3], last.shape[2], last.shape[1]
 

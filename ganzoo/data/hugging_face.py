@@ -150,7 +150,7 @@ def _said(error: Exception) -> str:
 def _tables(path: str, config: str | None, revision: str | None) -> dict[str, Any]:
     """The splits of a data set, as the library opens them."""
     if not find_spec("datasets"):
-        raise DataError('data of Hugging Face need one package more: pip install "ganzoo-core[hf]"')
+        raise DataError('data of Hugging Face need another package: pip install "ganzoo-core[hf]"')
     import datasets
 
     from ganzoo.data.loading import offline

@@ -202,7 +202,7 @@ def _loaded(repository: str, revision: str) -> tuple[Any, dict[str, Tensor]]:
         if found != sha256:
             raise IntegrityError(
                 f"{path} has sha256 {found[:12]}..., and ganzoo knows {repository} with "
-                f"{sha256[:12]}...: the file is damaged or another one; get it again"
+                f"{sha256[:12]}...: the file is damaged or a different one; download it again"
             )
     tokenizer = Tokenizer.from_str(content[TOKENIZER].decode())
     tokenizer.no_truncation()

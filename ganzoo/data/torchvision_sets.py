@@ -122,7 +122,7 @@ def load(declared: DataSet, split: str, roots: tuple[Path, ...]) -> Source:
         folder, files, labels = found.files(loaded)
     except ImportError as error:
         raise DataError(
-            f"data set {declared.name!r} needs one package more ({error.name}): "
+            f"data set {declared.name!r} needs another package ({error.name}): "
             'pip install "ganzoo-core[metrics]"'
         ) from None
     # what torchvision raises for failed downloads and malformed files

@@ -27,7 +27,7 @@ def resolved(precision: str, device: torch.device) -> Precision:
     if precision not in get_args(Precision):
         raise TrainingError(f"precision is auto, fp32, tf32 or bf16, not {precision!r}")
     if precision == "tf32" and device.type != "cuda":
-        raise TrainingError("precision tf32 is of CUDA devices; give fp32, or auto")
+        raise TrainingError("precision tf32 is for CUDA devices; give fp32, or auto")
     if precision == "auto":
         return "bf16" if _has_bf16(device) else "fp32"
     return cast("Precision", precision)

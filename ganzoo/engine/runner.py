@@ -122,7 +122,7 @@ class Runner:
             return self._recorder.record(compute, self.state, self.networks)
         except NotRecordableError as error:
             self.static, self.why_not, self._recorder = False, str(error), None
-            warnings.warn(f"{error}; training goes on without, call by call", stacklevel=2)
+            warnings.warn(f"{error}; training continues without it, call by call", stacklevel=2)
             return compute
 
     def _draw(self, step: int, version: int, *names: str) -> Any:

@@ -390,7 +390,7 @@ class Training:
             OSError: it cannot be written; an older one stays.
         """
         if self.within_round:
-            raise TrainingError("a round was broken off, and half a round is not a state to resume")
+            raise TrainingError("a round was interrupted, and a partial round cannot be resumed")
         losses = self._losses.latest(self.checkpoint)
         state = self._state()
         for name, value in state.items():

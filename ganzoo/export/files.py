@@ -86,7 +86,7 @@ def write(model: Model, to: str, places: dict[str, Path]) -> Iterator[Exported]:
         TaskError: `onnx`, and the packages that write it are not installed.
     """
     if to == "onnx" and not all(find_spec(package) for package in PACKAGES):
-        raise TaskError('ONNX files need two packages more: pip install "ganzoo-core[export]"')
+        raise TaskError('ONNX files need two more packages: pip install "ganzoo-core[export]"')
     for task, path in places.items():
         try:
             content = onnx(model, task) if to == "onnx" else archive(model, task)
@@ -120,7 +120,7 @@ def onnx(model: Model, task: str) -> bytes:
     except Exception as error:  # whatever the exporter fails on
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise TaskError(
-            f"the task {task!r} of {model.title} cannot be said in ONNX: {reason[:300]}"
+            f"the task {task!r} of {model.title} cannot be expressed in ONNX: {reason[:300]}"
         ) from error
     assert made is not None
     proto = made.model_proto

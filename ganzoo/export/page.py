@@ -84,7 +84,7 @@ def offered(model: Model) -> list[str]:
             found.append(name)
     if not found:
         raise TaskError(
-            f"{model.title} has no task that a page can offer; --task names some all the same"
+            f"{model.title} has no task that a page can offer; choose tasks with --task"
         )
     return found
 

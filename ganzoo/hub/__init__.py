@@ -79,7 +79,7 @@ def resolve(
     listed = official.models().get(str(name))
     if local_files_only:
         raise UnreachableError(
-            f"{wanted} is neither installed nor cached, and the network is not to be used; "
+            f"{wanted} is neither installed nor cached, and the network must not be used; "
             + (f"{listed.hint}" if listed else f"`ganzoo hub pull {wanted}` fetches it")
         )
     from ganzoo.hub import fetch

@@ -95,7 +95,7 @@ def evaluate(
     if not data:
         raise MetricError(f"{model.title} does not say what it was trained on; give --data")
     if count < LEAST:
-        raise MetricError(f"figures of {count} images mean nothing; take {LEAST} or more")
+        raise MetricError(f"figures of {count} images are not meaningful; use {LEAST} or more")
     for net in literature:
         if net not in LITERATURE:
             raise UnknownNameError(
@@ -207,8 +207,8 @@ class Evaluation:
         self.count = min(count, len(self.test))
         if self.count < LEAST:
             raise MetricError(
-                f"figures of {self.count} images mean nothing ({data!r} has {len(self.test):,} to "
-                f"compare with); give a data set with {LEAST} or more of them"
+                f"figures of {self.count} images are not meaningful ({data!r} has "
+                f"{len(self.test):,} for comparison); give a data set with {LEAST} or more"
             )
 
     # ------------------------------------------------------------------- what the model takes

@@ -75,7 +75,7 @@ def directions(model: Model, task: Task, count: int = 5) -> Directions:
     """
     sizes_ = [rows[0].size for rows in of_seed(model, task, 1, 0).values()]
     if not sizes_:
-        raise TaskError(f"{model.title} draws from no noise that has directions")
+        raise TaskError(f"{model.title} has no noise that has directions")
     # more samples than numbers, so that a linear layer is found exactly
     samples = BATCH * -(-2 * sum(sizes_) // BATCH)
     given = of_seed(model, task, samples, 0)

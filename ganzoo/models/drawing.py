@@ -63,7 +63,7 @@ def drawn(
     elif truncation is not None:
         more["noise"] = of_seed(model, chosen, n, seed, truncation)
         if not more["noise"]:
-            raise TaskError(f"{model.title} draws from no noise that could be truncated")
+            raise TaskError(f"{model.title} has no noise that could be truncated")
     images = model.generate(n, seed=seed, output="pt", task=task, **given, **more).numpy()
     said = {"truncation": truncation} if truncation is not None else {}
     rows: list[dict[str, Any]] = [{"seed": seed, "row": row, **said} for row in range(n)]
@@ -143,7 +143,7 @@ def walk(
         TaskError: fewer than two stops, or the model cannot draw from them.
     """
     if len(stops) < 2:
-        raise TaskError(f"a way has two stops at least, not {len(stops)}")
+        raise TaskError(f"an interpolation has at least two stops, not {len(stops)}")
     places = np.linspace(0, len(stops) - 1, max(frames, len(stops)))
     legs = [(min(int(place), len(stops) - 2), place) for place in places]
     if isinstance(stops, np.ndarray):
@@ -154,7 +154,7 @@ def walk(
     scale = 1.0 if truncation is None or numbers else truncation
     noise = [of_seed(model, chosen, 1, seed, scale) for seed in stops]
     if not noise[0]:
-        raise TaskError(f"{model.title} draws from no noise that has a way between two seeds")
+        raise TaskError(f"{model.title} has no noise that has a way between two seeds")
     ways = [on_the_way(model, chosen, noise[i], noise[i + 1], place - i) for i, place in legs]
     rows = {name: np.concatenate([way[name] for way in ways]) for name in noise[0]}
     return model.generate(

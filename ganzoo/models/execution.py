@@ -81,7 +81,7 @@ def finite(model: Model, values: Tensor, text: str) -> Tensor:
     """The same values; TaskError where some are not finite."""
     if not torch.isfinite(values).all():
         raise TaskError(
-            f"{text!r} of {model.title} comes to numbers that are not finite (NaN or infinite): "
+            f"{text!r} of {model.title} gives numbers that are not finite (NaN or infinite): "
             "its weights, or what it was given, are out of any sensible range"
         )
     return values

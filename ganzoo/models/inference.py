@@ -120,7 +120,7 @@ def scored(
     chosen = model.task("score", task)
     draw = _image(model, chosen)
     if maps and chosen.map is None:
-        raise TaskError(f"{model.title} has no map of what is strange")
+        raise TaskError(f"{model.title} has no anomaly map")
     for first in range(0, len(files), AT_ONCE):
         found: dict[int, Scored] = {}
         images: dict[int, np.ndarray] = {}

@@ -110,7 +110,7 @@ def projecting(
     given, labels = _conditions(model, chosen, n, starts, label)
     start = of_seed(model, chosen, n * starts, seed)
     if not start:
-        raise TaskError(f"{model.title} draws from no noise that could be sought")
+        raise TaskError(f"{model.title} has no noise that could be sought")
     sought = {key: torch.from_numpy(rows).to(model.device) for key, rows in start.items()}
     for rows in sought.values():
         rows.requires_grad_()
@@ -130,7 +130,7 @@ def projecting(
         with torch.no_grad():
             found = drawn().clamp(0, 1)
             if not torch.isfinite(found).all():
-                raise TaskError(f"the search of {model.title} came to numbers that are not finite")
+                raise TaskError(f"the search of {model.title} gave numbers that are not finite")
             errors = (found - target).square().flatten(1).mean(1).view(n, starts)
         best = errors.argmin(1).cpu() + torch.arange(n) * starts
         return Projection(

@@ -82,7 +82,7 @@ def read(
         if source.hexdigest != sha256:
             raise IntegrityError(
                 f"{path} has sha256 {source.hexdigest[:12]}..., and {CONFIG} names "
-                f"{sha256[:12]}...: the file is damaged or another one; get the model again"
+                f"{sha256[:12]}...: the file is damaged or a different one; get the model again"
             )
         if problem is not None:
             raise problem

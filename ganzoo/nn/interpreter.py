@@ -186,7 +186,7 @@ class Evaluator:
         return lambda *inputs: self.call(name, inputs, None)
 
 
-_NO_NUMBER = "a label is not a number; one_hot or embedding makes numbers of it"
+_NO_NUMBER = "a label is not a number; one_hot or embedding turns it into numbers"
 
 
 def _shapes(values: Sequence[Any]) -> str:

@@ -375,7 +375,7 @@ class _Assembler:
         if len(values) == 1:
             return values[0]
         if any(value.label for value in values):
-            raise ValueError("a label is not a vector; one_hot or embedding makes one of it")
+            raise ValueError("a label is not a vector; one_hot or embedding turns it into one")
         shape = joined_shape([value.shape for value in values], how)
         tensor = join([_tensor(value) for value in values], how) if self.dry else None
         return _Value(shape, 0, tensor)
@@ -402,7 +402,7 @@ def _check_kinds(layer: Layer, values: Sequence[_Value]) -> None:
         raise ValueError(f"labels of {first.label} classes arrive, and it has {known}")
     ends = [] if isinstance(layer, L.Tap) else others  # a tap only names them
     if (first.label and layer.takes == "numbers") or any(value.label for value in ends):
-        raise ValueError("a label is not a vector; one_hot or embedding makes one of it")
+        raise ValueError("a label is not a vector; one_hot or embedding turns it into one")
 
 
 def _check_size(layer: Layer, before: Shape, shape: Shape, here: str) -> None:

@@ -38,7 +38,7 @@ def check_task(spec: Spec, path: str, text: str, value: Any) -> None:
     _, name, key = path.split(".")
     task = spec.tasks[name]
     if not isinstance(value, Tensor):
-        _refuse(path, f"{text} is a constant, and a task answers for each sample")
+        _refuse(path, f"{text} is a constant, but a task gives a value for each sample")
     shape = tuple(value.shape)
     if key == "minimize":
         if shape not in ((), (DRY_BATCH,), (DRY_BATCH, 1)):
@@ -46,9 +46,11 @@ def check_task(spec: Spec, path: str, text: str, value: Any) -> None:
         return
     if shape[:1] != (DRY_BATCH,):
         what = shape_text(shape) if shape else "one number"
-        _refuse(path, f"{text} is {what} for the whole batch, and a task answers for each sample")
+        _refuse(
+            path, f"{text} is {what} for the whole batch, but a task gives a value for each sample"
+        )
     if value.dtype == torch.int64:
-        _refuse(path, f"{text} gives labels, and a task answers with numbers")
+        _refuse(path, f"{text} gives labels, but a task gives numbers")
     wrong = (_wrong_map if key == "map" else _wrong_output)(spec, task, shape[1:])
     if wrong:
         _refuse(path, f"{wrong}, and this is {shape_text(shape[1:])} for each")
@@ -248,7 +250,7 @@ def passed_on(name: str, arguments: Sequence[Any], result: Any) -> Any:
         raise ValueError(f"labels are of {number} classes, more than {arguments[1]:g}")
     if whole(result):
         if name in _CALCULATES:
-            raise ValueError("a label is not a number; one_hot or embedding makes numbers of it")
+            raise ValueError("a label is not a number; one_hot or embedding turns it into numbers")
         mark(result, number)
     return result
 

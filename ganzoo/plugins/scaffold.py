@@ -124,7 +124,7 @@ def create(name: str, folder: Path | None = None) -> Path:
     module = name.replace("-", "_")
     values = {"name": name, "module": module, "title": title(name), "ganzoo": _version()}
     if folder.exists() or folder.is_symlink():
-        raise PluginError(f"{folder} is there already, and nothing is written over; give --folder")
+        raise PluginError(f"{folder} exists already, and is not overwritten; give --folder")
     try:
         folder.mkdir(parents=True)
         for path, text in FILES.items():

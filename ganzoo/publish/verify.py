@@ -102,7 +102,7 @@ def _by_record(
     for file in info.files:
         path = folder / file.name
         if not path.is_file():
-            raise StoreError(f"{path} is missing; bring it with `ganzoo hub pull {wanted}`")
+            raise StoreError(f"{path} is missing; get it with `ganzoo hub pull {wanted}`")
         if problem := fetch.differs(path, file):
             raise IntegrityError(
                 f"{path} is not what the hub's record says: {problem}. Bring it again with "

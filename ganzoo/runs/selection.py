@@ -71,7 +71,7 @@ def check(spec: Spec, figure: str, every: int, patience: int) -> None:
             f"no figure {figure!r}{nearest(figure, FIGURES)} while training: {choices(FIGURES)}"
         )
     if every < 1:
-        raise SpecError("a figure needs to know when: --eval-every 1000")
+        raise SpecError("give the interval of the figure: --eval-every 1000")
     if all(task.kind != "generate" for task in spec.tasks.values()):
         raise SpecError(
             f"--figure {figure} is of samples, and {spec.title or 'this Spec'} has no task that "

@@ -56,7 +56,7 @@ class Tracking:
                 self.close()
                 raise TrainingError(
                     f"--track {text} cannot start ({type(error).__name__}: {plain(error)}); leave "
-                    "it out, or mend what it says"
+                    "it out, or fix the problem"
                 ) from error
 
     def record(self, record: Mapping[str, Any]) -> None:

@@ -218,5 +218,5 @@ def _walk(layers: Sequence[Layer], prefix: str) -> Iterator[tuple[str, Layer]]:
 
 def _published(model: str, network: str) -> dict[str, Any]:
     if extension.published is None:
-        raise SpecError(f"nothing here knows the published model {model!r}")
+        raise SpecError(f"no way is known here to the published model {model!r}")
     return dict(extension.published(model, network))

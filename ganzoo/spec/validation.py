@@ -246,7 +246,7 @@ class _Check:
                     )
             case ex.Several(items):
                 if not argument:
-                    raise SpecError(f"{node} may only stand as an argument of a function")
+                    raise SpecError(f"{node} may only be an argument of a function")
                 for item in items:
                     self.node(item)
             case ex.Call(name) if name in spec.networks:
@@ -283,7 +283,7 @@ class _Check:
         self.node(of)
         self.node(at)
         if not self._stands_in(at, of, set()):
-            raise SpecError(f"{call}: {at} does not stand in {of}, not behind its lets either")
+            raise SpecError(f"{call}: {at} does not stand in {of}, not even in its lets")
 
     def _stands_in(self, wanted: ex.Expression, node: ex.Expression, seen: set[str]) -> bool:
         for part in ex.walk(node):

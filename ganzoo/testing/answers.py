@@ -33,7 +33,7 @@ def check_answer(place: str, task: Task, value: Tensor, spec: Spec) -> None:
     if task.kind == "reconstruct":
         wanted = tuple(given_for(spec, task, ASKED)["image"].shape)
         if shape != wanted:
-            raise NotConforming(f"{place} makes {shape} of images {wanted}; they should agree")
+            raise NotConforming(f"{place} makes {shape} of images {wanted}; they should be equal")
     if task.kind == "encode" and len(shape) != 2:
         raise NotConforming(f"{place} gives {shape}; codes are (n, d)")
 

@@ -151,7 +151,7 @@ def _asked(
     draw = generate.classes(loaded.spec)
     given = {"label": inputs.label(draw, label) or 0} if draw else {}
     if not corners[0]:
-        raise TaskError(f"{loaded.title} draws from no noise that makes a plane")
+        raise TaskError(f"{loaded.title} has no noise that makes a plane")
     return loaded, corners, given
 
 

@@ -106,7 +106,7 @@ def effort(model: Model) -> int:
     task = model.task("generate", generate.task_of(model.spec))
     numbers = sum(rows.size for rows in of_seed(model, task, 1, 0).values())
     if not numbers:
-        raise TaskError(f"{model.title} draws from no noise that could be sought")
+        raise TaskError(f"{model.title} has no noise that could be sought")
     if numbers > MOST_NUMBERS:
         raise TaskError(
             f"{model.title} draws from {numbers:,} numbers; at most {MOST_NUMBERS:,} are sought "

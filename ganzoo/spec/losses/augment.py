@@ -123,7 +123,7 @@ class _Augmenting:
     def carry_out(self) -> Augmented:
         spec = self.spec
         if not self.places:
-            self._refuse("has no discriminator that sees images which another network makes")
+            self._refuse("has no discriminator that gets images made by another network")
         self._check_pairs()
         if self.what.name == "ada":
             for net in self.places:
@@ -199,7 +199,7 @@ class _Augmenting:
             if net not in update.train:
                 continue
             if update.distance:
-                self._refuse(f"has the critic {net}, whose zero means nothing; {fixed}")
+                self._refuse(f"has the critic {net}, whose zero has no meaning; {fixed}")
             for text in update.minimize.values():
                 for node in self._nodes(text):
                     if isinstance(node, ex.Call) and node.name == net and not node.output:
