@@ -191,7 +191,7 @@ def test_a_spec_without_a_discriminator_is_refused() -> None:
         round=[Update("G", {"like": "mse(fake, x)"})],
         tasks={"generate": "G(z)"},
     )
-    with pytest.raises(SpecError, match="has no discriminator that sees images"):
+    with pytest.raises(SpecError, match="has no discriminator that gets images"):
         ganzoo.with_augment(spec, T)
 
 
