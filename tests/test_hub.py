@@ -292,12 +292,12 @@ def test_the_commands(
         found = capsys.readouterr()
         return found.out + found.err
 
-    assert "nothing was sent" in said("push", folder, "me/tiny", "--dry-run", *there)
+    assert "nothing was uploaded" in said("push", folder, "me/tiny", "--dry-run", *there)
     assert server.repos == {}
     text = said("push", folder, "me/tiny", *there)
     commit = server.repos["me/tiny"].refs["main"]
     assert f"published: {server.url}/me/tiny" in text and f"commit: {commit}" in text
-    assert "was there already" in said("push", folder, "me/tiny", *there)
+    assert "already up to date" in said("push", folder, "me/tiny", *there)
     other = store.save(model_of("gan"), folder.parent / "other")
     assert "proposed: " in said("push", other, "me/tiny", "--create-pr", *there)
     said("push", other, "me/licensed", "--licence", "mit", *there)
@@ -321,7 +321,7 @@ def test_the_commands(
     assert f"cached at {commit[:12]}" in said("list", *there)
     path = said("path", "me/tiny", "--offline", *there).strip()
     assert (Path(path) / "config.json").is_file()
-    assert "the one of config.json" in said("verify", "me/tiny", "--no-figures", *there)
+    assert "matches config.json" in said("verify", "me/tiny", "--no-figures", *there)
     assert "is an installed model" in said("pull", "dcgan-mnist", *there, code=2)
     text = said("info", "dcgan-mnist")
     assert "fid" in text and str(hub.installed()["dcgan-mnist"]) in text

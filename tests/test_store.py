@@ -331,7 +331,7 @@ def test_a_spec_that_asks_for_too_much(folder: Path) -> None:
         config["spec"]["networks"]["G"]["layers"][:0] = [huge, huge]
 
     rewrite(folder, enlarge)
-    with pytest.raises(StoreError, match=r"asks for 1,000,0.*at most 2,000,000,000"):
+    with pytest.raises(StoreError, match=r"needs 1,000,0.*at most 2,000,000,000"):
         store.load(folder)
 
 

@@ -129,7 +129,7 @@ def test_sizes_are_multiples_and_whole_parts() -> None:
     assert some.pixels(16).shape == (3, 3, 16, 16)
     np.testing.assert_array_equal(some.pixels(128)[:, :, ::2, 1::2], full)
     for side in (48, 65, 100, -1):
-        with pytest.raises(GanzooError, match=f"64 pixels a side.*not with {side}"):
+        with pytest.raises(GanzooError, match=f"64 pixels per side.*not {side}"):
             some.pixels(side)
 
 
