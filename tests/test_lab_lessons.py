@@ -107,7 +107,7 @@ def test_gentle_steps_cure_what_vanished(page: Page) -> None:
     assert seen(page, 400)["distances"] < 0.6 * stuck["distances"]
 
 
-@pytest.mark.parametrize(("remedy", "rounds"), [("rpgan", 900), ("unroll", 640)])
+@pytest.mark.parametrize(("remedy", "rounds"), [("wgan-gp", 600), ("rpgan", 900), ("unroll", 640)])
 def test_the_collapse_collapses_and_is_cured(remedy: str, rounds: int, page: Page) -> None:
     lesson(page, 5)
     collapsed = seen(page, 600)

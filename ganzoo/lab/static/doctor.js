@@ -55,7 +55,7 @@ function diagnose(game) {
       return said("bad", "The generator has collapsed",
         `It draws few of the ${now.of} modes (at most ${hit} at a time) again and again. Whatever mode it `
         + "takes, the discriminator soon knows it for fake, and all fakes move on together.",
-        "unroll", "rpgan", "wgan-gp");
+        "wgan-gp", "rpgan", "unroll"); // the first cures most seeds
     }
   }
   const way = swing(tail.map((look) => look.centre));
