@@ -474,7 +474,7 @@ def test_of_several_processes_the_first_one_speaks(two: dict[str, list[Any]]) ->
     (heard, done), (also, _) = two["command"]
     assert [code for code, _ in heard] == [code for code, _ in also] == [0, 2, 0], heard
     for (_, text), (_, other), words in zip(
-        heard, also, ("2 processes", "is not empty; continue it with", "is done"), strict=True
+        heard, also, ("2 processes", "is not empty; continue it with", "is finished"), strict=True
     ):
         assert words in text and words not in other
     assert done == "done"

@@ -339,7 +339,7 @@ def test_scores_of_what_was_left_out(data_root: Path, monkeypatch) -> None:
 
 def test_what_cannot_be_measured() -> None:
     model = ganzoo.from_pretrained("dcgan-mnist")
-    with pytest.raises(MetricError, match="take 100 or more"):
+    with pytest.raises(MetricError, match="use 100 or more"):
         evaluate(model, "digits", count=10)
     with pytest.raises(ganzoo.GanzooError, match="no data set 'digist'; did you mean 'digits'"):
         evaluate(model, "digist")
