@@ -207,5 +207,5 @@ def test_a_strangers_text_stays_text(strange: Opened) -> None:
 
 def test_what_cannot_be_offered_is_an_error() -> None:
     matcher = ganzoo.from_pretrained(CARDS / "matcher-emoji")
-    with pytest.raises(TaskError, match="no task that a page can offer; --task names some"):
+    with pytest.raises(TaskError, match="no task that a page can offer; choose tasks with --task"):
         page.offered(matcher)

@@ -104,7 +104,7 @@ def test_refused_where_somebody_was_faster(server: HubServer, folder: Path) -> N
         push.push(other, "me/tiny", endpoint=server.url, token=WRITER)
     assert repo.refs["main"] == theirs[0]
     server.before_commit = None
-    with pytest.raises(MovedError, match=f"rests on {looked_at[:12]}"):
+    with pytest.raises(MovedError, match=f"based on {looked_at[:12]}"):
         push.push(other, "me/tiny", endpoint=server.url, token=WRITER, parent=looked_at)
     push.push(other, "me/tiny", endpoint=server.url, token=WRITER, parent=theirs[0])
 
