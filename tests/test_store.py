@@ -211,7 +211,7 @@ def test_a_flipped_bit(folder: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-5] ^= 4
     path.write_bytes(content)
-    with pytest.raises(IntegrityError, match="damaged or another one"):
+    with pytest.raises(IntegrityError, match="damaged or a different one"):
         store.load(folder)
 
 

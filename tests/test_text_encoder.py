@@ -140,7 +140,7 @@ def test_files_that_are_not_the_pinned_ones_are_refused(monkeypatch) -> None:
         forged = replace(known, sha256={**known.sha256, name: hashlib.sha256(b"").hexdigest()})
         monkeypatch.setitem(text_encoder.ENCODERS, MINILM, forged)
         text_encoder._loaded.cache_clear()
-        with pytest.raises(IntegrityError, match=f"{name} has sha256 .*damaged or another one"):
+        with pytest.raises(IntegrityError, match=f"{name} has sha256 .*damaged or a different one"):
             ganzoo.embed(["a dog"])
     text_encoder._loaded.cache_clear()
 

@@ -132,5 +132,5 @@ def test_another_model_of_that_name_is_not_taken(source: Path, tmp_path: Path) -
     longer = runs.extended(runs.Settings.read(source), 5)
     for _ in runs.carry_out(source, noise(SIDE, 1), settings=longer):
         pass
-    with pytest.raises(TrainingError, match=r"begins from .* with sha256"):
+    with pytest.raises(TrainingError, match=r"starts from .* with sha256"):
         carried_out(tmp_path / "run")
