@@ -161,7 +161,7 @@ def test_learn(visit: Open) -> None:
     page.locator("#mathematics").get_by_text("WGAN-GP").first.wait_for()
     for name, place, words in (
         ("A round", "#plan", "GFLOP a round"),
-        ("Networks", "#networks", "parameters"),
+        ("Networks", "#diagram", "parameters"),
         ("Figures", "#figures", "lower is better"),
         ("Card", "#card", "How good it is"),
     ):
