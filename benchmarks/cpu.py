@@ -95,7 +95,7 @@ def contestants(row: str) -> dict[str, Callable[[], Any]]:
             "C", spec.draws["z"].size, spec.batch, first.lr, first.betas, "wasserstein", 5, 10.0
         )
     if variant == "r3gan":
-        game = Game("D", spec.draws["z"].size, spec.batch, 2e-4, (0, 0.9), "relativistic", 1, 2.0)
+        game = Game("D", spec.draws["z"].size, spec.batch, 2e-4, (0.0, 0.9), "relativistic", 1, 2.0)
     found["by hand"] = Loop(game, training.networks, pixels, bf16=bf16).step
     if row in GAMES:
         nets = {n: copy.deepcopy(net).to(memory_format=torch.contiguous_format)
@@ -175,6 +175,7 @@ def main() -> None:
         return
     print(f"{given.threads} threads; ms a round, and beside others: ours / theirs")
     print(f"{'':10} {'ganzoo ms':>10} {'by hand':>9} {'public':>8} {'faults':>16} {'MB':>7}")
+    broken = False
     for row in given.only.split(","):
         command = [sys.executable, __file__, "--row", row, "--threads", str(given.threads)]
         command += ["--seconds", str(0 if given.quick else given.seconds)]
@@ -182,6 +183,7 @@ def main() -> None:
         done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=HERE)
         if done.returncode:
             print(f"{row:10} failed: {done.stderr.strip().splitlines()[-1]}")
+            broken = True
             continue
         said = json.loads(done.stdout.strip().splitlines()[-1])
         found, memory = said["found"], said["memory"]
@@ -202,6 +204,7 @@ def main() -> None:
             f"{ours['faults']:7.0f} / {other:6.0f} {memory:7.0f}",
             flush=True,
         )
+    sys.exit(broken)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,13 @@ from ganzoo.nn.modules import Net
 from ganzoo.spec import Spec
 
 R1_EVERY, PATHS_EVERY = 16, 4
+RATE = 0.002
+
+
+def lazy_adam(weights: list[nn.Parameter], every: int) -> torch.optim.Adam:
+    """As the authors correct Adam for a penalty in each `every`-th round."""
+    share = every / (every + 1)
+    return torch.optim.Adam(weights, lr=RATE * share, betas=(0.0, 0.99**share), fused=True)
 
 
 class Styles:
@@ -25,9 +32,8 @@ class Styles:
         self.rows = self.S.shapes[0][0]
         self.weights_g = [*self.M.parameters(), *self.S.parameters()]
         self.weights_d = [*self.D.parameters()]
-        d, _, g, _ = (item.optimizer for item in spec.stages[0].round)
-        self.adam_d = torch.optim.Adam(self.weights_d, lr=d.lr, betas=d.betas, fused=True)
-        self.adam_g = torch.optim.Adam(self.weights_g, lr=g.lr, betas=g.betas, fused=True)
+        self.adam_d = lazy_adam(self.weights_d, R1_EVERY)
+        self.adam_g = lazy_adam(self.weights_g, PATHS_EVERY)
         self.averages = [weight.detach().clone() for weight in self.weights_g]
         self.w_mean = torch.zeros(self.M.leaves[""][0])
         self.length = torch.zeros(())

@@ -57,7 +57,7 @@ ALL = (
     Sheet("biggan", PORTRAITS, SMALL, 4000, 32),
     Sheet("began", PORTRAITS, "--set width=24", 6000, 16),
     Sheet("vae-gan", PORTRAITS, "--set width=16 --set hidden=128", 3500, 64),
-    Sheet("infogan", PORTRAITS, "", 6000, 64),
+    Sheet("infogan", PORTRAITS, "--set width=32 --set lr_generator=0.0003", 4000, 64),
     Sheet("acgan", PORTRAITS, "", 4500, 50),
     Sheet("pix2pix", PAIRED, "--set width=16", 5000, 16),
     Sheet("cyclegan", UNPAIRED, "--set width=16 --set blocks=3", 4000, 4),

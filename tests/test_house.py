@@ -352,6 +352,7 @@ ELSEWHERE = {
 """Modules without a test of their name, and the one that tests them."""
 
 WHOLE = {
+    "benchmarks": "benchmarks/",
     "cuda": "what differs on a GPU",
     "docs": "docs/ and .github/workflows",
     "house": "this file",
