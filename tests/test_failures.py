@@ -166,19 +166,25 @@ def test_every_command_is_driven() -> None:
         assert any(line == name or line.startswith(f"{name} ") for line in driven), name
 
 
+def prepared(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A command of `FILLING`, with what it reads in `folder`, which becomes the current one."""
+    monkeypatch.chdir(folder)
+    Picture.new("L", (28, 28)).save(folder / "0.png")
+    if name == "save":
+        stopped_run(folder / "stopped")
+    if name == "eval":
+        shutil.copytree(hub.installed()["gan-mnist"], folder / "model-of-own")
+    return [word.format(folder) for word in FILLING[name]]
+
+
 @pytest.mark.parametrize("name", FILLING)
 def test_a_disk_that_fills_up(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No file can be longer than some bytes; the message says so, and no half is left as whole."""
-    monkeypatch.chdir(tmp_path)
-    Picture.new("L", (28, 28)).save(tmp_path / "0.png")
-    if name == "save":
-        stopped_run(tmp_path / "stopped")
+    words = prepared(name, tmp_path, monkeypatch)
     if name == "eval":
-        shutil.copytree(hub.installed()["gan-mnist"], tmp_path / "model-of-own")
         before = (tmp_path / "model-of-own" / "metrics.json").read_bytes()
-    words = [word.format(tmp_path) for word in FILLING[name]]
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST.get(name, 100), limits[1]))
     try:
@@ -336,21 +342,12 @@ def test_a_disk_that_fails_when_a_file_is_opened(
     assert failed_
 
 
-GONE = {name: words for name, words in FILLING.items() if name not in ("train, at a checkpoint",)}
-
-
-@pytest.mark.parametrize("name", GONE)
+@pytest.mark.parametrize("name", [name for name in FILLING if name != "train, at a checkpoint"])
 def test_a_reader_that_has_gone_while_a_command_works(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What it computes it may write; what it says on the way, nobody reads: it ends quietly."""
-    monkeypatch.chdir(tmp_path)
-    Picture.new("L", (28, 28)).save(tmp_path / "0.png")
-    if name == "save":
-        stopped_run(tmp_path / "stopped")
-    if name == "eval":
-        shutil.copytree(hub.installed()["gan-mnist"], tmp_path / "model-of-own")
-    words = [word.format(tmp_path) for word in GONE[name]]
+    """It may write its results; nothing reads its messages, and it ends quietly."""
+    words = prepared(name, tmp_path, monkeypatch)
     reading, writing = os.pipe()
     os.close(reading)
     with (
