@@ -28,7 +28,7 @@ class Sheet:
     """One training, and what is drawn of it.
 
     Args:
-        rounds: so many as one core makes in about ten minutes.
+        rounds: so many as one free core makes in ten to twenty-five minutes.
     """
 
     variant: str

@@ -106,9 +106,21 @@ canvas.after(mark);
 """
 
 
-def drawn(name: str) -> gr.HTML:
-    """Lay out a canvas of this id, to draw on."""
-    return gr.HTML(html_template=CANVAS, css_template=STYLE, js_on_load=PEN, elem_id=name)
+def tab(name: str, label: str, elem_id: str) -> tuple[gr.Textbox, gr.Button]:
+    """Lay out a canvas, a button that clears it, and one with a label that uses the drawing.
+
+    Args:
+        name: the id of the canvas, and what `taken` is given.
+
+    Returns the hidden text that the drawing is sent as, and the second button.
+    """
+    gr.HTML(html_template=CANVAS, css_template=STYLE, js_on_load=PEN, elem_id=name)
+    drawing = gr.Textbox(label="Drawing", visible=False)
+    with gr.Row():
+        clear = gr.Button("Clear", min_width=100)
+        use = gr.Button(label, variant="primary", min_width=100, elem_id=elem_id)
+    clear.click(None, js=_cleared(name), api_visibility="private")
+    return drawing, use
 
 
 def taken(name: str) -> str:
@@ -119,7 +131,7 @@ def taken(name: str) -> str:
     )
 
 
-def cleared(name: str) -> str:
+def _cleared(name: str) -> str:
     """A script that clears a canvas."""
     return (
         f"() => {{ const canvas = document.querySelector('#{name} canvas');\n"

@@ -250,13 +250,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
                     go = gr.Button(NEXT, variant="primary", elem_id="score")
                     turn = gr.State(0)
                 with gr.Tab("Draw"):
-                    canvas.drawn("drawing")
-                    drawing = gr.Textbox(label="Drawing", visible=False)
-                    with gr.Row():
-                        clear = gr.Button("Clear", min_width=100)
-                        drawn = gr.Button(
-                            "Score it", variant="primary", min_width=100, elem_id="score-drawing"
-                        )
+                    drawing, drawn = canvas.tab("drawing", "Score it", "score-drawing")
                 with gr.Tab("Many pictures"):
                     files = gr.File(
                         file_count="multiple",
@@ -293,7 +287,6 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
         drawn.click, endpoint(score_drawing, registry, examples), [model, drawing], found,
         name="score_drawing", js=canvas.taken("drawing"),
     )  # fmt: skip
-    clear.click(None, js=canvas.cleared("drawing"), api_visibility="private")
     scored = on(
         many.click, endpoint(score_many, registry), [model, files], [table, csv, maps],
         name="score_many",

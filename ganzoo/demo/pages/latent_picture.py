@@ -261,13 +261,7 @@ def part(
                     go = gr.Button(NEXT, variant="primary", elem_id="find")
                     turn = gr.State(-1)
                 with gr.Tab("Draw"):
-                    canvas.drawn("find-drawing")
-                    drawing = gr.Textbox(label="Drawing", visible=False)
-                    with gr.Row():
-                        clear = gr.Button("Clear", min_width=100)
-                        drawn = gr.Button(
-                            "Find it", variant="primary", min_width=100, elem_id="find-drawn"
-                        )
+                    drawing, drawn = canvas.tab("find-drawing", "Find it", "find-drawn")
         with gr.Column(scale=1, min_width=320, visible=False) as result:
             watched = gr.Image(
                 label="The picture, and the nearest that the model draws", format="png",
@@ -304,7 +298,6 @@ def part(
     first = [offered, picture, turn, result]
     once(opened, endpoint(told), [model], first)
     on(model.input, endpoint(told), [model], first)
-    clear.click(None, js=canvas.cleared("find-drawing"), api_visibility="private")
     for trigger in (picture.upload, offered.select, go.click, drawn.click):
         on(trigger, lambda: gr.Column(visible=True), [], [result], queue=False)
     given = [model, picture, corner]
