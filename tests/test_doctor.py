@@ -275,6 +275,8 @@ def found_in(name: str, thinner: int) -> set[str]:
         # a latent of one number, and none at all
         ("sick-small-latent", "mode collapse", set[str]()),
         ("sick-no-noise", "mode collapse", {"discriminator wins"}),
+        # infogan of portraits: its samples varied at round 2,400, and no more at 3,200
+        ("sick-late-collapse", "mode collapse", set[str]()),
         # both rates 25 times too high, with a memory of gradients of ten rounds
         ("sick-high-rates", "oscillation", set[str]()),
         # a critic without penalty or clipping

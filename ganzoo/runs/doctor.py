@@ -53,6 +53,9 @@ GONE = 3e-3
 """The share of its first gradient below which an update learns nothing."""
 NARROW, TWINS, CLASSES = 0.1, 0.5, 0.5
 """Samples have collapsed at less spread, more duplicates, or fewer classes than these."""
+SHRUNK = 0.5
+"""They are collapsing if their spread has fallen below this share of the largest there was, and
+below this share of the data's."""
 CHANCE = 0.1
 """The discriminator is guessing if the separation is within this distance of a half."""
 FLAT = 0.02
@@ -264,6 +267,15 @@ def mode_collapse(lines: Lines, about: About) -> Finding | None:
         said.append(f"{recent[-1]['duplicates']:.0%} of the samples have a twin among them")
     if all(seen.get("spread", 1.0) < NARROW for seen in recent):
         said.append(f"they lie within {recent[-1]['spread']:.0%} of the distances of the data")
+    else:
+        round_, most = max(
+            ((step, seen.get("spread", 1.0)) for step, seen in looks), key=lambda look: look[1]
+        )
+        if all(seen.get("spread", 1.0) < SHRUNK * min(most, 1.0) for seen in recent):
+            said.append(
+                f"their distances are {recent[-1]['spread']:.0%} of those of the data, and were "
+                f"{most:.0%} at round {round_:,}"
+            )
     if all(seen.get("classes", 1.0) <= CLASSES for seen in recent):
         said.append(f"they show {recent[-1]['classes']:.0%} of the data's classes")
     if not said:
