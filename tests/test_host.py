@@ -355,7 +355,10 @@ def test_a_plugin_that_is_slow_to_import(installed: Any, monkeypatch) -> None:
 
 
 def test_the_command_line_tells_and_gets_people_out_of_trouble(
-    installed: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    installed: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("ganzoo.plugins.host.SLOW", 0.3)
     monkeypatch.setenv("COLUMNS", "200")
@@ -379,6 +382,17 @@ def test_the_command_line_tells_and_gets_people_out_of_trouble(
         assert code == 0 and "dcgan" in out
         assert "not loaded: broken-zoo 1.0 (RuntimeError: no licence [yet])" in err
         assert "ganzoo --no-plugins" in err
+        # whatever is unknown may have been in that plugin
+        spec = tmp_path / "own.yaml"
+        spec.write_text("networks: {G: {inputs: {z: []}, layers: [{kind: wavelet}]}}")
+        for words in (
+            ("show", "avatarz"),
+            ("train", "gan", "--data", "portraits"),
+            ("show", str(spec)),
+            ("train", "gan", "--data", "digits", "--track", "nowhere"),
+        ):
+            code, _, err = tell(*words)
+            assert code == 2 and err.count("not loaded: broken-zoo 1.0 (RuntimeError") == 1, words
         monkeypatch.setenv("GANZOO_PLUGINS", "ganzoo-gan")
         _, out, _ = tell("plugins")
         assert "left out: GANZOO_PLUGINS does not name it" in out and "broken:" not in out

@@ -8,7 +8,7 @@ import sys
 import traceback
 
 from ganzoo.cli.terminal import abandon, err
-from ganzoo.errors import ElsewhereError, GanzooError, plain
+from ganzoo.errors import ElsewhereError, GanzooError, SpecError, UnknownNameError, plain
 
 TRACEBACK = "GANZOO_TRACEBACK"
 """The environment variable that shows the traceback of an unexpected error."""
@@ -43,8 +43,20 @@ def _said(error: Exception) -> int:
         show()
         return int(getattr(error, "exit_code", 2))
     text, status = _words(error)
+    # of the mistakes in a Spec, those that are unknown names begin so, after their path
+    if isinstance(error, UnknownNameError) or (isinstance(error, SpecError) and ": no " in text):
+        text += _not_loaded(text)
     err.print(f"error: {text}", style="bold red", markup=False)
     return status
+
+
+def _not_loaded(text: str) -> str:
+    """Plugins that may have had the name which is unknown, unless they are mentioned already."""
+    from ganzoo.plugins import host
+
+    loaded = host.loaded()
+    lines = loaded.not_loaded() if loaded else ""
+    return "" if lines in text else lines
 
 
 def _words(error: Exception) -> tuple[str, int]:

@@ -14,7 +14,7 @@ import torch
 from ganzoo.data.cache import cache_dir
 from ganzoo.data.catalog import DataSet, find
 from ganzoo.data.source import Source
-from ganzoo.errors import DataError, choices
+from ganzoo.errors import DataError, UnknownNameError, choices
 from ganzoo.plugins.host import default
 
 MEMORY_LIMIT = 2**30
@@ -43,7 +43,10 @@ def load(
         UnknownNameError: there is no such name.
         DataError: no such split, or the files are missing, broken or cannot be downloaded.
     """
-    declared = find(name, default().data if extra is None else extra)
+    try:
+        declared = find(name, default().data if extra is None else extra)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{error}{default().not_loaded()}") from None
     if split not in declared.splits:
         raise DataError(
             f"data set {name!r} has no split {split!r}; it has {choices(declared.splits)}"

@@ -304,7 +304,7 @@ class Host:
         if name not in self.variants:
             raise UnknownNameError(
                 f"no variant {name!r}{nearest(name, self.variants)} there is: "
-                f"{choices(self.variants)}{self._not_loaded()}"
+                f"{choices(self.variants)}{self.not_loaded()}"
             )
         return self.variants[name]
 
@@ -313,12 +313,12 @@ class Host:
         if name not in self.losses:
             raise UnknownNameError(
                 f"no loss {name!r}{nearest(name, self.losses)} there is: "
-                f"{choices(self.losses)}{self._not_loaded()}"
+                f"{choices(self.losses)}{self.not_loaded()}"
             )
         return self.losses[name]
 
-    def _not_loaded(self) -> str:
-        """Lines for an error: which plugins are broken, and which were left out."""
+    def not_loaded(self) -> str:
+        """Lines for an error about an unknown name: which plugins are broken or left out."""
         lines = ""
         if self.broken:
             broken = "; ".join(f"{plugin} ({plugin.problem})" for plugin in self.broken)
@@ -442,6 +442,11 @@ def default() -> Host:
                     _host = discover()
                 finally:
                     _loading = None
+    return _host
+
+
+def loaded() -> Host | None:
+    """The host of this process, if its plugins are loaded."""
     return _host
 
 

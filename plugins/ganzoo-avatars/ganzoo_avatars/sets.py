@@ -27,14 +27,20 @@ SOURCES = {
 }
 
 
-CLASSIFIER = FeatureExtractor(
-    "classifier-avatars",
-    "fb07f7cb0f0227265fce8547cfcae390a8b03f960d5e5916d28ae0bd895f84aa",
-    {"label": "hair_colour"},
-)
-"""A classifier of the attributes of the style toon-head at 64x64."""
-LOOKS = replace(CLASSIFIER, fields={})
-"""The collections whose label is not the hair colour alone."""
+HAIR_COLOUR = {"label": "hair_colour"}
+CLASSIFIERS = {
+    64: FeatureExtractor(
+        "classifier-avatars",
+        "fb07f7cb0f0227265fce8547cfcae390a8b03f960d5e5916d28ae0bd895f84aa",
+        HAIR_COLOUR,
+    ),
+    32: FeatureExtractor(
+        "classifier-avatars-32",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        HAIR_COLOUR,
+    ),
+}
+"""By the side of the pictures, a classifier of the attributes of the style toon-head."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +111,12 @@ class Collection:
 
     @property
     def feature_extractors(self) -> tuple[FeatureExtractor, ...]:
-        """The classifier, if it was trained on this style and size."""
-        if (self.style, self.side) != ("toon-head", 64):
+        """The classifier that was trained on this style and size, if there is one."""
+        if self.style != "toon-head" or self.side not in CLASSIFIERS:
             return ()
-        return (CLASSIFIER if self.label == ("hair_colour",) else LOOKS,)
+        classifier = CLASSIFIERS[self.side]
+        # where the label is more than the colour of the hair, it has no class for it
+        return (classifier if self.label == ("hair_colour",) else replace(classifier, fields={}),)
 
     @property
     def domains(self) -> Domains | None:
@@ -258,7 +266,7 @@ def _captioned() -> DataSet:
         load="ganzoo_avatars.loading:load_captions",
         splits=SPLITS,
         unsaid=NOT_SAID,
-        feature_extractors=(CLASSIFIER,),
+        feature_extractors=(CLASSIFIERS[64],),
         sentences=_asked,
     )
 
