@@ -126,6 +126,15 @@ ZOO = (
         "--steps 1200",
     ),
     Published(
+        "classifier-avatars-32",
+        "scripts/classifier-avatars-32.yaml",
+        "avatars-32",
+        "No GAN: as classifier-avatars, for portraits of 32x32 pixels.",
+        "It is made to measure portraits of this one style, 32x32 pixels, composited or generated. "
+        "Any image gets a value of each attribute, sense or nonsense.",
+        "--steps 1500",
+    ),
+    Published(
         "gan-mnist",
         "gan",
         "mnist",

@@ -36,7 +36,7 @@ CLASSIFIERS = {
     ),
     32: FeatureExtractor(
         "classifier-avatars-32",
-        "0000000000000000000000000000000000000000000000000000000000000000",
+        "a236a2ce65442156cc7ae4a24dfb2c95bb28f0d6b3b23579145676f6f46bc19a",
         HAIR_COLOUR,
     ),
 }
