@@ -120,6 +120,15 @@ OWN: dict[str, Callable[[], tuple[Spec, Source]]] = {
         "bce(D(fake), 1)",
         let={"fake": "G(z)", "fake_code": "D(x)"},
     ),
+    "pairs": lambda: of_losses(
+        {**PLAIN, "apart": "mean(log(1 + dot(1 - same_class(told, told), exp(-near))))"},
+        "bce(D(fake), 1)",
+        let={
+            "fake": "G(z)",
+            "told": "argmax(concatenate(D(fake), D(x)))",
+            "near": "squared_distances(fake, fake)",
+        },
+    ),
     "memory": lambda: of_losses(
         {"real": "bce(D(x), 1)", "fake": "k * bce(D(old), 0)"},
         "bce(D(fake), 1)",

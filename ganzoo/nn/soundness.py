@@ -242,12 +242,14 @@ def passed_on(name: str, arguments: Sequence[Any], result: Any) -> Any:
     Raises:
         ValueError: it would calculate with them.
     """
+    if name == "argmax":
+        return mark(result, arguments[0].shape[1])
     labels = [value for value in arguments if whole(value)]
     if not labels:
         return result
     number = max(map(classes, labels))
-    if name == "one_hot" and isinstance(arguments[1], float) and number > arguments[1]:
-        raise ValueError(f"labels are of {number} classes, more than {arguments[1]:g}")
+    if (most := _classes_for(name, arguments)) is not None and number > most:
+        raise ValueError(f"labels are of {number} classes, more than {most:g}")
     if whole(result):
         if name in _CALCULATES:
             raise ValueError("a label is not a number; one_hot or embedding turns it into numbers")
@@ -255,5 +257,20 @@ def passed_on(name: str, arguments: Sequence[Any], result: Any) -> Any:
     return result
 
 
+def _classes_for(name: str, arguments: Sequence[Any]) -> float | None:
+    """The most classes that a function of the core takes; None if it takes any number."""
+    match name, arguments:
+        case "one_hot", (_, float(number)):
+            return number
+        case "rotate", _:
+            return 4
+        case "select", (tuple(several), _):
+            return len(several)
+        case "select", (Tensor() as values, _):
+            return values.shape[1]
+        case _:
+            return None
+
+
 _CALCULATES = {"square", "abs", "relu", "sign", "minimum", "maximum", "clip", "where", "dot",
-               "squared_norm", "power", "lerp"}  # fmt: skip
+               "squared_norm", "power", "lerp", "expand"}  # fmt: skip

@@ -32,6 +32,50 @@ def softmax(logits: Tensor) -> Tensor:
     return torch.softmax(logits, 1)
 
 
+def logsumexp(logits: Tensor) -> Tensor:
+    _has_channels(logits)
+    return torch.logsumexp(logits, 1)
+
+
+def argmax(logits: Tensor) -> Tensor:
+    if logits.ndim != 2:
+        raise ValueError(f"takes one logit for each class, (batch, classes), not {_size(logits)}")
+    return logits.detach().argmax(1)
+
+
+def select(values: Tensor | tuple[Tensor | float, ...], label: Tensor) -> Tensor:
+    _is_label(label)
+    if isinstance(values, tuple):
+        values = _side_by_side(values, len(label), label.device)
+    else:
+        _has_channels(values)
+    place = label.view(-1, *[1] * (values.ndim - 1)).expand(-1, 1, *values.shape[2:])
+    return values.gather(1, place)[:, 0]
+
+
+def _side_by_side(values: tuple[Tensor | float, ...], batch: int, device: torch.device) -> Tensor:
+    """Values as one tensor (batch, n, ...); a number is that number for each sample."""
+    whole = [
+        value.expand(batch) if isinstance(value, Tensor) and not value.ndim
+        else value if isinstance(value, Tensor)
+        else torch.full((batch,), value, device=device)
+        for value in values
+    ]  # fmt: skip
+    if len({value.shape for value in whole}) > 1:
+        sizes = " and ".join(sorted({_size(value) for value in whole}))
+        raise ValueError(f"selects between values of one shape, not {sizes}")
+    return torch.stack(whole, 1)
+
+
+def expand(numbers: Tensor, values: Tensor) -> Tensor:
+    batch = values.shape[:1]
+    if numbers.shape not in (batch, (*batch, 1)):
+        raise ValueError(
+            f"takes one number per sample, (batch,) or (batch, 1), not {_size(numbers)}"
+        )
+    return numbers.reshape(-1, *[1] * (values.ndim - 1)).expand(values.shape)
+
+
 def part(values: Tensor, first: float, end: float) -> Tensor:
     first, end = int(first), int(end)
     if not 0 <= first < end <= values.shape[1]:
@@ -91,6 +135,14 @@ def mirror(values: Tensor, chance: Tensor) -> Tensor:
     return torch.where((chance < 0.5)[:, :, None, None], values.flip(3), values)
 
 
+def rotate(values: Tensor, turns: Tensor) -> Tensor:
+    if values.ndim != 4 or values.shape[2] != values.shape[3]:
+        raise ValueError(f"turns square maps (batch, c, size, size), not {_size(values)}")
+    _is_label(turns)
+    # all four of them and a choice: a round runs the same operations whatever is drawn
+    return select(tuple(torch.rot90(values, k, (2, 3)) for k in range(4)), turns)
+
+
 def between(a: Tensor, b: Tensor, *, mix: Tensor) -> Tensor:
     """`mix` (batch,) in [0, 1)."""
     if a.shape != b.shape:
@@ -104,19 +156,63 @@ def cosines(a: Tensor, b: Tensor) -> Tensor:
     return F.normalize(a.flatten(1), dim=1) @ F.normalize(b.flatten(1), dim=1).T
 
 
+def squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    _has_channels(a)
+    if a.shape[1:] != b.shape[1:]:
+        raise ValueError(f"samples differ in shape: {_size(a)} and {_size(b)}")
+    # all differences of images would be a large tensor; near the origin products round less
+    origin = b.detach().mean(0)
+    a, b = (a - origin).flatten(1), (b - origin).flatten(1)
+    squares = a.square().sum(1)[:, None] + b.square().sum(1)[None] - 2 * a @ b.T
+    return squares.clamp_min(0)
+
+
+def same_class(a: Tensor, b: Tensor) -> Tensor:
+    _is_label(a)
+    _is_label(b)
+    return (a[:, None] == b[None]).to(torch.get_default_dtype())
+
+
+def box_mask(box: Tensor, values: Tensor) -> Tensor:
+    if values.ndim != 4:
+        raise ValueError(f"makes masks of maps (batch, c, h, w), not of {_size(values)}")
+    return _inside(box, values).to(values.dtype).expand(values.shape)
+
+
 def cutmix(a: Tensor, b: Tensor, box: Tensor) -> Tensor:
-    if a.shape != b.shape or a.ndim != 4 or box.ndim != 2 or box.shape[1] != 3:
-        raise ValueError(
-            f"takes two maps of one shape and noise (batch, 3), not {tuple(a.shape)}, "
-            f"{tuple(b.shape)} and {tuple(box.shape)}"
-        )
+    if a.shape != b.shape or a.ndim != 4:
+        raise ValueError(f"takes two maps of one shape, not {_size(a)} and {_size(b)}")
+    return torch.where(_inside(box, a), b, a)
+
+
+def _inside(box: Tensor, maps: Tensor) -> Tensor:
+    """Which positions of maps are in the box, (batch, 1, h, w).
+
+    `box` (batch, 3) in [0, 1): its fraction of the area, and its centre.
+    """
+    if box.ndim != 2 or box.shape[1] != 3:
+        raise ValueError(f"takes a box as noise (batch, 3), not {_size(box)}")
     share, *centre = box.sqrt()[:, 0], box[:, 1], box[:, 2]
-    inside = torch.ones((), dtype=torch.bool, device=a.device)
+    inside = torch.ones((), dtype=torch.bool, device=maps.device)
     for axis, middle in zip((2, 3), centre, strict=True):
-        size = a.shape[axis]
-        place = (torch.arange(size, device=a.device) + 0.5) / size
+        size = maps.shape[axis]
+        place = (torch.arange(size, device=maps.device) + 0.5) / size
         near = (place[None] - middle[:, None]).abs() < share[:, None] / 2
         shape = [-1, 1, 1, 1]
         shape[axis] = size
         inside = inside & near.view(shape)
-    return torch.where(inside, b, a)
+    return inside
+
+
+def _has_channels(values: Tensor) -> None:
+    if values.ndim < 2:
+        raise ValueError(f"takes values with channels, (batch, n, ...), not {_size(values)}")
+
+
+def _is_label(value: Tensor) -> None:
+    if not isinstance(value, Tensor) or value.dtype != torch.int64:
+        raise ValueError("takes labels, such as a draw of kind label or categorical")
+
+
+def _size(value: Tensor) -> str:
+    return str(tuple(value.shape))
