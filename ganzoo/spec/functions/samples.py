@@ -66,7 +66,7 @@ SAMPLES: tuple[Function, ...] = (
         r"\arg\max_k \ell_k",
         module="samples",
         source="arXiv:1703.02291",
-        example="D(u, argmax(C(u)))",
+        example="cross_entropy(C(fake), argmax(C(x)))",
         stops_gradient=True,
     ),
     core(
@@ -78,7 +78,7 @@ SAMPLES: tuple[Function, ...] = (
         module="samples",
         latex=r"\left[{0}\right]_{{{1}}}",
         source="arXiv:1912.01865",
-        example="bce(select(D(x), y), 1)",
+        example="mean(select(Q.classes(x), y))",
         constants=("label",),
     ),
     core(
@@ -156,7 +156,7 @@ SAMPLES: tuple[Function, ...] = (
         r"R^{k} v",
         module="samples",
         source="arXiv:1811.11212",
-        example="cross_entropy(D.turns(rotate(x, k)), k)",
+        example="D(rotate(x, k))",
         constants=("turns",),
     ),
     core(
@@ -197,7 +197,7 @@ SAMPLES: tuple[Function, ...] = (
         module="samples",
         latex=r"\mathbb{{1}}\left[{0}_i={1}_j\right]",
         source="arXiv:2006.12681",
-        example="mean(same_class(y, y) * cosines(D.h(x), D.h(x)))",
+        example="mean(same_class(y, y) * cosines(I(x), I(x)))",
         mixes=True,
         stops_gradient=True,
     ),
