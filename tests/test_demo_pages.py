@@ -74,11 +74,31 @@ def test_text_to_image(visit: Open) -> None:
     page.locator("#draw").click()
     shows(page, "#stages")
     second = shows(page, "#drawn", first)
-    choose(page, "Or one of these", "a yellow square")
+    choose(page, "Examples", "a yellow square")
     page.wait_for_function(
         "document.querySelector('#sentence textarea').value == 'a yellow square'"
     )
     shows(page, "#drawn", second)
+
+
+@pytest.mark.skipif(not HAS_ENCODER, reason='no text encoder here: pip install "ganzoo-core[text]"')
+def test_draw_takes_the_seed_that_is_shown_and_then_a_new_one(visit: Open) -> None:
+    """A new sentence is drawn with the seed in its field; the same one again with another."""
+    page = visit()
+    tab(page, "Text to image")
+    seed = page.get_by_label("Seed", exact=True).locator("visible=true")
+    before = shows(page, "#drawn")
+    used = []
+    for sentence in ("a blue square", "a blue square", "a red square"):
+        page.locator("#sentence textarea").fill(sentence)
+        page.locator("#draw").click()
+        before = shows(page, "#drawn", before)
+        used.append(seed.input_value())
+    assert used[0] == "0" and used[1] != "0" and used[2] == used[1]
+    seed.fill("7")
+    page.locator("#draw").click()
+    shows(page, "#drawn", before)
+    assert seed.input_value() == "7"
 
 
 def test_anomalies(visit: Open, tmp_path: Path) -> None:
@@ -149,7 +169,7 @@ def test_translate(visit: Open) -> None:
     tab(page, "Translate")
     first = shows(page, "#there")
     shows(page, "#back")
-    page.locator("#to").get_by_text("a", exact=True).click()
+    page.locator("#to").get_by_text("b → a", exact=True).click()
     shows(page, "#there", first)
 
 
@@ -181,21 +201,21 @@ def test_train_live_and_use_the_result(visit: Open) -> None:
     rounds.fill("5000")  # so many that it is stopped before it is done, however slow the page
     rounds.press("Enter")
     page.locator("#train-start").click()
-    page.locator("#train-said").get_by_text("Learning").wait_for()
+    page.locator("#train-said").get_by_text("Training").wait_for()
     first = shows(page, "#train-sheet")
     shows(page, "#train-sheet", first)
     page.locator("#train-plot .vega-embed, #train-plot canvas, #train-plot svg").first.wait_for()
     # somebody else looks on, and cannot stop it
     other = visit()
     tab(other, "Train live")
-    other.locator("#train-said").get_by_text("Somebody else trains").wait_for()
+    other.locator("#train-said").get_by_text("Another visitor is training").wait_for()
     shows(other, "#train-sheet")
     assert other.locator("#train-stop").is_disabled()
     other.close()
     # a page that is loaded anew still has its training
     page.reload()
     tab(page, "Train live")
-    page.locator("#train-said").get_by_text("Learning").wait_for()
+    page.locator("#train-said").get_by_text("Training").wait_for()
     page.locator("#train-stop").click()
     page.locator("#train-said").get_by_text("Done").wait_for()
     page.locator("#train-keep").click()

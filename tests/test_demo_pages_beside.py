@@ -39,6 +39,13 @@ def test_samples_figures_and_sizes() -> None:
     *_, table = side_by_side(registry, "dcgan-mnist", "gan-fashion-mnist", 5, 4)
     (fid_row,) = [line for line in table.splitlines() if line.startswith("| fid ")]
     assert "not comparable" in fid_row and "**" not in fid_row
+    assert table.count("they differ in data") == 1, "the reason stands once, below the table"
+
+
+def test_the_first_two_models_can_be_compared(visit: Open) -> None:
+    page = visit(query="show=side-by-side")
+    page.locator("#beside-table table").wait_for()
+    assert "not comparable" not in page.locator("#beside-table").inner_text()
 
 
 @needs_browser
@@ -50,6 +57,6 @@ def test_two_models(visit: Open) -> None:
     page.locator("#beside-another").click()
     shows(page, "#beside-one", one)
     other = shows(page, "#beside-other", other)
-    choose(page, "The other model", "wgan-gp-mnist")
+    choose(page, "Second model", "wgan-gp-mnist")
     shows(page, "#beside-other", other)
     page.wait_for_function("new URL(location.href).searchParams.get('beside') === 'wgan-gp-mnist'")

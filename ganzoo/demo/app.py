@@ -42,8 +42,8 @@ PAGES: tuple[ModuleType, ...] = (
 """The pages of models. A page that fits no model is left out."""
 WITH_EXAMPLES = (latent, anomalies, encode, translate)
 HEAD = (
-    "# ganzoo\nA zoo of GANs in which **a model is data**. Draw with every model, look inside, "
-    "and train one of your own."
+    "# ganzoo\nA zoo of GANs in which **a model is data**. Generate samples, look inside the "
+    "models, and train your own."
 )
 MAX_FILE = "5mb"
 KEPT = int(HOUR)

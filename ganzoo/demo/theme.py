@@ -43,6 +43,8 @@ def theme() -> themes.Base:
         button_primary_background_fill_dark="*primary_700",
         button_primary_background_fill_hover_dark="*primary_800",
         button_primary_text_color="white",
+        button_large_text_size="*text_md",
+        button_large_padding="*spacing_md *spacing_lg",
         slider_color="*primary_600",
         # at least 4.5 to 1 on every ground that they stand on
         body_text_color_subdued="*neutral_600",
@@ -81,6 +83,7 @@ canvas:focus-visible, [tabindex="0"]:focus-visible {
   outline: 2px solid var(--primary-600) !important;
   outline-offset: 2px; }
 /* a column of a sheet, named */
+#columns { margin-bottom: -0.6rem; }
 .columns { display: grid; gap: 0; text-align: center; font-size: 0.78rem; line-height: 1.15;
   align-items: end; }
 .columns span { overflow-wrap: normal; hyphens: auto; padding: 0 1px; }
@@ -88,8 +91,10 @@ canvas:focus-visible, [tabindex="0"]:focus-visible {
 .note p { margin: 0.2rem 0; }
 /* what a picture shows stands above it, and hides nothing of it */
 .picture label[data-testid="block-label"], .examples label[data-testid="block-label"],
-.drawn label[data-testid="block-label"] {
+.drawn label[data-testid="block-label"], .taken label[data-testid="block-label"] {
   position: static; border: none; }
+/* the icon before a label says nothing, and takes the room of words on a phone */
+label[data-testid="block-label"] > span { display: none; }
 .picture .image-container, .picture .image-frame { height: auto; position: static; }
 .picture img { object-fit: contain; width: 100%; height: auto; border-radius: 6px; }
 .taken img { object-fit: contain; width: 100%; height: 100%; }
@@ -117,7 +122,7 @@ input[type="range"] { --neutral-200: #cbd5e1; }
 .prose td:first-child { white-space: nowrap; }
 .prose td:last-child:not(:first-child) { min-width: 11rem; }
 .prose pre { overflow-x: auto; }
-.prose table { border: none !important; }
+.prose table { border: none !important; width: max-content; }
 .prose td, .prose th { overflow-wrap: normal !important; word-break: normal !important; }
 .prose table td, .prose table th { border-color: var(--border-color-primary) !important; }
 .verdict { padding: 0.9rem 1rem; }
@@ -129,7 +134,8 @@ input[type="range"] { --neutral-200: #cbd5e1; }
 .verdict .line { position: absolute; top: -3px; left: 50%; height: 20px;
   border-left: 2px dashed currentColor; opacity: 0.55; }
 .verdict .under { text-align: center; font-size: 0.85rem; margin-top: 0.5rem; opacity: 0.8; }
-.share { align-items: flex-start; }
+.share { align-items: flex-start; flex-wrap: wrap; }
+.share > .block, .share > .column, .share > .form { min-width: min(100%, 270px) !important; }
 .laboratory { width: 100%; height: 1400px; border: 0; display: block; }
 footer .divider { display: none; }
 @media (max-width: 640px) {
@@ -139,6 +145,8 @@ footer .divider { display: none; }
   .columns span { writing-mode: vertical-rl; transform: rotate(180deg); justify-self: center; }
   .drawn .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
   .share { flex-direction: column; align-items: stretch; }
+  .katex-display { font-size: 0.86rem; }
+  .tabitem:has(> .gap > #laboratory) { padding-left: 0 !important; padding-right: 0 !important; }
   .seen-first { flex-direction: column-reverse; align-items: stretch; }
 }
 """

@@ -18,6 +18,7 @@ from typing import Any
 from ganzoo.engine.plan import Plan, Round
 from ganzoo.errors import GanzooError
 from ganzoo.plugins import host
+from ganzoo.runs import doctor
 from ganzoo.spec.draws import Image, Normal
 from ganzoo.spec.layers import Flatten, Layer, LeakyReLU, Linear, ReLU, Reshape, Tanh
 from ganzoo.spec.losses.loss import Loss
@@ -96,7 +97,10 @@ def program() -> dict[str, Any]:
             left_out[name] = str(error)
         except _CannotError as error:
             left_out[name] = f"it needs {error}, which the laboratory does not have"
-    return {"losses": losses, "left_out": left_out, "functions": sorted(FUNCTIONS)}
+    limits = {"separated": doctor.SEPARATED, "chance": doctor.CHANCE}
+    return {
+        "losses": losses, "left_out": left_out, "functions": sorted(FUNCTIONS), "doctor": limits,
+    }  # fmt: skip
 
 
 class _CannotError(Exception):

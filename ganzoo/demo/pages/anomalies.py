@@ -190,8 +190,8 @@ def scale(value: float, threshold: float | None) -> str:
     if threshold is None:
         return (
             f'<div class="verdict"><div class="word">Score {value:.4g}</div>'
-            "<div>Higher is stranger. This model brings no threshold, so that scores only "
-            "compare with each other.</div></div>"
+            "<div>Higher is stranger. This model has no threshold, so its scores can only be "
+            "compared with each other.</div></div>"
         )
     strange = np.float32(value) > np.float32(threshold)
     ratio = value / threshold if threshold > 0 else float(strange) + 0.5
@@ -265,19 +265,19 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
             with gr.Row():
                 looks: dict[str, Any] = {"interactive": False, "format": "png", "min_width": 96,
                          "elem_classes": "picture", "buttons": []}  # fmt: skip
-                seen = gr.Image(label="Seen", elem_id="seen", **looks)
-                again = gr.Image(label="Rebuilt", elem_id="again", **looks)
-                heat = gr.Image(label="Where", elem_id="heat", **looks)
+                seen = gr.Image(label="Input", elem_id="seen", **looks)
+                again = gr.Image(label="Reconstruction", elem_id="again", **looks)
+                heat = gr.Image(label="Heat map", elem_id="heat", **looks)
             with gr.Accordion("In numbers", open=False):
                 numbers = gr.JSON(label="Score", show_label=False)
             shared = gr.Column(min_width=0)
             with gr.Column(visible=False) as results:
                 table = gr.Dataframe(
                     headers=["picture", "score", "verdict"], interactive=False, wrap=True,
-                    label="Scores, the strangest first", elem_id="table",
+                    label="Scores, highest first", elem_id="table",
                 )  # fmt: skip
-                csv = gr.File(label="As a table", interactive=False)
-                maps = gr.Image(label="Where the strangest are strange", **looks)
+                csv = gr.File(label="Table of scores (CSV)", interactive=False)
+                maps = gr.Image(label="Heat maps of the highest scores", **looks)
     checked_inside(model, drawing)
 
     found = [verdict, numbers, seen, again, heat]
@@ -344,11 +344,11 @@ def _facts(spec: Spec, data: str, model: Model, found: Shown) -> str:
     assert name is not None
     task = spec.tasks[name]
     base, _, left = data.partition(",without=")
-    learnt = f"It learnt from **{base}**" if base else "It says not what it learnt from"
+    learnt = f"Trained on **{base}**" if base else "Its training data are not recorded"
     classes = found.strange or left.replace("+", " and ")
-    without = f", without {classes}, which is strange to it" if left else ""
+    without = f" without {classes}" if left else ""
     passes = (
-        f" {task.quantile:.0%} of normal pictures stay below its threshold, "
+        f" {task.quantile:.0%} of normal pictures score below the threshold of "
         f"{model.thresholds[name]:.4g}."
         if task.quantile and name in model.thresholds
         else ""
@@ -356,5 +356,5 @@ def _facts(spec: Spec, data: str, model: Model, found: Shown) -> str:
     flagged = ""
     if found.flagged is not None:
         hits, of = found.flagged
-        flagged = f" Of {of} pictures of {found.strange} it flags {hits}."
+        flagged = f" Of {of} pictures of {found.strange}, {hits} score above it."
     return f"{learnt}{without}.{passes}{flagged}"

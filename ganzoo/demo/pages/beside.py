@@ -21,7 +21,7 @@ from ganzoo.nn.build import parameter_count
 from ganzoo.spec.spec import Spec
 
 TITLE = "Side by side"
-COUNT = 36
+COUNT = 40
 
 
 def fits(spec: Spec) -> bool:
@@ -70,21 +70,27 @@ def _column(registry: ModelRegistry, entry: Entry) -> Column:
 
 
 def _table(columns: list[Column]) -> str:
-    lines = ["| figure | " + " | ".join(_text(one.name) for one in columns) + " | order |"]
+    lines = ["| figure | " + " | ".join(_text(one.name) for one in columns) + " | comparison |"]
     lines += ["| --- | " + "---: | " * len(columns) + "--- |"]
     facts = [one.facts for one in columns]
     for word in facts[0]:
         lines.append(f"| {word} | " + " | ".join(_text(one[word]) for one in facts) + " | |")
     figures = rows(columns)
+    reasons: dict[str, None] = {}
     for row in figures:
+        # the reason is often the same for all rows, and too long for a column on a phone
+        order, colon, reason = row.order.partition(": ")
+        if colon:
+            reasons[reason] = None
         values = [
             "" if figure is None else f"**{figure.value:.4g}**" if best else f"{figure.value:.4g}"
             for figure, best in zip(row.figures, row.best, strict=True)
         ]
         name = _text(report.title_of(row.name))
-        lines.append(f"| {name} | " + " | ".join(values) + f" | {_text(row.order)} |")
+        lines.append(f"| {name} | " + " | ".join(values) + f" | {_text(order)} |")
     if not figures:
         lines.append("| figures | " + " | ".join(_text(one.measured) for one in columns) + " | |")
+    lines += [f"\nNot comparable: {_text(reason)}." for reason in reasons]
     return "\n".join(lines)
 
 
@@ -110,28 +116,27 @@ def again_of(registry: ModelRegistry, *settings: Any) -> tuple[str, str]:
 def page(registry: ModelRegistry, opened: Any) -> list[Field]:
     """Lay out the page, which fills when `opened` happens; the settings of its address."""
     names = registry.names(fits)
+    first = registry.entry(names[0])
+    same = (name for name in names[1:] if registry.entry(name).data == first.data)
+    other = next(same, names[1 % len(names)])  # their figures can be compared
     looks: dict[str, Any] = {
         "interactive": False, "format": "png", "elem_classes": "picture",
         "buttons": ["download", "fullscreen"],
     }  # fmt: skip
-    with gr.Row():
+    with gr.Row(equal_height=False):
         seed = gr.Number(
             0, label="Seed of both", precision=0, minimum=0, maximum=inputs.LARGEST_SEED,
             min_width=120,
         )  # fmt: skip
         count = gr.Slider(1, generate.MOST, COUNT, step=1, label="How many", min_width=160)
-        again = gr.Button(
-            "Another seed", variant="primary", min_width=120, elem_id="beside-another"
-        )
+    again = gr.Button("Another seed", variant="primary", elem_id="beside-another")
     with gr.Row(equal_height=False):
         with gr.Column(min_width=280):
-            model = gr.Dropdown(names, value=names[0], label="One model", **MENU)
-            left = gr.Image(label="Samples of one", elem_id="beside-one", **looks)
+            model = gr.Dropdown(names, value=names[0], label="First model", **MENU)
+            left = gr.Image(label="Samples of the first model", elem_id="beside-one", **looks)
         with gr.Column(min_width=280):
-            beside = gr.Dropdown(
-                names, value=names[1 % len(names)], label="The other model", **MENU
-            )
-            right = gr.Image(label="Samples of the other", elem_id="beside-other", **looks)
+            beside = gr.Dropdown(names, value=other, label="Second model", **MENU)
+            right = gr.Image(label="Samples of the second model", elem_id="beside-other", **looks)
     table = gr.Markdown(elem_id="beside-table", container=True)
     shared = gr.Column(min_width=0)
     checked_inside(model, beside, seed, count)

@@ -77,13 +77,13 @@ def mix(
     """Interpolation between two pictures in latent space.
 
     model: a name of /models with the tasks reconstruct and encode. picture_a, picture_b: files.
-    position: 0 (the first) to 1 (the second). Returns two PNGs: the mixture, and the whole way
-    in nine steps.
+    position: 0 (the first) to 1 (the second). Returns two PNGs: the interpolation, and
+    nine steps of it.
     """
     loaded = registry.model(model, fits)
     place = inputs.number("position", position, 0, 1)
     if loaded.latent is None:
-        raise TaskError(f"{loaded.title} reconstructs, and has no codes that could be mixed")
+        raise TaskError(f"{loaded.title} reconstructs, but has no codes to interpolate between")
     codes = [
         loaded.encode(_seen(loaded, picture, what), task=loaded.latent)
         for picture, what in ((picture_a, "first picture"), (picture_b, "second picture"))
@@ -151,7 +151,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
             turn = gr.State(0)
         with gr.Column(scale=1, min_width=320):
             pair = gr.ImageSlider(
-                label="The picture, and what came back: slide", type="filepath", format="png",
+                label="Picture and reconstruction: drag the handle", type="filepath", format="png",
                 interactive=False, elem_id="pair", elem_classes="picture", max_height=520,
                 buttons=["fullscreen"],
             )  # fmt: skip
@@ -162,18 +162,18 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
             gr.Markdown(
-                "Each picture becomes a code; what lies between the codes is decoded. Mixing "
-                "codes is not fading pixels: on the way there are pictures of their own.",
+                "Each picture is encoded, and a point between the two codes is decoded. Unlike a "
+                "cross-fade of pixels, the steps in between are pictures in their own right.",
                 elem_classes="note",
             )
             with gr.Row():
                 first = gr.Image(label="First", height=170, min_width=130, **taken)
                 second = gr.Image(label="Second", height=170, min_width=130, **taken)
             position = gr.Slider(0, 1, 0.5, step=0.02, label="Position", elem_id="mix-position")
-            mixing = gr.Button("Mix", variant="primary", elem_id="mix")
+            mixing = gr.Button("Interpolate", variant="primary", elem_id="mix")
         with gr.Column(scale=1, min_width=320):
-            mixture = gr.Image(label="The mixture", elem_id="mixture", **looks)
-            way = gr.Image(label="The whole way", elem_id="mix-way", **looks)
+            mixture = gr.Image(label="Interpolation", elem_id="mixture", **looks)
+            way = gr.Image(label="All steps", elem_id="mix-way", **looks)
             shared_way = gr.Column(min_width=0)
     checked_inside(model, position)
     fields = [

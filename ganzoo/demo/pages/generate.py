@@ -317,13 +317,13 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
             count = gr.Slider(1, MOST, COUNT, step=1, label="How many")
             truncation = gr.Slider(
                 0.05, 1.5, 1.0, step=0.05, label="Truncation",
-                info="Scales the noise: less is plainer, more is wilder.",
+                info="Scale of the noise: less is more typical, more is more varied.",
             )  # fmt: skip
             with gr.Row():
                 go = gr.Button("Draw this seed", min_width=120, elem_id="generate")
                 again = gr.Button("Another seed", variant="primary", min_width=120)
         with gr.Column(scale=2, min_width=320):
-            heads = gr.HTML(elem_id="columns")
+            heads = gr.HTML(elem_id="columns", padding=False)
             sheet = gr.Image(
                 label="Samples", format="png", interactive=False, elem_id="samples",
                 elem_classes="picture", buttons=["download", "fullscreen"],
@@ -333,8 +333,8 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
             gr.Markdown(
-                "Twelve samples, and where they go when their noise walks from one seed to "
-                "another along the sphere. Model, class and truncation are those above.",
+                "Twelve samples whose noise is interpolated between two seeds, along the sphere. "
+                "Model, class and truncation are those set above.",
                 elem_classes="note",
             )
             with gr.Row():
@@ -350,7 +350,7 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
             film = gr.Button("Make an animation", elem_id="animate")
         with gr.Column(scale=2, min_width=320):
             way = gr.Image(
-                label="On the way", format="png", interactive=False, elem_id="way",
+                label="Interpolation", format="png", interactive=False, elem_id="way",
                 elem_classes="picture", buttons=["download", "fullscreen"],
             )  # fmt: skip
             gif = gr.Image(
@@ -380,7 +380,7 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
             visible=exporting.possible(registry.entry(names[0], fits)),
         )  # fmt: skip
         exported = gr.File(
-            label="One page that draws in a browser, without a network", interactive=False,
+            label="A page that runs the model in a browser, without a network", interactive=False,
             visible=False, elem_id="exported",
         )  # fmt: skip
     page_shown = _revealed(endpoint(export_html, registry, exporting.Pages()), gr.File)

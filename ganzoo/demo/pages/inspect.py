@@ -54,7 +54,7 @@ def mathematics_of(registry: ModelRegistry, model: Any) -> str:
         title,
         f"$$\n{latex.latex(spec)}\n$$",
         _definitions(spec),
-        f"It can:\n\n{tasks}",
+        f"Tasks:\n\n{tasks}",
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -78,7 +78,7 @@ def architecture(registry: ModelRegistry, model: Any) -> str:
     nets = build(entry.spec)
     parts: list[str] = []
     for name, network in entry.spec.networks.items():
-        published = "" if name in entry.spec.published else ", left behind after training"
+        published = "" if name in entry.spec.published else ", not published"
         rows = [
             f"## {name} · {parameter_count(nets[name]):,} parameters{published}",
             "",
@@ -115,7 +115,7 @@ def figures(registry: ModelRegistry, model: Any) -> tuple[str, list[tuple[str, s
         found = report.read(entry.folder)
     except GanzooError:  # of another kind of run
         found = None
-    rows = ["| figure | value | beside it | what it is |", "| --- | ---: | --- | --- |"]
+    rows = ["| figure | value | references | description |", "| --- | ---: | --- | --- |"]
     for key, figure in (found.figures if found else {}).items():
         way = {"lower": " (lower is better)", "higher": " (higher is better)", "": ""}
         beside = ", ".join(f"{word} {value:.4g}" for word, value in figure.references.items())
@@ -123,9 +123,7 @@ def figures(registry: ModelRegistry, model: Any) -> tuple[str, list[tuple[str, s
         name = _text(key.replace("_", " "))
         rows.append(f"| {name} | **{figure.value:.4g}** | {_text(beside)} | {said} |")
     table = (
-        "\n".join(rows)
-        if found
-        else (f"Not measured yet: `ganzoo eval {_text(entry.name)}` would.")
+        "\n".join(rows) if found else (f"Not measured yet; run `ganzoo eval {_text(entry.name)}`.")
     )
     return table, list(_pictures(entry))
 
@@ -158,7 +156,7 @@ def _plan(spec: Spec) -> tuple[str, str]:
         rows = [
             f"## {_text(title)}: {len(item.round.executions)} updates in a round",
             "",
-            "| network | passes | in a plain loop | it learns | gradients pass | no graph |",
+            "| network | passes | in a plain loop | trained | gradients pass | without graph |",
             "| --- | ---: | ---: | ---: | ---: | ---: |",
         ]
         for name, passes in item.passes.items():
@@ -169,8 +167,9 @@ def _plan(spec: Spec) -> tuple[str, str]:
         share = item.flops / item.plain_flops if item.plain_flops else 1.0
         rows += [
             "",
-            f"{item.flops / 1e9:.2f} GFLOP a round of batch {spec.batch}; a loop that shares "
-            f"nothing and takes all gradients: {item.plain_flops / 1e9:.2f} ({share:.0%}).",
+            f"{item.flops / 1e9:.2f} GFLOP per round of batch {spec.batch}, {share:.0%} of the "
+            f"{item.plain_flops / 1e9:.2f} of a plain loop, which shares no passes and computes "
+            "all gradients.",
         ]
         parts.append("\n".join(rows))
         code.append(f"# {title}\n{item.round.code}")
@@ -230,7 +229,7 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
     with gr.Tabs():
         with gr.Tab("Mathematics"):
             maths = gr.Markdown(latex_delimiters=MATHS, container=True, elem_id="mathematics")
-            with gr.Accordion("The whole Spec", open=False):
+            with gr.Accordion("Full Spec", open=False):
                 spec = gr.Code(label="Spec", interactive=False, lines=5, show_line_numbers=False)
         with gr.Tab("Losses"):
             touched = gr.HTML(

@@ -288,7 +288,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
                 c = gr.Number(3, label="Seed C", **looks)
             with gr.Row(visible=False) as taken:
                 whose = gr.Markdown(elem_classes="note", elem_id="latent-point-note")
-                back = gr.Button("Take the seed again", size="sm", elem_id="latent-point-back")
+                back = gr.Button("Use the seed again", size="sm", elem_id="latent-point-back")
             point = gr.Textbox(
                 "", label="Point", visible=False, max_length=latent_picture.LONGEST_POINT
             )
@@ -299,18 +299,16 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
                 )
                 for number in range(AXES)
             ]  # fmt: skip
-            with gr.Row(visible=bool(some)) as arithmetic:
+            with gr.Column(visible=bool(some), min_width=0) as arithmetic:
                 towards = gr.Dropdown(
-                    [("none", ""), *some], value="", label="Towards class", min_width=120, **MENU
+                    [("none", ""), *some], value="", label="Towards class", **MENU
                 )
-                amount = gr.Slider(
-                    0, 1, 0, step=0.02, label="How far", min_width=120, elem_id="towards-amount"
-                )
-            reset = gr.Button("Back to the map", elem_id="latent-reset")
+                amount = gr.Slider(0, 1, 0, step=0.02, label="How far", elem_id="towards-amount")
+            reset = gr.Button("Reset directions", elem_id="latent-reset")
         with gr.Column(scale=4, min_width=300):
             gr.Markdown(
-                "Each tile is a sample of the plane through seeds A, B and C. Drag over it, or use "
-                "the arrow keys.", elem_classes="note",
+                "Each tile is a sample of the plane through seeds A, B and C. Drag the marker, or "
+                "move it with the arrow keys.", elem_classes="note",
             )  # fmt: skip
             plane = gr.HTML(
                 html_template=PLANE, css_template=STYLE, js_on_load=DRAG, elem_id="plane"
@@ -320,8 +318,8 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
                 y = gr.Slider(0, 1, 0.5, step=0.01, label="Up", min_width=120)
         with gr.Column(scale=3, min_width=260):
             sample = gr.Image(
-                label="At this place", format="png", interactive=False, elem_id="latent-sample",
-                elem_classes="picture", buttons=["download", "fullscreen"],
+                label="Sample at the marker", format="png", interactive=False,
+                elem_id="latent-sample", elem_classes="picture", buttons=["download", "fullscreen"],
             )  # fmt: skip
             note = gr.Markdown(elem_classes="note", elem_id="latent-note")
             shared = gr.Column(min_width=0)
@@ -425,4 +423,4 @@ def _shares(registry: ModelRegistry, model: Any) -> tuple[str, Any]:
         f"Directions 1 to {len(shares)} change the first layer the most: {said} of its variance. "
         "The sliders move along them, in standard deviations of the noise."
     )
-    return text, gr.Row(visible=bool(classes(loaded.spec)))
+    return text, gr.Column(visible=bool(classes(loaded.spec)))

@@ -106,11 +106,11 @@ def effort(model: Model) -> int:
     task = model.task("generate", generate.task_of(model.spec))
     numbers = sum(rows.size for rows in of_seed(model, task, 1, 0).values())
     if not numbers:
-        raise TaskError(f"{model.title} has no noise that could be sought")
+        raise TaskError(f"{model.title} has no noise to search")
     if numbers > MOST_NUMBERS:
         raise TaskError(
-            f"{model.title} draws from {numbers:,} numbers; at most {MOST_NUMBERS:,} are sought "
-            f"here. On your own machine: {_command(model.title, [])}"
+            f"{model.title} draws from {numbers:,} numbers; at most {MOST_NUMBERS:,} are "
+            f"searched here. On your own machine: {_command(model.title, [])}"
         )
     work = model.work.get(task.output)
     if work is None:
@@ -186,15 +186,15 @@ def _shown(
     }  # fmt: skip
     draw = generate.classes(model.spec)
     named = "" if label is None or draw is None else (
-        f" It is drawn as class {draw.names[label] if draw.names else label}."
+        f" Drawn as class {draw.names[label] if draw.names else label}."
     )  # fmt: skip
     state = f"Step {found.step} of {steps}"
     if found.step == steps:
         state = f"Found after {steps} steps"
     elif over:
-        state = f"Ended after {found.step} of {steps} steps, as time was over"
+        state = f"Stopped after {found.step} of {steps} steps, at the time limit"
     words = (
-        f"**{state}.** Mean squared error {error:.4f}, {before:.4f} at the best of {STARTS} "
+        f"**{state}.** Mean squared error {error:.4f}; {before:.4f} at the best of {STARTS} "
         f"random starts.{named}"
     )
     return outputs.png(outputs.sheet(pair, columns=2, width=560)), words, facts
@@ -234,44 +234,42 @@ def part(
         the recipe of a search stand.
     """
     gr.Markdown("## Your picture on the map", elem_classes="part")
+    gr.Markdown(
+        "Upload or draw a picture. Gradient descent from ten random starts looks for the noise "
+        "that reproduces it best, which then replaces the seed of one corner of the map. A picture "
+        "unlike the training data becomes the nearest one that the model can draw.",
+        elem_classes="note",
+    )
     with gr.Row(equal_height=False):
-        with gr.Column(scale=1, min_width=280):
-            gr.Markdown(
-                "Upload or draw a picture. The noise that draws it best is looked for by gradient "
-                "descent, from ten random starts; it then takes a corner of the map. A picture of "
-                "what the model never saw comes out as the nearest that it can draw.",
-                elem_classes="note",
-            )
+        with gr.Column(scale=1, min_width=280), gr.Tabs():
+            with gr.Tab("A picture"):
+                picture = gr.Image(
+                    type="filepath", image_mode=None, label="Picture", height=200,
+                    sources=["upload", "clipboard"], elem_id="find-input", elem_classes="taken",
+                )  # fmt: skip
+                offered = gr.Gallery(
+                    label="Examples", columns=5, height="auto", allow_preview=False,
+                    format="png", buttons=[], elem_id="find-examples", elem_classes="examples",
+                )  # fmt: skip
+                go = gr.Button(NEXT, variant="primary", elem_id="find")
+                turn = gr.State(-1)
+            with gr.Tab("Draw"):
+                drawing, drawn = canvas.tab("find-drawing", "Find it", "find-drawn")
+        with gr.Column(scale=1, min_width=320):
             corner = gr.Radio(
                 [(letter.upper(), letter) for letter in CORNERS], value="a",
-                label="Corner that it takes", elem_id="find-corner",
+                label="Corner to replace", elem_id="find-corner",
             )  # fmt: skip
-            with gr.Tabs():
-                with gr.Tab("A picture"):
-                    picture = gr.Image(
-                        type="filepath", image_mode=None, label="Picture", height=200,
-                        sources=["upload", "clipboard"], elem_id="find-input",
-                        elem_classes="taken",
-                    )  # fmt: skip
-                    offered = gr.Gallery(
-                        label="Examples", columns=5, height="auto", allow_preview=False,
-                        format="png", buttons=[], elem_id="find-examples",
-                        elem_classes="examples",
-                    )  # fmt: skip
-                    go = gr.Button(NEXT, variant="primary", elem_id="find")
-                    turn = gr.State(-1)
-                with gr.Tab("Draw"):
-                    drawing, drawn = canvas.tab("find-drawing", "Find it", "find-drawn")
-        with gr.Column(scale=1, min_width=320, visible=False) as result:
-            watched = gr.Image(
-                label="The picture, and the nearest that the model draws", format="png",
-                interactive=False, elem_id="found", elem_classes="picture",
-                buttons=["download", "fullscreen"],
-            )  # fmt: skip
-            said = gr.Markdown(elem_classes="note", elem_id="find-said")
-            with gr.Accordion("In numbers", open=False):
-                facts = gr.JSON(label="In numbers", show_label=False)
-            shared = gr.Column(min_width=0)
+            with gr.Column(visible=False, min_width=0) as result:
+                watched = gr.Image(
+                    label="The picture, and the nearest that the model draws", format="png",
+                    interactive=False, elem_id="found", elem_classes="picture",
+                    buttons=["download", "fullscreen"],
+                )  # fmt: skip
+                said = gr.Markdown(elem_classes="note", elem_id="find-said")
+                with gr.Accordion("In numbers", open=False):
+                    facts = gr.JSON(label="In numbers", show_label=False)
+                shared = gr.Column(min_width=0)
     checked_inside(corner, drawing)
     found = [watched, said, facts]
     find = endpoint(latent_find, registry)

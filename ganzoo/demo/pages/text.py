@@ -101,10 +101,10 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
         with gr.Column(scale=1, min_width=280):
             model = gr.Dropdown(names, value=names[0], label="Model", **MENU)
             text = gr.Textbox(
-                some[0] if some else "", label="What to draw", lines=2,
-                max_length=inputs.MOST_LETTERS, placeholder="one sentence", elem_id="sentence",
+                some[0] if some else "", label="Sentence", lines=2,
+                max_length=inputs.MOST_LETTERS, placeholder="what to draw", elem_id="sentence",
             )  # fmt: skip
-            tries = gr.Dropdown([*some], value=None, label="Or one of these", **MENU)
+            tries = gr.Dropdown([*some], value=some[0] if some else None, label="Examples", **MENU)
             count = gr.Slider(1, MOST, 4, step=1, label="How many")
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=inputs.LARGEST_SEED)
             go = gr.Button("Draw", variant="primary", min_width=120, elem_id="draw")
@@ -116,7 +116,7 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
                 buttons=["download", "fullscreen"], object_fit="contain",
             )  # fmt: skip
             stages = gr.Image(
-                label="The stages, one below the other", interactive=False, format="png",
+                label="Stages of the generator, one per row", interactive=False, format="png",
                 elem_classes="picture", elem_id="stages", buttons=["download", "fullscreen"],
             )  # fmt: skip
             shared = gr.Column(min_width=0)
@@ -135,28 +135,36 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
         Field("seed", seed),
     ]  # fmt: skip
 
-    draw, wanted = endpoint(text_to_image, registry), [model, text, count, seed]
-    on(text.submit, draw, wanted, [shown, stages], name="text_to_image")
-    once(opened, draw, wanted, [shown, stages])
+    wanted = [model, text, count, seed]
 
-    def another(*values: Any) -> Any:
-        """A seed of its own where the button would draw the same again; and what is drawn."""
+    def drawing(*values: Any) -> Any:
+        """The pictures, and the settings that they were drawn with."""
+        return *text_to_image(registry, *values), list(values)
+
+    on(
+        text.submit, endpoint(text_to_image, registry), wanted, [shown, stages],
+        name="text_to_image",
+    )  # fmt: skip
+    on(text.submit, lambda *values: [*values], wanted, [drawn], queue=False)
+    draw, places = endpoint(drawing), [shown, stages, drawn]
+    once(opened, draw, wanted, places)
+
+    def next_seed(*values: Any) -> Any:
+        """The seed that is set; a random one if exactly this is shown already."""
         *asked, last = values
-        if asked == last or (last is None and asked[-1] == 0):
-            asked[-1] = int(np.random.default_rng().integers(100_000))
-        return asked[-1], asked
+        return int(np.random.default_rng().integers(100_000)) if asked == last else asked[-1]
 
-    begun = on(go.click, another, [*wanted, drawn], [seed, drawn])
-    then(begun, draw, wanted, [shown, stages])
+    begun = on(go.click, next_seed, [*wanted, drawn], [seed])
+    then(begun, draw, wanted, places)
 
     def told(name: Any) -> Any:
         some = sentences(registry.entry(name, fits).spec)
-        return gr.Dropdown([*some], value=None), some[0] if some else ""
+        return gr.Dropdown([*some], value=some[0] if some else None), some[0] if some else ""
 
     changed = on(model.input, endpoint(told), [model], [tries, text])
-    then(changed, draw, wanted, [shown, stages])
+    then(changed, draw, wanted, places)
     taken = on(tries.input, lambda sentence: sentence, [tries], [text], queue=False)
-    then(taken, draw, wanted, [shown, stages])
+    then(taken, draw, wanted, places)
     with shared:
         sharing(TITLE, fields, [stages.change], recipe=endpoint(again_of, registry))
     return fields

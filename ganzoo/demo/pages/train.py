@@ -24,7 +24,7 @@ from ganzoo.plugins.host import default
 
 TITLE = "Train live"
 ROUNDS, MOST_ROUNDS = 600, 5000
-IDLE = "Nothing learns yet: press **Start**."
+IDLE = "Press **Start**: samples appear here within seconds, and the losses below them."
 POINTS = 150
 """The most points of a line of the plot."""
 WATCH = "watch"
@@ -192,10 +192,10 @@ def page(
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
             gr.Markdown(
-                "A small network learns here and now, on one core of this machine, in the "
-                "background of everything else. One learns at a time, for at most "
-                f"{round(live.seconds / 60)} minutes, {round(FAIR_SECONDS / 60)} where others "
-                "wait; it ends when you leave the page.",
+                "Trains a small network on one core of this machine, at low priority. One "
+                f"training runs at a time, for at most {round(live.seconds / 60)} minutes "
+                f"({round(FAIR_SECONDS / 60)} if others are waiting), and ends when you leave the "
+                "page.",
                 elem_classes="note",
             )
             variant = gr.Dropdown(variants, value=variants[0], label="Variant", **MENU)
@@ -204,7 +204,7 @@ def page(
             rounds = gr.Slider(10, MOST_ROUNDS, ROUNDS, step=10, label="Rounds", elem_id="rounds")
             settings = gr.Textbox(
                 _said(quick_settings(variants[0])), label="Settings", elem_id="settings",
-                info="Small and fast, for a first look; empty is as published.",
+                info="Small and fast, for a first look. Leave empty for the published settings.",
             )  # fmt: skip
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=inputs.LARGEST_SEED)
             with gr.Row():
@@ -223,7 +223,7 @@ def page(
                     elem_id="train-plot", buttons=[],
                 )  # fmt: skip
             with gr.Column(visible=False) as own:
-                keep = gr.Button("Keep it as a model", interactive=False, elem_id="train-keep")
+                keep = gr.Button("Keep the model", interactive=False, elem_id="train-keep")
             kept = gr.Markdown(elem_id="train-kept")
             shared = gr.Column(min_width=0)
             model = gr.Textbox(label="Model", visible=False)
@@ -291,7 +291,7 @@ def page(
     fresh = [menu for menu, _ in menus]
     taken.success(
         lambda name: (
-            f"**{name}** is kept: it is in the menu of every page that fits it.",
+            f"**{name}** is kept, and listed on every page that supports it.",
             gr.File(visible=True),
         ),
         [model], [kept, archive], api_visibility="private", show_progress="hidden", **watching,
@@ -362,14 +362,14 @@ def _words(facts: dict[str, Any], own: bool) -> str:
         return IDLE
     if state == "waiting":
         ahead = facts["ahead"]
-        theirs = ", and this is what it does" if ahead else ""
+        theirs = "; the current one is shown below" if ahead else ""
         return f"**Waiting** · {ahead} ahead of yours{theirs}"
     words = {
         "starting": "Starting ...",
-        "running": "Learning",
+        "running": "Training",
         "saving": "Saving ...",
         "done": "Done",
-        "failed": "It failed",
+        "failed": "Failed",
     }[state]
     if facts.get("steps"):
         rate = facts["step"] / max(facts.get("seconds", 0), 1e-9)
@@ -380,7 +380,7 @@ def _words(facts: dict[str, Any], own: bool) -> str:
     if facts.get("message"):
         words += f": {_plain(str(facts['message']))}"
     if not own:
-        words = f"Somebody else trains **{name}**; look on, or start yours, which waits. {words}"
+        words = f"Another visitor is training **{name}**. Yours would wait in the queue. {words}"
     return words
 
 

@@ -39,6 +39,12 @@ def domains(spec: Spec) -> list[str]:
     return list(_tasks(spec))
 
 
+def directions(spec: Spec) -> list[tuple[str, str]]:
+    """The choices of the menu of directions, as pairs of label and target domain."""
+    found = [(f"{draw.field} → {to}", to) for to, (_, draw) in _tasks(spec).items()]
+    return sorted(found)
+
+
 def back(spec: Spec, to: str) -> str | None:
     """The source domain of the translation to `to`, if there is a task for it, too."""
     found = _tasks(spec)
@@ -95,12 +101,12 @@ def again_of(registry: ModelRegistry, model: Any, to: Any) -> tuple[str, str]:
 def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field]:
     """Lay out the page, which fills when `opened` happens; the settings of its address."""
     names = registry.names(fits)
-    offered = domains(registry.entry(names[0]).spec)
+    offered = directions(registry.entry(names[0]).spec)
     start = _ahead(offered)
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
             model = gr.Dropdown(names, value=names[0], label="Model", **MENU)
-            to = gr.Radio(offered, value=start, label="To the domain", elem_id="to")
+            to = gr.Radio(offered, value=start, label="Direction", elem_id="to")
             picture = gr.Image(
                 type="filepath", image_mode=None, label="Picture", height=240,
                 sources=["upload", "clipboard"], elem_id="translate-input",
@@ -118,14 +124,14 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
                     "interactive": False, "format": "png", "min_width": 96,
                     "elem_classes": "picture", "buttons": ["download"],
                 }  # fmt: skip
-                seen = gr.Image(label="Seen", **looks)
-                there = gr.Image(label="There", elem_id="there", **looks)
-                home = gr.Image(label="Back", elem_id="back", **looks)
+                seen = gr.Image(label="Input", **looks)
+                there = gr.Image(label="Translation", elem_id="there", **looks)
+                home = gr.Image(label="Round trip", elem_id="back", **looks)
             shared = gr.Column(min_width=0)
     checked_inside(model, to)
 
-    def offered_by(known: Any) -> list[str]:
-        return domains(registry.entry(known["model"], fits).spec)
+    def offered_by(known: Any) -> list[tuple[str, str]]:
+        return directions(registry.entry(known["model"], fits).spec)
 
     fields = [
         Field("model", model, offered=lambda known: registry.names(fits), model=fits),
@@ -149,7 +155,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
         return gr.Gallery(paths), paths[0] if paths else None, *first
 
     def changed(name: Any) -> Any:
-        offered = domains(registry.entry(name, fits).spec)
+        offered = directions(registry.entry(name, fits).spec)
         return gr.Radio(offered, value=_ahead(offered))
 
     def example(name: Any, to: Any, event: gr.SelectData) -> Any:
@@ -174,6 +180,6 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
     return fields
 
 
-def _ahead(domains: list[str]) -> str:
+def _ahead(offered: list[tuple[str, str]]) -> str:
     """The default target: the last domain in alphabetical order, so `b` for `a` and `b`."""
-    return max(domains)
+    return max(to for _, to in offered)

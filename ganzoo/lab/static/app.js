@@ -4,9 +4,9 @@ const element = (id) => document.getElementById(id);
 const PROGRAM = JSON.parse(element("program").textContent);
 const LESSONS = JSON.parse(element("lessons").textContent);
 const PRESETS = [
-  { name: "A game that goes well", settings: "loss=rpgan&n-gamma=0.1" },
-  { name: "Collapse", settings: "loss=nonsaturating&act=relu&lrg=0.005&lrd=0.001" },
-  { name: "Vanishing gradients", settings: "loss=minimax&act=tanh&repeat=20&lrd=0.05&lrg=0.0005&batch=32" },
+  { name: "Healthy training", settings: "loss=rpgan&n-gamma=0.1" },
+  { name: "Mode collapse", settings: "loss=nonsaturating&act=relu&lrg=0.005&lrd=0.001" },
+  { name: "Vanishing gradients", settings: "loss=minimax&act=tanh&repeat=10&lrd=0.02&lrg=0.0001&batch=64" },
   { name: "Oscillation", settings: "loss=hinge" },
 ];
 const PALETTES = {
@@ -17,8 +17,8 @@ const PALETTES = {
     middle: [26, 34, 44], real: [36, 80, 155], false: [138, 69, 22], ink: "#e6ebf1", soft: "#a3afbd", line: "#242e3a",
     series: ["#93c5fd", "#fdba74", "#5eead4", "#c4b5fd", "#fde047", "#f9a8d4"] },
 };
-const BUDGET = [40, 120]; // milliseconds of rounds in a frame: twice what drawing takes, within these
-const CURVES_EVERY = 4; // frames: curves and words need not follow each one
+const BUDGET = [40, 120]; // milliseconds of rounds per frame: twice what drawing takes, within these bounds
+const CURVES_EVERY = 4; // frames: curves and texts need not change in every one
 
 const shown = { data: true, fakes: true, surface: true, arrows: true, manifold: false };
 const picture = new Picture(element("plane"));
@@ -29,7 +29,7 @@ let frames = [], frameNumber = 0, drawingTakes = 0;
 
 // ------------------------------------------------------------------------- the address
 
-/** Where the address stands: in a page of the demo it is the page's own. */
+/** The window whose address has the settings: in the demo it is that of the page. */
 function place() {
   try {
     return window.parent !== window ? window.parent : window;
@@ -65,10 +65,10 @@ async function share() {
   try {
     link = place().location.href.split("#")[0] + `#${addressText()}`;
     await navigator.clipboard.writeText(link);
-    announce("The link is copied.");
+    announce("Link copied.");
     element("share").textContent = "Copied";
   } catch {
-    window.prompt("The link to this game:", link);
+    window.prompt("The link to these settings:", link);
   }
   setTimeout(() => (element("share").textContent = "Copy link"), 1500);
 }
@@ -124,7 +124,7 @@ function frame() {
   requestAnimationFrame(frame);
 }
 
-/** Rounds a second, of late. */
+/** Rounds per second, over the last frames. */
 function rate() {
   if (frames.length < 2) return 0;
   const span = performance.now() - frames[0][0];
@@ -147,7 +147,7 @@ function drawAll(quick = false) {
   const slider = element("rewind");
   slider.max = game.last;
   slider.value = game.rounds;
-  element("now").textContent = game.rounds + (playing && rate() ? `, ${Math.round(rate())} a second` : "");
+  element("now").textContent = game.rounds + (playing && rate() ? `, ${Math.round(rate())} per second` : "");
   if (quick && frameNumber++ % CURVES_EVERY) return;
   const options = { last: Math.max(game.last, 20), now: game.rounds, colours };
   const measured = (looks) => looks.map((look) => [look.round, look.distance]);
@@ -177,7 +177,7 @@ function writeLegend(names, colours) {
   }));
 }
 
-/** What was measured last, up to the round that is shown. */
+/** The last measurement at or before the round that is shown. */
 function looked() {
   const found = game.history.measured.filter((look) => look.round <= game.rounds);
   return found[found.length - 1] || game.history.measured[0];
@@ -185,9 +185,9 @@ function looked() {
 
 function writeNumbers() {
   const now = looked();
-  const rows = [["distance", short(now.distance)], ["of two data samples", short(game.floor)]];
+  const rows = [["distance", short(now.distance)], ["distance of data to data", short(game.floor)]];
   if (now.of) rows.push(["modes hit", `${now.hit} of ${now.of}`], ["fakes near a mode", percent(now.near)]);
-  rows.push(["data above fakes, by D", percent(now.gap)]);
+  rows.push(["real ranked above fakes", percent(now.gap)]);
   element("numbers").replaceChildren(...rows.map(([name, value]) => {
     const cell = document.createElement("div"), number = document.createElement("b");
     number.textContent = value;
@@ -195,8 +195,8 @@ function writeNumbers() {
     cell.append(number, name);
     return cell;
   }));
-  element("distance-text").textContent = "Wasserstein-1, exact: how far 128 fakes go to become 128 points of the data. "
-    + `Dashed: two samples of the data${ghost.length ? "; pale: the game before" : ""}.`;
+  element("distance-text").textContent = "Exact Wasserstein-1 distance: how far 128 fakes must move on average to become 128 data points. "
+    + `Dashed: between two samples of the data.${ghost.length ? " Pale: the run before." : ""}`;
 }
 
 function writeDoctor() {
@@ -226,7 +226,7 @@ function cure(name) {
   if (!lossOf(PROGRAM, found).with[found.add]) found.add = "none";
   begin(found, { keep: true });
   play(true);
-  announce(`${REMEDIES[name].label}: the game starts anew.`);
+  announce(`${REMEDIES[name].label}: training restarts.`);
   element("play").focus();
 }
 
@@ -255,24 +255,24 @@ function markPreset() {
 
 const RATES = [0, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1];
 const FIELDS = [
-  { key: "data", label: "Data", wide: true, options: () => Object.entries(DATA).map(([key, { title }]) => [key, title]) },
-  { key: "loss", label: "Loss", options: () => PROGRAM.losses.map(({ name }) => [name, name]) },
-  { key: "add", label: "Penalty added", options: () => {
+  { key: "data", label: "Data", wide: "wide", options: () => Object.entries(DATA).map(([key, { title }]) => [key, title]) },
+  { key: "loss", label: "Loss", wide: "on-phone", options: () => PROGRAM.losses.map(({ name }) => [name, name]) },
+  { key: "add", label: "Added penalty", options: () => {
     const names = { none: "none", gp: "gradient penalty", r1r2: "R1 + R2" };
     return Object.keys(game.loss.with).map((key) => [key, names[key]]);
   } },
   { key: "numbers" },
-  { key: "repeat", label: "Updates of D", options: () => [1, 2, 3, 5, 10, 20] },
+  { key: "repeat", label: "D updates per round", options: () => [1, 2, 3, 5, 10, 20] },
   { key: "unroll", label: "Unrolled steps", options: () => [0, 1, 3, 5, 10] },
-  { key: "lrd", label: "Rate of D", options: () => RATES },
-  { key: "lrg", label: "Rate of G", options: () => RATES },
-  { key: "opt", label: "Optimizer", options: () => [["own", "the loss's"], "adam", "rmsprop", "sgd"] },
+  { key: "lrd", label: "Learning rate of D", options: () => RATES },
+  { key: "lrg", label: "Learning rate of G", options: () => RATES },
+  { key: "opt", label: "Optimizer", options: () => [["own", "as the loss has"], "adam", "rmsprop", "sgd"] },
   { key: "clip", label: "Clip D's weights", options: () => [[0, "no"], 0.01, 0.1, 1] },
   { key: "width", label: "Width", options: () => [4, 8, 16, 32, 64, 128] },
   { key: "depth", label: "Hidden layers", options: () => [1, 2, 3, 4] },
   { key: "act", label: "Activation", options: () => [["leaky_relu", "leaky ReLU"], ["relu", "ReLU"], "tanh"] },
   { key: "latent", label: "Latent size", options: () => [1, 2, 4, 8, 16] },
-  { key: "batch", label: "Batch", options: () => [32, 64, 128, 256, 512] },
+  { key: "batch", label: "Batch size", options: () => [32, 64, 128, 256, 512] },
   { key: "seed", label: "Seed" },
 ];
 
@@ -297,7 +297,7 @@ function fillSettings() {
 
 function labelled(text, control, wide) {
   const label = document.createElement("label");
-  if (wide) label.className = "wide";
+  if (wide) label.className = wide;
   label.append(text, control);
   return label;
 }
@@ -382,7 +382,7 @@ function firstTheme() {
     const { body } = place().document;
     if (place() !== window) return body.classList.contains("dark") ? "dark" : "light";
   } catch {
-    // another site's page has this one in a frame
+    // this page is in a frame of another site
   }
   return window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
@@ -403,7 +403,7 @@ function setUp() {
   const choice = (value, text) => Object.assign(document.createElement("option"), { value, textContent: text });
   element("lesson").append(choice("0", "none"), ...LESSONS.map(({ title }, i) => choice(String(i + 1), `${i + 1}. ${title}`)));
   const left = Object.entries(PROGRAM.left_out).map(([name, why]) => `${name}: ${why}`);
-  element("left-out").textContent = left.length ? `Losses that are not here: ${left.join("; ")}.` : "";
+  element("left-out").textContent = left.length ? `Losses not available here: ${left.join("; ")}.` : "";
   element("play").addEventListener("click", () => play(!playing));
   for (const kind of ["round", "update", "line"]) element(kind).addEventListener("click", () => step(kind));
   element("restart").addEventListener("click", restart);
@@ -435,16 +435,17 @@ function setUp() {
   fillFrame();
 }
 
-/** In a page of the demo the frame is as high as what it shows, so that only the page scrolls. */
+/** In the demo the frame is as high as its content, so that only the page scrolls. */
 function fillFrame() {
   try {
     const frame_ = window.frameElement;
     if (!frame_) return;
+    document.documentElement.classList.add("framed");
     new ResizeObserver(() => {
       frame_.style.height = `${document.body.offsetHeight}px`;
     }).observe(document.body);
   } catch {
-    // another site's frame keeps its height
+    // a frame of another site keeps its height
   }
 }
 
@@ -459,7 +460,7 @@ function openAddress() {
   play(false);
   const own = new URLSearchParams(text);
   own.delete("lesson");
-  // a lesson's address may be its number alone
+  // the address of a lesson may be only its number
   if (known && ![...own.keys()].length) return openLesson(known);
   begin(settingsFrom(text, PROGRAM));
   openLesson(known, { start: false });

@@ -1,5 +1,5 @@
-// Randomness as a function of (seed, round, name), as in ganzoo: what was drawn before does not
-// matter, so a rewound game goes on as it went.
+// Random numbers as a function of (seed, round, name), as in ganzoo: they do not depend on earlier
+// draws, so a run that is rewound continues exactly as before.
 
 function hashed(text) {
   let h = 0x811c9dc5; // FNV-1a, then mixed (murmur3's finalizer), since its low bits are weak

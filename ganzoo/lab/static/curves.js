@@ -1,4 +1,4 @@
-// Curves over rounds: thin lines, a scale, and no more.
+// Curves by round, with a scale.
 
 class Curves {
   constructor(canvas) {
@@ -25,7 +25,7 @@ class Curves {
     for (const { values } of series) {
       const sorted = values.map(([, value]) => value).filter(Number.isFinite).sort((a, b) => a - b);
       if (!sorted.length) continue;
-      // the outermost hundredth may leave the frame, so that one spike does not flatten all else
+      // the outermost hundredth may leave the frame, so that one spike does not flatten the rest
       take(sorted[Math.floor((sorted.length - 1) * 0.01)]);
       take(sorted[Math.ceil((sorted.length - 1) * 0.99)]);
     }

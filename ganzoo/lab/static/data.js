@@ -1,7 +1,7 @@
-// The data: points of the plane. Each kind gives one point at a time, and says where its modes are.
+// The data: points in the plane. Each kind has its modes, or draws one point at a time.
 
+/** The standard deviation of a mode. */
 const SPREAD = 0.05;
-/** The standard deviation of a mode, and of what is drawn by hand. */
 
 function ringModes(count = 8) {
   return Array.from({ length: count }, (_, i) => {
@@ -32,7 +32,7 @@ const DATA = {
 };
 
 class Data {
-  /** points: what was drawn by hand, for kind "drawn". */
+  /** points: those drawn by hand, for kind "drawn". */
   constructor(kind, points = []) {
     this.kind = kind;
     this.modes = DATA[kind].modes ? DATA[kind].modes() : [];

@@ -1,7 +1,7 @@
-// One game: two networks, their data, the round that ganzoo's plan wrote, and all that came of it.
+// One training run: two networks, their data, the round that ganzoo's plan wrote, and its history.
 
-const MEASURED = 128; // points whose distance is taken
-const COUNTED = 512; // points whose modes are counted
+const MEASURED = 128; // points for the distance
+const COUNTED = 512; // points for the count of modes
 const MEASURE_EVERY = 10;
 const MOST_SNAPSHOTS = 240;
 const MOST_NUMBERS = 8e6; // in all snapshots: 64 MB
@@ -25,6 +25,7 @@ class Game {
   constructor(settings, program) {
     this.settings = settings;
     this.loss = program.losses.find((loss) => loss.name === settings.loss);
+    this.limits = program.doctor;
     this.data = new Data(settings.data, settings.points);
     this.text = roundText(this.loss, settings);
     this.statements = parseRound(this.text);
@@ -51,7 +52,7 @@ class Game {
     this.scope = new Map();
     this.statement = null;
     this.history = new History();
-    // the discriminator's scores are log odds, and its surface a chance
+    // the scores of the discriminator are log odds, and its surface is a probability
     this.judgesByChance = /\bbce\(/.test(this.text);
     const batch = (word, count) => new Chance(settings.seed, "fixed", word, count);
     this.latents = lasting(COUNTED, settings.latent);
@@ -88,13 +89,13 @@ class Game {
     this.scope.set("leaf", leaf);
     this.scope.set("grad", (of, at, { create_graph: graph }) => gradientsOf(sum(of), [at], Boolean(graph))[0]);
     this.scope.set("True", 1);
-    // behind D's steps ahead even its verdict on data depends on G
+    // after unrolled steps, even the output of D for data depends on G
     const graph = this.settings.unroll > 0;
     this.running = new Interpreter(this.scope, { graph }).run(this.statements);
     this.statement = this.running.next().value || null;
   }
 
-  /** Run the line that is lit, and light the next one. Returns whether the round goes on. */
+  /** Run the highlighted line and move to the next. Returns whether the round goes on. */
   line() {
     if (this.broken) return false;
     if (!this.statement) this.start();
@@ -104,7 +105,7 @@ class Game {
     return !next.done;
   }
 
-  /** Run until a network has stepped. */
+  /** Run until a network has been updated. */
   update() {
     this.applied = "";
     while (this.line() && !this.applied);
@@ -124,7 +125,7 @@ class Game {
     if (this.rounds % this.every === 0 && !this.broken) this.snap();
   }
 
-  // ----------------------------------------------------- what the round's text asks for
+  // ------------------------------------------------------- functions that the round calls
 
   draw(version, words) {
     const found = words.map((word) => {
@@ -218,9 +219,9 @@ class Game {
     return { body: found.body.filter(depends), terms: found.terms };
   }
 
-  // ---------------------------------------------------------------------------- looking
+  // ------------------------------------------------------------------------- measurements
 
-  /** A pass that leaves nothing behind; what it gives is copied. */
+  /** A pass without a graph; the result is a copy. */
   ask(name, points, columns) {
     const mark = arena.mark();
     const found = withoutGraph(() => {
@@ -239,7 +240,7 @@ class Game {
     return this.ask("D", points, 2);
   }
 
-  /** Which way each fake would go to please D: minus the gradient of G's loss, at these points. */
+  /** The direction in which each fake would lower G's loss: minus its gradient at these points. */
   arrows(points) {
     const mark = arena.mark();
     const x = leaf(new Tensor(points.length / 2, 2, points));
@@ -274,7 +275,7 @@ class Game {
     return found;
   }
 
-  /** How strongly D pushes the fakes: the mean length of their arrows. */
+  /** The mean length of the arrows at the fakes. */
   push(fakes) {
     const arrows = this.arrows(fakes.subarray(0, 2 * MEASURED));
     let total = 0;
@@ -282,7 +283,7 @@ class Game {
     return total / MEASURED;
   }
 
-  /** The chance that D scores a point of the data above a fake: 1/2 where it cannot tell. */
+  /** The probability that D scores a real point above a fake; 1/2 if it cannot distinguish them. */
   gap(fakes) {
     const real = this.scores(this.reference).sort(), fake = this.scores(fakes.subarray(0, 2 * MEASURED)).sort();
     let below = 0, same_ = 0, wins = 0;
@@ -309,7 +310,7 @@ class Game {
     }
   }
 
-  /** Go back, or forth again, to the snapshot nearest to a round; what is later stays. */
+  /** Go to the snapshot nearest to a round; later snapshots are kept. */
   rewind(round) {
     const found = this.snapshots.reduce((one, other) =>
       Math.abs(other.round - round) < Math.abs(one.round - round) ? other : one);
@@ -322,7 +323,7 @@ class Game {
     return found.round;
   }
 
-  /** What was later is no more: the game goes on from here. */
+  /** Discard what is later: training continues from here. */
   forget() {
     this.snapshots = this.snapshots.filter((snapshot) => snapshot.round <= this.rounds);
     this.history.cut(this.rounds);
@@ -350,7 +351,7 @@ function centre(points) {
   return [(2 * x) / points.length, (2 * y) / points.length];
 }
 
-/** Curves: the terms of each round, and what was measured every tenth. */
+/** Curves: the loss terms of each round, and the measurements of every tenth. */
 class History {
   constructor() {
     this.rounds = [];

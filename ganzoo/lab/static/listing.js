@@ -1,4 +1,4 @@
-// The round's text beside the picture: the line that runs is lit, and names show their values.
+// The Python of the round: the next line is highlighted, and names show their values.
 
 const PIECE = /(#.*$)|('[^']*')|(\d[\d.]*(?:e[+-]?\d+)?)|([A-Za-z_]\w*)|([^A-Za-z_\d'#]+)/g;
 const KEYWORDS = new Set(["def", "for", "in", "with", "range"]);
@@ -59,7 +59,7 @@ class Listing {
   }
 }
 
-/** What a name of the round stands for, now; "" where it has no value yet. */
+/** The current value of a name in words; "" if it has none yet. */
 function described(game, name) {
   if (game.networks[name]) {
     const network = game.networks[name];
@@ -80,7 +80,7 @@ function described(game, name) {
   return `${value.rows} \u00d7 ${value.columns}, mean ${short(total / value.data.length)}, ${short(low)} to ${short(high)}; first (${first})`;
 }
 
-/** The values that the round has made so far: names and descriptions. */
+/** The values computed so far in this round: names and descriptions. */
 function valuesOf(game) {
   return [...game.scope.keys()]
     .filter((name) => !(name in FUNCTIONS) && !game.networks[name])

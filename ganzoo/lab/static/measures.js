@@ -1,8 +1,8 @@
-// What can be measured exactly in the plane: how far two samples are apart, and which modes are hit.
+// Exact measurements in the plane: the distance between two samples, and the modes that are hit.
 
 /**
  * The Wasserstein-1 distance between two samples of equal size (flat arrays): the mean distance
- * that points move when the one becomes the other in the shortest way. Exact: the assignment
+ * that points move under the optimal matching. Exact: the assignment
  * problem, solved by shortest augmenting paths (Jonker and Volgenant 1987) in O(n^3).
  */
 function wasserstein(a, b) {
@@ -13,7 +13,7 @@ function wasserstein(a, b) {
       cost[i * n + j] = Math.hypot(a[2 * i] - b[2 * j], a[2 * i + 1] - b[2 * j + 1]);
     }
   }
-  // prices of rows and columns keep every reduced cost at 0 or above; column 0 is a root
+  // dual variables of rows and columns keep every reduced cost non-negative; column 0 is the root
   const rows = new Float64Array(n + 1), columns = new Float64Array(n + 1);
   const owner = new Int32Array(n + 1), before = new Int32Array(n + 1);
   const least = new Float64Array(n + 1), done = new Uint8Array(n + 1);

@@ -35,7 +35,7 @@ class Picture {
     this.size = wide;
   }
 
-  /** `quick`: the surface, which moves slowly, is that of the frame before every other time. */
+  /** `quick`: every other frame reuses the surface of the one before, which changes slowly. */
   draw(game, shown, colours, quick = false) {
     this.fit();
     this.stale = quick && !this.stale && this.drawn === game;
@@ -67,7 +67,7 @@ class Picture {
   }
 
   dots(pen, points, colour, radius, alpha) {
-    // a dot is drawn once, and stamped: a path of hundreds of arcs takes ten times as long
+    // a dot is drawn once and then copied: a path of hundreds of arcs takes ten times as long
     const stamp = this.stamp(colour, radius), half = stamp.width / 2, { size } = this;
     pen.globalAlpha = alpha;
     for (let i = 0; i < points.length; i += 2) {
@@ -77,11 +77,11 @@ class Picture {
     pen.globalAlpha = 1;
   }
 
-  /** A dot of this colour and size on a canvas of its own, kept for the next time. */
+  /** A dot of this colour and size on its own canvas, cached. */
   stamp(colour, radius) {
     const key = `${colour} ${radius}`;
     if (!this.stamps.has(key)) {
-      if (this.stamps.size > 20) this.stamps.clear(); // sizes and themes that are over
+      if (this.stamps.size > 20) this.stamps.clear(); // of earlier sizes and themes
       const made = document.createElement("canvas"), side = 2 * Math.ceil(radius + 1);
       made.width = made.height = side;
       const pen = made.getContext("2d");
@@ -100,7 +100,7 @@ class Picture {
     pen.drawImage(this.surface, 0, 0, this.size, this.size);
   }
 
-  /** D's verdict on a grid of points, a pixel each. */
+  /** D's output on a grid of points, one pixel each. */
   paintSurface(game, colours) {
     const scores = game.scores(this.points), n = scores.length;
     let scale;
@@ -153,7 +153,7 @@ class Picture {
     }
   }
 
-  /** How far D pushes each of some fakes; lengths are compressed, so that small ones show. */
+  /** The gradients at some of the fakes; lengths are compressed so that small ones are visible. */
   drawArrows(pen, game, fakes, colours, unit) {
     const some = fakes.subarray(0, 2 * 72), arrows = game.arrows(some);
     pen.strokeStyle = colours.arrow;

@@ -1,4 +1,4 @@
-// The settings of a game, and how they stand in an address.
+// The settings of a run, and their form in an address.
 
 const OPTIMIZERS = {
   adam: { kind: "adam", betas: [0.5, 0.999], eps: 1e-8 },
@@ -34,7 +34,7 @@ function defaults(program, loss) {
   return found;
 }
 
-/** Settings from an address; what is not allowed there is passed over. */
+/** Settings from an address; values that are not allowed are ignored. */
 function settingsFrom(text, program) {
   const given = new URLSearchParams(text.replace(/^#/, ""));
   const losses = program.losses.map((loss) => loss.name);
