@@ -104,11 +104,12 @@ def test_gradients_vanish_and_another_loss_brings_them_back(seed: int, page: Pag
     assert back["pushes"] > 100 * after["pushes"] and "vanishes" not in back["verdict"]
 
 
-def test_gentle_steps_cure_what_vanished(page: Page) -> None:
-    lesson(page, 4)
+def test_a_gradient_penalty_cures_what_vanished(page: Page) -> None:
+    lesson(page, 4, seed=1)
     stuck = seen(page, 130)
     cure(page, "wgan-gp")
-    assert seen(page, 400)["distances"] < 0.6 * stuck["distances"]
+    cured = seen(page, 560)
+    assert cured["distances"] < 0.4 * stuck["distances"] and cured["hits"] >= 4
 
 
 @pytest.mark.parametrize(
@@ -160,5 +161,5 @@ def test_a_faster_discriminator_teaches(page: Page) -> None:
 
 def test_r3gan_finds_the_modes_that_collapsed_before(page: Page) -> None:
     lesson(page, 10)
-    found = seen(page, 900)
+    found = seen(page, 600)
     assert found["hits"] >= 5 and found["distances"] < 2.5 * found["floor"]

@@ -9,7 +9,7 @@ const REMEDIES = {
   r1r2: { label: "Add R1 + R2", change: { add: "r1r2" },
     why: "penalties on D's gradient at data and fakes, so that D stops overshooting" },
   "wgan-gp": { label: "WGAN-GP", change: { loss: "wgan-gp", add: "none", repeat: 5, clip: 0, unroll: 0,
-    opt: "own", lrd: 0.001, lrg: 0.001, numbers: { penalty: 1 } },
+    opt: "own", act: "leaky_relu", batch: 128, lrd: 0.001, lrg: 0.001, numbers: { penalty: 1 } },
     why: "a critic whose gradient has a norm near 1 gives every fake a direction, near the data and far away" },
   nonsaturating: { label: "Non-saturating loss", change: { loss: "nonsaturating" },
     why: "its gradient is largest where the discriminator is most certain" },
@@ -54,7 +54,7 @@ function diagnose(game) {
     return said("bad", "The generator has collapsed",
       `All fakes are close together: of the ${now.of} modes they cover ${hit || "none"}${hit ? " at most" : ""} at a time. `
       + "Wherever they go, the discriminator soon knows that place for fakes, and all of them move on together.",
-      "wgan-gp", "rpgan", "unroll"); // the first two cure seeds 0 to 4
+      "wgan-gp", "rpgan", "unroll"); // each cures seeds 0 to 4 of lesson 5
   }
   const way = swing(tail.map((look) => look.centre));
   if (distance > 1.6 * floor && way.path > 1.5 * game.span && way.path > 4 * way.net) {
