@@ -140,6 +140,7 @@ class Dice:
                     self.one_of(
                         [L.ModConv(self.number(1, 4), self.one_of([1, 3]), name), L.AddNoise(name),
                          L.CondNorm(name), L.CondNorm(name, "instance"), L.CondNorm(name, "layer"),
+                         L.CondNorm(name, hidden=2, bias=True),
                          L.ModConv(2, 3, name, up=True), L.Dropout(0.5, name)]
                     )
                 )  # fmt: skip

@@ -178,6 +178,48 @@ def test_a_conditional_norm_may_begin_as_the_plain_one() -> None:
     assert torch.allclose(made(v, torch.randn(2, 5)), F.instance_norm(v), atol=1e-6)
 
 
+@pytest.mark.parametrize("weight", [None, WeightNorm(), Spectral()])
+@pytest.mark.parametrize("hidden", [None, 3])
+def test_a_map_conditions_each_position(weight: Any, hidden: int | None) -> None:
+    """SPADE: gains and biases are convolutions of a map of any size."""
+    layer = CondNorm("m", "instance", weight=weight, hidden=hidden, bias=True)
+    made = net([layer], m=Normal(shape=(2, 12, 12))).double().eval()
+    part, biased = module(made), bool(hidden)
+    with torch.no_grad():
+        for name in ("scale", "shift", *["hidden"] * biased):
+            getattr(part, name).bias.normal_()
+    v, m = torch.randn(3, 4, 6, 6).double(), torch.randn(3, 2, 12, 12).double()
+
+    def convolved(name: str, value: Tensor) -> Tensor:
+        own = getattr(part, name)
+        kernel = weight_of(own, weight)
+        if weight is None:
+            assert torch.equal(kernel, own.weight)
+        padded = F.pad(value, (1, 1, 1, 1))
+        places = [
+            (padded[:, None, :, y : y + 3, x : x + 3] * kernel).sum((2, 3, 4))
+            for y in range(6) for x in range(6)
+        ]  # fmt: skip
+        return torch.stack(places, 2).view(len(value), -1, 6, 6) + own.bias[:, None, None]
+
+    value = m[:, :, ::2, ::2]  # the nearest pixel
+    value = convolved("hidden", value).clamp_min(0) if hidden else value
+    wanted = F.instance_norm(v) * (1 + convolved("scale", value)) + convolved("shift", value)
+    assert torch.allclose(made(v, m), wanted, atol=1e-9)
+
+
+def test_a_hidden_layer_of_a_style_and_biases_that_begin_at_zero() -> None:
+    made = net([CondNorm("w", "none", hidden=7, bias=True)], w=W)
+    part, v, w = module(made), torch.randn(2, 4, 6, 6), torch.randn(2, 5)
+    assert not part.scale.bias.any() and not part.shift.bias.any()
+    h = F.linear(w, part.hidden.weight, part.hidden.bias).clamp_min(0)
+    scale, shift = (h @ p.weight.T for p in (part.scale, part.shift))
+    wanted = v * (1 + scale[:, :, None, None]) + shift[:, :, None, None]
+    assert torch.allclose(made(v, w), wanted, atol=1e-6)
+    plain = net([CondNorm("m", "instance", gain=0, bias=True)], m=Normal(shape=(2, 3, 3)))
+    assert torch.allclose(plain(v, torch.randn(2, 2, 3, 3)), F.instance_norm(v), atol=1e-6)
+
+
 def test_each_chunk_of_a_latent_moves_what_it_conditions() -> None:
     """BigGAN: chunk i of z reaches the i-th norm, through a row."""
     made = net([CondNorm("c", row=0), Conv(3), CondNorm("c", row=1)], c=Normal(shape=(2, 5)))
@@ -359,6 +401,12 @@ def test_one_mistake_gives_one_problem(layers: list[Layer], path: str, message: 
         (AddNoise("n", 3), {"n": Normal(shape=(3, 6, 6))}, "reads block 3 of 1x6x6"),
         (AddNoise("n"), {"n": Normal(shape=(3, 4, 4))}, "the noise is 3x4x4"),
         (CondNorm("y"), {"y": Label(3)}, "a label is not a vector"),
+        (
+            CondNorm("m", row=0),
+            {"m": Normal(shape=(2, 3, 3))},
+            "reads row 0 of vectors",
+        ),
+        (CondNorm("r"), {"r": ROWS}, "reads a vector (d,) or a map, not 3x5"),
         (CondNorm("w", weight=Spectral(), gain=0), {"w": W}, "begin at zero (gain 0) have no spec"),
         (Conv(3, weight=WeightNorm(), gain=0), {}, "begin at zero (gain 0) have no weight norm"),
         (Inject("w", join="dot"), {"w": W}, "(4, 6, 6) and (5,) differ, so they have no scalar"),

@@ -186,7 +186,7 @@ def layer_text(layer: Layer) -> str:
                 elif key == "shape":
                     shown.append("x".join(map(str, value)))
                 elif key == "bias":
-                    shown.append("no bias")
+                    shown.append("bias" if value else "no bias")
                 elif key == "weight":
                     shown.append(getattr(layer, key).kind.replace("_", " "))
                 else:

@@ -52,9 +52,8 @@ class Inject(Layer):
     """Joins a named input, or the value of an earlier tap, at this depth, after `through`.
 
     A vector is tiled over space to join a map. `join` concatenates along the channels, adds,
-    multiplies (gates; inside Residual, gains of 1 + f(y), as in FiLM, arXiv:1709.07871, or for maps
-    in SPADE, arXiv:1903.07291), or takes the scalar product, (1,): the head of a projection
-    discriminator (arXiv:1802.05637) is
+    multiplies (gates; inside Residual, gains of 1 + f(y), as in FiLM, arXiv:1709.07871), or takes
+    the scalar product, (1,): the head of a projection discriminator (arXiv:1802.05637) is
     `Residual((Linear(1),), (Inject("y", (Embedding(10, 64),), "dot"),))`.
     """
 

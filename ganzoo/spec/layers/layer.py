@@ -119,7 +119,7 @@ class Layer(Frozen):
 
             Returns:
                 Operations, and numbers in memory at the same time, which bound the work of a task.
-                Only layers that compare positions, such as attention, have any.
+                Layers that compare positions, such as attention, or make further maps have any.
             """
             return 0, 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -139,12 +140,15 @@ class AddNoise(Layer):
 
 
 class CondNorm(Layer):
-    """Normalisation whose gains and biases are linear maps of a vector. arXiv:1610.07629.
+    """Normalisation whose gains and biases depend on a vector or a map. arXiv:1610.07629.
 
-    The vector is an input or a tap. Labels are turned into one in the branch of their input, by
-    `one_hot` (a gain and a bias for each class) or `embedding`. The gain is 1 plus the linear map,
-    which has no bias. With `gain: 0`, both maps are zero at first, so that the layer starts as a
-    plain norm.
+    `by` is an input or a tap. Labels are turned into a vector in the branch of their input, by
+    `one_hot` (a gain and a bias for each class) or `embedding`. Gains and biases are linear maps
+    of a vector, as in AdaIN, and 3x3 convolutions of a map, which is first resized to this one by
+    the nearest pixel: a gain and a bias for each position (SPADE, arXiv:1903.07291). With `hidden`,
+    they are computed from a common layer of so many units or channels, with ReLU. The gain is 1
+    plus this value. With `bias`, both have learned constants, initially zero. With `gain: 0`, both
+    are zero at first, so that the layer starts as a plain norm.
     """
 
     kind: Literal["cond_norm"] = Field("cond_norm", init=False)
@@ -157,23 +161,33 @@ class CondNorm(Layer):
     momentum: Epsilon = 0.1
     weight: AnyWeight | None = None
     gain: Gain = 1.0
+    hidden: Count | None = None
+    bias: bool = False
 
     @property
     def reads(self) -> tuple[str, ...]:
         return (self.by,)
 
+    def _of_map(self, by: Shape) -> bool:
+        return len(by) == 3 and self.row is None
+
     def output_shape(self, shape: Shape, by: Shape) -> Shape:
         features(shape)
-        row_size(by, self.row)
-        if self.norm == "instance":
+        if not self._of_map(by):
+            row_size(by, self.row, "a vector (d,) or a map")
+        if self.norm == "instance" or self._of_map(by):
             of_map(shape)
         return shape
+
+    def beyond(self, shape: Shape, by: Shape) -> tuple[int, int]:
+        channels = by[0] + (self.hidden or 0) + 2 * shape[0]
+        return 0, channels * math.prod(shape[1:]) if self._of_map(by) else 0
 
     def module(self, shape: Shape, by: Shape) -> nn.Module:
         from torch import nn
 
         module = nn.Module()
-        channels, size = shape[0], row_size(by, self.row)
+        channels, maps = shape[0], self._of_map(by)
         match self.norm:
             case "batch":
                 kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
@@ -184,34 +198,60 @@ class CondNorm(Layer):
                 module.norm = nn.GroupNorm(1, channels, self.eps, affine=False)
             case _:
                 module.norm = nn.Identity()
+
+        def part(size: int, leaves: int, bias: bool) -> nn.Module:
+            if maps:
+                return prepare(nn.Conv2d(size, leaves, 3, padding=1, bias=bias), self.weight)
+            return prepare(nn.Linear(size, leaves, bias=bias), self.weight)
+
+        size = by[0] if maps else row_size(by, self.row)
+        if self.hidden:
+            module.hidden = part(size, self.hidden, True)
         for name in ("scale", "shift"):
-            part = prepare(nn.Linear(size, channels, bias=False), self.weight)
-            module.add_module(name, part)
+            module.add_module(name, part(self.hidden or size, channels, self.bias))
         return module
 
     def begin(self, module: Any) -> None:
-        begin(module.scale, self.weight, self.gain)
-        begin(module.shift, self.weight, self.gain)
+        if self.hidden:
+            begin(module.hidden, self.weight)
+        for part in (module.scale, module.shift):
+            begin(part, self.weight, self.gain)
+            if self.bias:
+                part.bias.zero_()
 
     def forward(self, module: Any, x: Tensor, by: Tensor) -> Tensor:
         from torch.nn import functional as F
 
-        vector = row_of(by, self.row)
-        shape = (len(x), -1, *[1] * (x.ndim - 2))
+        if self.row is None and by.ndim == 4:
+            value = F.interpolate(by, size=x.shape[2:], mode="nearest")
+        else:
+            value = row_of(by, self.row)
+        if self.hidden:
+            value = F.relu(self._mapped(module.hidden, value))
         scale, shift = (
-            F.linear(vector, weight_of(part, self.weight, self.gain)).view(shape)
-            for part in (module.scale, module.shift)
+            self._mapped(part, value, self.gain) for part in (module.scale, module.shift)
         )
+        if value.ndim == 2:
+            shape = (len(x), -1, *[1] * (x.ndim - 2))
+            scale, shift = scale.view(shape), shift.view(shape)
         return module.norm(x) * (1 + scale) + shift
 
+    def _mapped(self, part: Any, value: Tensor, gain: float = 1.0) -> Tensor:
+        from torch.nn import functional as F
 
-def row_size(shape: Shape, row: int | None) -> int:
+        weight, bias = weight_of(part, self.weight, gain), bias_of(part, self.weight)
+        if value.ndim == 4:
+            return F.conv2d(value, weight, bias, padding=1)
+        return F.linear(value, weight, bias)
+
+
+def row_size(shape: Shape, row: int | None, wanted: str = "a vector (d,)") -> int:
     """The length of the vector that a layer reads; ValueError for other shapes."""
     if len(shape) == 1 and not row:
         return shape[0]
     if len(shape) == 2 and row is not None and row < shape[0]:
         return shape[1]
-    what = "a vector (d,)" if row is None else f"row {row} of vectors (rows, d)"
+    what = wanted if row is None else f"row {row} of vectors (rows, d)"
     raise ValueError(f"reads {what}, not {size_text(shape)}")
 
 
