@@ -264,17 +264,18 @@ def by_hand(row: str, spec: Any, data: Any, pixels: Any, device: str, quick: boo
     from hand import Game, Loop, public
 
     built = training(spec, data, device, False)
-    optimizer = spec.stages[0].updates[0].optimizer
+    optimizer, second = (update.optimizer for update in spec.stages[0].updates)
     wasserstein = "C" in spec.networks
     game = Game(
         discriminator="C" if wasserstein else "D",
         latent=spec.draws["z"].size,
         batch=spec.batch,
-        lr=optimizer.lr,
+        lr=(optimizer.lr, second.lr),
         betas=optimizer.betas,
         loss="wasserstein" if wasserstein else "bce",
         steps=5 if wasserstein else 1,
         penalty=10.0 if wasserstein else 0.0,
+        decay=optimizer.weight_decay,
     )
     bf16 = built.precision == "bf16"
     nets = {name: copy.deepcopy(net) for name, net in built.networks.items()}
@@ -314,7 +315,9 @@ def r3gan(device: str, quick: bool) -> None:
     built = training(spec, data, device, False)
     for net in built.networks.values():
         net.convolutions = None
-    game = Game("D", spec.draws["z"].size, spec.batch, 2e-4, (0.0, 0.9), "relativistic", penalty=2)
+    game = Game(
+        "D", spec.draws["z"].size, spec.batch, (2e-4, 2e-4), (0.0, 0.9), "relativistic", penalty=2
+    )
     timed(
         row, "hand calls",
         lambda: Loop(game, built.networks, pixels, bf16=False).step,

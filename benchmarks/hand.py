@@ -1,7 +1,7 @@
-"""Loops written by hand, for `gpu.py`: as good as a loop can be, and as public scripts have it.
+"""Loops written by hand: as good as a loop can be, and as public scripts have it.
 
 They train the very modules that ganzoo builds, taken out of its networks, so that the loops are
-what differs.
+what differs. `tests/test_benchmarks.py` gives each the draws of a run and compares the losses.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from ganzoo.nn.modules import Net
 @dataclass(frozen=True)
 class Game:
     """What a loop by hand plays. `loss` is bce, wasserstein or relativistic (R3GAN's, with R1 and
-    R2 of weight `penalty`)."""
+    R2 of weight `penalty`); `lr` the rates of the discriminator and the generator."""
 
     discriminator: str
     latent: int
     batch: int
-    lr: float
+    lr: tuple[float, float]
     betas: tuple[float, float]
     loss: str = "bce"
     steps: int = 1
     penalty: float = 0.0
+    decay: float = 0.0
 
 
 def sequential(net: Net) -> nn.Module:
@@ -54,7 +55,31 @@ def gradient_norms(scores: Tensor, points: Tensor) -> Tensor:
     return gradient.float().flatten(1).square().sum(1)
 
 
-class Loop:
+class Learning:
+    """Steps by hand: gradients of the trained weights alone, then the optimizer."""
+
+    def learn(self, weights: list[nn.Parameter], optimizer: torch.optim.Adam, loss: Tensor) -> None:
+        self.differentiate(weights, loss)
+        self.apply(weights, optimizer)
+
+    def differentiate(
+        self, weights: list[nn.Parameter], loss: Tensor, keep_graph: bool = False
+    ) -> None:
+        gradients = torch.autograd.grad(loss, weights, retain_graph=keep_graph, allow_unused=True)
+        for weight, gradient in zip(weights, gradients, strict=True):
+            if gradient is not None and gradient.stride() != weight.stride():
+                # the fused kernels of torch take both for one order in memory
+                gradient = torch.empty_like(weight).copy_(gradient)
+            weight.grad = gradient
+
+    @staticmethod
+    def apply(weights: list[nn.Parameter], optimizer: torch.optim.Adam) -> None:
+        optimizer.step()
+        for weight in weights:
+            weight.grad = None
+
+
+class Loop(Learning):
     """As good as a loop by hand can be: bytes on the device, G's batch shared by both updates,
     no gradient that nobody uses, bf16, channels last, fused Adam, a moving average; captured in a
     CUDA graph, with its draws, where `graph` is set."""
@@ -66,9 +91,12 @@ class Loop:
         self.device = pixels.device
         self.G, self.D = (sequential(nets[name]) for name in ("G", game.discriminator))
         self.weights_g, self.weights_d = list(self.G.parameters()), list(self.D.parameters())
-        adam = {"lr": game.lr, "betas": game.betas, "fused": True, "capturable": graph}
-        self.adam_g = torch.optim.Adam(self.weights_g, **adam)
-        self.adam_d = torch.optim.Adam(self.weights_d, **adam)
+        self.adam_d, self.adam_g = (
+            torch.optim.Adam(
+                weights, lr, game.betas, weight_decay=game.decay, fused=True, capturable=graph
+            )
+            for weights, lr in zip((self.weights_d, self.weights_g), game.lr, strict=True)
+        )
         self.averages = [weight.detach().clone() for weight in self.weights_g]
         self.order = torch.randperm(len(pixels), device=self.device)
         self.position = torch.zeros((), dtype=torch.int64, device=self.device)
@@ -87,13 +115,15 @@ class Loop:
             self.round()
         return graph.replay
 
-    def batch(self) -> Tensor:
+    def draw(self, name: str) -> Tensor:
+        """Images x, codes z, or where between real and fake ones a gradient is penalised, mix."""
+        if name == "z":
+            return torch.randn(self.game.batch, self.game.latent, device=self.device)
+        if name == "mix":
+            return torch.rand(self.game.batch, device=self.device)
         index = (self.position + self.offsets) % len(self.order)
         self.position += self.game.batch
         return self.pixels[self.order[index]].float().div_(127.5).sub_(1)
-
-    def noise(self) -> Tensor:
-        return torch.randn(self.game.batch, self.game.latent, device=self.device)
 
     def call(self, net: nn.Module, x: Tensor) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
@@ -102,7 +132,7 @@ class Loop:
     def round(self) -> None:
         game = self.game
         for step in range(game.steps):
-            x, z = self.batch(), self.noise()
+            x, z = self.draw("x"), self.draw("z")
             with torch.set_grad_enabled(step == game.steps - 1):
                 fake = self.call(self.G, z)
             self.learn(self.weights_d, self.adam_d, self.judge_loss(x, fake.detach()))
@@ -124,7 +154,7 @@ class Loop:
             real, false = self.call(self.D, x), self.call(self.D, fake)
             return F.softplus(-real).mean() + F.softplus(false).mean()
         if game.loss == "wasserstein":
-            mix = torch.rand(len(x), 1, 1, 1, device=self.device)
+            mix = self.draw("mix").view(-1, 1, 1, 1)
             points = torch.lerp(fake, x, mix).requires_grad_()
             norms = (gradient_norms(self.call(self.D, points), points) + 1e-12).sqrt()
             penalty = (norms - 1).square().mean()
@@ -134,15 +164,6 @@ class Loop:
         real, false = self.call(self.D, x), self.call(self.D, fake)
         squares = gradient_norms(real, x).mean() + gradient_norms(false, fake).mean()
         return F.softplus(false - real).mean() + game.penalty / 2 * squares
-
-    @staticmethod
-    def learn(weights: list[nn.Parameter], optimizer: torch.optim.Adam, loss: Tensor) -> None:
-        gradients = torch.autograd.grad(loss, weights, allow_unused=True)
-        for weight, gradient in zip(weights, gradients, strict=True):
-            weight.grad = gradient
-        optimizer.step()
-        for weight in weights:
-            weight.grad = None
 
 
 class Pictures(Dataset):
@@ -167,8 +188,10 @@ def public(game: Game, nets: dict[str, Net], pixels: Tensor, workers: int) -> It
     step, Adam, float32."""
     device = pixels.device
     G, D = sequential(nets["G"]), sequential(nets[game.discriminator])
-    adam_g = torch.optim.Adam(G.parameters(), lr=game.lr, betas=game.betas)
-    adam_d = torch.optim.Adam(D.parameters(), lr=game.lr, betas=game.betas)
+    adam_d, adam_g = (
+        torch.optim.Adam(net.parameters(), lr, game.betas, weight_decay=game.decay)
+        for net, lr in zip((D, G), game.lr, strict=True)
+    )
     bce = nn.BCEWithLogitsLoss()
     valid = torch.ones(game.batch, 1, device=device)
     loader = DataLoader(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from hand import Loop, gradient_norms
+from hand import Learning, gradient_norms
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,8 +23,8 @@ def lazy_adam(weights: list[nn.Parameter], every: int) -> torch.optim.Adam:
     return torch.optim.Adam(weights, lr=RATE * share, betas=(0.0, 0.99**share), fused=True)
 
 
-class Styles:
-    """One round a call of `step`, in float32, with the weights that ganzoo's networks have."""
+class Styles(Learning):
+    """One round a call of `step`, with the weights and in the precision of ganzoo's networks."""
 
     def __init__(self, spec: Spec, nets: dict[str, Net], pixels: Tensor) -> None:
         self.spec, self.pixels, self.batch_size = spec, pixels, spec.batch
@@ -40,25 +40,28 @@ class Styles:
         self.rounds = 0
         self.order = torch.randperm(len(pixels))
 
-    def real(self) -> Tensor:
-        start = self.rounds * self.batch_size % (len(self.pixels) - self.batch_size)
-        index = self.order[start : start + self.batch_size]
-        return self.pixels[index].float().div_(127.5).sub_(1)
+    def draw(self, name: str) -> Tensor:
+        """x, codes z and u, maps n, where styles mix (cut, gate), and pixels for the lengths."""
+        if name == "x":
+            start = self.rounds * self.batch_size % (len(self.pixels) - self.batch_size)
+            index = self.order[start : start + self.batch_size]
+            return self.pixels[index].float().div_(127.5).sub_(1)
+        if name in ("cut", "gate"):
+            return torch.rand(self.batch_size)
+        shapes = {"n": self.S.shapes[1], "noise": self.pixels.shape[1:]}
+        return torch.randn(self.batch_size, *shapes.get(name, self.M.shapes[0]))
 
-    def styles(self, z: Tensor, u: Tensor) -> Tensor:
+    def styles(self, z: Tensor, u: Tensor, cut: Tensor, gate: Tensor) -> Tensor:
         """Rows of one code up to a random row, of another from there on; nine times in ten."""
-        a, b = (self.M(code)[:, None].expand(-1, self.rows, -1) for code in (z, u))
-        first = 1 + (torch.rand(len(z)) * (self.rows - 1)).floor()
-        other = (torch.arange(self.rows) >= first[:, None]) & (torch.rand(len(z)) < 0.9)[:, None]
+        a, b = (code[:, None].expand(-1, self.rows, -1) for code in (z, u))
+        first = 1 + (cut * (self.rows - 1)).floor()
+        other = (torch.arange(self.rows) >= first[:, None]) & (gate < 0.9)[:, None]
         return torch.where(other[:, :, None], b, a)
 
     def step(self) -> None:
-        size = self.spec.draws["z"].size
-        x = self.real()
-        z, u = (torch.randn(len(x), size) for _ in range(2))
-        noise = torch.randn(len(x), *self.S.shapes[1])
+        x, z, u, noise, cut, gate = map(self.draw, ("x", "z", "u", "n", "cut", "gate"))
 
-        fake = self.S(self.styles(z, u), noise)
+        fake = self.S(self.styles(self.M(z), self.M(u), cut, gate), noise)
         loss = F.softplus(self.D(fake.detach())).mean() + F.softplus(-self.D(x)).mean()
         self.learn(self.weights_d, self.adam_d, loss)
         if self.rounds % R1_EVERY == 0:
@@ -67,14 +70,15 @@ class Styles:
             self.learn(self.weights_d, self.adam_d, self.r1() * penalty)
 
         self.learn(self.weights_g, self.adam_g, F.softplus(-self.D(fake)).mean())
-        with torch.no_grad():
+        paths = self.rounds % PATHS_EVERY == 0
+        with torch.set_grad_enabled(paths):
             found = self.M(z)
-            self.w_mean.lerp_(found.mean(0), 0.005)
-        if self.rounds % PATHS_EVERY == 0:
-            w = self.styles(z, u)
-            y = torch.randn_like(fake)
+        self.w_mean.lerp_(found.detach().mean(0), 0.005)
+        if paths:
+            w = self.styles(found, self.M(u), cut, gate)
+            fake = self.S(w, noise)
             [slope] = torch.autograd.grad(
-                (self.S(w, noise) * y).sum() / fake.shape[-1], w, create_graph=True
+                (fake * self.draw("noise")).sum() / fake.shape[-1], w, create_graph=True
             )
             lengths = slope.flatten(1).square().sum(1).add(1e-12).sqrt() / self.rows**0.5
             self.learn(self.weights_g, self.adam_g, 8 * (lengths - self.length).square().mean())
@@ -88,7 +92,3 @@ class Styles:
     def r1(self) -> float:
         text = self.spec.stages[0].round[1].minimize["r1"]
         return float(text.partition("*")[0])
-
-    @staticmethod
-    def learn(weights: list[nn.Parameter], optimizer: torch.optim.Adam, loss: Tensor) -> None:
-        Loop.learn(weights, optimizer, loss)
