@@ -6,16 +6,18 @@
 
 Sections, each in a process of its own, so that one that fails takes no other along:
 
-    tests    tests/test_cuda.py: recorded rounds against calls to the bit, resume to the bit,
-             answers beside the CPU's, a layer that cannot be recorded, losses that are not finite
     speed    milliseconds a round of ganzoo (calls; recorded), of a loop by hand (calls; recorded),
              and of a public loop with eight workers; memory
     r3gan    R1 and R2 every round at 64 pixels: ganzoo with its convolutions and with torch's, and
              a plain loop with torch's
-    profile  which kernels a recorded round runs, and how long the GPU is busy
     conv     one penalty of one grouped convolution, in torch's way and in ganzoo's
+    profile  which kernels a recorded round runs, and how long the GPU is busy
+    tests    tests/test_cuda.py: recorded rounds against calls to the bit, resume to the bit,
+             answers beside the CPU's, a layer that cannot be recorded, losses that are not finite
 
-The data are random pixels; all numbers are of one run on one machine.
+A measurement that fails or hangs is named and left out of the table; the others go on. What
+earlier sections leave of their time is for later ones. The data are random pixels; all numbers are
+of one run on one machine.
 """
 
 from __future__ import annotations
@@ -33,14 +35,17 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-SECTIONS = {"speed": 80, "tests": 80, "r3gan": 40, "profile": 25, "conv": 20}
-"""Sections in their order, and how many seconds each gets at most."""
+SECTIONS = {"speed": 75, "r3gan": 30, "conv": 10, "profile": 12, "tests": 40}
+"""Sections in their order, and how many seconds each has at least."""
 TOTAL = 170
 """Seconds for all of them: what is late is stopped."""
+EACH = 15.0
+"""Seconds for one measurement with all that it needs; what takes longer is given up."""
 WORKLOADS = {
     "gan 28": ("ganzoo_gan", "GAN", 1, 28, {}),
     "dcgan 28": ("ganzoo_dcgan", "DCGAN", 1, 28, {}),
@@ -74,40 +79,54 @@ def main() -> None:
         return
     begun = time.monotonic()
     results: list[dict[str, Any]] = []
-    for name in arguments.only.split(","):
-        left = arguments.seconds - (time.monotonic() - begun)
-        if left < 5:
-            print(f"--- {name}: no time left", flush=True)
-            continue
-        limit = left if arguments.quick else min(left, SECTIONS[name])
-        results += section(name, arguments, limit)
-    print(table(results))
-    print(f"\n{time.monotonic() - begun:.0f} s in all")
+    names = arguments.only.split(",")
+    # also where somebody stops it: what was found is worth a table
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        for index, name in enumerate(names):
+            later = 0 if arguments.quick else sum(map(SECTIONS.__getitem__, names[index + 1 :]))
+            left = arguments.seconds - (time.monotonic() - begun) - later
+            if left < 1:
+                print(f"--- {name}: no time left", flush=True)
+                continue
+            section(name, arguments, left, results)
+    finally:
+        print(table(results))
+        print(f"\n{time.monotonic() - begun:.0f} s in all", flush=True)
 
 
-def section(name: str, arguments: argparse.Namespace, limit: float) -> list[dict[str, Any]]:
-    """Run a section in its own process; what it prints as results comes back."""
+def section(
+    name: str, arguments: argparse.Namespace, limit: float, found: list[dict[str, Any]]
+) -> None:
+    """Run a section in its own process; what it prints as results is appended to `found`."""
     print(f"--- {name} (at most {limit:.0f} s)", flush=True)
     words = [sys.executable, "-u", __file__, "--section", name, "--device", arguments.device]
     words += ["--quick"] if arguments.quick else []
-    begun, found = time.monotonic(), list[dict[str, Any]]()
+    begun = time.monotonic()
     process = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
         env={**os.environ, "PYTHONPATH": paths(), "PYTHONDONTWRITEBYTECODE": "1"},
         start_new_session=True,
     )  # fmt: skip
-    # with the workers that it has started
-    timer = threading.Timer(limit, lambda: os.killpg(process.pid, signal.SIGKILL))
+
+    def end() -> None:
+        # with the workers that it has started
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    timer = threading.Timer(limit, end)
     timer.start()
     assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("RESULT "):
-            found.append(json.loads(line.removeprefix("RESULT ")))
-        print("   ", line, end="", flush=True)
-    code = process.wait()
-    timer.cancel()
+    try:
+        for line in process.stdout:
+            if line.startswith("RESULT "):
+                found.append(json.loads(line.removeprefix("RESULT ")))
+            print("   ", line, end="", flush=True)
+        code = process.wait()
+    finally:
+        timer.cancel()
+        end()
     print(f"    ({name}: exit {code}, {time.monotonic() - begun:.0f} s)", flush=True)
-    return found
 
 
 def result(**facts: Any) -> None:
@@ -122,13 +141,16 @@ def table(results: list[dict[str, Any]]) -> str:
     lines = ["", f"{'ms a round':18}" + "".join(f"{c:>14}" for c in columns)]
     lines[-1] += f"{'public/graph':>14}{'graph/hand':>12}{'MB':>8}"
     for found in results:
-        if "ms" in found:
-            rows.setdefault(found["row"], {})[found["column"]] = found["ms"]
+        row = rows.setdefault(found["row"], {})
+        if found.get("failed"):
+            row[found["column"]] = float("nan")
+        else:
+            row[found["column"]] = found["ms"]
             if found["column"] == "ganzoo graph":
                 memory[found["row"]] = found["MB"]
     for row, values in rows.items():
         line = f"{row:18}" + "".join(
-            f"{values[c]:14.3f}" if c in values else f"{'-':>14}" for c in columns
+            _number(values[c]) if c in values else f"{'-':>14}" for c in columns
         )
         graph = values.get("ganzoo graph", float("nan"))
         line += f"{values.get('public 8', float('nan')) / graph:14.2f}"
@@ -136,8 +158,12 @@ def table(results: list[dict[str, Any]]) -> str:
         line += f"{memory.get(row, float('nan')):8.0f}"
         lines.append(line)
         others = {c: v for c, v in values.items() if c not in columns}
-        lines += [f"    {name:28}{value:10.3f} ms" for name, value in others.items()]
+        lines += [f"    {name:28}{_number(value)} ms" for name, value in others.items()]
     return "\n".join(lines)
+
+
+def _number(ms: float) -> str:
+    return f"{ms:14.3f}" if ms == ms else f"{'failed':>14}"
 
 
 # ------------------------------------------------------------------------------ measuring
@@ -191,13 +217,19 @@ def measure(step: Callable[[], Any], device: str, quick: bool, seconds: float = 
 def timed(
     row: str, column: str, make: Callable[[], Callable[[], Any]], device: str, quick: bool
 ) -> None:
-    """Measure what `make` makes, whatever happens to it."""
+    """Measure what `make` makes, whatever happens to it; see EACH."""
     import gc
 
     import torch
 
     cuda = device.startswith("cuda")
+
+    def late(*_: Any) -> None:
+        raise TimeoutError(f"given up after {EACH:.0f} s")
+
+    signal.signal(signal.SIGALRM, late)
     try:
+        signal.setitimer(signal.ITIMER_REAL, EACH)
         gc.collect()
         if cuda:
             torch.cuda.empty_cache()
@@ -209,6 +241,9 @@ def timed(
     except Exception:
         print(f"{row}, {column}:")
         traceback.print_exc(file=sys.stdout)
+        result(row=row, column=column, failed=True)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def training(spec: Any, data: Any, device: str, graph: bool) -> Any:
@@ -244,15 +279,14 @@ def speed(device: str, quick: bool) -> None:
             data, pixels = source(channels, size, device, 256 if quick else 8192)
             settings = {**settings, "batch": 16} if quick else settings
             spec = spec_of(module, variant, data.fields, settings)
-        except ImportError:
-            print(f"{row}: no such plugin here")
-        except Exception:
-            traceback.print_exc(file=sys.stdout)
-        else:
             for column, graph in (("ganzoo calls", False), ("ganzoo graph", True)):
                 timed(row, column, make_ganzoo(spec, data, device, graph), device, quick)
             if row in WORKLOADS:
                 by_hand(row, spec, data, pixels, device, quick)
+        except ImportError:
+            print(f"{row}: no such plugin here")
+        except Exception:
+            traceback.print_exc(file=sys.stdout)
 
 
 def make_ganzoo(spec: Any, data: Any, device: str, graph: bool) -> Callable[[], Any]:

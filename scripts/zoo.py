@@ -9,7 +9,8 @@
                                           train these for so long, three at a time, and publish
                                           those that are done; the same again goes on with the rest
 
-A run that was stopped goes on where it was. The feature extractors come first: the figures of
+A run that was stopped goes on where it was. Where one fails the others go on; which did is said
+last, and the exit status is 1. The feature extractors come first: the figures of
 all others are theirs, and the data sets pin their hashes.
 """
 
@@ -35,11 +36,11 @@ CARDS = ROOT / "model_cards"
 
 def train(
     models: Sequence[Published], *, device: str = "", minutes: float | None = None, jobs: int = 1
-) -> None:
+) -> list[str]:
     """Carry out the commands that train, `jobs` at a time, each from its checkpoint where it was
-    stopped; `minutes` is for all of them together."""
+    stopped; `minutes` is for all of them together. Returns the names of those that failed."""
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
-    lock = threading.Lock()
+    lock, failed = threading.Lock(), list[str]()
     pending = [model for model in models if not finished(model)]
 
     def work() -> None:
@@ -61,11 +62,14 @@ def train(
                 words += ["--minutes", f"{left / turns:.3f}"]
             # the command itself, also where ganzoo is no more than on the path of modules
             main = "from ganzoo.cli import main; main()"
-            subprocess.run([sys.executable, "-c", main, *words], cwd=ROOT, check=True)
+            done = subprocess.run([sys.executable, "-c", main, *words], cwd=ROOT, check=False)
+            if done.returncode:
+                failed.append(model.name)
 
     with ThreadPoolExecutor(jobs) as threads:
         for job in [threads.submit(work) for _ in range(jobs)]:
             job.result()
+    return failed
 
 
 def finished(model: Published) -> bool:
@@ -205,15 +209,16 @@ def main() -> None:
     chosen = [model for model in ZOO if not arguments.names or model.name in arguments.names]
     there = arguments.cards_only or arguments.measure  # the folders stay as they are
     trains = not (arguments.publish_only or there)
+    failed: list[str] = []
     if trains and (arguments.jobs > 1 or arguments.minutes is not None):
-        train(
+        failed += train(
             chosen, device=arguments.device, minutes=arguments.minutes, jobs=max(1, arguments.jobs)
         )
     for model in chosen:
         if trains:
-            if arguments.minutes is None:
-                train([model], device=arguments.device)
-            elif not finished(model):
+            if arguments.minutes is None and model.name not in failed:
+                failed += train([model], device=arguments.device)
+            if not finished(model):
                 continue
         if not there:
             publish(model)
@@ -222,6 +227,8 @@ def main() -> None:
         elif arguments.measure:
             measure(model)
         write_card(model)
+    if failed:
+        sys.exit(f"these failed, and the others did not: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

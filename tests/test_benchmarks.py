@@ -1,8 +1,13 @@
-"""What `benchmarks/cpu.py` compares can be built, and computes the same losses as a run."""
+"""What `benchmarks/cpu.py` compares can be built, and computes the same losses as a run; what
+`benchmarks/gpu.py` does where something fails."""
 
 from __future__ import annotations
 
 import importlib
+import json
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +74,37 @@ def test_loops_by_hand_compute_what_a_run_computes(row: str, cpu: Any) -> None:
         run.round()
     assert ours == pytest.approx(theirs, rel=2e-4)
     assert len(ours) >= 5
+
+
+def test_gpu_names_what_fails_or_hangs_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    gpu = importlib.import_module("gpu")
+    monkeypatch.setattr(gpu, "EACH", 0.3)
+
+    def broken() -> Any:
+        raise RuntimeError("cannot be recorded")
+
+    gpu.timed("a", "hand graph", broken, "cpu", True)
+    gpu.timed("a", "public 8", lambda: threading.Event().wait, "cpu", True)
+    gpu.timed("a", "ganzoo graph", lambda: lambda: None, "cpu", True)
+    said = capsys.readouterr().out
+    assert "cannot be recorded" in said and "given up" in said
+    lines = [line.removeprefix("RESULT ") for line in said.splitlines() if "RESULT" in line]
+    table = gpu.table([json.loads(line) for line in lines])
+    assert table.count("failed") == 2 and table.count(" 0.0") == 2  # a round, and its memory: 0 MB
+
+
+def test_gpu_prints_one_table_unattended() -> None:
+    """Each section is a process; the second is stopped for want of time, and the table comes."""
+    command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--device", "cpu", "--quick"]
+    done = subprocess.run(
+        [*command, "--only", "conv"], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert done.stdout.count("ms a round") == 1
+    assert "R1, 16 groups" in done.stdout and "failed" not in done.stdout
+    late = subprocess.run(
+        [*command, "--only", "conv", "--seconds", "1.5"], capture_output=True, text=True, check=True
+    )
+    assert "conv: exit -9" in late.stdout and late.stdout.count("ms a round") == 1

@@ -35,19 +35,21 @@ def surroundings(
     spec: Spec,
     device: torch.device,
     world: int,
+    threads: int,
     plugins: Iterable[str] = (),
     accumulate: int = 1,
 ) -> dict[str, Any]:
     """Facts that affect only bits: versions and hardware.
 
     Args:
+        threads: how many its rounds use on a CPU.
         plugins: distributions beside those that provide layers and functions of the Spec.
     """
     facts: dict[str, Any] = {"ganzoo": version(), "torch": str(torch.__version__)}
     facts |= {name: _version(name) for name in sorted({*requirements(spec), *plugins})}
     facts["device"] = _name(device)
     if device.type == "cpu":
-        facts["threads"] = torch.get_num_threads()
+        facts["threads"] = threads
     facts["processes"] = world
     return facts | ({"parts": accumulate} if accumulate > 1 else {})
 

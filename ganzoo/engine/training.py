@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.source import Source
-from ganzoo.engine import checkpoint, distribution, heap, identity, settling
+from ganzoo.engine import checkpoint, distribution, heap, identity, settling, threads
 from ganzoo.engine.averages import Averages, decay_of
 from ganzoo.engine.buckets import Buckets
 from ganzoo.engine.draws import Draws
@@ -57,6 +57,7 @@ class Training:
             their means, equal those of the whole batch; whatever looks at a batch (batch norm,
             minibatch deviation, means inside other expressions) sees one part.
         plugins: distributions whose versions a checkpoint names, beside those that the Spec needs.
+        threads: how many threads of the processor its rounds use, and why.
         watched: which rounds (from 1) record the norms of their gradients, for `gradient_norms`;
             rounds that are recorded as graphs record none.
     """
@@ -100,6 +101,8 @@ class Training:
                 f"{share} samples cannot be taken in {accumulate} equal parts; give another batch, "
                 "or another number of parts"
             )
+        part = batch // self.world // accumulate
+        self.threads = threads.chosen(self.plan, self.networks, part, device)
         if self.world > 1:
             for net in self.networks.values():
                 net.several, net.shared_norm = True, shared_norm
@@ -183,7 +186,7 @@ class Training:
         # most processors; the caller's own arithmetic is left unchanged
         torch.set_flush_denormal(True)
         try:
-            with multiplying(self.precision, self.device):
+            with threads.using(self.threads.number), multiplying(self.precision, self.device):
                 terms = self.runner(round, self.step)
         finally:
             torch.set_flush_denormal(False)
@@ -378,7 +381,12 @@ class Training:
             "data": self._data_digest,
             "precision": self.precision,
             "surroundings": identity.surroundings(
-                self.spec, self.device, self.world, self.plugins, self.accumulate
+                self.spec,
+                self.device,
+                self.world,
+                self.threads.number,
+                self.plugins,
+                self.accumulate,
             ),
         }
 
@@ -433,6 +441,7 @@ class Training:
             TrainingError: it is damaged, of another run, or incomplete.
         """
         state, facts = checkpoint.read(path)
+        self.threads = self.threads.of_checkpoint(facts)
         identity.check(path, facts, self._identity())
         self._take_up(path, state, facts)
 

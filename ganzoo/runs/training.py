@@ -80,6 +80,8 @@ def carry_out(
             training.load(folder / CHECKPOINT)
         elif settings.start:
             transfer.begin(training, settings.start)
+        if training.threads.most > 1 and training.threads.free:
+            note(f"rounds use {training.threads}")
         selection = None
         if settings.figure:
             made_here: list[Selection] = []
