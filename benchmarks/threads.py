@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from cpu import ROUNDS, ROWS, prepared
@@ -25,6 +26,8 @@ HERE = Path(__file__).resolve().parent
 def one(row: str, seconds: float, precision: str) -> None:
     import torch
 
+    from ganzoo.engine.threads import chosen
+
     training, _, _ = prepared(row, precision)
     most, rounds = torch.get_num_threads(), ROUNDS.get(row, 2)
     times: dict[int, list[tuple[float, float]]] = {1: [], most: []}
@@ -32,7 +35,7 @@ def one(row: str, seconds: float, precision: str) -> None:
     while turn < 3 or time.monotonic() - begun < seconds:
         for threads in sorted(times, reverse=turn % 2 == 1):
             torch.set_num_threads(threads)
-            training.threads = threads
+            training.threads = replace(training.threads, number=threads)
             start = time.perf_counter(), time.process_time()
             for _ in range(rounds):
                 training.round()
@@ -45,7 +48,8 @@ def one(row: str, seconds: float, precision: str) -> None:
         threads: [min(turns, key=lambda t: t[kind])[kind] for kind in (0, 1)]
         for threads, turns in times.items()
     }
-    print(json.dumps({"threads": most, "one": best[1], "all": best[most]}))
+    why = chosen(training.plan, training.networks, training.draws.batch, training.device)
+    print(json.dumps({"threads": most, "one": best[1], "all": best[most], "why": str(why)}))
 
 
 def main() -> None:
@@ -72,7 +76,7 @@ def main() -> None:
         wall, processor = (b / a for a, b in zip(found["one"], found["all"], strict=True))
         print(
             f"{row:10} {1e3 * found['one'][0]:9.1f} {found['threads']:8} {wall:7.2f} "
-            f"{processor:10.2f}",
+            f"{processor:10.2f}  {found['why']}",
             flush=True,
         )
 
