@@ -29,6 +29,7 @@ def one(row: str, seconds: float, precision: str) -> None:
     from ganzoo.engine.threads import chosen
 
     training, _, _ = prepared(row, precision)
+    why = chosen(training.plan, training.networks, training.draws.batch, training.device)
     most, rounds = torch.get_num_threads(), ROUNDS.get(row, 2)
     times: dict[int, list[tuple[float, float]]] = {1: [], most: []}
     begun, turn = time.monotonic(), 0
@@ -48,7 +49,6 @@ def one(row: str, seconds: float, precision: str) -> None:
         threads: [min(turns, key=lambda t: t[kind])[kind] for kind in (0, 1)]
         for threads, turns in times.items()
     }
-    why = chosen(training.plan, training.networks, training.draws.batch, training.device)
     print(json.dumps({"threads": most, "one": best[1], "all": best[most], "why": str(why)}))
 
 

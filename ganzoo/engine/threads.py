@@ -19,7 +19,7 @@ import torch
 from ganzoo.engine.plan import Plan
 from ganzoo.nn.modules import Net
 
-WORTH = 100e6
+WORTH = 200e6
 """Operations of one layer and batch, as `nn.work` estimates them, that occupy a thread."""
 SEEN = 6
 """Rounds of each stage that are looked at."""
