@@ -365,6 +365,7 @@ WHOLE = {
     "strangers": "folders built to do harm, from loading to every task",
     "tutorial": "docs/plugins.md",
     "variants": "the plugins of this repository",
+    "zoo": "scripts/zoo.py",
 }
 """Tests of more than a module."""
 
