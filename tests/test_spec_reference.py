@@ -6,7 +6,7 @@ import ast
 import re
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -31,13 +31,23 @@ from ganzoo.spec import (
     Vector,
 )
 from ganzoo.spec import expression as ex
+from ganzoo.spec.draws import AnyDraw
 from ganzoo.spec.layers import LAYERS, Conv, Layer
+from ganzoo.spec.optimizers import OPTIMIZERS
 from ganzoo.spec.reference import of_function, of_layer
+from ganzoo.spec.schedule import Stage
+from ganzoo.spec.state import STATES
+from ganzoo.spec.tasks import Task
 from ganzoo.spec.vocabulary import FUNCTIONS
 from ganzoo.testing import shape_after
 from scripts import reference
 
 PIXELS = (1, 8, 8)
+KINDS = (
+    *(draw.model_fields["kind"].default for draw in get_args(AnyDraw)), *OPTIMIZERS, *STATES,
+    "Spec", "Network", "Update", "Together", "Stage", "Task", "gaussian", "spectral", "HalfLife",
+)  # fmt: skip
+"""What docs/spec-files.md describes, by kind, or by name where there is no kind."""
 
 
 def scorer(*taps: str) -> Network:
@@ -160,11 +170,28 @@ def test_a_word_that_lacks_something_would_be_seen() -> None:
 def test_the_pages_are_not_stale(path: Any) -> None:
     text = path.read_text("utf-8")
     assert text == reference.pages()[path], "run scripts/reference.py"
-    words = FUNCTIONS if path.name == "functions.md" else LAYERS
+    words = {"functions.md": FUNCTIONS, "layers.md": LAYERS, "spec-files.md": KINDS}[path.name]
     for name in words:
-        assert re.search(rf"^## (.*`)?{name}`?\)?$", text, re.MULTILINE), name
+        assert re.search(rf"^###? (.*`)?{name}`?\)?$", text, re.MULTILINE), name
     for link in re.findall(r"\]\((?!https:)([^)#]+)", text):
         assert (path.parent / link).is_file(), link
+
+
+def test_every_field_of_a_spec_is_described() -> None:
+    """The page shows each, with its default; those of parts with several fields in a sentence."""
+    text = reference.spec_page()
+    for part in (part for _, parts in reference.KINDS.values() for part in parts):
+        [section] = [s for s in text.split("\n### ") if re.match(rf"{part.__name__}\b", s)]
+        for name in set(part.model_fields) - {"kind"}:
+            assert re.search(rf"\b{name}\b", section), (part.__name__, name)
+    for part in (Spec, Network, Update, Stage, Task):
+        section = text.split(f"\n### {part.__name__}\n")[1].split("\n### ")[0]
+        described = re.findall(r"`(\w+)`", " ".join(re.findall(r"^- (.*?): ", section, re.M)))
+        assert set(part.model_fields) == set(described), part.__name__
+
+
+def test_a_default_of_the_page_is_true() -> None:
+    assert "Uniform(size=None, low=-1.0, high=1.0, shape=None)" in reference.spec_page()
 
 
 # --------------------------------------------------------------------------- to look them up

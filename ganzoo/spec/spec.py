@@ -37,7 +37,8 @@ class Spec(Frozen):
     The engine, the store, the model card and the demo read nothing else.
 
     Args:
-        title: its display name. source: its origin, such as `arXiv:1406.2661`.
+        title: its display name.
+        source: its origin, such as `arXiv:1406.2661`.
         draws: values drawn anew for each update, by name.
         networks: the networks by name, in the paper's letters.
         let: names for expressions that are used more than once.
