@@ -61,8 +61,9 @@ SPEC_INTRO = """\
 
 What a YAML or JSON file for `ganzoo train FILE` consists of: every field with its default, and
 every kind. [papers.md](papers.md) has ten whole files. Layers are in [layers.md](layers.md), and
-the functions of expressions in [functions.md](functions.md). `ganzoo check FILE` validates a file by a
-dry run, `ganzoo show FILE` prints its mathematics, and `ganzoo explain FILE` what a round computes.
+the functions of expressions in [functions.md](functions.md). `ganzoo check FILE` validates a file
+by a dry run, `ganzoo show FILE` prints its mathematics, and `ganzoo explain FILE` what a round
+computes.
 
 Headings have the name in Python, from `ganzoo.spec`, and the kind in files. `init`, `weight` and
 layers without settings are just the kind: `init: orthogonal`.

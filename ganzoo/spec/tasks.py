@@ -33,9 +33,11 @@ class Task(Frozen):
         of: for classify: the label field whose classes are predicted, by default `label`.
         numbers: numbers that its expressions use by name, with their defaults:
             `numbers: {psi: 0.7}`, and `model.generate(psi=0.5)`.
-        solve: noise or lets whose values are optimized before `output` is computed, to minimize
-            `minimize` in `steps` steps of `optimizer`. It starts from the draw, or from the value
-            of the let. `minimize` is one number per sample, or a mean over samples.
+        solve: noise or lets whose values are optimized before `output` is computed. It starts from
+            the draw, or from the value of the let.
+        minimize: for solve: what is minimized, one number per sample or a mean over samples.
+        steps: for solve: the number of steps.
+        optimizer: for solve: by default Adam with a learning rate of 0.05.
     """
 
     kind: TaskKind
