@@ -118,6 +118,19 @@ def test_maps_turn_as_often_as_told() -> None:
         samples.rotate(torch.zeros(4, 1, 2, 3), torch.arange(4))
 
 
+def test_a_square_is_cut_out_where_the_noise_says() -> None:
+    maps = torch.randn(5, 2, 6, 8)
+    places = torch.tensor([[0.0, 0.0], [0.999, 0.999], [0.5, 0.0], [0.26, 0.4], [0.0, 0.99]])
+    found = samples.crop(maps, places, 3)
+    for sample, (top, left) in enumerate([(0, 0), (3, 5), (2, 0), (1, 2), (0, 5)]):
+        assert torch.equal(found[sample], maps[sample, :, top : top + 3, left : left + 3])
+    assert torch.equal(samples.crop(maps[:, :, :, :6], places, 6), maps[:, :, :, :6])
+    with pytest.raises(ValueError, match="a square of 7 pixels does not fit"):
+        samples.crop(maps, places, 7)
+    with pytest.raises(ValueError, match=r"noise \(batch, 2\)"):
+        samples.crop(maps, places[:, :1], 3)
+
+
 def test_a_mask_is_the_box_of_cutmix() -> None:
     a, b, box = torch.randn(6, 2, 8, 8), torch.randn(6, 2, 8, 8), torch.rand(6, 3)
     mask = samples.box_mask(box, a)

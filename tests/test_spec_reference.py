@@ -73,7 +73,8 @@ def names(example: str) -> dict[str, Any]:
     of_pairs = any(call.name == "D" and len(call.arguments) == 2 for call in calls)
     draws = {"x": Image(PIXELS), "b": Image(PIXELS, "b"), "y": Label(10), "t": Text(6),
              "z": Normal(4), "e": Normal(3), "c": Vector(3), "u": Uniform(10, low=0),
-             "box": Uniform(3, low=0), "m": Uniform(1, low=0), "k": Categorical(4)}  # fmt: skip
+             "box": Uniform(3, low=0), "m": Uniform(1, low=0), "k": Categorical(4),
+             "places": Uniform(2, low=0)}  # fmt: skip
     networks = {
         "D": pair() if of_pairs else scorer("features"), "C": scorer(), "Q": scorer("classes"),
         "E": Network({"x": (Flatten(),)}, (Linear(6),)), "G": paint(),

@@ -135,6 +135,25 @@ def mirror(values: Tensor, chance: Tensor) -> Tensor:
     return torch.where((chance < 0.5)[:, :, None, None], values.flip(3), values)
 
 
+def crop(values: Tensor, places: Tensor, size: float) -> Tensor:
+    side = int(size)
+    if values.ndim != 4 or places.ndim != 2 or places.shape[1] != 2:
+        raise ValueError(
+            f"takes maps (batch, c, h, w) and noise (batch, 2), not {_size(values)} and "
+            f"{_size(places)}"
+        )
+    if not 1 <= side <= min(values.shape[2:]):
+        raise ValueError(f"a square of {side} pixels does not fit in maps of {_size(values)}")
+    offsets = torch.arange(side, device=values.device)
+    for axis, place in zip((2, 3), places.unbind(1), strict=True):
+        first = (place * (values.shape[axis] - side + 1)).long()
+        index = (first[:, None] + offsets).view(-1, 1, *((side, 1) if axis == 2 else (1, side)))
+        shape = list(values.shape)
+        shape[axis] = side
+        values = values.gather(axis, index.expand(shape))
+    return values
+
+
 def rotate(values: Tensor, turns: Tensor) -> Tensor:
     if values.ndim != 4 or values.shape[2] != values.shape[3]:
         raise ValueError(f"turns square maps (batch, c, size, size), not {_size(values)}")

@@ -149,6 +149,16 @@ SAMPLES: tuple[Function, ...] = (
         example="G(mirror(x, m))",
     ),
     core(
+        "crop",
+        "values places size",
+        "A square of this size of each map, at a position given by noise, uniform in [0, 1), "
+        "(batch, 2): 0 is the top and the left; equal noise gives equal positions.",
+        r"v_{c,\,i+t(u),\,j+l(u)}",
+        module="samples",
+        source="arXiv:2007.00653",
+        example="l1(crop(x, places, 4), crop(fake, places, 4))",
+    ),
+    core(
         "rotate",
         "values turns",
         "Square maps turned by 0 to 3 quarter turns, counterclockwise, that a label with 4 classes "
