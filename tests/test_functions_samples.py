@@ -105,6 +105,15 @@ def test_argmax_is_a_label_without_a_gradient() -> None:
         samples.argmax(torch.zeros(2, 3, 4))
 
 
+def test_a_label_of_all_samples() -> None:
+    assert samples.class_label(2.0, torch.zeros(3, 4)).tolist() == [2, 2, 2]
+    for number in (0.5, -1.0, torch.zeros(())):
+        with pytest.raises(ValueError, match="the number of a class"):
+            samples.class_label(number, torch.zeros(3))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="values of samples"):
+        samples.class_label(1.0, torch.zeros(()))
+
+
 def test_maps_turn_as_often_as_told() -> None:
     maps = torch.arange(4.0).view(1, 1, 2, 2).expand(4, 2, 2, 2)
     found = samples.rotate(maps, torch.arange(4))[:, 1]
@@ -317,6 +326,29 @@ def context_encoder(loop: Loop) -> None:
     loop.learn("G", "G", loss + 0.001 * F.softplus(-nets["D"](fake)).mean())
 
 
+def ddgan(loop: Loop) -> None:
+    x, t, z, e, f, p = (loop.draw(0, name) for name in "xtzefp")
+    g, d = loop.nets["G"], loop.nets["D"]
+    kept, keeps = (
+        torch.tensor(shares)[t].view(-1, 1, 1, 1)
+        for shares in ([1, 0.61, 0.1342, 0.0094], [0.61, 0.22, 0.07, 0.04])
+    )
+    before = kept.sqrt() * x + (1 - kept).sqrt() * e
+    after = keeps.sqrt() * before + (1 - keeps).sqrt() * f
+
+    def fake() -> Tensor:
+        lost = 1 - kept * keeps
+        mean = kept.sqrt() * (1 - keeps) * g(after, z, t) + keeps.sqrt() * (1 - kept) * after
+        return mean / lost + ((1 - keeps) * (1 - kept) / lost).sqrt() * p
+
+    at = before.clone().requires_grad_()
+    real = d(at, after, t)
+    [slope] = torch.autograd.grad(real.sum(), at, create_graph=True)
+    loss = F.softplus(-real).mean() + F.softplus(d(fake().detach(), after, t)).mean()
+    loop.learn("D", "D", loss + 0.01 * slope.flatten(1).square().sum(1).mean())
+    loop.learn("G", "G", F.softplus(-d(fake(), after, t)).mean())
+
+
 LOOPS: dict[str, list[ByHand]] = {
     "mmd-gan": [mmd_gan] * 2,
     "reacgan": [reacgan] * 2,
@@ -327,6 +359,7 @@ LOOPS: dict[str, list[ByHand]] = {
     "semi-supervised": [semi_supervised] * 2,
     "ss-gan": [ss_gan] * 2,
     "context-encoder": [context_encoder] * 2,
+    "ddgan": [ddgan] * 2,
 }
 
 
@@ -371,6 +404,7 @@ def wrong(change: dict[str, str], match: str, name: str = "triple-gan") -> None:
 def test_labels_that_select_more_than_there_is() -> None:
     wrong({"sure": "select(part(C(u), 0, 2), said)"}, "labels are of 3 classes, more than 2")
     wrong({"sure": "select((1, 2), said)"}, "labels are of 3 classes, more than 2")
+    wrong({"fake": "G(z, class_label(3, z))"}, "labels of 4 classes arrive, and it has 3")
     wrong({"fake": "rotate(G(z, v), said)", "sure": "select(C(u), u)"}, "takes labels")
 
 

@@ -43,6 +43,14 @@ def argmax(logits: Tensor) -> Tensor:
     return logits.detach().argmax(1)
 
 
+def class_label(number: float, values: Tensor) -> Tensor:
+    if not isinstance(number, float | int) or number != int(number) or number < 0:
+        raise ValueError("takes the number of a class: 0, 1, 2, ...")
+    if not isinstance(values, Tensor) or not values.ndim:
+        raise ValueError("takes values of samples, which say how many labels there are")
+    return torch.full((len(values),), int(number), device=values.device)
+
+
 def select(values: Tensor | tuple[Tensor | float, ...], label: Tensor) -> Tensor:
     _is_label(label)
     if isinstance(values, tuple):

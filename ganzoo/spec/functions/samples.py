@@ -70,6 +70,16 @@ SAMPLES: tuple[Function, ...] = (
         stops_gradient=True,
     ),
     core(
+        "class_label",
+        "number values",
+        "The same label for each sample of values: (batch,).",
+        r"(k, \ldots, k)",
+        module="samples",
+        latex=r"{0}",
+        example="cross_entropy(C(fake), class_label(2, fake))",
+        stops_gradient=True,
+    ),
+    core(
         "select",
         "values label",
         "For each sample, the one of several values, or of the rows or channels of one value "
