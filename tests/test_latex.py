@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from ganzoo.spec import (
     BatchNorm,
+    CondNorm,
     Conv,
     Dropout,
     Image,
@@ -24,6 +26,7 @@ from ganzoo.spec import (
     Spec,
     Tap,
     Update,
+    files,
 )
 from ganzoo.spec.latex import expression_latex, latex, layer_text, text
 from ganzoo.spec.layers import Layer
@@ -221,6 +224,13 @@ def test_the_losses_of_wgan_as_a_block() -> None:
         "\n"
         r"\end{aligned}"
     )
+
+
+def test_a_network_of_its_branches_alone() -> None:
+    spec = files.read(Path(__file__).parent / "specs" / "reacgan.yaml")
+    assert "P: (y > embedding 3 8), spectral weights" in text(spec)
+    assert layer_text(CondNorm("w", bias=True)) == "cond norm by w bias"
+    assert layer_text(Linear(3, bias=False)) == "linear 3 no bias"
 
 
 @rows

@@ -133,7 +133,7 @@ def _size(draw: Normal | Uniform) -> str:
 
 
 def _network(network: Network) -> str:
-    body = " > ".join(layer_text(layer) for layer in network.layers)
+    body = "".join(f" > {layer_text(layer)}" for layer in network.layers)
     body += f", {network.weight.kind.replace('_', ' ')} weights" if network.weight else ""
     body += ", frozen" if network.frozen else ""
     if origin := network.origin:
@@ -142,7 +142,7 @@ def _network(network: Network) -> str:
         f"{name} > {' > '.join(layer_text(layer) for layer in branch)}" if branch else name
         for name, branch in network.inputs.items()
     ]
-    return f"({', '.join(branches)}) > {body}"
+    return f"({', '.join(branches)}){body}"
 
 
 def layer_text(layer: Layer) -> str:
