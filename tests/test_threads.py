@@ -9,7 +9,7 @@ import torch
 
 from ganzoo.engine import checkpoint as checkpoints
 from ganzoo.engine import prepare
-from ganzoo.engine.threads import EXPLICIT, WORTH, using
+from ganzoo.engine.threads import EXPLICIT, using
 from ganzoo.engine.training import Training
 from tests.builders import data_of
 from tests.table import TABLE
@@ -34,7 +34,7 @@ def test_small_layers_have_one_thread_and_larger_batches_more(
     small = made()
     assert small.threads.number == 1 and small.threads.most == 4
     assert str(small.threads).startswith("1 of 4 threads: a layer takes about 0.")
-    monkeypatch.setattr("ganzoo.engine.threads.WORTH", WORTH / 1e4)
+    monkeypatch.setattr("ganzoo.engine.threads.WORTH", 1e4)
     numbers = [made(batch).threads.number for batch in (4, 8, 64)]
     assert numbers == sorted(numbers) and numbers[-1] == 4 > numbers[0]
     assert made(64).threads.why.endswith("large enough for all")

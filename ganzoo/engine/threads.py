@@ -19,8 +19,9 @@ import torch
 from ganzoo.engine.plan import Plan
 from ganzoo.nn.modules import Net
 
-WORTH = 200e6
-"""Operations of one layer and batch, as `nn.work` estimates them, that occupy a thread."""
+WORTH = 10e6
+"""Operations of one layer and batch, as `nn.work` estimates them, that a thread has to have: some
+tenths of a millisecond, of which waiting for other threads is a tenth."""
 SEEN = 6
 """Rounds of each stage that are looked at."""
 EXPLICIT = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
