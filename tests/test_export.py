@@ -37,6 +37,7 @@ from ganzoo.spec import (
     Task,
     Update,
 )
+from ganzoo.spec import files as spec_files
 from tests.builders import gan
 
 if not all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))):
@@ -116,6 +117,21 @@ def test_published_models_answer_in_onnxruntime_as_in_torch(name: str) -> None:
                 else:
                     scale = max(1.0, float(ours.abs().max()))
                     assert np.abs(theirs - ours.numpy()).max() < 1e-4 * scale, key
+
+
+@pytest.mark.parametrize("name, task", [
+    ("mgan", "generate"), ("stargan-v2", "to_class"), ("munit", "to_b"), ("glcic", "fill"),
+])  # fmt: skip
+def test_choices_styles_and_masks_are_exported_for_any_batch(name: str, task: str) -> None:
+    """Their shapes follow the batch: a length taken as a number fixed it, and the export failed."""
+    spec = spec_files.read(Path(__file__).parent / "specs" / f"{name}.yaml")
+    made = untrained(Model(spec, {}))
+    content, function = files.onnx(made, task), TaskFunction(made, made.spec.tasks[task])
+    for batch in (1, 5):
+        values = example(function.takes, batch)
+        with torch.no_grad():
+            (wanted,) = function(*values.values())
+        assert np.abs(answers(content, values)[0] - wanted.numpy()).max() < 1e-4
 
 
 def test_a_file_draws_what_the_model_draws(model: Model) -> None:

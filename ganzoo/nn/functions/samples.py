@@ -48,13 +48,13 @@ def class_label(number: float, values: Tensor) -> Tensor:
         raise ValueError("takes the number of a class: 0, 1, 2, ...")
     if not isinstance(values, Tensor) or not values.ndim:
         raise ValueError("takes values of samples, which say how many labels there are")
-    return torch.full((len(values),), int(number), device=values.device)
+    return torch.full(values.shape[:1], int(number), device=values.device)
 
 
 def select(values: Tensor | tuple[Tensor | float, ...], label: Tensor) -> Tensor:
     _is_label(label)
     if isinstance(values, tuple):
-        values = _side_by_side(values, len(label), label.device)
+        values = _side_by_side(values, label.shape[0], label.device)
     else:
         _has_channels(values)
     place = label.view(-1, *[1] * (values.ndim - 1)).expand(-1, 1, *values.shape[2:])
@@ -69,7 +69,7 @@ def _side_by_side(values: tuple[Tensor | float, ...], batch: int, device: torch.
         else torch.full((batch,), value, device=device)
         for value in values
     ]  # fmt: skip
-    if len({value.shape for value in whole}) > 1:
+    if any(value.shape != whole[0].shape for value in whole):
         sizes = " and ".join(sorted({_size(value) for value in whole}))
         raise ValueError(f"selects between values of one shape, not {sizes}")
     return torch.stack(whole, 1)

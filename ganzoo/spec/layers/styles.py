@@ -232,7 +232,7 @@ class CondNorm(Layer):
             self._mapped(part, value, self.gain) for part in (module.scale, module.shift)
         )
         if value.ndim == 2:
-            shape = (len(x), -1, *[1] * (x.ndim - 2))
+            shape = (*scale.shape, *[1] * (x.ndim - 2))
             scale, shift = scale.view(shape), shift.view(shape)
         return module.norm(x) * (1 + scale) + shift
 
