@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ganzoo.engine.plan import Plan
 from ganzoo.nn import convolution
 from ganzoo.nn.convolution import Convolutions, convolutions_for
 from ganzoo.nn.functions.penalties import gradient_penalty, r1
+from tests.by_hand import small
 from tests.convolutions import CASES, parts, random
 
 
@@ -238,3 +240,23 @@ def test_only_what_must_be_is_replaced() -> None:
         with context:
             y = torch.conv2d(input=x, weight=weight)
         assert ("Join" in type(y.grad_fn).__name__) == ours
+
+
+@pytest.mark.parametrize(
+    ("variant", "twice"),
+    [
+        ("stackgan", False),
+        ("dcgan", False),
+        ("wgan-gp", True),
+        ("r3gan", True),
+        ("stylegan2", True),
+    ],
+)
+def test_rounds_without_gradients_of_gradients_have_torch_s_own(variant: str, twice: bool) -> None:
+    """In bf16 on a CPU: the context costs time in each call, and only second gradients need it."""
+    plan = Plan(small(variant))
+    assert plan.differentiates_twice == twice
+    pointwise, cpu = random(4, 2, 1, 1), torch.device("cpu")
+    found = convolutions_for([pointwise], cpu, bf16=True, twice=plan.differentiates_twice)
+    assert bool(found) == twice
+    assert convolutions_for([pointwise], torch.device("cuda"), bf16=True, twice=twice)

@@ -196,6 +196,17 @@ class Plan:
             self._rounds[key] = Round(self.spec, self.spec.stages[stage], key[1])
         return self._rounds[key]
 
+    @cached_property
+    def differentiates_twice(self) -> bool:
+        """Whether some round may take gradients of gradients: by `grad`, in a function that calls
+        networks, or in one of a plugin."""
+        return any(
+            _may_differentiate(value)
+            for stage in range(len(self.spec.stages))
+            for numbers in self.alike(stage)
+            for value in self.round(stage, numbers[0]).values
+        )
+
     def period(self, stage: int) -> int:
         """After how many rounds the pattern of active updates repeats."""
         items = (*self.spec.stages[stage].round, *self.spec.state.values())
@@ -223,3 +234,9 @@ class Plan:
         for round in range(self.period(stage)):
             found.setdefault(self.active(stage, round), []).append(round)
         return [*found.values()]
+
+
+def _may_differentiate(value: Value) -> bool:
+    function = vocabulary.function(value.word) if value.kind == "function" else None
+    called = function is not None and (function.networks or function.implementation is not None)
+    return value.kind == "gradient" or bool(called)

@@ -92,7 +92,8 @@ class Training:
             if any(parameter.ndim == 4 for parameter in net.parameters()):
                 net.to(memory_format=torch.channels_last)
             net.precision = torch.bfloat16 if bf16 else None
-            net.convolutions = convolutions_for(net.parameters(), device, bf16)
+            twice = self.plan.differentiates_twice
+            net.convolutions = convolutions_for(net.parameters(), device, bf16, twice)
         self.shared_norm = shared_norm or self.world == 1
         self.accumulate = accumulate
         share, rest = divmod(batch, self.world)

@@ -52,11 +52,18 @@ class Convolutions(TorchFunctionMode):
 
 
 def convolutions_for(
-    parameters: Iterable[Tensor], device: torch.device, bf16: bool
+    parameters: Iterable[Tensor], device: torch.device, bf16: bool, twice: bool = True
 ) -> Convolutions | None:
-    """The context in which a network of these parameters is trained on a device."""
+    """The context in which a network of these parameters is trained on a device.
+
+    Args:
+        twice: whether gradients of gradients may be taken; else torch's own are as good, and the
+            context would cost some percent of a round that calls many small convolutions.
+    """
     if device.type == "cuda":
         return Convolutions()
+    if not twice:
+        return None
     pointwise = any(p.ndim == 4 and is_pointwise(p) for p in parameters)
     return Convolutions(pointwise=True) if bf16 and pointwise else None
 
