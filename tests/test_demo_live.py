@@ -81,6 +81,23 @@ def test_one_learns_and_the_others_wait_their_turn(live: LiveTraining) -> None:
     assert others[1].process is None, "it never began"
 
 
+def test_the_training_that_is_offered_first_starts_without_being_examined(
+    live: LiveTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first examination takes seconds, which `warm` spends before anybody asks."""
+    from ganzoo.engine import explain
+
+    def examined(spec: Any) -> Any:
+        raise AssertionError("it is examined when it is asked for")
+
+    live.warm()
+    monkeypatch.setattr(explain, "explain", examined)
+    variant = live.variants("digits")[0]
+    said = {name: f"{value:g}" for name, value in live_training.quick_settings(variant).items()}
+    word = live.start(variant, "digits", 50, said, 0)
+    assert live.run(word).learns
+
+
 def test_a_full_queue_says_so(live: LiveTraining) -> None:
     for _ in range(1 + live_training.MOST_WAITING):
         begin(live)

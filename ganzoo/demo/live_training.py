@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import re
 import secrets
 import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -154,6 +157,13 @@ class LiveTraining:
         """Start a process in advance, so that the first training begins at once."""
         if self.offered and not self._closed.is_set():
             self._processes.prepare()
+
+    def warm(self) -> None:
+        """Examine the training that the page offers first, which imports what later ones need."""
+        with suppress(OSError, AttributeError):  # Linux: of this thread alone
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        for data in [*self.offered][:1]:
+            _bounded(self.offered[data][self.variants(data)[0]])
 
     def variants(self, data: str) -> list[str]:
         """The variants that can be trained on the data, the simplest first.
@@ -346,8 +356,9 @@ def quick_settings(variant: str) -> dict[str, Any]:
     return found
 
 
+@lru_cache(maxsize=64)
 def _bounded(spec: Spec) -> None:
-    """Raise TrainingError if a round costs too much for a demo."""
+    """Raise TrainingError if a round costs too much for a demo; a Spec that passed is known."""
     from ganzoo.engine.explain import explain
 
     if spec.batch > MOST_BATCH:

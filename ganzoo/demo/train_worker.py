@@ -121,6 +121,7 @@ def _train(folder: Path, seconds: float, device: str) -> None:
 
     from ganzoo import runs
     from ganzoo.engine import train
+    from ganzoo.runs.frames import BATCHES
 
     torch.set_num_threads(1)
     started = time.monotonic()
@@ -148,7 +149,8 @@ def _train(folder: Path, seconds: float, device: str) -> None:
             runs.append(folder, record)
             _say(folder, state="running", step=step.number, steps=step.total, seconds=now)
         if step.number == 1 or now - shown > max(BETWEEN, 3 * last_picture):
-            _picture(step.model(), data, folder, step.number)
+            # the statistics of two batches do for a look; the model that is kept has those of fifty
+            _picture(step.training.model(BATCHES), data, folder, step.number)
             shown = time.monotonic() - started
             last_picture = shown - now
         if now > seconds or asked or (folder / STOP).exists():
