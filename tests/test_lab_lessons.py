@@ -99,7 +99,9 @@ def test_gradients_vanish_and_another_loss_brings_them_back(seed: int, page: Pag
     assert after["gap"] > 0.98 and after["pushes"] < 0.01
     assert after["distances"] == pytest.approx(before["distance"], rel=0.05)
     assert "vanishes" in after["verdict"]
+    assert not page.locator("#applied").is_visible()
     cure(page, "nonsaturating")
+    assert "where D is most certain" in page.locator("#applied").inner_text()
     back = seen(page, 60)
     assert back["pushes"] > 100 * after["pushes"] and "vanishes" not in back["verdict"]
 

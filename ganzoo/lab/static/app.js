@@ -3,12 +3,6 @@
 const element = (id) => document.getElementById(id);
 const PROGRAM = JSON.parse(element("program").textContent);
 const LESSONS = JSON.parse(element("lessons").textContent);
-const PRESETS = [
-  { name: "Healthy training", settings: "loss=rpgan&n-gamma=0.1" },
-  { name: "Mode collapse", settings: "loss=nonsaturating&act=relu&lrg=0.005&lrd=0.001" },
-  { name: "Vanishing gradients", settings: "loss=minimax&act=tanh&repeat=10&lrd=0.02&lrg=0.0001&batch=64" },
-  { name: "Oscillation", settings: "loss=hinge" },
-];
 const PALETTES = {
   light: { plane: "#ffffff", grid: "rgba(80,95,110,0.16)", data: "#1d4ed8", fake: "#c2410c", arrow: "#16202c", manifold: "rgba(109,40,217,0.55)",
     middle: [245, 246, 247], real: [127, 168, 232], false: [243, 162, 109], ink: "#16202c", soft: "#55606e", line: "#e3e8ee",
@@ -25,7 +19,7 @@ const picture = new Picture(element("plane"));
 const curves = { losses: new Curves(element("losses")), distance: new Curves(element("distance")) };
 const listing = new Listing(element("listing"), element("tip"));
 let game = null, settings = null, ghost = [], playing = false, lesson = 0, theme = "light", said = "";
-let frames = [], frameNumber = 0, drawingTakes = 0;
+let frames = [], frameNumber = 0, drawingTakes = 0, applied = "";
 
 // ------------------------------------------------------------------------- the address
 
@@ -79,7 +73,8 @@ function announce(text) {
 
 // ---------------------------------------------------------------------------- the game
 
-function begin(wanted, { keep = false } = {}) {
+function begin(wanted, { keep = false, remedy = "" } = {}) {
+  applied = remedy;
   ghost = keep && game ? game.history.measured.slice() : [];
   settings = wanted;
   game = new Game(settings, PROGRAM);
@@ -205,6 +200,9 @@ function writeDoctor() {
   if (element("reason").textContent !== text && (whole !== said || !playing || game.rounds % 50 < 5)) element("reason").textContent = text;
   if (whole === said) return;
   said = whole;
+  // a remedy says how it works as long as it acts
+  element("applied").hidden = !applied;
+  if (applied) element("applied").textContent = `Applied: ${REMEDIES[applied].label}. It ${REMEDIES[applied].why}.`;
   element("doctor").className = `card doctor ${kind}`;
   element("verdict").textContent = title;
   element("reason").textContent = text;
@@ -224,7 +222,7 @@ function cure(name) {
   const found = remedied(settings, name);
   if (!found) return;
   if (!lossOf(PROGRAM, found).with[found.add]) found.add = "none";
-  begin(found, { keep: true });
+  begin(found, { keep: true, remedy: name });
   play(true);
   announce(`${REMEDIES[name].label}: training restarts.`);
   element("play").focus();

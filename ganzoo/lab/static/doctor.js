@@ -2,17 +2,17 @@
 
 const REMEDIES = {
   unroll: { label: "Unroll 5 steps", change: { unroll: 5, act: "leaky_relu" },
-    why: "the generator takes D's next steps into account, so moving to one mode does not pay; leaky ReLU keeps all units alive" },
+    why: "lets G take D's next 5 steps into account, so that moving on does not pay; with leaky ReLU" },
   rpgan: { label: "RpGAN, R1 + R2", change: { loss: "rpgan", add: "none", repeat: 1, clip: 0, unroll: 0,
     lrd: 0.002, lrg: 0.002, numbers: { gamma: 0.1 } },
-    why: "each fake is compared with a real point, and penalties on D's gradient keep it smooth at both" },
+    why: "compares each fake with a real point, and penalizes D's gradient at both" },
   r1r2: { label: "Add R1 + R2", change: { add: "r1r2" },
-    why: "penalties on D's gradient at data and fakes, so that D stops overshooting" },
+    why: "penalizes D's gradient at data and fakes, so that D stops overshooting" },
   "wgan-gp": { label: "WGAN-GP", change: { loss: "wgan-gp", add: "none", repeat: 5, clip: 0, unroll: 0,
     opt: "own", act: "leaky_relu", batch: 128, lrd: 0.001, lrg: 0.001, numbers: { penalty: 1 } },
-    why: "a critic whose gradient has a norm near 1 gives every fake a direction, near the data and far away" },
+    why: "keeps the norm of the critic's gradient near 1, so that every fake gets a direction" },
   nonsaturating: { label: "Non-saturating loss", change: { loss: "nonsaturating" },
-    why: "its gradient is largest where the discriminator is most certain" },
+    why: "has its largest gradient where D is most certain" },
 };
 
 /** Settings with a remedy applied; null if that changes nothing. */
@@ -35,6 +35,9 @@ function diagnose(game) {
   });
   if (game.broken) {
     return said("bad", "The losses diverge", `${game.broken}. Lower the learning rates, or add a penalty.`, "r1r2");
+  }
+  if (!game.rounds) {
+    return said("wait", "Press Play", "The diagnosis appears here. The examples above show what can go wrong, and the lessons explain why.");
   }
   if (!now || game.rounds < MEASURE_EVERY * LOOKS) {
     return said("wait", "Too early to tell", `The first diagnosis comes after ${MEASURE_EVERY * LOOKS} rounds.`);

@@ -83,7 +83,7 @@ function described(game, name) {
 /** The values computed so far in this round: names and descriptions. */
 function valuesOf(game) {
   return [...game.scope.keys()]
-    .filter((name) => !(name in FUNCTIONS) && !game.networks[name])
+    .filter((name) => !(name in FUNCTIONS) && !game.networks[name] && name !== "True")
     .map((name) => [name, described(game, name)])
     .filter(([, text]) => text);
 }

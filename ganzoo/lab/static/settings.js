@@ -26,6 +26,14 @@ const SETTINGS = {
 };
 const MOST_POINTS = 400;
 
+/** The examples that the page offers. */
+const PRESETS = [
+  { name: "Healthy training", settings: "loss=rpgan&n-gamma=0.1" },
+  { name: "Mode collapse", settings: "loss=nonsaturating&act=relu&lrg=0.005&lrd=0.001" },
+  { name: "Vanishing gradients", settings: "loss=minimax&act=tanh&repeat=10&lrd=0.02&lrg=0.0001&batch=64" },
+  { name: "Oscillation", settings: "loss=hinge" },
+];
+
 function defaults(program, loss) {
   const found = { numbers: {}, points: [] };
   for (const [key, { start }] of Object.entries(SETTINGS)) found[key] = start;
