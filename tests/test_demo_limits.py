@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from ganzoo.errors import DataError, GanzooError
-from tests.demo_server import COMMAND, Server, serving
+from tests.demo_server import COMMAND, Server, free_port, serving
 
 if find_spec("gradio") is None:
     pytest.skip("no gradio here: pip install 'ganzoo-core[demo]'", allow_module_level=True)
@@ -280,3 +280,32 @@ def test_a_component_made_anew_for_a_session_still_lets_values_through() -> None
     assert number.preprocess(-5) == -5 == anew.preprocess(-5)
     assert isinstance(anew, gr.Number) and anew.get_block_name() == name
     assert type(anew).get_component_class_id() == gr.Number.get_component_class_id()
+
+
+SESSIONS = """
+import sys
+import gradio as gr
+from gradio_client import Client
+from ganzoo.demo import starting
+with gr.Blocks(analytics_enabled=False) as app:
+    shown = [gr.Number(number) for number in range(20)]
+    count = gr.State(0)
+    shown[0].submit(
+        lambda given, before: (given + before, before + 1), [shown[0], count], [shown[1], count],
+        api_name="add",
+    )
+port = int(sys.argv[1])
+starting.launched(app, host="127.0.0.1", port=port, prevent_thread_lock=True, quiet=True)
+client = Client(app.local_url, verbose=False, analytics_enabled=False)
+assert [client.predict(10, api_name="/add") for _ in range(3)] == [10, 11, 12]
+(session,) = app.app.state_holder.session_data.values()
+assert len(session.config_values) < 5 < len(app.blocks), len(session.config_values)
+"""
+
+
+def test_a_session_copies_no_configurations_and_keeps_its_state() -> None:
+    """The copies took longer than drawing, for each request of a program."""
+    done = subprocess.run(
+        [sys.executable, "-c", SESSIONS, str(free_port())], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

@@ -114,14 +114,15 @@ class ModelRegistry:
         Raises:
             UnknownNameError: there is none, or `fits` excludes it.
         """
-        can = self.names(fits or (lambda spec: True))
-        if not isinstance(name, str) or name not in can:
-            word = name if isinstance(name, str) else type(name).__name__
+        word = name if isinstance(name, str) else type(name).__name__
+        with self._lock:
+            entry = self._entries.get(name) if isinstance(name, str) else None
+        if entry is None or not (fits is None or fits(entry.spec)):
+            can = self.names(fits or (lambda spec: True))
             raise UnknownNameError(
                 f"no model {word[:100]!r} here{nearest(word[:100], can)} there is: {choices(can)}"
             )
-        with self._lock:
-            return self._entries[name]
+        return entry
 
     def model(self, name: Any, fits: Callable[[Spec], bool] | None = None) -> Model:
         """The model of that name, loaded once, even for several requests at the same time."""

@@ -19,8 +19,9 @@ from PIL import Image
 
 from ganzoo import pictures
 
-WIDTH = 1000
-"""The approximate width of a sheet, in pixels."""
+WIDTH = 760
+"""The approximate width of a sheet, in pixels: of the widest place for one on a page. Twice as wide
+takes four times as long to encode, which is most of the time of a small model's request."""
 FRAMES = 25
 """The number of pictures of an animation between two seeds."""
 

@@ -19,6 +19,7 @@ import httpx2
 from gradio import http_server
 from gradio.exceptions import ServerFailedToStartError
 
+from ganzoo.demo import sessions
 from ganzoo.errors import GanzooError
 
 PATIENCE = 180.0
@@ -52,6 +53,7 @@ def launched(app: Any, *, host: str, port: int | None, **options: Any) -> Any:
         raise GanzooError(
             f"the demo did not start on {host}: {type(error).__name__}: {error}. {_advice()}"
         ) from error
+    sessions.lighten(app)
     _answers(app.local_url)
     functions = _afterwards.get(app, [])
     threading.Thread(target=lambda: [function() for function in functions], daemon=True).start()
