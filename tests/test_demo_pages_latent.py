@@ -194,6 +194,13 @@ def test_a_picture_and_a_drawing_come_to_the_map(
     sample = Image.fromarray(seen(page, "#latent-sample")).convert("L")
     assert np.square(np.asarray(sample, float) - sheet_of(path)).mean() < 0.01 * 255**2
 
+    # an example is looked for as well
+    point = "new URL(location.href).searchParams.get('point')"
+    uploaded = page.evaluate(point)
+    page.locator("#find-examples button.thumbnail-item").nth(4).click()
+    page.wait_for_function(f"{point} && {point} !== '{uploaded}'")
+    found = shows(page, "#latent-sample", found)
+
     # a seed takes its corner again; a drawing by keys takes another
     page.locator("#latent-point-back").press("Enter")
     page.wait_for_function("!new URL(location.href).searchParams.get('point')")

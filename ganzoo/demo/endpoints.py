@@ -26,6 +26,8 @@ WAITING = 200
 """Requests that may wait; the next ones are told that the queue is full."""
 MODELS = "models"
 """The queue of all that computes with models."""
+SELECTED = (gr.SelectData, "gr.SelectData")
+"""The annotation of a parameter that is the event of a selection, also as it is postponed."""
 MENU: dict[str, Any] = {"filterable": False}
 """Menus are chosen from, not typed into: no keyboard comes up on a phone."""
 
@@ -66,9 +68,13 @@ def endpoint(function: Callable[..., Any], *first: Any) -> Callable[..., Any]:
     if inspect.isgeneratorfunction(function):
         safe = stream
     given = list(inspect.signature(function).parameters.values())[len(first) :]
-    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in given]
+    # by this type alone Gradio knows that it is to give the event
+    events = {one.name: gr.SelectData for one in given if one.annotation in SELECTED}
+    bare = [
+        one.replace(annotation=events.get(one.name, inspect.Parameter.empty)) for one in given
+    ]  # fmt: skip
     safe.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]
-    safe.__annotations__ = {}
+    safe.__annotations__ = events
     return safe
 
 
