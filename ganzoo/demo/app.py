@@ -115,6 +115,7 @@ def build(
         api(known, api_name="models", concurrency_id=train.WATCH, concurrency_limit=8)
     starting.once_served(app, live.prepare)
     starting.once_served(app, live.warm)
+    starting.once_served(app, laboratory.frame)
     app.queue(max_size=WAITING, default_concurrency_limit=2)
     return guard(app)
 

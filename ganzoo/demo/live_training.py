@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import atexit
 import json
-import os
 import re
 import secrets
 import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
@@ -160,8 +158,6 @@ class LiveTraining:
 
     def warm(self) -> None:
         """Examine the training that the page offers first, which imports what later ones need."""
-        with suppress(OSError, AttributeError):  # Linux: of this thread alone
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         for data in [*self.offered][:1]:
             _bounded(self.offered[data][self.variants(data)[0]])
 

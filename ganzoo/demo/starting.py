@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -24,13 +24,13 @@ from ganzoo.errors import GanzooError
 
 PATIENCE = 180.0
 """The timeout, in seconds, until the server responds."""
-_afterwards: WeakKeyDictionary[Any, list[Callable[[], None]]] = WeakKeyDictionary()
+_afterwards: WeakKeyDictionary[Any, list[Callable[[], Any]]] = WeakKeyDictionary()
 """Functions to call once an app is served."""
 ANYWHERE = ("0.0.0.0", "::", "")
 """Hosts that stand for all addresses of the machine; requests go to localhost."""
 
 
-def once_served(app: Any, function: Callable[[], None]) -> None:
+def once_served(app: Any, function: Callable[[], Any]) -> None:
     """Call `function` in a thread when the app is served."""
     _afterwards.setdefault(app, []).append(function)
 
@@ -55,9 +55,16 @@ def launched(app: Any, *, host: str, port: int | None, **options: Any) -> Any:
         ) from error
     sessions.lighten(app)
     _answers(app.local_url)
-    functions = _afterwards.get(app, [])
-    threading.Thread(target=lambda: [function() for function in functions], daemon=True).start()
+    threading.Thread(target=_prepare, args=(_afterwards.get(app, []),), daemon=True).start()
     return found
+
+
+def _prepare(functions: Sequence[Callable[[], Any]]) -> None:
+    """Call the functions one after the other, behind all requests where the system can do that."""
+    with suppress(OSError, AttributeError):  # Linux: of this thread alone
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+    for function in functions:
+        function()
 
 
 def _no_proxy(*hosts: str) -> None:

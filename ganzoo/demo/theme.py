@@ -135,6 +135,8 @@ input[type="range"] { --neutral-200: #cbd5e1; }
   border-left: 2px dashed currentColor; opacity: 0.55; }
 .verdict .under { text-align: center; font-size: 0.85rem; margin-top: 0.5rem; opacity: 0.8; }
 .share { align-items: flex-start; flex-wrap: wrap; }
+#beside-another { max-width: 260px; }
+input[role="combobox"] { text-overflow: ellipsis; }
 .share > .block, .share > .column, .share > .form { min-width: min(100%, 270px) !important; }
 .laboratory { width: 100%; height: 1400px; border: 0; display: block; }
 footer .divider { display: none; }
@@ -145,7 +147,8 @@ footer .divider { display: none; }
   .columns span { writing-mode: vertical-rl; transform: rotate(180deg); justify-self: center; }
   .drawn .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
   .share { flex-direction: column; align-items: stretch; }
-  .katex-display { font-size: 0.86rem; }
+  .katex-display { font-size: 0.76rem; }
+  .picture label[data-testid="block-label"] { font-size: 0.72rem; padding-left: 4px; }
   .tabitem:has(> .gap > #laboratory) { padding-left: 0 !important; padding-right: 0 !important; }
   .seen-first { flex-direction: column-reverse; align-items: stretch; }
 }

@@ -12,6 +12,7 @@ states on (`remember`): the `Tools`.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import linecache
 import re
 from collections.abc import Callable, Mapping
@@ -352,7 +353,7 @@ class _Writer:
         """A free name: its hint, numbered where a value that is still needed has that name."""
         base = value.hint or value.word or "value"
         base = base if base.isidentifier() else "value"
-        for suffix in ("", *(f"_{n}" for n in range(2, 1000))):
+        for suffix in itertools.chain([""], (f"_{n}" for n in range(2, 1000))):
             name = base + suffix
             holder = self.held.get(name)
             if name not in self.taken and (

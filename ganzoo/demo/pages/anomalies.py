@@ -238,7 +238,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
             with gr.Tabs():
                 with gr.Tab("A picture"):
                     picture = gr.Image(
-                        type="filepath", image_mode=None, label="Picture", height=220,
+                        type="filepath", image_mode=None, label="Picture", height=246,
                         sources=["upload", "clipboard"], elem_id="strange-input",
                         elem_classes="taken",
                     )  # fmt: skip

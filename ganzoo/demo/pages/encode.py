@@ -142,7 +142,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
             model = gr.Dropdown(names, value=names[0], label="Model", **MENU)
-            picture = gr.Image(label="Picture", height=220, elem_id="encode-input", **taken)
+            picture = gr.Image(label="Picture", height=246, elem_id="encode-input", **taken)
             shown = gr.Gallery(
                 label="Examples", columns=5, height="auto", allow_preview=False, format="png",
                 buttons=[], elem_id="encode-examples", elem_classes="examples",
@@ -167,8 +167,8 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
                 elem_classes="note",
             )
             with gr.Row():
-                first = gr.Image(label="First", height=170, min_width=130, **taken)
-                second = gr.Image(label="Second", height=170, min_width=130, **taken)
+                first = gr.Image(label="First", height=196, min_width=130, **taken)
+                second = gr.Image(label="Second", height=196, min_width=130, **taken)
             position = gr.Slider(0, 1, 0.5, step=0.02, label="Position", elem_id="mix-position")
             mixing = gr.Button("Interpolate", variant="primary", elem_id="mix")
         with gr.Column(scale=1, min_width=320):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import threading
 from typing import Any
 
 import gradio as gr
@@ -18,11 +19,16 @@ OPEN = """() => {
 """Opens the page if the address is one of the laboratory."""
 
 
+MAKING = threading.Lock()
+"""Making the page takes seconds the first time, and is done once."""
+
+
 def frame() -> str:
     """The laboratory in an iframe, so that its styles and the demo's do not interfere."""
     from ganzoo.lab.page import page  # the plan comes with seconds of torch's imports
 
-    text = html.escape(page())
+    with MAKING:
+        text = html.escape(page())
     return f'<iframe class="laboratory" title="GAN laboratory" srcdoc="{text}"></iframe>'
 
 

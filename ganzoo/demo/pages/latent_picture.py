@@ -244,7 +244,7 @@ def part(
         with gr.Column(scale=1, min_width=280), gr.Tabs():
             with gr.Tab("A picture"):
                 picture = gr.Image(
-                    type="filepath", image_mode=None, label="Picture", height=200,
+                    type="filepath", image_mode=None, label="Picture", height=226,
                     sources=["upload", "clipboard"], elem_id="find-input", elem_classes="taken",
                 )  # fmt: skip
                 offered = gr.Gallery(

@@ -108,7 +108,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
             model = gr.Dropdown(names, value=names[0], label="Model", **MENU)
             to = gr.Radio(offered, value=start, label="Direction", elem_id="to")
             picture = gr.Image(
-                type="filepath", image_mode=None, label="Picture", height=240,
+                type="filepath", image_mode=None, label="Picture", height=266,
                 sources=["upload", "clipboard"], elem_id="translate-input",
                 elem_classes="taken",
             )  # fmt: skip
