@@ -138,6 +138,7 @@ input[type="range"] { --neutral-200: #cbd5e1; }
 #beside-another { max-width: 260px; }
 input[role="combobox"] { text-overflow: ellipsis; }
 .share > .block, .share > .column, .share > .form { min-width: min(100%, 270px) !important; }
+#laboratory .html-container { padding: 0 !important; }
 .laboratory { width: 100%; height: 1400px; border: 0; display: block; }
 footer .divider { display: none; }
 @media (max-width: 640px) {
@@ -149,7 +150,7 @@ footer .divider { display: none; }
   .share { flex-direction: column; align-items: stretch; }
   .katex-display { font-size: 0.76rem; }
   .picture label[data-testid="block-label"] { font-size: 0.72rem; padding-left: 4px; }
-  .tabitem:has(> .gap > #laboratory) { padding-left: 0 !important; padding-right: 0 !important; }
+  .main.fillable { padding: 12px !important; }
   .seen-first { flex-direction: column-reverse; align-items: stretch; }
 }
 """
