@@ -60,7 +60,6 @@ ALL = (
     Sheet("infogan", PORTRAITS, "--set width=32 --set lr_generator=0.0003", 4000, 64),
     Sheet("acgan", PORTRAITS, "", 4500, 50),
     Sheet("pix2pix", PAIRED, "--set width=16", 5000, 16),
-    Sheet("cyclegan", UNPAIRED, "--set width=24 --set blocks=3", 5000, 4),
     Sheet("cut", UNPAIRED, "--set width=16 --set blocks=3 --set places=64", 4000, 4),
     Sheet("sagan", PORTRAITS, SMALL, 3500, 32),
     Sheet("sngan", PORTRAITS, f"{SMALL} --set critic_steps=2", 2800, 32),

@@ -192,7 +192,7 @@ def wrong_values() -> Iterator[tuple[str, ...]]:
     for picture in PICTURES:
         yield ("score", "ganomaly-mnist", "--", picture)
         yield ("reconstruct", "bigan-mnist", "-o", "out.png", "--", picture)
-        yield ("translate", "discogan-emoji", "--to", "b", "-o", "out.png", "--", picture)
+        yield ("translate", "cyclegan-avatars", "--to", "b", "-o", "out.png", "--", picture)
     for run in RUNS:
         yield ("train", f"--resume={run}")
         yield ("train", f"--resume={run}", "--steps", "9")
@@ -208,7 +208,7 @@ def wrong_values() -> Iterator[tuple[str, ...]]:
     yield ("sample", "gan-mnist", "--task", "nosuch", "-o", "out.png")
     yield ("sample", "ganomaly-mnist", "-o", "out.png")
     yield ("translate", "gan-mnist", "pictures/0.png", "--to", "b")
-    yield ("translate", "discogan-emoji", "pictures/0.png", "--to", "nosuch")
+    yield ("translate", "cyclegan-avatars", "pictures/0.png", "--to", "nosuch")
     yield ("score", "gan-mnist", "pictures/0.png")
     yield ("compare", "gan-mnist")
     yield ("train", "--resume", "a-run", "--data", "digits")
