@@ -170,7 +170,23 @@ def test_translate(visit: Open) -> None:
     first = shows(page, "#there")
     shows(page, "#back")
     page.locator("#to").get_by_text("b → a", exact=True).click()
-    shows(page, "#there", first)
+    second = shows(page, "#there", first)
+    # domains are called what the data set calls their classes, where it has names
+    choose(page, "Model", "cyclegan-avatars")
+    page.locator("#to").get_by_text("blond → black", exact=True).wait_for()
+    shows(page, "#there", second)
+
+
+@pytest.mark.parametrize("name", ["translate", "anomalies", "encode"])
+def test_a_picture_leaves_room_for_the_ways_to_give_one(visit: Open, name: str) -> None:
+    page = visit(query=f"show={name}")
+    page.locator(".taken:visible .image-frame img").first.wait_for()
+    found = page.evaluate("""() => [...document.querySelectorAll('.taken')]
+      .filter((one) => one.offsetParent && one.querySelector('.source-selection'))
+      .map((one) => [one, one.querySelector('.source-selection'), one.querySelector('img')]
+        .map((e) => e.getBoundingClientRect()))
+      .map(([one, ways, img]) => [ways.bottom <= one.bottom + 1, img.bottom <= ways.top + 1])""")
+    assert found and all(inside and free for inside, free in found)
 
 
 def test_learn(visit: Open) -> None:

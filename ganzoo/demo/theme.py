@@ -97,6 +97,8 @@ canvas:focus-visible, [tabindex="0"]:focus-visible {
 label[data-testid="block-label"] > span { display: none; }
 .picture .image-container, .picture .image-frame { height: auto; position: static; }
 .picture img { object-fit: contain; width: 100%; height: auto; border-radius: 6px; }
+/* below the label, which has a line of its own, and above the ways to give a picture */
+.taken .image-container { height: calc(100% - 25px); }
 .taken img { object-fit: contain; width: 100%; height: 100%; }
 .gallery-container .grid-wrap, .grid-wrap.fixed-height { min-height: 0 !important; }
 .examples .grid-wrap { height: auto !important; padding: 4px; }

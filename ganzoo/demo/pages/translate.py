@@ -6,12 +6,15 @@ from typing import Any
 
 import gradio as gr
 
+from ganzoo.data.catalog import find
 from ganzoo.demo import inputs, outputs, recipes
 from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import NEXT, Examples
-from ganzoo.demo.model_registry import ModelRegistry
-from ganzoo.spec.draws import NOISE, Image
+from ganzoo.demo.model_registry import Entry, ModelRegistry
+from ganzoo.errors import GanzooError
+from ganzoo.plugins.host import default
+from ganzoo.spec.draws import NOISE, Image, Label
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.tasks import Task
 
@@ -39,10 +42,34 @@ def domains(spec: Spec) -> list[str]:
     return list(_tasks(spec))
 
 
-def directions(spec: Spec) -> list[tuple[str, str]]:
+def directions(entry: Entry) -> list[tuple[str, str]]:
     """The choices of the menu of directions, as pairs of label and target domain."""
-    found = [(f"{draw.field} → {to}", to) for to, (_, draw) in _tasks(spec).items()]
-    return sorted(found)
+    called = _names(entry.data)
+    found = [
+        (called.get(draw.field, draw.field), called.get(to, to), to)
+        for to, (_, draw) in _tasks(entry.spec).items()
+    ]
+    return [
+        (f"{source} → {name}", to) for source, name, to in sorted(found, key=lambda one: one[2])
+    ]
+
+
+def _names(data: str) -> dict[str, str]:
+    """What the domains of a data set are called, such as {"a": "black"}, where each is one class
+    of a data set that is installed."""
+    try:
+        declared = find(data, default().data)
+    except GanzooError:
+        return {}
+    if declared.domains is None:
+        return {}
+    label = declared.fields.fields.get(declared.domains.label)
+    names = label.names if isinstance(label, Label) else ()
+    return {
+        field: names[classes[0]]
+        for field, classes in declared.domains.classes.items()
+        if len(classes) == 1 and names
+    }
 
 
 def back(spec: Spec, to: str) -> str | None:
@@ -101,7 +128,7 @@ def again_of(registry: ModelRegistry, model: Any, to: Any) -> tuple[str, str]:
 def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field]:
     """Lay out the page, which fills when `opened` happens; the settings of its address."""
     names = registry.names(fits)
-    offered = directions(registry.entry(names[0]).spec)
+    offered = directions(registry.entry(names[0]))
     start = _ahead(offered)
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=280):
@@ -131,7 +158,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
     checked_inside(model, to)
 
     def offered_by(known: Any) -> list[tuple[str, str]]:
-        return directions(registry.entry(known["model"], fits).spec)
+        return directions(registry.entry(known["model"], fits))
 
     fields = [
         Field("model", model, offered=lambda known: registry.names(fits), model=fits),
@@ -155,7 +182,7 @@ def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field
         return gr.Gallery(paths), paths[0] if paths else None, *first
 
     def changed(name: Any) -> Any:
-        offered = directions(registry.entry(name, fits).spec)
+        offered = directions(registry.entry(name, fits))
         return gr.Radio(offered, value=_ahead(offered))
 
     def example(name: Any, to: Any, event: gr.SelectData) -> Any:
