@@ -17,7 +17,7 @@ from ganzoo.data.source import Source
 from ganzoo.engine.training import Training
 from ganzoo.runs import doctor
 from ganzoo.runs.doctor import About, diagnose
-from ganzoo.runs.looks import spread_of, twins
+from ganzoo.runs.looks import grain, spread_of, twins
 from ganzoo.spec import Spec
 from tests.builders import run
 from tests.shipped import small
@@ -209,13 +209,19 @@ def test_twins_are_counted() -> None:
     assert spread_of(images[:1].expand(64, -1, -1, -1))[0] == 0
 
 
+def test_grain_is_the_difference_of_neighbouring_pixels() -> None:
+    slope = torch.arange(8.0).mul(0.1).expand(2, 3, 8, 8)  # 0.1 to the right, nothing down
+    assert grain(slope) == pytest.approx(0.05)
+    assert grain(torch.rand(8, 3, 32, 32)) == pytest.approx(1 / 3, abs=0.01)
+
+
 def test_the_log_has_what_the_doctor_reads(tmp_path: Path) -> None:
     trained(tmp_path / "run", gan(steps=7), steps=7)
     log = runs.log(tmp_path / "run")
     assert [line["step"] for line in log if "gradients" in line] == [1, 5, 7]
     assert set(log[0]["gradients"]) == {"D", "G"}
     assert 0 <= log[-1]["verdicts"]["separation"] <= 1
-    assert log[-1]["samples"].keys() == {"spread", "duplicates"}
+    assert log[-1]["samples"].keys() == {"spread", "duplicates", "grain"}
     assert not any("samples" in line for line in log[:-1]), "seven rounds pay for one look"
     assert STEPS > doctor.EARLY
 
@@ -277,6 +283,8 @@ def found_in(name: str, thinner: int) -> set[str]:
         ("sick-no-noise", "mode collapse", {"discriminator wins"}),
         # infogan of portraits: its samples varied at round 2,400, and no more at 3,200
         ("sick-late-collapse", "mode collapse", set[str]()),
+        # cdcgan of portraits: good at round 5,000, noise at 7,000
+        ("sick-noise", "noise", set[str]()),
         # both rates 25 times too high, with a memory of gradients of ten rounds
         ("sick-high-rates", "oscillation", set[str]()),
         # a critic without penalty or clipping

@@ -5,9 +5,11 @@ line has `step` and `losses` ({"D.real": 0.6}); it may have
 
     gradients   {"D": 0.4, "G": 0.1}       the norm of the gradient of each update
     verdicts    {"separation": 0.93}       how often D ranks an image of the data above a sample
-    samples     {"spread": 0.9, "duplicates": 0.0, "classes": 1.0, "distinct": 64}
+    samples     {"spread": 0.9, "duplicates": 0.0, "grain": 1.1, "classes": 1.0}
                                            spread: mean distance of samples over that of images;
                                            duplicates: share of samples with a twin among them;
+                                           grain: difference of neighbouring pixels over that of
+                                           images;
                                            classes: share of the data's classes among samples
     figures     {"fid": 23.1}              measured during the run
 
@@ -56,6 +58,8 @@ NARROW, TWINS, CLASSES = 0.1, 0.5, 0.5
 SHRUNK = 0.5
 """They are collapsing if their spread has fallen below this share of the largest there was, and
 below this share of the data's."""
+GRAIN, GROWN_GRAIN = 2.5, 1.3
+"""Samples dissolve into noise at this much grain, and so many times the least there was."""
 CHANCE = 0.1
 """The discriminator is guessing if the separation is within this distance of a half."""
 FLAT = 0.02
@@ -250,14 +254,20 @@ def gradient_vanishes(lines: Lines, about: About) -> Finding | None:
     return None
 
 
-def mode_collapse(lines: Lines, about: About) -> Finding | None:
-    """Samples that are all alike, duplicates, or of a few classes."""
+def _looks(lines: Lines, about: About) -> list[tuple[int, Mapping[str, float]]]:
+    """Looks at samples after the first quarter, by round; none before there are two."""
     looks = [
         (line["step"], line["samples"])
         for line in lines
         if isinstance(line.get("samples"), Mapping) and line["step"] >= max(EARLY, about.steps // 4)
     ]
-    if not looks or (len(looks) < 2 and lines[-1]["step"] < about.steps):
+    return looks if len(looks) > 1 or lines[-1]["step"] >= about.steps else []
+
+
+def mode_collapse(lines: Lines, about: About) -> Finding | None:
+    """Samples that are all alike, duplicates, or of a few classes."""
+    looks = _looks(lines, about)
+    if not looks:
         return None
     recent = [seen for _, seen in looks[-2:]]
     said: list[str] = []
@@ -286,6 +296,24 @@ def mode_collapse(lines: Lines, about: About) -> Finding | None:
         "; ".join(said),
         "Take an earlier checkpoint, a lower learning rate for the generator, minibatch_std at the "
         "end of the discriminator, or a loss that asks for diversity (--loss rpgan, wgan-gp)",
+    )  # fmt: skip
+
+
+def samples_dissolve(lines: Lines, about: About) -> Finding | None:
+    """Samples that turn into noise, after they had less of it."""
+    looks = [(step, seen["grain"]) for step, seen in _looks(lines, about) if "grain" in seen]
+    if len(looks) < 3:
+        return None
+    round_, least = min(looks, key=lambda look: look[1])
+    if min(grain for _, grain in looks[-2:]) < max(GRAIN, GROWN_GRAIN * least):
+        return None
+    return Finding(
+        "noise", looks[-1][0],
+        "the samples turn into noise",
+        f"neighbouring pixels differ {looks[-1][1]:.1f} times as much as in the data, and "
+        f"{least:.1f} times at round {round_:,}",
+        "Take an earlier checkpoint or fewer rounds, lower learning rates, a penalty on the "
+        "discriminator (--loss rpgan, wgan-gp) or --augment diffaugment",
     )  # fmt: skip
 
 
@@ -364,7 +392,7 @@ def nothing_left(lines: Lines, about: About) -> Finding | None:
 
 RULES: tuple[Callable[[Lines, About], Finding | None], ...] = (
     runs_away, grows_without_bound, discriminator_wins, gradient_vanishes, mode_collapse,
-    oscillates, nothing_left,
+    samples_dissolve, oscillates, nothing_left,
 )  # fmt: skip
 
 

@@ -96,6 +96,7 @@ class Looks:
         found = {
             "spread": round(ours / between, 4),
             "duplicates": round(twins(images, TWIN * usual), 4),
+            "grain": round(grain(images) / max(grain(real), 1e-3), 4),
         }
         if (share := self._classes(real, images)) is not None:
             found["classes"] = round(share, 4)
@@ -189,6 +190,12 @@ def twins(images: Tensor, near: float) -> float:
     """The share of pictures with another one nearer than `near`."""
     distances = _distances(images).fill_diagonal_(float("inf"))
     return float((distances.min(1).values < near).float().mean())
+
+
+def grain(images: Tensor) -> float:
+    """The mean difference of neighbouring pixels."""
+    down, right = (float(images.diff(dim=axis).abs().mean()) for axis in (2, 3))
+    return (down + right) / 2
 
 
 def _declared(name: str) -> bool:
