@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ganzoo import hub
-from ganzoo.publish import push
+from ganzoo.publish import card, push
 from tests.hub_models import WRITER, head
 from tests.hub_server import HubServer
 
@@ -81,6 +81,16 @@ def test_heads_of_published_cards_follow_the_conventions(name: str) -> None:
         assert (protocol["real"], protocol["generated"]) == (figure.real, figure.generated)
         assert protocol["seed"] == said.seed
         if extractor := said.feature_extractor:
-            by = f"{extractor['name']}, sha256 {extractor['sha256']}"
+            of_the_data = f"{extractor['name']}, sha256 {extractor['sha256']}"
+            by = next((net for end, net in report.NETS.items() if key.endswith(end)), of_the_data)
             # cards that were written before say judge
             assert protocol.get("feature extractor", protocol.get("judge")) == by
+
+
+def test_each_paper_of_a_source_is_a_link_of_its_own() -> None:
+    two = "arXiv:1605.09782, arXiv:1704.00028; a small net *by hand*"
+    assert card.sources(two, lambda text: text.replace("*", "")) == (
+        "[arXiv:1605.09782](https://arxiv.org/abs/1605.09782), "
+        "[arXiv:1704.00028](https://arxiv.org/abs/1704.00028), a small net by hand"
+    )
+    assert card.sources("") == ""

@@ -131,7 +131,9 @@ def test_anomalies(visit: Open, tmp_path: Path) -> None:
     page.locator("#strange-files input[type=file]").set_input_files(paths)
     page.locator("#strange-files .file").nth(2).wait_for()
     page.locator("#score-many").click()
-    page.locator("#table").get_by_text("strange").first.wait_for()
+    page.locator("#table").get_by_text("strange", exact=True).locator(
+        "visible=true"
+    ).first.wait_for()
 
 
 @pytest.mark.parametrize("width", [1400, 390])
@@ -196,7 +198,7 @@ def test_learn(visit: Open) -> None:
     page.locator("#mathematics .katex-display").wait_for()
     page.locator("#mathematics").get_by_text("WGAN-GP").first.wait_for()
     for name, place, words in (
-        ("A round", "#plan", "GFLOP a round"),
+        ("A round", "#plan", "GFLOP per round"),
         ("Networks", "#diagram", "parameters"),
         ("Figures", "#figures", "lower is better"),
         ("Card", "#card", "How good it is"),

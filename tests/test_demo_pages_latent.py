@@ -93,7 +93,7 @@ def test_a_picture_is_found_and_takes_a_corner(
     errors = [facts["error"] for _, _, facts in shown]
     assert errors[-1] < 0.2 * errors[0] and errors[0] == shown[0][2]["error_at_start"]
     pair, words, facts = shown[-1]
-    assert facts["label"] == 3 and "drawn as class 3" in words and facts["step"] == facts["steps"]
+    assert facts["label"] == 3 and "Drawn as class 3" in words and facts["step"] == facts["steps"]
     with Image.open(pair) as file:
         pixels = np.asarray(file.convert("L"), float)[:, : file.width // 2 * 2]
     left, right = np.split(pixels, 2, 1)
@@ -142,7 +142,7 @@ def test_a_search_is_bounded(registry: Any, tmp_path: Path, monkeypatch: Any) ->
     path = digit(tmp_path, registry.model("cdcgan-mnist"))
     monkeypatch.setattr(latent_picture, "SECONDS", 0.0)
     *_, (_, words, facts) = latent_picture.latent_find(registry, "cdcgan-mnist", str(path))
-    assert facts["step"] == 0 and "as time was over" in words
+    assert facts["step"] == 0 and "at the time limit" in words
     operations = registry.model("cdcgan-mnist").work["G(z, y)"].with_gradients().operations
     monkeypatch.setattr(latent_picture, "OPERATIONS", 45 * 10 * operations)
     assert latent_picture.effort(registry.model("cdcgan-mnist")) == 45

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.metrics.report import NETS, Report, title_of
@@ -82,7 +84,7 @@ def card(
         *(["## How good it is", _figures(report, name)] if report else []),
         more,
         "## What it learnt",
-        f"{spec.title} ({_source(spec.source)}), as defined by the Spec in `config.json`:",
+        f"{spec.title} ({sources(spec.source)}), as defined by the Spec in `config.json`:",
         f"$$\n{latex.latex(spec)}\n$$",
         _definitions(spec),
         "## Networks",
@@ -303,14 +305,13 @@ def _figures(report: Report, name: str) -> str:
     )
 
 
-def _source(source: str) -> str:
-    parts = [part.partition(":") for part in source.split("; ")]  # a loss has a source of its own
-    return ", ".join(
-        f"[{word}:{number}](https://arxiv.org/abs/{number})"
-        if word == "arXiv"
-        else word + colon + number
-        for word, colon, number in parts
-    )
+def sources(text: str, other: Callable[[str], str] = str) -> str:
+    """Sources as Markdown, in which papers on arXiv are links; `other` escapes what stands beside
+    them."""
+    parts = re.split(r"arXiv:([\w./-]*\w)", text.replace("; ", ", "))
+    links = [f"[arXiv:{number}](https://arxiv.org/abs/{number})" for number in parts[1::2]]
+    beside = [other(part) for part in parts[::2]]
+    return "".join(itertools.chain(*itertools.zip_longest(beside, links, fillvalue="")))
 
 
 def _definitions(spec: Spec) -> str:
@@ -370,7 +371,7 @@ def _training(config: ModelConfig, spec: Spec) -> str:
     )
     loss = made.loss
     exchanged = (
-        f"\n\nIts loss is `{loss.name}` ({_source(loss.source)}), in place of its own:\n\n"
+        f"\n\nIts loss is `{loss.name}` ({sources(loss.source)}), in place of its own:\n\n"
         + "\n".join(f"- {change}" for change in loss.changes)
         if loss
         else ""
@@ -378,7 +379,7 @@ def _training(config: ModelConfig, spec: Spec) -> str:
     if augment := made.augment:
         exchanged += (
             f"\n\nImages were augmented before a discriminator saw them, by `{augment.name}` "
-            f"({_source(augment.source)}):\n\n"
+            f"({sources(augment.source)}):\n\n"
             + "\n".join(f"- {change}" for change in augment.changes)
         )
     command = config.command

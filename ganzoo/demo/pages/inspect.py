@@ -19,7 +19,7 @@ from ganzoo.errors import GanzooError, StoreError
 from ganzoo.hub.remote import MAX_SIZE
 from ganzoo.metrics import report
 from ganzoo.nn.build import build, parameter_count
-from ganzoo.publish.card import CAPTIONS, card
+from ganzoo.publish.card import CAPTIONS, card, sources
 from ganzoo.reading import content
 from ganzoo.spec import latex, vocabulary
 from ganzoo.spec.spec import Spec
@@ -47,7 +47,7 @@ def mathematics_of(registry: ModelRegistry, model: Any) -> str:
     model: any name of /models.
     """
     spec = registry.entry(model).spec
-    where = _source(spec.source)
+    where = sources(spec.source, _text)
     title = f"## {_text(spec.title or 'Untitled')}" + (f" ({where})" if where else "")
     tasks = "\n".join(f"- {name}: `{task.output}`" for name, task in spec.tasks.items())
     parts = [
@@ -196,13 +196,6 @@ def _pictures(entry: Entry) -> Iterator[tuple[str, str]]:
         except (StoreError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             continue
         yield outputs.keep(picture, ".png"), caption.format(name=entry.name)
-
-
-def _source(source: str) -> str:
-    word, _, number = source.partition(":")
-    if word == "arXiv" and re.fullmatch(r"[\w./-]+", number):
-        return f"[{source}](https://arxiv.org/abs/{number})"
-    return _text(source)
 
 
 def _text(text: str) -> str:
