@@ -1,4 +1,4 @@
-"""Train each modern variant on small colour pictures, and draw its sheet for docs/gallery.md.
+"""Train modern variants on small colour pictures, and draw their sheets for docs/gallery.md.
 
     python scripts/sheets.py                  all of them, one after the other
     python scripts/sheets.py r3gan began      these, or only r3gan-avatars-32
@@ -28,7 +28,7 @@ class Sheet:
     """One training, and what is drawn of it.
 
     Args:
-        rounds: so many as one free core makes in ten to twenty-five minutes.
+        rounds: so many as one free core makes in ten minutes to an hour.
     """
 
     variant: str
