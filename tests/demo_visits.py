@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,43 +21,68 @@ SECONDS = 300_000
 """Milliseconds that anything may take on a machine with other work."""
 
 
-Open = Callable[..., "Page"]
+CUT_OFF = ("AbortError: signal is aborted", "Connection errored out")
+"""What the page says of a stream that ends because the page is left."""
+
+
+class Open:
+    """Opens pages of the demo, and keeps what went wrong on them."""
+
+    def __init__(self, chromium: Browser, address: str) -> None:
+        self._chromium = chromium
+        self._address = address
+        self._contexts: list[Any] = []
+        self.wrong: list[str] = []
+
+    def __call__(
+        self,
+        width: int = 1280,
+        height: int = 900,
+        theme: str = "light",
+        query: str = "",
+        **more: Any,
+    ) -> Page:
+        context = self._chromium.new_context(viewport={"width": width, "height": height}, **more)
+        self._contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(SECONDS)
+        watch(page, self.wrong, self._address, "data:", "blob:")
+        page.on(
+            "response",
+            lambda r: self.wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None,
+        )
+        page.goto(f"{self._address}/?__theme={theme}{query and '&'}{query}")
+        if not query:
+            page.locator("#samples img").wait_for()
+        return page
+
+    def anew(self, page: Page) -> None:
+        """Load a page anew. That its streams were cut off, it may say or not, in the meantime."""
+        before = len(self.wrong)
+        page.reload()
+        said = self.wrong[before:]
+        self.wrong[before:] = [one for one in said if not any(cut in one for cut in CUT_OFF)]
+
+    def close(self) -> None:
+        """Close all pages, after a look for pictures that have nothing in them."""
+        for context in self._contexts:
+            for page in context.pages:
+                # those that are there; hidden tabs may not have begun
+                broken = page.evaluate(
+                    "[...document.images].filter(i => i.complete && !i.naturalWidth"
+                    " && i.offsetWidth).map(i => i.src)"
+                )
+                self.wrong += [f"broken: {source}" for source in broken]
+            context.close()
 
 
 @pytest.fixture
 def visit(chromium: Browser, demo_server: Server) -> Iterator[Open]:
     """Opens the demo; afterwards nothing may have gone wrong, and nothing gone elsewhere."""
-    wrong: list[str] = []
-    contexts: list[Any] = []
-
-    def visit(
-        width: int = 1280, height: int = 900, theme: str = "light", query: str = "", **more: Any
-    ) -> Page:
-        context = chromium.new_context(viewport={"width": width, "height": height}, **more)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(SECONDS)
-        watch(page, wrong, demo_server.url, "data:", "blob:")
-        page.on(
-            "response",
-            lambda r: wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None,
-        )
-        page.goto(f"{demo_server.url}/?__theme={theme}{query and '&'}{query}")
-        if not query:
-            page.locator("#samples img").wait_for()
-        return page
-
-    yield visit
-    for context in contexts:
-        for page in context.pages:
-            # those that are there and have nothing in them; hidden tabs may not have begun
-            broken = page.evaluate(
-                "[...document.images].filter(i => i.complete && !i.naturalWidth && i.offsetWidth)"
-                ".map(i => i.src)"
-            )
-            wrong += [f"broken: {source}" for source in broken]
-        context.close()
-    assert not wrong, "\n".join(wrong)
+    opened = Open(chromium, demo_server.url)
+    yield opened
+    opened.close()
+    assert not opened.wrong, "\n".join(opened.wrong)
 
 
 def tab(page: Page, name: str) -> None:

@@ -231,7 +231,7 @@ def test_train_live_and_use_the_result(visit: Open) -> None:
     assert other.locator("#train-stop").is_disabled()
     other.close()
     # a page that is loaded anew still has its training
-    page.reload()
+    visit.anew(page)
     tab(page, "Train live")
     page.locator("#train-said").get_by_text("Training").wait_for()
     page.locator("#train-stop").click()
