@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,27 @@ from ganzoo import runs
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 
-def test_a_loan_of_minutes_trains_what_it_can_and_goes_on_later(
-    monkeypatch: pytest.MonkeyPatch, tiny: Path, photos: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def zoo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """The script, with its runs in a folder of their own."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
-    zoo: Any = importlib.import_module("zoo")
-    monkeypatch.setattr(zoo, "RUNS", tmp_path / "runs/zoo")
-    monkeypatch.setattr(zoo, "ROOT", tmp_path)
+    found = importlib.import_module("zoo")
+    monkeypatch.setattr(found, "RUNS", tmp_path / "runs/zoo")
+    monkeypatch.setattr(found, "ROOT", tmp_path)
+    return found
+
+
+def test_what_needs_a_gpu_trains_anywhere_for_two_rounds(zoo: Any) -> None:
+    declared = [model for model in zoo.ZOO if model.needs]
+    assert {"r3gan-avatars", "stylegan2-avatars", "biggan-avatars"} <= {m.name for m in declared}
+    short = [replace(model, options=f"{model.options} --batch 2 --steps 2") for model in declared]
+    assert zoo.train(short, device="cpu", minutes=5, jobs=1) == []
+    assert all(zoo.finished(model) for model in short)
+
+
+def test_a_loan_of_minutes_trains_what_it_can_and_goes_on_later(
+    zoo: Any, tiny: Path, photos: Path, tmp_path: Path
+) -> None:
     data = f"folder:{photos},size=16,channels=1"
     broken, short, long = (
         zoo.Published(name, str(tiny), where, "", "", options=f"--steps {steps}")
