@@ -98,7 +98,6 @@ class DataSet:
         partners: whether row i of unpaired fields is the same thing in the test split, where they
             have one length.
         live: it is small and needs no download, so the demo offers live training on it.
-        unsaid: the name of the class by which a label says that a caption leaves it open.
         sentences: if it has captions, returns other sentences, paraphrases and ones that leave
             something out, with which metrics test whether a model obeys.
     """
@@ -117,7 +116,6 @@ class DataSet:
     domains: Domains | None = None
     partners: bool = True
     live: bool = False
-    unsaid: str = ""
     sentences: Callable[[], Sequence[Sentence]] | None = field(default=None, repr=False)
 
     def loader(self) -> Callable[[DataSet, str, tuple[Path, ...]], Source]:

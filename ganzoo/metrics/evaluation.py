@@ -324,8 +324,8 @@ class Evaluation:
         for field, draw in self.test.fields.fields.items():
             if isinstance(draw, Label) and not draw.independent:
                 labels = self.test.batch(field, self.rows).numpy()
-                if self.declared.unsaid in draw.names:
-                    silent = draw.names.index(self.declared.unsaid)
+                if self.declared.fields.unsaid in draw.names:
+                    silent = draw.names.index(self.declared.fields.unsaid)
                     labels = np.where(labels == silent, -1, labels)
                 yield field, labels
 

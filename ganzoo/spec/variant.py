@@ -27,6 +27,8 @@ class Fields(Frozen):
     lacking: Named[str] = Field(default_factory=dict, exclude=True, repr=False)
     """What a data set says where a field is needed that it does not have: by the name of the field,
     how it would come to it."""
+    unsaid: str = Field(default="", exclude=True, repr=False)
+    """The name of the class by which a label says that a caption leaves it open."""
 
     @property
     def image(self) -> Image:

@@ -435,7 +435,7 @@ def test_captions_are_embedded_and_rows_belong_together(small, monkeypatch) -> N
 
 def test_metrics_ask_for_what_the_free_sentences_say() -> None:
     declared = find(CAPTIONS, default().data)
-    assert declared.sentences is not None and declared.unsaid == NOT_SAID
+    assert declared.sentences is not None and declared.fields.unsaid == NOT_SAID
     for sentence, (text, words) in zip(declared.sentences(), free_sentences(), strict=True):
         names = declared.fields.fields
         assert sentence.text == text

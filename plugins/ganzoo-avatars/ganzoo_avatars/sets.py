@@ -256,7 +256,7 @@ def _captioned() -> DataSet:
     }
     return DataSet(
         name=CAPTIONS,
-        fields=Fields(fields, CAPTIONS),
+        fields=Fields(fields, CAPTIONS, unsaid=NOT_SAID),
         summary="Portraits, 64x64 colour, two for each sentence that names three to six of their "
         "attributes; a fifth of the combinations of hair, its colour and that of the clothes is "
         "for testing alone.",
@@ -265,7 +265,6 @@ def _captioned() -> DataSet:
         source=SOURCES["toon-head"],
         load="ganzoo_avatars.loading:load_captions",
         splits=SPLITS,
-        unsaid=NOT_SAID,
         feature_extractors=(CLASSIFIERS[64],),
         sentences=_asked,
     )

@@ -23,7 +23,7 @@ Four settings are not the authors', and off by default:
   hidden layer prefers those of training.
 - `classify`: the weight of a classification loss: discriminators also predict all labels of the
   data, and generators are trained to draw images that are classified correctly (TAC-GAN,
-  arXiv:1703.06412).
+  arXiv:1703.06412). A label that a caption leaves open teaches nothing.
 - `diversity`: the weight of a term of stage 1 that is large if different noise gives the same image
   for a condition (mode seeking, arXiv:1903.05628); `classify` alone soon suppresses the noise.
 - `pixels`: the weight of the absolute difference from the caption's own image (arXiv:1611.07004),
@@ -124,6 +124,15 @@ class StackGAN(Variant):
                 return network({"t": (NORM, *read)}, [Linear(units)])
             return network({"t": (*read, SOFT)}, [Linear(units), SOFT])
 
+        def told(field: str, logits: str) -> str:
+            """The cross-entropy of a label, over the captions that do not leave it open."""
+            label = labels[field]
+            if data.unsaid not in label.names:
+                return f"cross_entropy({logits}, {field})"
+            last = label.names.index(data.unsaid)
+            open_ = f"select(one_hot({field}, {label.classes}), class_label({last}, z))"
+            return f"mean((1 - {open_}) * (logsumexp({logits}) - select({logits}, {field})))"
+
         def discriminator(size: Image):
             seen = [GaussianNoise(self.noise)] if self.noise else []
             maps = [*seen, *conv_stack(size, self.width, norm=NORM)]
@@ -143,10 +152,9 @@ class StackGAN(Variant):
                 "fake": f"0.5 * bce({d}({fake}, t), 0)",
             }
             for field in labels:
-                error = (
-                    f"{self.classify:g} * cross_entropy({d}_{field}({d}.maps({{}}, t)), {field})"
-                )
-                pairs[field], terms[field] = error.format(real), error.format(fake)
+                for seen, losses in ((real, pairs), (fake, terms)):
+                    error = told(field, f"{d}_{field}({d}.maps({seen}, t))")
+                    losses[field] = f"{self.classify:g} * {error}"
             if self.diversity and fake == "sketch":
                 terms["alike"] = (
                     f"{self.diversity:g} * l1(z, roll(z)) / (l1(sketch, G(roll(z), c)) + 1e-5)"
