@@ -12,6 +12,7 @@ import ganzoo
 from ganzoo.data import load
 from ganzoo.engine.training import Training
 from ganzoo.nn.build import build, initialize, parameter_count
+from ganzoo.nn.functions import samples
 from ganzoo.nn.functions.distributions import kl, reparameterize
 from ganzoo.plugins.host import default
 from ganzoo.spec import (
@@ -110,6 +111,26 @@ def test_labels_are_named_where_that_is_asked_for() -> None:
     images, sentences = torch.rand(2, 3, 8, 8), torch.randn(2, 2, 5)
     maps = [nets["D"].eval()(images, told, outputs=("maps",)) for told in sentences]
     assert torch.equal(*maps)
+
+
+def test_what_a_caption_leaves_open_teaches_nothing() -> None:
+    """Its loss is the cross-entropy of the others, and no gradient reaches an open one's logits."""
+    label = Label(4, names=("spiky", "bun", "undercut", "not said"))
+    fields = {"image": Image((3, 16, 16)), "text": Text(5, "none"), "label": label}
+    made = StackGAN(**TINY, classify=1).spec(ganzoo.Fields(fields, unsaid="not said"))
+    discriminators, makers = made.stages[0].updates
+    logits, truth = torch.randn(3, 4, requires_grad=True), torch.tensor([2, 3, 0])
+    words = {name: getattr(samples, name) for name in ("select", "class_label", "logsumexp")}
+    given = {"mean": torch.mean, "one_hot": torch.nn.functional.one_hot, **words}
+    given |= {"label": truth, "z": torch.zeros(3, 4)}
+    for update, seen in ((discriminators, "small"), (makers, "sketch")):
+        term = update.minimize["label"].replace(f"D_label(D.maps({seen}, t))", "logits")
+        loss = eval(term, {**given, "logits": logits})
+        said = torch.nn.functional.cross_entropy(logits[[0, 2]], truth[[0, 2]], reduction="sum")
+        assert loss.item() == pytest.approx(said.item() / 3, rel=1e-5)
+        (slope,) = torch.autograd.grad(loss, logits)
+        assert slope[[0, 2]].abs().min() > 0 and slope[1].abs().max() == 0
+    assert "class_label" not in StackGAN(**TINY, classify=1).spec(ganzoo.Fields(fields)).to_json()
 
 
 def test_without_labels_there_is_nothing_to_name() -> None:
