@@ -77,7 +77,10 @@ Target = Annotated[
 ]
 Setting = Annotated[
     list[str] | None,
-    typer.Option("--set", help="A hyperparameter, such as width=32; can be repeated."),
+    typer.Option(
+        "--set",
+        help="A hyperparameter, such as width=32; several values: shares=1,0.5. Can be repeated.",
+    ),
 ]
 LossName = Annotated[
     str | None,

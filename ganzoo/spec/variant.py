@@ -6,7 +6,7 @@ import inspect
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_origin
 
 from pydantic import Field, ValidationError
 
@@ -128,7 +128,10 @@ class Variant(Frozen):
 
     @classmethod
     def parse(cls, settings: dict[str, Any]) -> Variant:
-        """The variant with these hyper-parameters; values may be text, as from `--set`."""
+        """The variant with these hyper-parameters; values may be text, as from `--set`.
+
+        Text for a tuple is its values, with commas or spaces between them.
+        """
         given = dict(settings)
         for former, name in cls.renamed.items():
             if former in given and name not in given:
@@ -136,6 +139,9 @@ class Variant(Frozen):
                     f"{cls.name}: {former!r} is now {name!r}", DeprecationWarning, stacklevel=2
                 )
                 given[name] = given.pop(former)
+        for name, field in cls.model_fields.items():
+            if isinstance(given.get(name), str) and get_origin(field.annotation) in (tuple, list):
+                given[name] = given[name].replace(",", " ").split()
         try:
             return cls.model_validate(given)
         except ValidationError as error:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 import ganzoo
 from ganzoo.engine.training import Training
+from ganzoo.errors import SpecError
 from ganzoo.nn.build import build, initialize, parameter_count
 from ganzoo.nn.functions import augmentations
 from ganzoo.spec import Flatten, HalfLife, Image, Label, Linear, Network
@@ -323,3 +324,10 @@ def test_the_label_counts() -> None:
 def test_conforms(check: str) -> None:
     settings = {**SMALL, "conditional": True, "augment": 0.3}
     conforms("r3gan", check, data=noise(16, 3), **settings)
+
+
+@pytest.mark.parametrize("text", ["1, 1,0.5", "1 1 0.5"])
+def test_several_values_can_be_given_as_text(text: str) -> None:
+    assert R3GAN.parse({"shares": text}) == R3GAN(shares=(1, 1, 0.5))
+    with pytest.raises(SpecError, match=r"r3gan\.shares\.1: input should be a valid number"):
+        R3GAN.parse({"shares": "1, wide"})
