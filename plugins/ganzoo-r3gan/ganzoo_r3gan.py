@@ -11,8 +11,8 @@ and colours half as often, with a scheduled probability. Presets with the author
 r3gan-cifar10, r3gan-ffhq64.
 
 Changed: the default is small, and its schedules cover a fraction of the run instead of a number of
-images; the generator's update uses the same data and fakes as the discriminator's (the authors draw
-both anew).
+images, with a half-life of at most a twentieth of the images so far; the generator's update uses
+the same data and fakes as the discriminator's (the authors draw both anew).
 """
 
 from ganzoo import Fields, Layer, Spec, Variant, hookimpl
@@ -66,7 +66,8 @@ class R3GAN(Variant):
     burn_in_images: float = 0.0
     """The same in images, as the authors give it; if not 0, it replaces `burn_in`."""
     half_life: float = 100_000.0
-    """Half-life of the generator's moving average in images, from the end of the schedules on."""
+    """Half-life of the generator's moving average in images, from the end of the schedules on;
+    where these cover a fraction of the run, at most a twentieth of the images so far."""
     augment: float = 0.0
     """Probability of each augmentation at the end of the schedules."""
     batch: int = 64
@@ -100,6 +101,9 @@ class R3GAN(Variant):
         let["fake"] = f"G(z{told})"
         let["real"] = f"D({seen.format('x')}{told})"
         let["made"] = f"D({seen.format('fake')}{told})"
+        half = follow(0, self.half_life)
+        if not self.burn_in_images:  # of a short run, an average over half of it would be a blur
+            half = f"minimum({half}, 0.05 * images)"
         adam = Adam(lr="lr", betas=(0, follow(0.9, 0.99)))
         relative = {
             "relative": "mean(softplus(made - real))",
@@ -120,7 +124,7 @@ class R3GAN(Variant):
                 Update("G", {"relative": "mean(softplus(real - made))"}, adam),
             ],
             steps=self.steps,
-            ema={"G": HalfLife(follow(0, self.half_life))},
+            ema={"G": HalfLife(half)},
             tasks={"generate": f"G(z{told})"},
             batch=self.batch,
         )

@@ -293,6 +293,18 @@ def test_the_schedules_follow_images() -> None:
             assert found == pytest.approx(wanted, rel=1e-3, abs=1e-3 * max(ends[name])), name
 
 
+@pytest.mark.parametrize("steps", [1_000, 100_000])
+def test_a_short_run_is_not_averaged_over_half_of_it(steps: int) -> None:
+    made = spec(steps=steps, batch=32)
+    average = made.ema["G"]
+    assert isinstance(average, HalfLife)
+    for share in (0.1, 0.5, 1.0):
+        clock = Clock(int(steps * share), 32, share)
+        found = value(str(average.half_life), made.let, clock)
+        assert 0 < found <= min(100_000, 0.05 * clock.images)
+    assert found == min(100_000, 0.05 * 32 * steps)
+
+
 def test_the_average_is_a_copy_at_first_and_forgets_by_images() -> None:
     assert HalfLife.decay(0, 64) == 0
     for batch in (10, 1000):
