@@ -18,6 +18,7 @@ from ganzoo.plugins.host import default
 from ganzoo.spec import (
     Adam,
     BatchNorm,
+    Categorical,
     Decay,
     GaussianNoise,
     Image,
@@ -113,16 +114,22 @@ def test_labels_are_named_where_that_is_asked_for() -> None:
     assert torch.equal(*maps)
 
 
+HAIR = Label(4, names=("spiky", "bun", "undercut", "not said"))
+OPEN = {"image": Image((3, 16, 16)), "text": Text(5, "none"), "label": HAIR}
+
+
+def words_of_losses(**given: torch.Tensor) -> dict[str, object]:
+    """The functions in the losses of labels, and values."""
+    words = {name: getattr(samples, name) for name in ("select", "class_label", "logsumexp")}
+    return {"mean": torch.mean, "one_hot": torch.nn.functional.one_hot, **words, **given}
+
+
 def test_what_a_caption_leaves_open_teaches_nothing() -> None:
     """Its loss is the cross-entropy of the others, and no gradient reaches an open one's logits."""
-    label = Label(4, names=("spiky", "bun", "undercut", "not said"))
-    fields = {"image": Image((3, 16, 16)), "text": Text(5, "none"), "label": label}
-    made = StackGAN(**TINY, classify=1).spec(ganzoo.Fields(fields, unsaid="not said"))
+    made = StackGAN(**TINY, classify=1).spec(ganzoo.Fields(OPEN, unsaid="not said"))
     discriminators, makers = made.stages[0].updates
     logits, truth = torch.randn(3, 4, requires_grad=True), torch.tensor([2, 3, 0])
-    words = {name: getattr(samples, name) for name in ("select", "class_label", "logsumexp")}
-    given = {"mean": torch.mean, "one_hot": torch.nn.functional.one_hot, **words}
-    given |= {"label": truth, "z": torch.zeros(3, 4)}
+    given = words_of_losses(label=truth, z=torch.zeros(3, 4))
     for update, seen in ((discriminators, "small"), (makers, "sketch")):
         term = update.minimize["label"].replace(f"D_label(D.maps({seen}, t))", "logits")
         loss = eval(term, {**given, "logits": logits})
@@ -130,7 +137,28 @@ def test_what_a_caption_leaves_open_teaches_nothing() -> None:
         assert loss.item() == pytest.approx(said.item() / 3, rel=1e-5)
         (slope,) = torch.autograd.grad(loss, logits)
         assert slope[[0, 2]].abs().min() > 0 and slope[1].abs().max() == 0
-    assert "class_label" not in StackGAN(**TINY, classify=1).spec(ganzoo.Fields(fields)).to_json()
+    assert "class_label" not in StackGAN(**TINY, classify=1).spec(ganzoo.Fields(OPEN)).to_json()
+
+
+def test_what_a_caption_leaves_open_is_drawn_from_a_code() -> None:
+    """The generator is asked for the label where it is said, and for its code where it is not."""
+    made = StackGAN(**TINY, classify=1, vary=True).spec(ganzoo.Fields(OPEN, unsaid="not said"))
+    assert made.draws["label_code"] == Categorical(3), "a code is never 'not said'"
+    logits, truth, code = torch.randn(3, 4), torch.tensor([2, 3, 0]), torch.tensor([1, 1, 2])
+    given = words_of_losses(label=truth, label_code=code, z=torch.zeros(3, 4), logits=logits)
+    for stage, seen, d in zip(made.stages, ("sketch", "fake"), ("D", "D2"), strict=True):
+        discriminators, makers = stage.updates
+        term = makers.minimize["label"].replace(f"{d}_label({d}.maps({seen}, t))", "logits")
+        asked = torch.tensor([2, 1, 0])
+        wanted = torch.nn.functional.cross_entropy(logits, asked).item()
+        assert eval(term, given).item() == pytest.approx(wanted, rel=1e-5)
+        assert "code" not in discriminators.minimize["label"], "real images have none"
+    assert made.let["sketch"] == "G(z, c, label_code)"
+    for labels, settings in ((OPEN, {"classify": 0}), ({**OPEN, "label": Label(4)}, {})):
+        with pytest.raises(ganzoo.GanzooError, match="vary draws what captions leave open"):
+            StackGAN(**{**TINY, "classify": 1, "vary": True, **settings}).spec(
+                ganzoo.Fields(labels, unsaid="not said")
+            )
 
 
 def test_without_labels_there_is_nothing_to_name() -> None:

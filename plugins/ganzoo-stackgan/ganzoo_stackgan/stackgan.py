@@ -17,13 +17,16 @@ authors' PyTorch code. Wrong captions of `fashion-captions` differ in one attrib
 time in the garment: a neighbour's caption is recognized by its colours alone, so the garment would
 not be learned. Emoji have so many captions that the neighbour's is hardly ever the same.
 
-Four settings are not the authors', and off by default:
+Five settings are not the authors', and off by default:
 - `linear`: the condition is a linear function of the sentence's vector. That vector is nearly a sum
   over its attributes, so a linear map generalizes to unseen combinations, where a network with a
   hidden layer prefers those of training.
 - `classify`: the weight of a classification loss: discriminators also predict all labels of the
   data, and generators are trained to draw images that are classified correctly (TAC-GAN,
   arXiv:1703.06412). A label that a caption leaves open teaches nothing.
+- `vary`: what a caption leaves open is drawn from a code of its own, which the discriminator has to
+  recognize (InfoGAN, arXiv:1606.03657); else samples of a sentence hardly differ in such things. It
+  needs `classify`, and labels whose last class says that the caption leaves them open.
 - `diversity`: the weight of a term of stage 1 that is large if different noise gives the same image
   for a condition (mode seeking, arXiv:1903.05628); `classify` alone soon suppresses the noise.
 - `pixels`: the weight of the absolute difference from the caption's own image (arXiv:1611.07004),
@@ -39,6 +42,7 @@ from ganzoo import Fields, Spec, Variant
 from ganzoo.spec import (
     Adam,
     BatchNorm,
+    Categorical,
     Conv,
     Crop,
     Decay,
@@ -51,6 +55,7 @@ from ganzoo.spec import (
     Linear,
     Network,
     Normal,
+    OneHot,
     ReLU,
     Reshape,
     Residual,
@@ -81,6 +86,7 @@ class StackGAN(Variant):
     noise: float = 0.1
     linear: bool = False
     classify: float = 0.0
+    vary: bool = False
     diversity: float = 0.0
     pixels: float = 0.0
     lr: float = 2e-4
@@ -109,6 +115,17 @@ class StackGAN(Variant):
                 f"classify predicts labels of the data, but data set {data.name!r} has none; "
                 "leave it at 0"
             )
+        unsaid = {
+            field: label.names.index(data.unsaid)
+            for field, label in labels.items()
+            if data.unsaid in label.names
+        }
+        codes = {f"{field}_code": field for field in unsaid if self.vary}
+        if self.vary and not codes:
+            raise ganzoo.GanzooError(
+                f"vary draws what captions leave open, but classify is 0, or captions of data set "
+                f"{data.name!r} leave no label open; leave it off"
+            )
         refused = {"wrong": data["mismatched"]} if "mismatched" in data.fields else {}
 
         def network(inputs, layers):
@@ -124,14 +141,16 @@ class StackGAN(Variant):
                 return network({"t": (NORM, *read)}, [Linear(units)])
             return network({"t": (*read, SOFT)}, [Linear(units), SOFT])
 
-        def told(field: str, logits: str) -> str:
-            """The cross-entropy of a label, over the captions that do not leave it open."""
-            label = labels[field]
-            if data.unsaid not in label.names:
+        def told(field: str, logits: str, code: str = "") -> str:
+            """The cross-entropy of a label; of its code where a caption leaves it open, or none."""
+            if field not in unsaid:
                 return f"cross_entropy({logits}, {field})"
-            last = label.names.index(data.unsaid)
-            open_ = f"select(one_hot({field}, {label.classes}), class_label({last}, z))"
-            return f"mean((1 - {open_}) * (logsumexp({logits}) - select({logits}, {field})))"
+            classes, number = labels[field].classes, unsaid[field]
+            left = f"select(one_hot({field}, {classes}), class_label({number}, z))"
+            error = f"(1 - {left}) * (logsumexp({logits}) - select({logits}, {field}))"
+            if code:
+                error += f" + {left} * (logsumexp({logits}) - select({logits}, {code}))"
+            return f"mean({error})"
 
         def discriminator(size: Image):
             seen = [GaussianNoise(self.noise)] if self.noise else []
@@ -152,12 +171,13 @@ class StackGAN(Variant):
                 "fake": f"0.5 * bce({d}({fake}, t), 0)",
             }
             for field in labels:
-                for seen, losses in ((real, pairs), (fake, terms)):
-                    error = told(field, f"{d}_{field}({d}.maps({seen}, t))")
+                code = f"{field}_code" if f"{field}_code" in codes else ""
+                for seen, losses, asked in ((real, pairs, ""), (fake, terms, code)):
+                    error = told(field, f"{d}_{field}({d}.maps({seen}, t))", asked)
                     losses[field] = f"{self.classify:g} * {error}"
             if self.diversity and fake == "sketch":
                 terms["alike"] = (
-                    f"{self.diversity:g} * l1(z, roll(z)) / (l1(sketch, G(roll(z), c)) + 1e-5)"
+                    f"{self.diversity:g} * l1(z, roll(z)) / (l1(sketch, {draw('roll(z)')}) + 1e-5)"
                 )
             if self.pixels:
                 terms["pixels"] = f"{self.pixels:g} * l1({fake}, {real})"
@@ -170,6 +190,9 @@ class StackGAN(Variant):
                 for field, label in labels.items()
             }
 
+        def draw(z: str) -> str:
+            return f"G({', '.join((z, 'c', *codes))})"
+
         noise = {"e": Normal(self.condition), "e2": Normal(self.condition)}
         return Spec(
             title="StackGAN",
@@ -180,11 +203,15 @@ class StackGAN(Variant):
                 **refused,
                 **labels,
                 "z": Normal(self.latent),
+                **{code: Categorical(unsaid[field]) for code, field in codes.items()},
                 **(noise if self.augment else {}),
             },
             networks={
                 "CA": condition(),
-                "G": network({"z": (), "c": ()}, _drawing(small, self.width)),
+                "G": network(
+                    {"z": (), "c": (), **{c: (OneHot(unsaid[f]),) for c, f in codes.items()}},
+                    _drawing(small, self.width),
+                ),
                 "D": discriminator(small),
                 **namers("D"),
                 "CA2": condition(),
@@ -196,7 +223,7 @@ class StackGAN(Variant):
                 "small": f"resize(x, {side})",
                 "h": "CA(t)",
                 "c": "reparameterize(h, e)" if self.augment else "h",
-                "sketch": "G(z, c)",
+                "sketch": draw("z"),
                 "h2": "CA2(t)",
                 "c2": "reparameterize(h2, e2)" if self.augment else "h2",
                 "fake": "G2(sketch, c2)",
