@@ -51,6 +51,7 @@ class Sheet:
 
 
 SMALL = "--set width=32 --set discriminator_width=32"
+R3 = "--set width=64 --set shares=1,1,0.5,0.25 --set blocks=1"
 ALL = (
     Sheet("dcgan", PORTRAITS, "--set width=32", 3000, 64),
     Sheet("stylegan2", PORTRAITS, "--set width=32 --set latent=64", 4000, 16),
@@ -68,12 +69,18 @@ ALL = (
     Sheet("pix2pix", PAIRED, "--set width=16", 5000, 16),
     Sheet("cut", UNPAIRED, "--set width=24 --set blocks=3 --set places=64", 4000, 4),
     Sheet("sagan", PORTRAITS, SMALL, 3500, 32),
-    Sheet("sngan", PORTRAITS, f"{SMALL} --set critic_steps=2", 2800, 32),
-    Sheet("r3gan", PORTRAITS, "--set width=32 --set blocks=1", 2000, 32),
+    Sheet(
+        "sngan",
+        PORTRAITS,
+        "--set width=48 --set discriminator_width=48 --set critic_steps=1 --set decay=false",
+        4000,
+        32,
+    ),
+    Sheet("r3gan", PORTRAITS, R3, 4000, 32),
     Sheet("anogan", PORTRAITS, "--set width=24", 3000, 64),
     Sheet("f-anogan", PORTRAITS, "--set width=8", 600, 32),
     Sheet("dcgan", DIGITS, "--set width=32", 10000, 64),
-    Sheet("r3gan", DIGITS, "--set width=32 --set blocks=1", 6000, 32),
+    Sheet("r3gan", DIGITS, R3, 6000, 32),
 )
 
 

@@ -177,6 +177,7 @@ GOOD = [
     ("cdcgan-mnist", "class_accuracy", ">=", 0.98),
     ("cdcgan-mnist", "nearest_neighbour_error", "<=", 0.041),
     ("cdcgan-fashion-mnist", "class_accuracy", ">=", 0.88),
+    ("cdcgan-avatars", "class_accuracy", ">=", 0.95),
     ("wgan-mnist", "fid", "<=", 15),
     ("wgan-mnist", "largest_weight", "<=", 0.01 + 1e-6),
     ("wgan-gp-mnist", "fid", "<=", 2.5),
