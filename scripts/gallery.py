@@ -31,7 +31,6 @@ SHOWN = {
     "fid": 2,
     "class_accuracy": 3,
     "log_likelihood": 0,
-    "r_precision_training": 3,
     "r_precision": 3,
     "accuracy": 3,
     "hair_colour_accuracy": 3,

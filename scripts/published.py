@@ -382,21 +382,4 @@ ZOO = (
         "--set linear=true --set classify=1 --set diversity=0.1 --set kl=0.1 --set lr=0.0005 "
         "--set steps_small=12000 --set steps_large=6000",
     ),
-    Published(
-        "stackgan-emoji",
-        "stackgan",
-        "emoji-captions",
-        "StackGAN for emoji: a sentence in, a picture of 64x64 pixels out.",
-        "It draws rough emoji of 64x64 pixels that it has by heart: each of its captions has one "
-        "picture, to which it was held pixel by pixel, so samples of one sentence are nearly the "
-        "same. For forty captions of the training set, drawn by a seed, one can tell the subject "
-        "in about twenty-five, best flags, faces, people, buttons and hearts; small figures, "
-        "animals and vehicles are blots. Sentences that it has not seen get a mixture of what is "
-        "near. The discriminator, published for scores, hardly knows which captions of new "
-        "pictures fit (55 %). Distances of features say little, as the extractor, too, knows its "
-        "training images by heart. What it draws is derived from Twemoji (CC BY 4.0) and Noto "
-        "Emoji (Apache-2.0): name them. It is for learning and teaching.",
-        "--set condition=128 --set reading=384 --set kl=0.005 --set pixels=30 --set lr=0.0005 "
-        "--set steps_small=9000 --set steps_large=4000",
-    ),
 )

@@ -79,7 +79,7 @@ ALL = (
     Sheet("r3gan", PORTRAITS, R3, 4000, 32),
     Sheet("anogan", PORTRAITS, "--set width=24", 3000, 64),
     Sheet("f-anogan", PORTRAITS, "--set width=8", 600, 32),
-    Sheet("dcgan", DIGITS, "--set width=32", 10000, 64),
+    Sheet("dcgan", DIGITS, "--set width=32", 4000, 64),
     Sheet("r3gan", DIGITS, R3, 6000, 32),
 )
 

@@ -152,15 +152,15 @@ def measure(model: Published) -> None:
     evaluate(store.load(folder), history=history.read(folder)).write(folder)
 
 
-def write_card(model: Published) -> None:
-    """Write README.md of a published model, from what lies beside it."""
+def card_of(model: Published) -> str:
+    """The card of a published model, from what lies in its folder."""
     from ganzoo import metrics
     from ganzoo.models import store
     from ganzoo.publish import card
 
     folder = CARDS / model.name
     pictures = tuple(name for name in card.CAPTIONS if (folder / name).is_file())
-    text = card.card(
+    return card.card(
         store.load(folder),
         summary=model.summary,
         limits=model.limits,
@@ -169,7 +169,6 @@ def write_card(model: Published) -> None:
         more="\n\n".join(filter(None, (left_out(folder), without(folder)))),
         licence="apache-2.0",
     )
-    (folder / "README.md").write_text(text, "utf-8")
 
 
 def first_images(data: str, number: int = 32, field: str = "image"):
@@ -226,7 +225,7 @@ def main() -> None:
             continue  # declared, and not trained yet
         elif arguments.measure:
             measure(model)
-        write_card(model)
+        (CARDS / model.name / "README.md").write_text(card_of(model), "utf-8")
     if failed:
         sys.exit(f"these failed, and the others did not: {', '.join(failed)}")
 

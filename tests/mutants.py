@@ -452,5 +452,5 @@ def settle() -> None:
 
     for name in FUNCTIONS:
         functions.load(name)
-    for name in ("ali-mnist", "ganomaly-mnist", "stackgan-emoji", "cyclegan-avatars"):
+    for name in ("ali-mnist", "ganomaly-mnist", "stackgan-fashion", "cyclegan-avatars"):
         _used(store.load(hub.installed()[name]))
