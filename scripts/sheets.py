@@ -51,7 +51,7 @@ class Sheet:
 
 
 SMALL = "--set width=32 --set discriminator_width=32"
-R3 = "--set width=64 --set shares=1,1,0.5,0.25 --set blocks=1"
+R3 = "--set width=64 --set shares=1,1,0.5,0.25 --set blocks=1 --set lr=0.0005"
 ALL = (
     Sheet("dcgan", PORTRAITS, "--set width=32", 3000, 64),
     Sheet("stylegan2", PORTRAITS, "--set width=32 --set latent=64", 4000, 16),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -43,9 +45,10 @@ class Patches:
     def features(self, images: torch.Tensor) -> np.ndarray:
         return images.flatten(1).numpy()
 
-    def patches(self, images: torch.Tensor) -> np.ndarray:
+    def described(self, images: torch.Tensor) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         small = torch.nn.functional.adaptive_avg_pool2d(images, 4).flatten(2)
-        return small.transpose(1, 2).repeat(1, 1, 3).numpy()
+        patches = small.transpose(1, 2).repeat(1, 1, 3).numpy()
+        yield self.features(images), patches
 
 
 @pytest.fixture

@@ -31,7 +31,9 @@ def test_images_of_any_size_and_number_of_channels() -> None:
     net = efficientnet.loaded()
     grey = torch.rand(2, 1, 28, 28)
     assert net.features(grey).shape == (2, 1280)
-    assert net.patches(grey).shape == (2, 256, 152)
+    [(features, patches)] = net.described(grey)
+    assert patches.shape == (2, 256, 152)
+    assert np.array_equal(features, net.features(grey)), "one pass, the same numbers"
     colours = grey.expand(-1, 3, -1, -1)
     np.testing.assert_allclose(net.features(grey), net.features(colours), rtol=1e-4, atol=1e-5)
     cover = torch.rand(2, 1, 28, 28).mul(255).round().div(255)
@@ -49,7 +51,8 @@ def test_patches_lie_where_they_are() -> None:
     net, image = efficientnet.loaded(), torch.full((1, 3, 128, 128), 0.5)
     changed = image.clone()
     changed[:, :, :16, :16] = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
-    moved = np.linalg.norm(net.patches(changed) - net.patches(image), axis=2).reshape(16, 16)
+    patches, before = (next(net.described(one))[1] for one in (changed, image))
+    moved = np.linalg.norm(patches - before, axis=2).reshape(16, 16)
     assert moved[:2, :2].min() > 3 * moved[8:, 8:].max()
 
 

@@ -62,26 +62,23 @@ def _neighbours(evaluation: Evaluation) -> dict[str, np.ndarray]:
     if net is None:
         return found
     some = known[: max(1, KNOWN // 3)]
-    found[f"{NEIGHBOURS}-NN on features"] = neighbours.nearest(
-        [net.features(some)], net.features(evaluation.real), NEIGHBOURS
-    )
-    # a few patches of each image, as many in all as are compared with
     random = np.random.default_rng(evaluation.seed)
-    each = -(-PATCHES // len(some))
-    bank = np.concatenate([
-        np.take_along_axis(
-            patches := net.patches(part),
-            random.integers(0, patches.shape[1], (len(patches), each, 1)),
-            1,
-        ).reshape(-1, patches.shape[2])
-        for part in some.split(256)
-    ])[:PATCHES]  # fmt: skip
-    found["1-NN on patches of features"] = np.concatenate([
-        neighbours.nearest([bank], patches.reshape(-1, patches.shape[2]))
-        .reshape(len(patches), -1)
-        .max(1)
-        for patches in map(net.patches, evaluation.real.split(256))
-    ])  # fmt: skip
+    each = -(-PATCHES // len(some))  # a few patches of each image, as many in all as are compared
+    normal, bank = list[np.ndarray](), list[np.ndarray]()
+    for features, patches in net.described(some):
+        chosen = random.integers(0, patches.shape[1], (len(patches), each, 1))
+        normal.append(features)
+        bank.append(np.take_along_axis(patches, chosen, 1).reshape(-1, patches.shape[2]))
+    patched = [np.concatenate(bank)[:PATCHES]]
+    whole, strangest = list[np.ndarray](), list[np.ndarray]()
+    for features, patches in net.described(evaluation.real):
+        far = neighbours.nearest(patched, patches.reshape(-1, patches.shape[2]))
+        whole.append(features)
+        strangest.append(far.reshape(len(patches), -1).max(1))
+    found[f"{NEIGHBOURS}-NN on features"] = neighbours.nearest(
+        normal, np.concatenate(whole), NEIGHBOURS
+    )
+    found["1-NN on patches of features"] = np.concatenate(strangest)
     return found
 
 

@@ -85,32 +85,33 @@ class EfficientNet:
         found = [self.net.extract_features(part).mean((2, 3)).cpu().numpy() for part in parts]
         return np.concatenate(found)
 
-    def patches(self, images: Tensor) -> np.ndarray:
-        """Float32 (n, 256, 152): features of each of 16x16 places and their surroundings.
+    def described(self, images: Tensor) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Features and patches of the images, from one pass, some images at a time.
 
-        The outputs of two blocks, each averaged over 3x3 places, the coarser one enlarged, as in
-        PatchCore (arXiv:2106.08265).
+        Yields:
+            float32 (n, 1280), as `features`; and float32 (n, 256, 152): features of each of 16x16
+            places and their surroundings. These are the outputs of two blocks, each averaged over
+            3x3 places, the coarser one enlarged, as in PatchCore (arXiv:2106.08265).
         """
-        found: list[np.ndarray] = []
         for part in _batches(images, self.device):
-            shallow, deep = (
-                F.avg_pool2d(each, 3, 1, 1, count_include_pad=False) for each in self._blocks(part)
-            )
+            *blocks, last = self._outputs(part)
+            shallow, deep = (F.avg_pool2d(x, 3, 1, 1, count_include_pad=False) for x in blocks)
             deep = F.interpolate(deep, shallow.shape[2:], mode="bilinear")
-            found.append(torch.cat([shallow, deep], 1).flatten(2).transpose(1, 2).cpu().numpy())
-        return np.concatenate(found)
+            patches = torch.cat([shallow, deep], 1).flatten(2).transpose(1, 2)
+            yield last.mean((2, 3)).cpu().numpy(), patches.cpu().numpy()
 
     def classes(self, images: Tensor, field: str = "label") -> None:
         return None
 
-    def _blocks(self, images: Tensor) -> Iterator[Tensor]:
-        """The outputs of the two blocks."""
+    def _outputs(self, images: Tensor) -> Iterator[Tensor]:
+        """The outputs of the two blocks, and what the features are the mean of."""
         net = self.net
         x = net._swish(net._bn0(net._conv_stem(images)))
-        for index, block in enumerate(net._blocks[: DEEP + 1]):
+        for index, block in enumerate(net._blocks):
             x = block(x)
             if index in (SHALLOW, DEEP):
                 yield x
+        yield net._swish(net._bn1(net._conv_head(x)))
 
 
 @torch.inference_mode()
