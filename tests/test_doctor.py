@@ -15,10 +15,12 @@ import torch
 from ganzoo import runs, with_loss
 from ganzoo.data.source import Source
 from ganzoo.engine.training import Training
+from ganzoo.plugins.host import default
 from ganzoo.runs import doctor
 from ganzoo.runs.doctor import About, diagnose
 from ganzoo.runs.looks import grain, spread_of, twins
-from ganzoo.spec import Spec
+from ganzoo.spec import HalfLife, Spec
+from ganzoo.testing import noise
 from tests.builders import run
 from tests.shipped import small
 from tests.sick_runs import STEPS, circling, gan, of_digits, one_picture, trained
@@ -194,6 +196,32 @@ def test_every_kind_of_model_can_be_examined(row: str) -> None:
 def test_a_critic_is_known_by_its_distance() -> None:
     assert About.of(small("wgan")).critic and About.of(small("wgan-gp")).critic
     assert not About.of(small("gan")).critic
+
+
+@pytest.mark.parametrize(
+    "average, batch, lags",
+    [
+        (HalfLife(100_000), 32, True),  # half of 192,000 images: a run of R3GAN that drew blurs
+        (HalfLife(100_000), 320, False),
+        (HalfLife("minimum(100000, 0.05 * images)"), 32, False),
+        ("where(step < 100, 0, 0.9999)", 32, True),
+        (0.9999, 32, False),  # decays without an expression are smaller at first
+    ],
+)
+def test_an_average_over_much_of_the_run_lags(average: Any, batch: int, lags: bool) -> None:
+    spec = small("gan").replace(ema={"G": average}, steps=6_000)
+    about = About.of(spec, batch)
+    assert rules(lines(**CALM), about) == ({"average lags"} if lags else set())
+
+
+def test_no_variant_has_an_average_that_lags() -> None:
+    """By its default length; and in four thousand rounds, but for those with authors' settings."""
+    for name, variant in default().variants.items():
+        spec = variant().spec(noise(32, 3).fields)
+        brief = len(spec.stages) == 1 and spec.steps <= 20_000
+        short = [spec.replace(steps=4_000)] if brief else []
+        for one in (spec, *short):
+            assert About.of(one).half_life <= 0.2 * one.steps, name
 
 
 # -------------------------------------------------------------------------------- what it sees

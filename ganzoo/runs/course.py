@@ -44,5 +44,5 @@ def examine(folder: str | Path) -> list[tuple[Finding, bool]]:
     """
     folder = Path(folder)
     settings = Settings.read(folder)
-    about = replace(About.of(settings.spec), steps=settings.steps)
+    about = replace(About.of(settings.spec, settings.batch), steps=settings.steps)
     return doctor.course(log(folder), about)

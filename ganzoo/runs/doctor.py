@@ -26,8 +26,10 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import Any
 
+from ganzoo.engine.averages import decay_of
 from ganzoo.errors import SpecError
 from ganzoo.spec.losses.roles import Roles
+from ganzoo.spec.numbers import Clock
 from ganzoo.spec.spec import Spec
 
 Lines = Sequence[Mapping[str, Any]]
@@ -60,6 +62,8 @@ SHRUNK = 0.5
 below this share of the data's."""
 GRAIN, GROWN_GRAIN = 2.5, 1.3
 """Samples dissolve into noise at this much grain, and so many times the least there was."""
+LAGS = 0.2
+"""The share of the run that the half-life of a moving average may be."""
 CHANCE = 0.1
 """The discriminator is guessing if the separation is within this distance of a half."""
 FLAT = 0.02
@@ -94,6 +98,7 @@ class About:
         generator, discriminator: the names of their updates; empty unless a Spec has exactly one
             of each.
         critic: the discriminator's loss is the negative of a distance and has no best value.
+        half_life: of the published moving average, in rounds, at the end of the run; 0 without one.
         lower: figures that are better when they are lower.
     """
 
@@ -101,19 +106,33 @@ class About:
     generator: str = ""
     discriminator: str = ""
     critic: bool = False
+    half_life: float = 0.0
     lower: frozenset[str] = field(default_factory=lambda: frozenset({"fid", "kid"}))
 
     @classmethod
-    def of(cls, spec: Spec) -> About:
-        """The facts of a Spec; only its length unless it has one generator and one
-        discriminator."""
+    def of(cls, spec: Spec, batch: int | None = None) -> About:
+        """The facts of a Spec, trained with batches of this size; only its length and its average
+        unless it has one generator and one discriminator."""
+        half_life = _half_life(spec, batch or spec.batch)
         try:
             game = Roles.of(spec)
         except SpecError:
-            return cls(spec.steps)
+            return cls(spec.steps, half_life=half_life)
         by = {update.train[0]: update for update in spec.stages[0].updates}
         update = by[game.discriminator]
-        return cls(spec.steps, by[game.generator].name, update.name, bool(update.distance))
+        names = by[game.generator].name, update.name
+        return cls(spec.steps, *names, bool(update.distance), half_life)
+
+
+def _half_life(spec: Spec, batch: int) -> float:
+    """The longest half-life of its moving averages at the end, in rounds."""
+    last = spec.stages[-1].steps
+    clock = Clock(last, batch, 1.0)
+    try:
+        decays = [decay_of(one, spec.let, clock, spec.steps) for one in spec.ema.values()]
+    except SpecError:  # it follows a state, which is known during the run alone
+        return 0.0
+    return max((math.log(0.5) / math.log(decay) for decay in decays if 0 < decay < 1), default=0.0)
 
 
 def diagnose(lines: Lines, about: About) -> list[Finding]:
@@ -354,6 +373,19 @@ def oscillates(lines: Lines, about: About) -> Finding | None:
     )  # fmt: skip
 
 
+def average_lags(lines: Lines, about: About) -> Finding | None:
+    """A moving average over so much of the run that it shows how the weights were long ago."""
+    if about.half_life <= LAGS * about.steps:
+        return None
+    return Finding(
+        "average lags", lines[-1]["step"],
+        "the moving average, which is what is published and what draws samples, lags behind",
+        f"its half-life is {about.half_life:,.0f} of {about.steps:,} rounds at the end",
+        "Shorten the half-life (ema), to a twentieth of the run, say; until then samples are "
+        "blurred, whatever the weights have learnt",
+    )  # fmt: skip
+
+
 def nothing_left(lines: Lines, about: About) -> Finding | None:
     """Nothing changes any more, by the figure, or because the discriminator guesses."""
     done = lines[-1]["step"]
@@ -392,7 +424,7 @@ def nothing_left(lines: Lines, about: About) -> Finding | None:
 
 RULES: tuple[Callable[[Lines, About], Finding | None], ...] = (
     runs_away, grows_without_bound, discriminator_wins, gradient_vanishes, mode_collapse,
-    samples_dissolve, oscillates, nothing_left,
+    samples_dissolve, oscillates, average_lags, nothing_left,
 )  # fmt: skip
 
 

@@ -65,7 +65,7 @@ class Recorder:
         self.looks = Looks(training, data, settings.data)
         look = self.looks.seconds
         self.frames = Frames(folder, training, look) if shown(settings.spec) else None
-        self.about = About.of(training.spec)
+        self.about = About.of(training.spec, settings.batch)
         self._asked = max(1, settings.steps // MOMENTS)
         self._take_up()
         self.tracking = Tracking(folder, settings, training.step, note)
