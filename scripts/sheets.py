@@ -80,13 +80,14 @@ ALL = (
     Sheet("anogan", PORTRAITS, "--set width=24", 3000, 64),
     Sheet("f-anogan", PORTRAITS, "--set width=8", 600, 32),
     Sheet("dcgan", DIGITS, "--set width=32", 4000, 64),
-    Sheet("r3gan", DIGITS, R3, 6000, 32),
+    Sheet("r3gan", DIGITS, f"{R3} --set gamma=20", 3500, 32),
 )
 
 
 def draw(made: Sheet) -> None:
     """Write the sheet of a finished run, and what it took beside it."""
     from ganzoo import pictures, runs
+    from ganzoo.metrics import evaluate, modes
     from ganzoo.models import store
 
     model = store.load(RUNS / made.name / "model")
@@ -99,7 +100,12 @@ def draw(made: Sheet) -> None:
         to = model.translate(images, to="b", output="pt")
         pictures.pairs(images, to).save(SHEETS / f"{made.name}.png", optimize=True)
     seconds = runs.log(RUNS / made.name)[-1]["seconds"]
-    facts = {"command": made.command, "minutes": round(seconds / 60, 1)}
+    facts: dict[str, str | float] = {
+        "command": made.command,
+        "minutes": round(seconds / 60, 1),
+    }
+    report = evaluate(model, metrics=[modes.METRIC])
+    facts |= {name: round(figure.value, 3) for name, figure in report.figures.items()}
     (SHEETS / f"{made.name}.json").write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
 
 
