@@ -25,7 +25,7 @@ training.py   how it is carried out           recorder.py, records.py, frames.py
 held_out.py   data it does not train on       trained.py    its model, finished or not
 samples.py    samples to look at              course.py     its figures over time
 selection.py  a figure during training        transfer.py   initial weights from another model
-doctor.py     findings in its log             looks.py      measurements for the doctor
+doctor.py, about.py   findings in its log      looks.py      measurements for the doctor
 tracking.py   trackers                        run_file.py   a run as a file
 """
 
