@@ -3,6 +3,7 @@
 import os
 import sys
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ from ganzoo_stackgan import StackGAN
 from ganzoo_stackgan.emoji import EMOJI_FIELDS, emoji_captions
 from ganzoo_stackgan.fashion import COLOURS, GARMENTS, PHRASINGS, caption, mistakes, pairs
 
-TINY = {"width": 4, "latent": 4, "condition": 3, "reading": 8, "residuals": 1}
+TINY: dict[str, Any] = {"width": 4, "latent": 4, "condition": 3, "reading": 8, "residuals": 1}
 
 
 def spec(size: int = 16, channels: int = 3, told: int = 5, **settings):
