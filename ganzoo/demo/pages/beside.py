@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 from typing import Any
 
 import gradio as gr
@@ -113,12 +114,17 @@ def again_of(registry: ModelRegistry, *settings: Any) -> tuple[str, str]:
 # ------------------------------------------------------------------------------------ page
 
 
+def comparable(registry: ModelRegistry, names: list[str]) -> tuple[str, str]:
+    """The first two models of one data set, whose figures can be compared; else the first two."""
+    data = {name: registry.entry(name).data for name in names}
+    pairs = ((one, other) for one, other in combinations(names, 2) if data[one] == data[other])
+    return next(pairs, (names[0], names[1 % len(names)]))
+
+
 def page(registry: ModelRegistry, opened: Any) -> list[Field]:
     """Lay out the page, which fills when `opened` happens; the settings of its address."""
     names = registry.names(fits)
-    first = registry.entry(names[0])
-    same = (name for name in names[1:] if registry.entry(name).data == first.data)
-    other = next(same, names[1 % len(names)])  # their figures can be compared
+    first, other = comparable(registry, names)
     looks: dict[str, Any] = {
         "interactive": False, "format": "png", "elem_classes": "picture",
         "buttons": ["download", "fullscreen"],
@@ -132,7 +138,7 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
     again = gr.Button("Another seed", variant="primary", elem_id="beside-another")
     with gr.Row(equal_height=False):
         with gr.Column(min_width=280):
-            model = gr.Dropdown(names, value=names[0], label="First model", **MENU)
+            model = gr.Dropdown(names, value=first, label="First model", **MENU)
             left = gr.Image(label="Samples of the first model", elem_id="beside-one", **looks)
         with gr.Column(min_width=280):
             beside = gr.Dropdown(names, value=other, label="Second model", **MENU)
@@ -149,7 +155,10 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
     another = on(again.click, lambda: int(np.random.default_rng().integers(100_000)), [], [seed])
     then(another, compare, wanted, shown)
     fields = [
-        Field("model", model, offered=lambda known: registry.names(fits), model=fits),
+        Field(
+            "model", model, offered=lambda known: registry.names(fits), model=fits,
+            initial=lambda known: known["model"],
+        ),
         Field(
             "beside", beside, offered=lambda known: registry.names(fits), model=fits,
             initial=lambda known: known["beside"],
