@@ -104,8 +104,9 @@ def draw(made: Sheet) -> None:
         "command": made.command,
         "minutes": round(seconds / 60, 1),
     }
-    report = evaluate(model, metrics=[modes.METRIC])
-    facts |= {name: round(figure.value, 3) for name, figure in report.figures.items()}
+    if made.data == DIGITS:
+        report = evaluate(model, metrics=[modes.METRIC])
+        facts |= {name: round(figure.value, 3) for name, figure in report.figures.items()}
     (SHEETS / f"{made.name}.json").write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
 
 
