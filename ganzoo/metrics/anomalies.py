@@ -76,7 +76,7 @@ def _neighbours(evaluation: Evaluation) -> dict[str, np.ndarray]:
         whole.append(features)
         strangest.append(far.reshape(len(patches), -1).max(1))
     found[f"{NEIGHBOURS}-NN on features"] = neighbours.nearest(
-        normal, np.concatenate(whole), NEIGHBOURS
+        [np.concatenate(normal)], np.concatenate(whole), NEIGHBOURS
     )
     found["1-NN on patches of features"] = np.concatenate(strangest)
     return found
