@@ -62,18 +62,24 @@ def largest(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
     ],
 )
 def test_recorded_rounds_give_the_bits_of_calls(name: str, precision: str) -> None:
-    plain, graph = (finish(training(name, graph=g, precision=precision)) for g in (False, True))
+    """Where two called runs have the same bits; else what is recorded differs no more than they do:
+    some of cuDNN's kernels for float32 add in another order each time."""
+    plain, again, graph = (
+        finish(training(name, graph=recorded, precision=precision))
+        for recorded in (False, False, True)
+    )
     assert graph.runner.static and not graph.runner.why_not
-    one, two = weights(plain), weights(graph)
+    one, same, two = weights(plain), weights(again), weights(graph)
     different = [key for key in one if not torch.equal(one[key], two[key])]
-    print(f"{name} {precision}: {len(different)} of {len(one)} tensors differ in any bit")
-    assert not different, (len(different), largest(one, two))
+    noise = largest(one, same)
+    print(f"{name} {precision}: {len(different)} of {len(one)} differ; two called runs by {noise}")
+    assert largest(one, two) <= 10 * noise, (len(different), largest(one, two), noise)
 
 
 @pytest.mark.parametrize("graph", [True, False])
 @pytest.mark.parametrize("name", ["dcgan", "wgan_gp", "stackgan", "patterns", "dropout", *MODERN])
 def test_a_resumed_run_is_the_run_to_the_bit(name: str, graph: bool, tmp_path: Path) -> None:
-    whole = finish(training(name, graph=graph))
+    whole, again = (finish(training(name, graph=graph)) for _ in range(2))
     first = training(name, graph=graph)
     for _ in range(3):
         first.round()
@@ -81,7 +87,8 @@ def test_a_resumed_run_is_the_run_to_the_bit(name: str, graph: bool, tmp_path: P
     second = training(name, graph=graph)
     second.load(path)
     one, two = weights(whole), weights(finish(second))
-    assert all(torch.equal(one[key], two[key]) for key in one), largest(one, two)
+    noise = largest(one, weights(again))  # 0, unless a kernel adds in another order each time
+    assert largest(one, two) <= 10 * noise, (largest(one, two), noise)
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -23,6 +23,8 @@ class About:
         critic: the discriminator's loss is the negative of a distance and has no best value.
         half_life: of the published moving average, in rounds, at the end of the run; 0 without one.
         lower: figures that are better when they are lower.
+        begins: the round from which all networks that draw samples are trained: 0, unless the last
+            of them begins in a later stage.
     """
 
     steps: int
@@ -31,16 +33,17 @@ class About:
     critic: bool = False
     half_life: float = 0.0
     lower: frozenset[str] = field(default_factory=lambda: frozenset({"fid", "kid"}))
+    begins: int = 0
 
     @classmethod
     def of(cls, spec: Spec, batch: int | None = None) -> About:
         """The facts of a Spec, trained with batches of this size; only its length and its average
         unless it has one generator and one discriminator."""
-        half_life = _half_life(spec, batch or spec.batch)
+        half_life, begins = _half_life(spec, batch or spec.batch), _begins(spec)
         try:
             game = Roles.of(spec)
         except SpecError:
-            return cls(spec.steps, half_life=half_life)
+            return cls(spec.steps, half_life=half_life, begins=begins)
         by = {update.train[0]: update for update in spec.stages[0].updates}
         update = by[game.discriminator]
         names = by[game.generator].name, update.name
@@ -56,3 +59,20 @@ def _half_life(spec: Spec, batch: int) -> float:
     except SpecError:  # it follows a state, which is known during the run alone
         return 0.0
     return max((math.log(0.5) / math.log(decay) for decay in decays if 0 < decay < 1), default=0.0)
+
+
+def _begins(spec: Spec) -> int:
+    """The rounds before all networks of its samples are trained."""
+    drawn = {
+        name
+        for task in spec.tasks.values()
+        if task.kind == "generate"
+        for name in spec.networks_in(task.output)
+    }
+    done = begins = 0
+    for stage in spec.stages:
+        new = drawn & {name for update in stage.updates for name in update.train}
+        if new:
+            begins, drawn = done, drawn - new
+        done += stage.steps
+    return begins

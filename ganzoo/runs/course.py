@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,5 +43,6 @@ def examine(folder: str | Path) -> list[tuple[Finding, bool]]:
     """
     folder = Path(folder)
     settings = Settings.read(folder)
-    about = replace(About.of(settings.spec, settings.batch), steps=settings.steps)
-    return doctor.course(log(folder), about)
+    # of the run as it was: what follows its progress depends on how long it is
+    spec = settings.spec.with_steps(settings.steps)
+    return doctor.course(log(folder), About.of(spec, settings.batch))

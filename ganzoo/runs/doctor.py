@@ -51,8 +51,10 @@ MOST_FIRST = 10.0
 SEPARATED = 0.99
 GONE = 3e-3
 """The share of its first gradient below which an update learns nothing."""
-NARROW, TWINS, CLASSES = 0.1, 0.5, 0.5
-"""Samples have collapsed at less spread, more duplicates, or fewer classes than these."""
+NARROW, TWINS, CLASSES = 1 / 3, 0.5, 0.5
+"""Samples have collapsed at less spread, more duplicates, or fewer classes than these. Of thirty
+runs of ten variants on portraits and digits, those that drew many pictures ended at a spread of
+0.56 to 1.05, and those that drew one, or noise, at 0.08 to 0.28."""
 SHRUNK = 0.5
 """They are collapsing if their spread has fallen below this share of the largest there was, and
 below this share of the data's."""
@@ -224,11 +226,13 @@ def gradient_vanishes(lines: Lines, about: About) -> Finding | None:
 
 
 def _looks(lines: Lines, about: About) -> list[tuple[int, Mapping[str, float]]]:
-    """Looks at samples after the first quarter, by round; none before there are two."""
+    """Looks at samples after a quarter of the rounds that train all of their networks, by round;
+    none before there are two."""
+    first = about.begins + max(EARLY, (about.steps - about.begins) // 4)
     looks = [
         (line["step"], line["samples"])
         for line in lines
-        if isinstance(line.get("samples"), Mapping) and line["step"] >= max(EARLY, about.steps // 4)
+        if isinstance(line.get("samples"), Mapping) and line["step"] >= first
     ]
     return looks if len(looks) > 1 or lines[-1]["step"] >= about.steps else []
 

@@ -108,8 +108,8 @@ class Looks:
         return self._real
 
     def _classes(self, real: Tensor, images: Tensor) -> float | None:
-        """The share of the classes of real images found among samples; None without a
-        classifier."""
+        """How many classes are found among samples, as a share of those among as many real images;
+        None without a classifier."""
         if self._known is None:
             self._known = frozenset()
             self._extractor = _classifier(self.name)
@@ -120,7 +120,7 @@ class Looks:
         if self._extractor is None or len(self._known) < 4:
             return None
         seen = self._extractor.classes(images)
-        return None if seen is None else len(self._known & set(seen.tolist())) / len(self._known)
+        return None if seen is None else min(1.0, len({*seen.tolist()}) / len(self._known))
 
     # --------------------------------------------------------------------------- verdicts
 
