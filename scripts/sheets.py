@@ -29,6 +29,7 @@ class Sheet:
 
     Args:
         rounds: so many as one free core makes in ten minutes to an hour.
+        device: what made it, if it was no core of a processor.
     """
 
     variant: str
@@ -36,6 +37,7 @@ class Sheet:
     options: str
     rounds: int
     batch: int
+    device: str = ""
 
     @property
     def name(self) -> str:
@@ -51,12 +53,12 @@ class Sheet:
 
 
 SMALL = "--set width=32 --set discriminator_width=32"
-R3 = "--set width=64 --set shares=1,1,0.5,0.25 --set blocks=1 --set lr=0.0005"
+R3 = "--set width=64 --set shares=1,1,0.5,0.25 --set blocks=1 --set gamma=20"
 ALL = (
     Sheet("dcgan", PORTRAITS, "--set width=32", 3000, 64),
     Sheet("stylegan2", PORTRAITS, "--set width=32 --set latent=64", 4000, 16),
     Sheet("biggan", PORTRAITS, SMALL, 4000, 32),
-    Sheet("began", PORTRAITS, "--set width=24", 6000, 16),
+    Sheet("began", PORTRAITS, "--set width=24 --set gamma=0.75", 5000, 16),
     Sheet("vae-gan", PORTRAITS, "--set width=24 --set hidden=128", 3000, 32),
     Sheet("infogan", PORTRAITS, "--set width=32 --set lr_generator=0.0003", 2100, 64),
     Sheet("acgan", PORTRAITS, "", 4000, 50),
@@ -70,11 +72,18 @@ ALL = (
         4000,
         32,
     ),
-    Sheet("r3gan", PORTRAITS, R3, 4000, 32),
+    Sheet("r3gan", PORTRAITS, f"{R3} --set lr=0.0003", 3000, 32),
     Sheet("anogan", PORTRAITS, "--set width=24", 3000, 64),
     Sheet("f-anogan", PORTRAITS, "--set width=8", 600, 32),
     Sheet("dcgan", DIGITS, "--set width=32", 4000, 64),
-    Sheet("r3gan", DIGITS, f"{R3} --set gamma=20", 3500, 32),
+    Sheet(
+        "r3gan",
+        DIGITS,
+        "--set width=128 --set shares=1,1,0.5,0.25 --set blocks=1 --set lr=0.0005",
+        12_000,
+        128,
+        "an H200",
+    ),
 )
 
 
@@ -98,6 +107,8 @@ def draw(made: Sheet) -> None:
         "command": made.command,
         "minutes": round(seconds / 60, 1),
     }
+    if made.device:
+        facts["device"] = made.device
     if made.data == DIGITS:
         report = evaluate(model, metrics=[modes.METRIC])
         facts |= {name: round(figure.value, 3) for name, figure in report.figures.items()}
