@@ -189,7 +189,8 @@ ZOO = (
             "nearly all are clear, and their styles vary less than people's",
             TOLD,
             "A nearest-neighbour classifier that learns from its samples alone errs on 3.9 % of "
-            "the test images, where 3.5 % was aimed at; after half of the training it was 4.3 %.",
+            "the test images, where 3.5 % was aimed at; after half of the training it was 4.3 %, "
+            "and with half as many channels again and 30,000 rounds 3.7 %.",
         ),
         "--set width=32 --set hidden=256 --steps 16000",
     ),
