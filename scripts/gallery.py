@@ -158,7 +158,7 @@ def variants() -> list[str]:
         parts += [
             f"### {made.variant} on {made.data}",
             f"![Output of {made.variant}](gallery/variants/{made.name}.png)",
-            f"{told['minutes']:.0f} minutes{on(told)}.{covers(told)} Command:",
+            f"{told['minutes']:.0f} minutes{on(told)}.{covers(told)}{noted(told)} Command:",
             f"    {told['command']}",
         ]
     if not parts:
@@ -167,8 +167,8 @@ def variants() -> list[str]:
         "## Further variants, after minutes of training",
         "Each was trained on small colour pictures, on one processor core unless a GPU is named, "
         "with its own recipe at a small size; none of these is published. They show the result of "
-        "a first try, not the quality that the variant can reach. Translations have the input "
-        "picture above.",
+        "a first try, not the quality that the variant can reach. Translations and "
+        "reconstructions have the input picture above.",
         *parts,
     ]
 
@@ -176,6 +176,11 @@ def variants() -> list[str]:
 def on(told: Mapping[str, Any]) -> str:
     """The device that made a sheet, if it was no core of a processor."""
     return f" on {told['device']}" if "device" in told else ""
+
+
+def noted(told: Mapping[str, Any]) -> str:
+    """What the picture does not show."""
+    return f" {told['note']}" if "note" in told else ""
 
 
 def covers(told: Mapping[str, Any]) -> str:
