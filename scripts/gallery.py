@@ -31,6 +31,7 @@ SHOWN = {
     "reconstruction_ratio": 2,
     "encode_nearest_neighbour": 3,
     "fid": 2,
+    "fd_efficientnet_lite0": 0,
     "class_accuracy": 3,
     "log_likelihood": 0,
     "r_precision": 3,
@@ -40,7 +41,11 @@ SHOWN = {
     "to_b_taken": 3,
     "to_b_l1": 4,
 }
-"""The figures of README's table, with their decimals; a model has the first two that it has."""
+"""The figures of README's table, with their decimals; a model has the first three that it has."""
+
+NAMES = {"fd_efficientnet_lite0": "FD by EfficientNet-Lite0"}
+BOUNDS = {"chance", "untrained", "partners", "test images", "training images"}
+"""References that are no way to do the same without the model."""
 
 ROWS = {
     "samples.png": 8, "translations.png": 2, "partners.png": 2, "anomalies.png": 1,
@@ -105,11 +110,18 @@ def figures(model: Published) -> str:
 
     report = metrics.read(CARDS / model.name)
     assert report is not None
-    names = [name for name in SHOWN if name in report.figures][:2]
-    return ", ".join(
-        f"{name.replace('_', ' ')} **{report.figures[name].value:.{SHOWN[name]}f}**"
-        for name in names
-    )
+    names = [name for name in SHOWN if name in report.figures][:3]
+    return ", ".join(_figure(name, report.figures[name]) for name in names)
+
+
+def _figure(name: str, figure: Any) -> str:
+    """A figure, with the best simple rival on the same protocol, if it was compared with some."""
+    rivals = {way: value for way, value in figure.references.items() if way not in BOUNDS}
+    choose = min if figure.better == "lower" else max
+    best = choose(rivals, key=lambda way: rivals[way], default="")
+    beside = f" ({best} {rivals[best]:.{SHOWN[name]}f})" if best else ""
+    said = NAMES.get(name, name.replace("_", " "))
+    return f"{said} **{figure.value:.{SHOWN[name]}f}**{beside}"
 
 
 def table() -> str:

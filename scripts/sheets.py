@@ -55,11 +55,18 @@ class Sheet:
 
 
 SMALL = "--set width=32 --set discriminator_width=32"
-R3 = "--set width=64 --set shares=1,1,0.5,0.25 --set blocks=1 --set gamma=20"
+R3 = "--set width=64 --set shares=1,1,0.75,0.5 --set blocks=1 --set gamma=10 --set lr=0.0015"
 ALL = (
     Sheet("dcgan", PORTRAITS, "--set width=32", 3000, 64),
-    Sheet("stylegan2", PORTRAITS, "--set width=32 --set latent=64", 4000, 16),
-    Sheet("biggan", PORTRAITS, SMALL, 4000, 32),
+    Sheet(
+        "stylegan2",
+        PORTRAITS,
+        "--set width=32 --set latent=64",
+        4000,
+        16,
+        note="Hair, skin and clothes are clear; most faces lack an eye, some both.",
+    ),
+    Sheet("biggan", PORTRAITS, SMALL, 4000, 32, note="Pale, and smeared at the edges."),
     Sheet(
         "began",
         PORTRAITS,
@@ -77,8 +84,15 @@ ALL = (
         note="Reconstructions of test pictures. Its samples are noise still: codes are far from "
         "the prior (190 nats).",
     ),
-    Sheet("infogan", PORTRAITS, "--set width=32 --set lr_generator=0.0003", 2100, 64),
-    Sheet("acgan", PORTRAITS, "", 4000, 50),
+    Sheet(
+        "infogan",
+        PORTRAITS,
+        "--set width=32 --set lr_generator=0.0003",
+        2100,
+        64,
+        note="Noisy figures, much alike; after 2,500 rounds it collapsed.",
+    ),
+    Sheet("acgan", PORTRAITS, "", 4000, 50, note="Half of them have a lattice of dots."),
     Sheet("pix2pix", PAIRED, "--set width=16", 5000, 16),
     Sheet("cut", UNPAIRED, "--set width=24 --set blocks=3 --set places=64", 4000, 4),
     Sheet(
@@ -96,7 +110,7 @@ ALL = (
         4000,
         32,
     ),
-    Sheet("r3gan", PORTRAITS, f"{R3} --set lr=0.0003", 3000, 32),
+    Sheet("r3gan", PORTRAITS, R3, 1600, 32),
     Sheet("anogan", PORTRAITS, "--set width=24", 3000, 64),
     Sheet("f-anogan", PORTRAITS, "--set width=8", 600, 32),
     Sheet("dcgan", DIGITS, "--set width=32", 4000, 64),

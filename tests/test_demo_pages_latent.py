@@ -149,6 +149,8 @@ def test_a_search_is_bounded(registry: Any, tmp_path: Path, monkeypatch: Any) ->
     monkeypatch.setattr(latent_picture, "OPERATIONS", 20 * 10 * operations)
     with pytest.raises(TaskError, match=r"too large to be searched here.*ganzoo project"):
         next(latent_picture.latent_find(registry, "cdcgan-mnist", str(path)))
+    # elsewhere it is searched, by the command that is shown
+    assert latent_picture.find_again(registry, "cdcgan-mnist")[1].startswith("ganzoo project")
     monkeypatch.setattr(latent_picture, "MOST_NUMBERS", 99)
     with pytest.raises(TaskError, match="draws from 100 numbers; at most 99"):
         latent_picture.effort(registry.model("cdcgan-mnist"))
@@ -245,3 +247,14 @@ def test_a_place_is_dragged_to_and_moved_by_keys(visit: Open) -> None:
         handle.press("ArrowRight")
     shows(page, "#latent-sample", third)
     page.locator("#latent-note").get_by_text("of its variance").wait_for()
+
+
+def test_the_map_begins_with_a_model_that_is_searched(registry: Any) -> None:
+    """The first by name is too large: its page would begin with an error."""
+    from ganzoo.demo.pages import latent_picture
+
+    with pytest.raises(TaskError, match="too large"):
+        latent_picture.effort(registry.model("biggan-avatars"))
+    names = ["biggan-avatars", "cdcgan-mnist"]
+    assert latent_picture.first_searched(registry, names) == "cdcgan-mnist"
+    assert latent_picture.first_searched(registry, names[:1]) == "biggan-avatars"

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 HOUSE = ROOT / "ganzoo"
 
 ORDER = [
-    "errors", "version", "layout", "lock", "atomic", "reading", "seed", "extension", "spec",
-    "data.catalog", "metrics.metric", "trackers", "plugins", "nn", "data", "pictures",
+    "errors", "version", "layout", "lock", "atomic", "workers", "reading", "seed", "extension",
+    "spec", "data.catalog", "metrics.metric", "trackers", "plugins", "nn", "data", "pictures",
     "models", "export", "engine", "hub", "metrics", "publish", "runs", "compare", "testing",
     "lab", "demo", "cli", "__main__",
 ]  # fmt: skip

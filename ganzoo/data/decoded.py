@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +23,7 @@ from ganzoo.data.cache import appearing_whole, cache_dir, fingerprint
 from ganzoo.data.decoding import Preprocessing, opened, turned_size
 from ganzoo.data.mapped import forget
 from ganzoo.errors import DataError, PictureError
+from ganzoo.workers import workers
 
 DECODER = 3
 """Part of the name of decoded files: raise it when decoding changes."""
@@ -118,7 +117,7 @@ def _digest(pixels: np.ndarray) -> str:
     """The SHA-256 of the SHA-256s of pieces, computed on all processors."""
     pieces = (pixels[start : start + PIECE] for start in range(0, len(pixels), PIECE))
     found = hashlib.sha256()
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
+    with workers() as threads:
         for piece in threads.map(lambda piece: hashlib.sha256(piece.data).digest(), pieces):
             found.update(piece)
             forget(pixels)
@@ -223,6 +222,6 @@ def _each(
         if len(chunks) > 1
         else chunks
     )
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
+    with workers() as threads:
         for chunk in shown:
             yield from threads.map(one, chunk)

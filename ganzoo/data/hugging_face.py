@@ -11,9 +11,7 @@ code of a repository runs. Tables are mapped from their files, and decoded pictu
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
@@ -28,6 +26,7 @@ from ganzoo.data.names import SPLITS, option_value
 from ganzoo.errors import DataError, GanzooError, PictureError, choices, nearest, plain
 from ganzoo.spec.draws import DataDraw, Image, Label, Text
 from ganzoo.spec.variant import Fields
+from ganzoo.workers import workers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -459,7 +458,7 @@ class HubData:
             except PictureError as error:
                 return error
 
-        with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
+        with workers() as threads:
             for start in range(0, len(table), CHUNK):
                 values = table[start : start + CHUNK][self.image]
                 yield from threads.map(one, enumerate(values, start))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from typing import Any, Self, cast
 
@@ -22,6 +20,7 @@ from ganzoo.data.splits import content_key
 from ganzoo.errors import DataError, choices
 from ganzoo.spec.draws import Image, Label, Text, Vector, tensor_shape
 from ganzoo.spec.variant import Fields
+from ganzoo.workers import workers
 
 _HASHED_AT_ONCE = 2**24
 """Bytes."""
@@ -190,7 +189,7 @@ class Source:
         names = sorted(self._arrays if fields is None else {*fields})
         found = hashlib.sha256(repr((names, self.flips)).encode())
         rows = [] if self._rows is None else [self._rows]
-        with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
+        with workers() as threads:
             for array in (*map(self._array, names), *rows):
                 found.update(repr((str(array.dtype).removeprefix("torch."), *array.shape)).encode())
                 at_once = max(1, _HASHED_AT_ONCE * len(array) // max(1, array.nbytes))

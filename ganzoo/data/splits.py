@@ -7,9 +7,7 @@ when others are added or renamed; copies of a picture are in one split. No torch
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ import numpy as np
 from ganzoo.data.cache import appearing_whole, cache_dir, fingerprint
 from ganzoo.data.decoding import content
 from ganzoo.errors import PictureError
+from ganzoo.workers import workers
 
 if TYPE_CHECKING:
     from ganzoo.data.source import Source
@@ -46,7 +45,7 @@ def file_keys(folder: Path, files: Sequence[Path]) -> np.ndarray:
         except PictureError:
             return 0
 
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
+    with workers() as threads:
         found = np.fromiter(threads.map(one, files), np.uint64, len(files))
     # a cache that cannot be written only costs time
     with suppress(OSError), appearing_whole(kept) as out:

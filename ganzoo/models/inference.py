@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from ganzoo.models.images import pil_images
 from ganzoo.models.model import Model
 from ganzoo.spec.draws import Image
 from ganzoo.spec.tasks import Task
+from ganzoo.workers import workers
 
 AT_ONCE = 64
 """Files that are read before they are scored together."""
@@ -232,5 +231,5 @@ def _each(model: Model, files: Sequence[Path], draw: Image) -> Iterator[np.ndarr
             return error
         return pixels[None].astype(np.float32) / 255
 
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
+    with workers() as threads:
         yield from threads.map(one, files)

@@ -345,7 +345,7 @@ def _training(config: ModelConfig, spec: Spec) -> str:
         "rounds": f"{facts.steps or spec.steps:,} of batch {facts.batch or spec.batch}",
         "seed": "" if facts.seed is None else facts.seed,
         "precision": facts.precision,
-        "time": f"{facts.seconds / 60:.0f} minutes",
+        "time": _minutes(facts.seconds),
         "made by": f"{made.plugin} {made.plugin_version}".strip(),
         "begun from": _begun(facts.start),
         "checkpoint": _chosen(facts.selection),
@@ -387,6 +387,11 @@ def _training(config: ModelConfig, spec: Spec) -> str:
     return f"{table}\n\n{optimizers}{average}{exchanged}{again}"
 
 
+def _minutes(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} minute{'s' if minutes > 1 else ''}"
+
+
 def _begun(start: StartFacts | None) -> str:
     """The model whose weights it started from, and which of them fitted."""
     if start is None:
@@ -425,7 +430,7 @@ def _optimizer(optimizer: Any) -> str:
     text = ", ".join(f"{key} {value}" for key, value in values.items())
     decay = getattr(optimizer, "decay", None)
     after = (
-        f"; from {decay.start:.0%} of the rounds on the rate falls to {decay.final:g} of it "
+        f"; after {decay.start:.0%} of the rounds the rate falls to {decay.final:.0%} "
         f"({decay.shape})"
         if decay
         else ""

@@ -176,7 +176,13 @@ def check_alike(model: Model, other: Model, tolerance: float) -> None:
             needed = {draw: values[draw] for draw in model.spec.draws_in(text)}
             answers: list[Tensor] = []
             for one in (model, other):
-                there = {draw: value.to(one.device) for draw, value in needed.items()}
+                there = {
+                    **{draw: value.to(one.device) for draw, value in needed.items()},
+                    **{
+                        number: torch.tensor(float(value), device=one.device)
+                        for number, value in task.numbers.items()
+                    },
+                }
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(0)
                     answers.append(one.outputs(text, there).cpu().float())

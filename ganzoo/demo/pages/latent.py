@@ -273,12 +273,13 @@ MARK = """(x, y) => { for (const e of document.querySelectorAll('#plane, #plane 
 def page(registry: ModelRegistry, opened: Any, examples: Examples) -> list[Field]:
     """Lay out the page, which fills when `opened` happens; the settings of its address."""
     names = registry.names(fits)
-    some = classes(registry.entry(names[0]).spec)
+    first = latent_picture.first_searched(registry, names)
+    some = classes(registry.entry(first).spec)
     looks: dict[str, Any] = {"precision": 0, "minimum": 0, "maximum": inputs.LARGEST_SEED,
                              "min_width": 70}  # fmt: skip
     with gr.Row(equal_height=False, elem_classes="seen-first"):
         with gr.Column(scale=3, min_width=280):
-            model = gr.Dropdown(names, value=names[0], label="Model", **MENU)
+            model = gr.Dropdown(names, value=first, label="Model", **MENU)
             label = gr.Dropdown(
                 some, value=some[0][1] if some else None, label="Class", visible=bool(some), **MENU
             )

@@ -10,7 +10,8 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
@@ -22,7 +23,7 @@ from ganzoo.demo.endpoints import checked_inside, endpoint, on, once, then
 from ganzoo.demo.examples import NEXT, Examples
 from ganzoo.demo.model_registry import ModelRegistry
 from ganzoo.demo.pages import generate
-from ganzoo.errors import TaskError
+from ganzoo.errors import GanzooError, TaskError
 from ganzoo.models.latents import noises, of_seed
 from ganzoo.models.model import Model
 from ganzoo.models.projection import Projection, drawn_image, projecting
@@ -40,6 +41,8 @@ SECONDS = 8.0
 """After which a search ends with what it has."""
 MOST_NUMBERS = 1024
 """Numbers of the noise of one sample that a point holds."""
+TRIED = 4
+"""Models that are loaded to find one that is searched."""
 LONGEST_POINT = 2800
 """Characters of a point."""
 FARTHEST = 60.0
@@ -124,6 +127,15 @@ def effort(model: Model) -> int:
     return min(MOST_STEPS, steps)
 
 
+def first_searched(registry: ModelRegistry, names: Sequence[str]) -> str:
+    """The first of these models that is small enough to be searched here; else the first."""
+    for name in names[:TRIED]:
+        with suppress(GanzooError):
+            effort(registry.model(name, generate.fits))
+            return name
+    return names[0]
+
+
 def _command(name: str, words: list[Any]) -> str:
     return recipes.shown("ganzoo", "project", name, "picture.png", *words)
 
@@ -201,9 +213,13 @@ def _shown(
 
 
 def find_again(registry: ModelRegistry, model: Any, *_: Any) -> tuple[str, str]:
-    """The Python and the command that look for a picture again."""
+    """The Python and the command that look for a picture again; of a model that is too large to
+    be searched here, those that look for it elsewhere."""
     entry = registry.entry(model, generate.fits)
-    steps = effort(registry.model(model, generate.fits))
+    try:
+        steps = effort(registry.model(model, generate.fits))
+    except TaskError:
+        steps = MOST_STEPS
     name = generate.task_of(entry.spec)
     other = recipes.other_task(entry, name)
     given = recipes.arguments(task=repr(name) if other else None)

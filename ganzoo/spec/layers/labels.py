@@ -56,9 +56,12 @@ class Embedding(Layer):
         return (self.units,)
 
     def module(self, shape: Shape) -> nn.Module:
-        from torch import nn
+        from torch import empty, nn
 
-        return prepare(nn.Embedding(self.classes, self.units), self.weight)
+        weight = empty(self.classes, self.units)
+        if not weight.is_meta:  # there, normal numbers would load torch's compiler
+            nn.init.normal_(weight)
+        return prepare(nn.Embedding(self.classes, self.units, _weight=weight), self.weight)
 
     @property
     def computes(self) -> bool:
