@@ -378,8 +378,9 @@ ZOO = (
         "mnist-outlines",
         "DiscoGAN between digits and their outlines: filled to hollow and back, learnt from halves "
         "that share no digit.",
-        "It fills outlines of handwritten digits of 28x28 pixels, and draws them; what it makes of "
-        "other pictures means nothing. It is for learning and teaching.",
+        "It fills outlines of handwritten digits of 28x28 pixels, and draws them; about a third of "
+        "the outlines are smudged or broken in places, and white grounds have grey specks. What it "
+        "makes of other pictures means nothing. It is for learning and teaching.",
         "--set start=0.5 --set steps=3000",
     ),
     Published(
