@@ -340,8 +340,8 @@ ZOO = (
         digits(
             "about half are no clear digits",
             more="The nearest neighbour of a code is of the same digit for 94.8 % of the test "
-            "images, where 95 % was aimed at, and about a quarter of the digits come back as "
-            "others. One step of the critic in each round, in place of five, was chosen on "
+            "images, where 95 % was aimed at, and three digits in ten come back as others, where "
+            "one in ten was. One step of the critic in each round, in place of five, was chosen on "
             "held-out training images.",
         ),
         "--set critic_steps=1 --steps 3200 --snapshots",
