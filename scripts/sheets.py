@@ -55,7 +55,6 @@ class Sheet:
 
 
 SMALL = "--set width=32 --set discriminator_width=32"
-R3 = "--set width=64 --set shares=1,1,0.75,0.5 --set blocks=1 --set gamma=10 --set lr=0.0015"
 ALL = (
     Sheet("dcgan", PORTRAITS, "--set width=32", 3000, 64),
     Sheet(
@@ -117,7 +116,14 @@ ALL = (
         4000,
         32,
     ),
-    Sheet("r3gan", PORTRAITS, R3, 1600, 32, note="Hair and clothes are clear; faces are whorls."),
+    Sheet(
+        "r3gan",
+        PORTRAITS,
+        "--set width=64 --set shares=1,1,0.75,0.5 --set blocks=1 --set gamma=10 --set lr=0.0015",
+        1600,
+        32,
+        note="Hair and clothes are clear; faces are whorls.",
+    ),
     Sheet("anogan", PORTRAITS, "--set width=24", 3000, 64),
     Sheet("f-anogan", PORTRAITS, "--set width=8", 600, 32),
     Sheet("dcgan", DIGITS, "--set width=32", 4000, 64),

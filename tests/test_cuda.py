@@ -62,8 +62,8 @@ def largest(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
     ],
 )
 def test_recorded_rounds_give_the_bits_of_calls(name: str, precision: str) -> None:
-    """Where two called runs have the same bits; else what is recorded differs no more than they do:
-    some of cuDNN's kernels for float32 add in another order each time."""
+    """Where two called runs have the same bits. Where they have not, as kernels may add in another
+    order each time, what is recorded differs at most ten times as much as they do."""
     plain, again, graph = (
         finish(training(name, graph=recorded, precision=precision))
         for recorded in (False, False, True)

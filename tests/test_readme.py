@@ -152,3 +152,6 @@ def test_the_gallery_and_the_table_are_what_the_folders_say() -> None:
     command = [sys.executable, "scripts/gallery.py", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    page = ROOT / "docs/gallery.md"
+    shown = re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text("utf-8"))
+    assert shown and all((page.parent / picture).is_file() for picture in shown), shown

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.data.picture_files import counted
 from ganzoo.metrics.report import NETS, Report, title_of
 from ganzoo.models.config import ModelConfig, SelectionFacts, StartFacts
 from ganzoo.models.model import Model
@@ -345,7 +346,7 @@ def _training(config: ModelConfig, spec: Spec) -> str:
         "rounds": f"{facts.steps or spec.steps:,} of batch {facts.batch or spec.batch}",
         "seed": "" if facts.seed is None else facts.seed,
         "precision": facts.precision,
-        "time": _minutes(facts.seconds),
+        "time": counted(max(1, round(facts.seconds / 60)), "minute"),
         "made by": f"{made.plugin} {made.plugin_version}".strip(),
         "begun from": _begun(facts.start),
         "checkpoint": _chosen(facts.selection),
@@ -385,11 +386,6 @@ def _training(config: ModelConfig, spec: Spec) -> str:
     command = config.command
     again = f"\n\nTo reproduce it:\n\n```\n{command}\n```" if command else ""
     return f"{table}\n\n{optimizers}{average}{exchanged}{again}"
-
-
-def _minutes(seconds: float) -> str:
-    minutes = max(1, round(seconds / 60))
-    return f"{minutes} minute{'s' if minutes > 1 else ''}"
 
 
 def _begun(start: StartFacts | None) -> str:

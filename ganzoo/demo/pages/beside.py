@@ -155,10 +155,7 @@ def page(registry: ModelRegistry, opened: Any) -> list[Field]:
     another = on(again.click, lambda: int(np.random.default_rng().integers(100_000)), [], [seed])
     then(another, compare, wanted, shown)
     fields = [
-        Field(
-            "model", model, offered=lambda known: registry.names(fits), model=fits,
-            initial=lambda known: known["model"],
-        ),
+        Field("model", model, offered=lambda known: registry.names(fits), model=fits),
         Field(
             "beside", beside, offered=lambda known: registry.names(fits), model=fits,
             initial=lambda known: known["beside"],
