@@ -208,7 +208,7 @@ def gradient(ours):
     torch.manual_seed(0)
     net = torch.nn.Conv2d(24, 48, 1).to(memory_format=torch.channels_last)
     x = torch.randn(64, 24, 32, 32).to(memory_format=torch.channels_last).requires_grad_()
-    context = convolutions_for(net.parameters(), torch.device("cpu"), bf16=True)
+    context = convolutions_for(net, torch.device("cpu"), bf16=True)
     with context, torch.autocast("cpu", torch.bfloat16, enabled=ours):
         y = net(x).float()
     (g,) = torch.autograd.grad(y.square().mean(), x, create_graph=True)
@@ -220,25 +220,26 @@ print(((a - b).norm() / a.norm()).item() < 0.02)
 
 
 def test_only_what_must_be_is_replaced() -> None:
-    """On the CPU torch's own convolutions are faster, and their bits are kept."""
+    """On the CPU torch's own convolutions are faster, but of groups, and their bits are kept."""
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    pointwise, wide = random(4, 2, 1, 1), random(4, 2, 3, 3)
-    assert convolutions_for([pointwise], cpu, bf16=False) is None
-    assert convolutions_for([wide, random(4)], cpu, bf16=True) is None
-    some, every = (
-        convolutions_for([pointwise], cpu, bf16=True),
-        convolutions_for([wide], cuda, True),
-    )
-    assert some and every
-    x = random(1, 2, 4, 4)
-    for context, weight, ours in (
+    pointwise, wide, grouped = nn.Conv2d(2, 4, 1), nn.Conv2d(2, 4, 3), nn.Conv2d(2, 4, 3, groups=2)
+    assert convolutions_for(pointwise, cpu, bf16=False) is None
+    assert convolutions_for(nn.Sequential(wide, nn.Linear(2, 2)), cpu, bf16=True) is None
+    some, every = convolutions_for(pointwise, cpu, bf16=True), convolutions_for(wide, cuda, True)
+    # the second gradient of groups is slow in any precision
+    groups = convolutions_for(nn.Sequential(wide, grouped), cpu, bf16=False)
+    assert some and every and groups
+    x = random(1, 2, 4, 4).float()
+    for context, module, ours in (
         (some, pointwise, True),
         (some, wide, False),
         (every, pointwise, True),
         (every, wide, True),
+        (groups, wide, False),
+        (groups, grouped, True),
     ):
         with context:
-            y = torch.conv2d(input=x, weight=weight)
+            y = torch.conv2d(input=x, weight=module.weight, groups=module.groups)
         assert ("Join" in type(y.grad_fn).__name__) == ours
 
 
@@ -256,7 +257,7 @@ def test_rounds_without_gradients_of_gradients_have_torch_s_own(variant: str, tw
     """In bf16 on a CPU: the context costs time in each call, and only second gradients need it."""
     plan = Plan(small(variant))
     assert plan.differentiates_twice == twice
-    pointwise, cpu = random(4, 2, 1, 1), torch.device("cpu")
-    found = convolutions_for([pointwise], cpu, bf16=True, twice=plan.differentiates_twice)
+    pointwise, cpu = nn.Conv2d(2, 4, 1), torch.device("cpu")
+    found = convolutions_for(pointwise, cpu, bf16=True, twice=plan.differentiates_twice)
     assert bool(found) == twice
-    assert convolutions_for([pointwise], torch.device("cuda"), bf16=True, twice=twice)
+    assert convolutions_for(pointwise, torch.device("cuda"), bf16=True, twice=twice)

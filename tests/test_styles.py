@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -45,6 +47,7 @@ from ganzoo.spec import (
     Upsample,
     WeightNorm,
 )
+from ganzoo.spec.layers import fir
 from ganzoo.spec.layers.weights import bias_of, weight_of
 
 
@@ -303,6 +306,51 @@ def test_resampling_filters_as_the_definition_says() -> None:
     down = filtered(F.pad(v, (1, 1, 1, 1)))[:, :, ::2, ::2]
     assert torch.allclose(net([Downsample(mode="fir")])(v), down, atol=1e-6)
     assert torch.allclose(net([Blur()])(v), filtered(F.pad(v, (2, 2, 2, 2))), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "resample",
+    [
+        fir.upsampled, fir.downsampled, partial(fir.blurred, pad=1, gain=4),
+        partial(fir.blurred, pad=2),
+    ],
+    ids=["up", "down", "blur of 1", "blur of 2"],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [(6, 8), (7, 5)])
+def test_a_processor_s_filter_is_the_sums_at_any_order(
+    resample: Callable[[Tensor], Tensor], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The convolutions and their transposes against sums of shifted maps, which other devices
+    have, to the third gradient, in double precision."""
+
+    def orders() -> list[Tensor]:
+        x = torch.randn(2, 3, *size, dtype=torch.double, generator=torch.manual_seed(0))
+        x.requires_grad_()
+        found = [resample(x)]
+        for _ in range(3):
+            said = (found[-1].tanh() * found[-1]).sum()
+            found.append(torch.autograd.grad(said, x, create_graph=True)[0])
+        return found
+
+    ours = orders()
+    monkeypatch.setattr(fir, "_convolves", lambda x: False)
+    for a, b in zip(ours, orders(), strict=True):
+        assert torch.allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("resample", [fir.upsampled, fir.downsampled, partial(fir.blurred, pad=2)])
+def test_a_filter_keeps_the_memory_format_and_the_type(
+    resample: Callable[[Tensor], Tensor], dtype: torch.dtype
+) -> None:
+    """Its gradients, too: where formats are mixed, later operations are ten times slower."""
+    x = torch.randn(2, 8, 8, 8).to(dtype, memory_format=torch.channels_last).requires_grad_()
+    y = resample(x)
+    (g,) = torch.autograd.grad(y.float().square().sum(), x, create_graph=True)
+    (h,) = torch.autograd.grad(g.float().square().sum(), x)
+    for found in (y, g, h):
+        assert found.dtype == dtype
+        assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("layer", [Upsample(mode="fir"), Downsample(mode="fir"), Blur()])

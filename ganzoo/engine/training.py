@@ -93,7 +93,7 @@ class Training:
                 net.to(memory_format=torch.channels_last)
             net.precision = torch.bfloat16 if bf16 else None
             twice = self.plan.differentiates_twice
-            net.convolutions = convolutions_for(net.parameters(), device, bf16, twice)
+            net.convolutions = convolutions_for(net, device, bf16, twice)
         self.shared_norm = shared_norm or self.world == 1
         self.accumulate = accumulate
         share, rest = divmod(batch, self.world)

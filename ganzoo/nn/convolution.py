@@ -5,10 +5,11 @@ forward convolution with a whole feature map as its kernel, for which CUDA's lib
 kernel (pytorch issue 22577). Here the gradient of the weights is an operation of its own
 (`aten::convolution_backward` with a mask), as are the convolution and its transpose, and the
 gradients of all three are again these three, of any order and for any number of groups. The idea
-is the StyleGAN authors' (conv2d_gradfix). On the CPU torch's own implementation is faster, but for
-kernels of one pixel in bfloat16 it ends the process: oneDNN divides by zero where the map that
-becomes the kernel has a multiple of 65,536 places in all, such as 64 images of 32x32 or 16 of 64x64
-(seen with torch 2.14 on processors with AMX).
+is the StyleGAN authors' (conv2d_gradfix). On the CPU torch's own implementation is faster, but not
+of grouped convolutions, whose second gradient it takes group by group; and for kernels of one pixel
+in bfloat16 it ends the process: oneDNN divides by zero where the map that becomes the kernel has a
+multiple of 65,536 places in all, such as 64 images of 32x32 or 16 of 64x64 (seen with torch 2.14 on
+processors with AMX).
 
 Let g be the gradient of y = conv(x, w):
 
@@ -18,12 +19,12 @@ Let g be the gradient of y = conv(x, w):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 Gradient = Callable[[Tensor], Tensor]
@@ -33,12 +34,12 @@ class Convolutions(TorchFunctionMode):
     """A context in which `conv2d` and `conv_transpose2d` are those of this module.
 
     Args:
-        pointwise: only those with kernels of one pixel.
+        some: only those with kernels of one pixel, and of groups.
     """
 
-    def __init__(self, pointwise: bool = False) -> None:
+    def __init__(self, some: bool = False) -> None:
         super().__init__()
-        self.pointwise = pointwise
+        self.some = some
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
@@ -46,15 +47,16 @@ class Convolutions(TorchFunctionMode):
         ours, named = REPLACED.get(func), kwargs or {}
         if ours:
             weight = args[1] if len(args) > 1 else named["weight"]
-            if not self.pointwise or is_pointwise(weight):
+            groups = args[6] if len(args) > 6 else named.get("groups", 1)
+            if not self.some or is_pointwise(weight) or groups > 1:
                 return ours(*args, **named)
         return func(*args, **(kwargs or {}))
 
 
 def convolutions_for(
-    parameters: Iterable[Tensor], device: torch.device, bf16: bool, twice: bool = True
+    net: nn.Module, device: torch.device, bf16: bool, twice: bool = True
 ) -> Convolutions | None:
-    """The context in which a network of these parameters is trained on a device.
+    """The context in which a network is trained on a device.
 
     Args:
         twice: whether gradients of gradients may be taken; else torch's own are as good, and the
@@ -64,8 +66,9 @@ def convolutions_for(
         return Convolutions()
     if not twice:
         return None
-    pointwise = any(p.ndim == 4 and is_pointwise(p) for p in parameters)
-    return Convolutions(pointwise=True) if bf16 and pointwise else None
+    grouped = any(getattr(module, "groups", 1) > 1 for module in net.modules())
+    pointwise = bf16 and any(p.ndim == 4 and is_pointwise(p) for p in net.parameters())
+    return Convolutions(some=True) if grouped or pointwise else None
 
 
 def conv2d(
