@@ -63,10 +63,11 @@ STRANGERS = (
     "more, by the table above. Train one on pictures of your own for anything that matters."
 )
 
-PORTRAITS = (
-    "It draws cartoon portraits of 64x64 pixels and nothing else. It is for learning and teaching. "
-    "It learnt from ToonHead by Johan Melin (CC BY 4.0, changed): credit him, too."
+TOONHEAD = (
+    " It is for learning and teaching. It learnt from ToonHead by Johan Melin (CC BY 4.0, changed): "
+    "credit him, too."
 )
+PORTRAITS = f"It draws cartoon portraits of 64x64 pixels and nothing else.{TOONHEAD}"
 
 CLASSIFIER = "scripts/classifier.yaml"
 
@@ -212,8 +213,7 @@ ZOO = (
         "into them, and backgrounds are faintly textured where the drawings' are flat. Faces vary "
         "less than the data's: of 54 attribute values 30 are more than 20 % off their share; "
         "seven in ten mouths laugh, where one in four does in the data, and long wavy hair, long "
-        "beards and blue clothes are hardly drawn. It is for learning and teaching. It learnt "
-        "from ToonHead by Johan Melin (CC BY 4.0, changed): credit him, too.",
+        "beards and blue clothes are hardly drawn." + TOONHEAD,
         "--set width=48 --steps 14000",
     ),
     Published(
@@ -226,8 +226,7 @@ ZOO = (
         "which anyone sees and the classifier does not; one face in five is smeared, closed eyes "
         "are rare, four in five have a beard where half of the data have, and clothes are "
         "mottled. Trained for 8,000 rounds, the same networks went from portraits to noise after "
-        "5,500. It is for learning and teaching. It learnt from ToonHead by Johan Melin (CC BY "
-        "4.0, changed): credit him, too.",
+        "5,500." + TOONHEAD,
         "--set width=48 --batch 64 --steps 3000",
     ),
     Published(
@@ -266,8 +265,7 @@ ZOO = (
         "tells all of them from drawings. Some values are never drawn: lavender grounds, blue and "
         "purple clothes; mouths laugh in two of three, where one in four does in the data, and of "
         "54 attribute values 32 are more than 20 % off their share. It was trained for four "
-        "minutes on an H200, beside other trainings. It is for learning and teaching. It learnt "
-        "from ToonHead by Johan Melin (CC BY 4.0, changed): credit him, too.",
+        "minutes on an H200, beside other trainings." + TOONHEAD,
         "--set width=256 --set discriminator_width=256 --batch 64 --steps 4000",
     ),
     Published(
@@ -393,8 +391,7 @@ ZOO = (
         "quarter to a third, two mouths in three change, brows and eyes often do, dark clothes "
         "get a pattern, and flat colours a grain: by features of EfficientNet-Lite0, which read "
         "texture, blond portraits are farther from their partners than the black-haired were. "
-        "What it makes of other pictures means nothing. It is for learning and teaching. It "
-        "learnt from ToonHead by Johan Melin (CC BY 4.0, changed): credit him, too.",
+        "What it makes of other pictures means nothing." + TOONHEAD,
         "--set width=24 --set blocks=3 --batch 4 --steps 5000",
     ),
     Published(
@@ -435,8 +432,7 @@ ZOO = (
         "backgrounds are washes of two or three colours, by which EfficientNet-Lite0 tells all of "
         "them from drawings; by its features these are the farthest from drawings of all portraits "
         "here. "
-        "It was trained on one processor core for 47 minutes. It is for learning and teaching. It "
-        "learnt from ToonHead by Johan Melin (CC BY 4.0, changed): credit him, too.",
+        "It was trained on one processor core for 47 minutes." + TOONHEAD,
         "--set linear=true --set classify=1 --set vary=true --set diversity=0.1 --set kl=0.1 "
         "--set lr=0.0003 --set batch=32 --set steps_small=5000 --set steps_large=3500",
     ),
