@@ -64,8 +64,8 @@ STRANGERS = (
 )
 
 TOONHEAD = (
-    " It is for learning and teaching. It learnt from ToonHead by Johan Melin (CC BY 4.0, changed): "
-    "credit him, too."
+    " It is for learning and teaching. It learnt from ToonHead by Johan Melin (CC BY 4.0, "
+    "changed): credit him, too."
 )
 PORTRAITS = f"It draws cartoon portraits of 64x64 pixels and nothing else.{TOONHEAD}"
 

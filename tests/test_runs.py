@@ -11,11 +11,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image as Picture
 
 from ganzoo import hub, runs
+from ganzoo.data import text_encoder
 from ganzoo.data.source import Source
 from ganzoo.engine import settling, train
 from ganzoo.engine.training import Training
@@ -23,7 +25,9 @@ from ganzoo.errors import DataError, SpecError, StoreError, TrainingError
 from ganzoo.models import store
 from ganzoo.models.model import Model
 from ganzoo.runs.frames import Frames, _apart, _every, _operations, _passes
-from ganzoo.spec import Image, Spec, Task
+from ganzoo.spec import Image, Spec, Task, Text
+from ganzoo.testing import noise
+from tests.by_hand import small
 from tests.table import PIXELS, TABLE, arrays, fields
 
 SHARE = 0.9
@@ -379,6 +383,32 @@ def test_the_cost_of_a_picture_is_estimated() -> None:
     found = _operations(model, frames._samples) / 64
     assert 0.8 * one < found < 1.25 * one
     assert _passes(step.training) == 11  # G learns from one pass, D from two and lets one through
+
+
+def test_the_pictures_of_an_earlier_stage_are_of_what_it_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """StackGAN's first stage draws small pictures; the second's networks have learnt nothing yet.
+
+    All frames are of one size, as an animation needs it.
+    """
+    spec = small("stackgan", steps_small=2, steps_large=2)
+    text = next(name for name, draw in spec.draws.items() if isinstance(draw, Text))
+    told = spec.draws[text].model_copy(update={"examples": ("a", "b")})
+    spec = spec.model_copy(update={"draws": {**spec.draws, text: told}})
+    monkeypatch.setattr(text_encoder, "embed", lambda said, _: np.ones((len(said), 384), "f4"))
+    steps = train(spec, noise(16, 3), batch=4, precision="fp32")
+    first = next(steps)
+    frames = Frames(tmp_path, first.training)
+    assert frames.begins["stage1"] == 0 < frames.begins["generate"] < spec.steps
+    drawn, early = frames.draw()
+    stage1 = first.training.model(2, ["stage1"])
+    assert torch.equal(drawn, frames._samples(stage1, "stage1"))
+    while next(steps).number <= frames.begins["generate"]:
+        pass
+    late, sheet = frames.draw()
+    assert late.shape[2:] == frames.size and drawn.shape[2] < late.shape[2]
+    assert early.size == sheet.size
 
 
 def test_a_picture_needs_only_what_it_shows() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ganzoo.engine.averages import decay_of
@@ -10,6 +11,7 @@ from ganzoo.errors import SpecError
 from ganzoo.spec.losses.roles import Roles
 from ganzoo.spec.numbers import Clock
 from ganzoo.spec.spec import Spec
+from ganzoo.spec.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,12 @@ class About:
     def of(cls, spec: Spec, batch: int | None = None) -> About:
         """The facts of a Spec, trained with batches of this size; only its length and its average
         unless it has one generator and one discriminator."""
-        half_life, begins = _half_life(spec, batch or spec.batch), _begins(spec)
+        half_life = _half_life(spec, batch or spec.batch)
+        begun = begins(spec, [task for task in spec.tasks.values() if task.kind == "generate"])
         try:
             game = Roles.of(spec)
         except SpecError:
-            return cls(spec.steps, half_life=half_life, begins=begins)
+            return cls(spec.steps, half_life=half_life, begins=begun)
         by = {update.train[0]: update for update in spec.stages[0].updates}
         update = by[game.discriminator]
         names = by[game.generator].name, update.name
@@ -61,14 +64,9 @@ def _half_life(spec: Spec, batch: int) -> float:
     return max((math.log(0.5) / math.log(decay) for decay in decays if 0 < decay < 1), default=0.0)
 
 
-def _begins(spec: Spec) -> int:
-    """The rounds before all networks of its samples are trained."""
-    drawn = {
-        name
-        for task in spec.tasks.values()
-        if task.kind == "generate"
-        for name in spec.networks_in(task.output)
-    }
+def begins(spec: Spec, tasks: Iterable[Task]) -> int:
+    """The rounds before all networks of these tasks are trained."""
+    drawn = {name for task in tasks for name in spec.networks_in(task.output)}
     done = begins = 0
     for stage in spec.stages:
         new = drawn & {name for update in stage.updates for name in update.train}

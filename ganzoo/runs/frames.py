@@ -1,5 +1,8 @@
 """Pictures of the same latents during training: when one is due, and how it is drawn.
 
+They are samples of the first generate task; before all of its networks are trained, in an earlier
+stage, of the first one whose networks are.
+
 They may cost 3 % of a run, the doctor's checks of them included. The Spec and the length of the run
 determine when one is due, not a clock, so that a resumed run has the pictures of an uninterrupted
 one: the time of a round, of a picture and of a check are estimated from floating-point operations.
@@ -15,14 +18,16 @@ from typing import Any, NamedTuple
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ganzoo import pictures
 from ganzoo.atomic import write_bytes
 from ganzoo.engine.settling import NORMS
 from ganzoo.engine.training import Training
 from ganzoo.models.model import Model
+from ganzoo.runs.about import begins
 from ganzoo.runs.folder import PROGRESS
-from ganzoo.runs.samples import SHEET, inputs
+from ganzoo.runs.samples import SHEET, inputs, shown
 
 FRAMES = 40
 """About how many pictures a long run has."""
@@ -46,10 +51,11 @@ class Frames:
 
     def __init__(self, folder: Path, training: Training, look: float = 0.0) -> None:
         self.folder, self.training = folder / PROGRESS, training
-        tasks = training.spec.tasks.items()
-        self.task = next(name for name, task in tasks if task.kind == "generate")
-        task = training.spec.tasks[self.task]
-        self.given = inputs(training.spec, task, SHEET, embedded=True)
+        spec = training.spec
+        self.begins = {name: begins(spec, [spec.tasks[name]]) for name in shown(spec)}
+        """The rounds before each generate task draws with networks that are trained."""
+        self.task = next(iter(self.begins))
+        self.given: dict[str, dict[str, Any]] = {}
         seconds = self._seconds(look)
         self.every = _every(training.spec.steps, seconds.round, seconds.frame)
         self.apart = _apart(training.spec.steps, self.every, seconds.round, seconds.look)
@@ -70,11 +76,17 @@ class Frames:
     def draw(self) -> tuple[Tensor, Image.Image]:
         """Take the picture of this round; returns its samples, (n, c, h, w) in [0, 1], and the
         sheet."""
-        samples = self._samples(self.training.model(BATCHES, [self.task]))
-        return samples, self.keep(samples, self.training.step)
+        number = self.training.step
+        trained = (name for name, first in self.begins.items() if number > first)
+        task = next(trained, self.task)
+        samples = self._samples(self.training.model(BATCHES, [task]), task)
+        return samples, self.keep(samples, number)
 
     def keep(self, images: Any, number: int) -> Image.Image:
         """Write the picture of round `number`."""
+        # those of an earlier stage are smaller; all frames of an animation are of one size
+        if images.shape[2:] != self.size:
+            images = F.interpolate(images, size=self.size)
         scale = max(1, pictures.scale_of(SHEET, images.shape[-1]) // 2)
         content = io.BytesIO()
         # the fastest compression: it takes a tenth of the best one's time
@@ -83,15 +95,22 @@ class Frames:
         write_bytes(self.folder / f"{number:07d}.png", content.getvalue(), sync=False)
         return sheet
 
-    def _samples(self, model: Model) -> Any:
-        return model.generate(SHEET, output="pt", **self.given)
+    def _samples(self, model: Model, task: str = "") -> Any:
+        task = task or self.task
+        given = self.given.get(task)
+        if given is None:
+            spec = self.training.spec
+            given = self.given[task] = inputs(spec, spec.tasks[task], SHEET, embedded=True)
+        return model.generate(SHEET, output="pt", task=task, **given)
+
+    def _sized(self, model: Model) -> None:
+        self.size = self._samples(model).shape[2:]
 
     def _seconds(self, look: float) -> _Seconds:
         """About how long a round takes, a picture, and a look at it."""
         training = self.training
         model = training.model(0, [self.task])
-        sheet = _operations(model, self._samples)
-        one = sheet / SHEET
+        one = _operations(model, self._sized) / SHEET
         per_second = RATES.get(training.device.type, RATES["cuda"])
         batch = training.draws.batch
         averaged = [net for name, net in model.networks.items() if name in training.spec.ema]

@@ -45,10 +45,15 @@ def inputs(spec: Spec, task: Task, n: int, *, embedded: bool = False) -> dict[st
     return given
 
 
-def shown(spec: Spec) -> bool:
-    """Whether samples can be drawn during training, with everything that they need."""
-    for task in spec.tasks.values():
+def shown(spec: Spec) -> list[str]:
+    """The generate tasks whose samples can be drawn during training, with everything that they
+    need; none where the first one's cannot."""
+    found: list[str] = []
+    for name, task in spec.tasks.items():
         if task.kind == "generate":
-            draws = [spec.draws[name] for name in spec.draws_of(task)]
-            return all(draw.examples for draw in draws if isinstance(draw, Text))
-    return False
+            draws = [spec.draws[draw] for draw in spec.draws_of(task)]
+            if all(draw.examples for draw in draws if isinstance(draw, Text)):
+                found.append(name)
+            elif not found:
+                return []
+    return found
