@@ -1,7 +1,7 @@
 """Train modern variants on small colour pictures, and draw their sheets for docs/gallery.md.
 
     python scripts/sheets.py                  all of them, one after the other
-    python scripts/sheets.py r3gan began      these, or only r3gan-avatars-32
+    python scripts/sheets.py r3gan began      these, or only r3gan-stacked-mnist
     python scripts/sheets.py --draw-only      the sheets of the finished runs in runs/zoo/
 
 Settings are the variants' own at sizes that two processor cores train in minutes; nothing is
@@ -57,14 +57,6 @@ class Sheet:
 SMALL = "--set width=32 --set discriminator_width=32"
 ALL = (
     Sheet("dcgan", PORTRAITS, "--set width=32", 3000, 64),
-    Sheet(
-        "stylegan2",
-        PORTRAITS,
-        "--set width=32 --set latent=64",
-        4000,
-        16,
-        note="Hair, skin and clothes are clear; most faces lack an eye, some both.",
-    ),
     Sheet("biggan", PORTRAITS, SMALL, 4000, 32, note="Pale, and smeared at the edges."),
     Sheet(
         "began",
@@ -115,14 +107,6 @@ ALL = (
         "--set width=48 --set discriminator_width=48 --set critic_steps=1 --set decay=false",
         4000,
         32,
-    ),
-    Sheet(
-        "r3gan",
-        PORTRAITS,
-        "--set width=64 --set shares=1,1,0.75,0.5 --set blocks=1 --set gamma=10 --set lr=0.0015",
-        1600,
-        32,
-        note="Hair and clothes are clear; faces are whorls.",
     ),
     Sheet("anogan", PORTRAITS, "--set width=24", 3000, 64),
     Sheet("f-anogan", PORTRAITS, "--set width=8", 600, 32),

@@ -19,7 +19,6 @@ def deviations(seen: np.ndarray, real: np.ndarray, number: int) -> np.ndarray:
 
     seen, real: class numbers, int (n,), of samples and of the data. For classes that the data
         lack the result is nan.
-            lack are nan.
     """
     ours, theirs = shares(seen, number), shares(real, number)
     with np.errstate(divide="ignore", invalid="ignore"):

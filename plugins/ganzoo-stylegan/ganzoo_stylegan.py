@@ -149,7 +149,7 @@ class StyleGAN2(Variant):
             round=round,
             steps=self.steps,
             ema={"M": half, "S": half},
-            tasks={"generate": Task("generate", truncated, numbers={"psi": 0.7})},
+            tasks={"generate": Task("generate", truncated, numbers={"psi": 1.0})},
             batch=self.batch,
         )
 

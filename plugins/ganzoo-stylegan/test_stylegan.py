@@ -350,7 +350,9 @@ def test_truncation_moves_toward_the_mean() -> None:
     model.networks["S"].register_forward_pre_hook(lambda _, values: seen.append(values[0]))
     for psi in (0.0, 0.5, 1.0):
         model.generate(8, seed=0, psi=psi)
-    none, half, whole = seen
+    model.generate(8, seed=0)
+    none, half, whole, asked_nothing = seen
+    assert torch.equal(asked_nothing, whole)
     mean = model.state["w_mean"]
     assert torch.allclose(none, mean.expand_as(none), atol=1e-6)
     assert torch.allclose(half, (whole + mean) / 2, atol=1e-5)
