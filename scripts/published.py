@@ -243,14 +243,13 @@ ZOO = (
         "stylegan2",
         "avatars-32",
         "StyleGAN2 with mixing, noise and path length, drawing portraits of 32x32 pixels.",
-        "It draws cartoon portraits of 32x32 pixels and nothing else, at random. Grounds are flat and "
-        "clean, and most could pass for training drawings made small; of 64, about a dozen have no "
-        "clear eyes or mouth, most of them dark-skinned, and some have collars or clothes of two "
-        "mixed colours. Hair has no strands. Three mouths in four are closed, where one is in the "
-        "data; laughing ones, bared teeth and neck-length hair are hardly drawn, and of 54 "
-        "attribute values 29 are more than 20 % off their share. With psi=0.7 they are cleaner, "
-        "and more alike. It was trained on one processor core in 67 minutes, beside other "
-        "trainings." + TOONHEAD,
+        "It draws cartoon portraits of 32x32 pixels and nothing else, at random. Grounds are flat "
+        "and clean, and most could pass for training drawings made small; of 64, about a dozen "
+        "have no clear eyes or mouth, most of them dark-skinned, and some have collars or clothes "
+        "of two mixed colours. Three mouths in four are closed, where one is in the data; "
+        "laughing ones, bared teeth and neck-length hair are hardly drawn, and of 54 attribute "
+        "values 29 are more than 20 % off their share. With psi=0.7 they are cleaner, and more "
+        "alike. It was trained on one processor core in 67 minutes, beside other trainings." + TOONHEAD,
         "--set width=48 --set latent=64 --set gamma=0.2 --batch 16 --steps 26000 --snapshots",
     ),
     Published(
