@@ -249,7 +249,8 @@ ZOO = (
         "of two mixed colours. Three mouths in four are closed, where one is in the data; "
         "laughing ones, bared teeth and neck-length hair are hardly drawn, and of 54 attribute "
         "values 29 are more than 20 % off their share. With psi=0.7 they are cleaner, and more "
-        "alike. It was trained on one processor core in 67 minutes, beside other trainings." + TOONHEAD,
+        "alike. It was trained on one processor core in 67 minutes, beside other trainings."
+        + TOONHEAD,
         "--set width=48 --set latent=64 --set gamma=0.2 --batch 16 --steps 26000 --snapshots",
     ),
     Published(
