@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo.errors import MetricError
+from ganzoo.errors import DataError, MetricError
 from ganzoo.metrics import efficientnet, evaluate, general, report
 from ganzoo.publish import card
 
@@ -45,9 +45,12 @@ def test_colour_images_get_a_second_opinion() -> None:
 
 
 def test_grey_images_and_models_that_draw_nothing_do_not() -> None:
-    for model in ("dcgan-mnist", "classifier-avatars"):
-        with pytest.raises(MetricError, match="has a metric"):
-            measured(model)
+    for model in ("classifier-avatars", "dcgan-mnist"):
+        try:
+            with pytest.raises(MetricError, match="has a metric"):
+                measured(model)
+        except DataError:
+            pytest.skip("mnist is not at hand: GANZOO_DATA")
 
 
 def test_nor_anything_where_no_net_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
