@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from ganzoo.errors import GanzooError
 from ganzoo.publish.push import push
@@ -48,7 +49,7 @@ def publish(
             listed["models"][name]["commit"] = done.commit
         print(f"{done.url}  {len(done.files)} files, {size:.1f} MB  {state}")
     if for_real and not endpoint:
-        OFFICIAL.write_text(json.dumps(listed, indent=2) + "\n", "utf-8")
+        write(listed)
         print(f"{OFFICIAL.relative_to(ROOT)} pins what is published; commit it")
     return failed
 
@@ -65,6 +66,15 @@ def pins() -> dict[str, dict[str, str]]:
         old = known.get(name, {})
         found[name] = old if old.get("sha256") == sha256 else {"sha256": sha256}
     return found
+
+
+def write(listed: dict[str, Any]) -> None:
+    OFFICIAL.write_text(json.dumps(listed, indent=2) + "\n", "utf-8")
+
+
+def pin() -> None:
+    """Write the official list anew for the weights that are in `model_cards/`."""
+    write({**json.loads(OFFICIAL.read_text("utf-8")), "models": pins()})
 
 
 def main() -> None:

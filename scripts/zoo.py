@@ -5,13 +5,14 @@
     python scripts/zoo.py --publish-only  from the finished runs in runs/zoo/
     python scripts/zoo.py --measure       the figures anew, of the folders in model_cards/
     python scripts/zoo.py --cards-only    the cards alone, from the figures that are there
-    python scripts/zoo.py --device cuda --minutes 9 --jobs 3 r3gan-emoji ...
+    python scripts/zoo.py --device cuda --minutes 9 --jobs 3 r3gan-avatars ...
                                           train these for so long, three at a time, and publish
                                           those that are done; the same again goes on with the rest
 
 A run that was stopped goes on where it was. Where one fails the others go on; which did is said
-last, and the exit status is 1. The feature extractors come first: the figures of
-all others are theirs, and the data sets pin their hashes.
+last, and the exit status is 1. The feature extractors come first: the figures of all others are
+theirs, and the data sets pin their hashes. The package's official list gets the hashes of the new
+weights.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import publish as hub
 from published import ZOO, Published
 from tables import left_out, without
 
@@ -226,6 +228,8 @@ def main() -> None:
         elif arguments.measure:
             measure(model)
         (CARDS / model.name / "README.md").write_text(card_of(model), "utf-8")
+    if not there:
+        hub.pin()
     if failed:
         sys.exit(f"these failed, and the others did not: {', '.join(failed)}")
 

@@ -208,6 +208,26 @@ def test_captions_are_embedded_once(counted: list[list[str]], tmp_path: Path) ->
     assert len(kept) == 2 and {path.suffix for path in kept} == {".npy"}
 
 
+def test_what_was_embedded_before_the_process_ended_is_not_embedded_again(
+    counted: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_encoder, "PART", 2)
+    encode = text_encoder._encode
+
+    def ends(encoder: text_encoder.Encoder, sentences: list[str]) -> np.ndarray:
+        if "dddd" in sentences:
+            raise KeyboardInterrupt
+        return encode(encoder, sentences)
+
+    said = ["a", "bb", "ccc", "dddd", "eeeee"]
+    with monkeypatch.context() as patch:
+        patch.setattr(text_encoder, "_encode", ends)
+        with pytest.raises(KeyboardInterrupt):
+            ganzoo.embed(said, keep=True)
+    assert ganzoo.embed(said, keep=True)[:, 0].tolist() == [1, 2, 3, 4, 5]
+    assert counted == [["a", "bb"], ["ccc", "dddd"], ["eeeee"]]
+
+
 def test_a_broken_file_of_the_cache_is_made_anew(counted: list[list[str]], tmp_path: Path) -> None:
     ganzoo.embed(["a", "bb"], keep=True)
     [path] = (tmp_path / "cache/ganzoo/embeddings").iterdir()

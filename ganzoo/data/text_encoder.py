@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -32,6 +32,8 @@ from ganzoo.spec.draws import MINILM
 
 BATCH = 128
 """Sentences that are encoded at once."""
+PART = 4096
+"""Sentences in a file of the cache; what is lost where the process ends before all are embedded."""
 WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
 
 
@@ -94,17 +96,25 @@ def embed(sentences: Sequence[str], encoder: str = MINILM, *, keep: bool = False
     unique = [*dict.fromkeys(sentences)]
     if not unique:
         return np.zeros((0, known.size), np.float32)
-    kept = _place(encoder, unique) if keep else None
-    rows = _read(kept, (len(unique), known.size)) if kept else None
+    parts = [unique[first : first + PART] for first in range(0, len(unique), PART)]
+    rows = np.concatenate([_part(encoder, part, keep) for part in _shown(parts)])
+    where = {sentence: row for row, sentence in enumerate(unique)}
+    return rows[[where[sentence] for sentence in sentences]]
+
+
+def _part(encoder: str, sentences: Sequence[str], keep: bool) -> np.ndarray:
+    """So many sentences embedded, from a file of the cache if they are to be kept."""
+    known = ENCODERS[encoder]
+    kept = _place(encoder, sentences) if keep else None
+    rows = _read(kept, (len(sentences), known.size)) if kept else None
     if rows is None:
-        rows = _encode(known, unique)
+        rows = _encode(known, sentences)
         if kept:
             content = io.BytesIO()
             np.save(content, rows)
             with suppress(OSError):  # a cache that cannot be written only costs time
                 write_bytes(kept, content.getvalue())
-    where = {sentence: row for row, sentence in enumerate(unique)}
-    return rows[[where[sentence] for sentence in sentences]]
+    return rows
 
 
 def _place(encoder: str, sentences: Sequence[str]) -> Path:
@@ -144,7 +154,7 @@ def _encode(encoder: Encoder, sentences: Sequence[str]) -> np.ndarray:
     ]
     rows = np.empty((len(sentences), encoder.size), np.float32)
     with torch.inference_mode():
-        for places in _shown(batches):
+        for places in batches:
             tokens = torch.tensor([ids[place] for place in places])
             rows[places] = _bert(weights, tokens, encoder).numpy()
     return rows
@@ -236,14 +246,14 @@ def _file(encoder: Encoder, name: str) -> Path:
         ) from None
 
 
-def _shown(batches: list[list[int]]) -> Any:
-    """The batches, with a progress bar if they take more than a moment."""
-    if sum(map(len, batches)) < 2000:
-        return batches
+def _shown(parts: list[list[str]]) -> Iterable[list[str]]:
+    """The parts, with a progress bar if there are several."""
+    if len(parts) == 1:
+        return parts
     from rich.console import Console
     from rich.progress import track
 
-    return track(batches, "embedding captions", console=Console(stderr=True), transient=True)
+    return track(parts, "embedding captions", console=Console(stderr=True), transient=True)
 
 
 def _short(sentence: str, length: int = 40) -> str:
