@@ -21,6 +21,7 @@ from ganzoo.models import store
 from ganzoo.plugins.host import default
 from ganzoo.runs import samples
 from ganzoo.spec import Image, Text
+from ganzoo.spec.averages import HalfLife
 
 ROOT = Path(__file__).parent.parent
 MODELS = hub.installed()
@@ -252,7 +253,8 @@ def test_a_later_stage_is_no_worse_than_the_one_before() -> None:
             assert said.figures["fid"].value < said.figures["stage1_fid"].value
             seen += 1
         if before := said.figures.get("class_accuracy"):
-            assert before.value >= before.references.get("stage1", 0), folder.name
+            # by classes as good, but for chance: 5,000 samples of each
+            assert before.value >= before.references.get("stage1", 0) - 0.01, folder.name
     assert seen == 2
 
 
@@ -312,8 +314,11 @@ def test_card_says_which_averages_have_batch_statistics(name: str) -> None:
     spec = store.read_config(MODELS[name]).spec
     for average, decay in spec.ema.items():
         kinds = {layer.kind for _, layer in spec.networks[average].walk()}
-        number = decay if isinstance(decay, str) else f"{decay:g}"
-        said = f"moving average of `{average}` (decay {number} a round)"
+        if isinstance(decay, HalfLife):
+            how = f"half-life {decay.half_life} images"
+        else:
+            how = f"decay {decay if isinstance(decay, str) else f'{decay:g}'} a round"
+        said = f"moving average of `{average}` ({how})"
         ending = ", with its batch statistics estimated anew.\n" if "batch_norm" in kinds else ".\n"
         assert said + ending in card
 
@@ -362,6 +367,5 @@ def test_commands_of_the_cards_are_those_of_the_script() -> None:
         made = config["made_by"].get("settings", {})
         if settings:
             read = default().variant(config["made_by"]["variant"]).parse(settings)
-            assert {key: getattr(read, key) for key in settings} == {
-                key: made[key] for key in settings
-            }, name
+            given = read.model_dump(mode="json", include=set(settings))
+            assert given == {key: made[key] for key in settings}, name

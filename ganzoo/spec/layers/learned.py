@@ -46,7 +46,7 @@ class Constant(Layer):
         module.constant.normal_()
 
     def forward(self, module: Any, x: Tensor) -> Tensor:
-        return module.constant.expand(len(x), *self.shape)
+        return module.constant.expand(x.shape[0], *self.shape)
 
 
 class Basis(Layer):
@@ -165,7 +165,7 @@ class VectorQuantize(Layer):
         codebook = module.codebook
         with torch.no_grad():  # autocast keeps distances in float32
             nearest = torch.cdist(x.movedim(1, -1).flatten(0, -2), codebook.to(x.dtype)).argmin(1)
-        return F.embedding(nearest.view(len(x), *x.shape[2:]), codebook).movedim(-1, 1)
+        return F.embedding(nearest.view(x.shape[0], *x.shape[2:]), codebook).movedim(-1, 1)
 
 
 def holder(**shapes: Shape) -> nn.Module:
