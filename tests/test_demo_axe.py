@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 pytestmark = needs_browser
 SECONDS = 300_000
 RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
-# each page, and what stands there once it is filled
+# each page, and what stands there once it is filled; of several, all
 PAGES = {
     "Generate": "#samples img",
     **({"Text to image": "#stages img"} if HAS_ENCODER else {}),
     "Anomalies": "#again img",
     "Encode": "#pair img",
     "Translate": "#there img",
-    "Latent map": "#plane img",
+    "Latent map": "#plane img & #latent-sample img",
     "Side by side": "#beside-one img",
     "Learn": "#mathematics .katex-display",
     "Laboratory": "iframe.laboratory",
@@ -46,7 +46,8 @@ def opened(chromium: Browser, url: str, width: int, theme: str) -> Page:
 
 def tab(page: Page, name: str) -> None:
     go(page, name)
-    page.locator(PAGES[name]).first.wait_for()
+    for filled in PAGES[name].split(" & "):
+        page.locator(filled).first.wait_for()
     # the pages that were filled, and their names for readers of screens, take a moment
     page.wait_for_function(
         "![...document.querySelectorAll('button:not([aria-label]):not([title])')]"
