@@ -32,7 +32,7 @@ from ganzoo.spec.draws import MINILM
 
 BATCH = 128
 """Sentences that are encoded at once."""
-PART = 4096
+PART = 2048
 """Sentences in a file of the cache; what is lost where the process ends before all are embedded."""
 WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
 
@@ -97,24 +97,22 @@ def embed(sentences: Sequence[str], encoder: str = MINILM, *, keep: bool = False
     if not unique:
         return np.zeros((0, known.size), np.float32)
     parts = [unique[first : first + PART] for first in range(0, len(unique), PART)]
-    rows = np.concatenate([_part(encoder, part, keep) for part in _shown(parts)])
+    places = [_place(encoder, part) if keep else None for part in parts]
+    found = {
+        index: rows
+        for index, (part, place) in enumerate(zip(parts, places, strict=True))
+        if place and (rows := _read(place, (len(part), known.size))) is not None
+    }
+    for index in _shown([index for index in range(len(parts)) if index not in found]):
+        found[index] = _encode(known, parts[index])
+        if place := places[index]:
+            content = io.BytesIO()
+            np.save(content, found[index])
+            with suppress(OSError):  # a cache that cannot be written only costs time
+                write_bytes(place, content.getvalue())
+    rows = np.concatenate([found[index] for index in range(len(parts))])
     where = {sentence: row for row, sentence in enumerate(unique)}
     return rows[[where[sentence] for sentence in sentences]]
-
-
-def _part(encoder: str, sentences: Sequence[str], keep: bool) -> np.ndarray:
-    """So many sentences embedded, from a file of the cache if they are to be kept."""
-    known = ENCODERS[encoder]
-    kept = _place(encoder, sentences) if keep else None
-    rows = _read(kept, (len(sentences), known.size)) if kept else None
-    if rows is None:
-        rows = _encode(known, sentences)
-        if kept:
-            content = io.BytesIO()
-            np.save(content, rows)
-            with suppress(OSError):  # a cache that cannot be written only costs time
-                write_bytes(kept, content.getvalue())
-    return rows
 
 
 def _place(encoder: str, sentences: Sequence[str]) -> Path:
@@ -246,9 +244,9 @@ def _file(encoder: Encoder, name: str) -> Path:
         ) from None
 
 
-def _shown(parts: list[list[str]]) -> Iterable[list[str]]:
-    """The parts, with a progress bar if there are several."""
-    if len(parts) == 1:
+def _shown(parts: list[int]) -> Iterable[int]:
+    """The parts that are to be encoded, with a progress bar if there are several."""
+    if len(parts) < 2:
         return parts
     from rich.console import Console
     from rich.progress import track

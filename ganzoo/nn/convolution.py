@@ -66,7 +66,10 @@ def convolutions_for(
         return Convolutions()
     if not twice:
         return None
-    grouped = any(getattr(module, "groups", 1) > 1 for module in net.modules())
+    grouped = any(
+        isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.groups > 1
+        for module in net.modules()
+    )
     pointwise = bf16 and any(p.ndim == 4 and is_pointwise(p) for p in net.parameters())
     return Convolutions(some=True) if grouped or pointwise else None
 
