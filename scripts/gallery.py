@@ -179,8 +179,8 @@ def variants() -> list[str]:
         "## Further variants, after minutes of training",
         "Each was trained on small colour pictures, on one processor core unless a GPU is named, "
         "with its own recipe at a small size; none of these is published. They show the result of "
-        "a first try, not the quality that the variant can reach. Translations and "
-        "reconstructions have the input picture above.",
+        "a first try, not the quality that the variant can reach. Sheets are of samples; "
+        "translations have the input picture above.",
         *parts,
     ]
 

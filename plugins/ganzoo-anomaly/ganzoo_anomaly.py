@@ -118,6 +118,7 @@ class FAnoGAN(Variant):
     kappa: float = 1.0
     """Weight of the critic's features in the encoder's loss, and in the score."""
     quantile: float = 0.95
+    critic_steps: int = 5
     lr: float = 1e-4
     lr_encoder: float = 2e-4
     batch: int = 64
@@ -137,7 +138,7 @@ class FAnoGAN(Variant):
                         "penalty": "10 * gradient_penalty(C, x, fake)",
                     },
                     adam,
-                    repeat=5,
+                    repeat=self.critic_steps,
                 ),
                 Update("G", {"critic": "-mean(C(fake))"}, adam),
             ],
