@@ -43,6 +43,9 @@ class VAEGAN(Variant):
     width: int = 32
     hidden: int = 256
     """Units of the encoder's and the discriminator's last layer but one."""
+    prior: float = 1.0
+    """Weight of the prior loss. Where it is higher, codes are closer to the prior, and samples to
+    reconstructions."""
     gamma: float = 1e-6
     """Weight of the likelihood in the decoder's loss."""
     minimax: bool = False
@@ -91,7 +94,10 @@ class VAEGAN(Variant):
                         # kl is the mean over the numbers of a code, and the prior their sum
                         Update(
                             "Enc",
-                            {"prior": f"{self.latent} * kl(h)", "likelihood": "likelihood"},
+                            {
+                                "prior": f"{self.prior * self.latent:g} * kl(h)",
+                                "likelihood": "likelihood",
+                            },
                             rms,
                         ),
                         Update(
