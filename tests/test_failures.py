@@ -29,9 +29,9 @@ from tests.builders import data_of, model_of
 from tests.table import TABLE
 
 READING = [
-    "variants", "losses", "models", "data", "functions", "layers", "layers conv", "plugins",
+    "variants", "losses", "models", "data", "data mnist", "functions", "layers", "layers conv", "plugins",
     "show gan", "show gan --json", "show gan --latex", "show --schema", "explain gan --code",
-    "explain gan", "check gan", "hub list", "hub info gan-mnist", "hub path gan-mnist",
+    "explain gan", "check gan", "show gan-mnist", "hub list", "hub info gan-mnist", "hub path gan-mnist",
     "--version", "--help", "sample --help",
 ]  # fmt: skip
 """Commands that answer on standard output."""
