@@ -289,7 +289,7 @@ def test_the_losses_of_wgan_as_a_block() -> None:
         r"\mathrm{fake} &= G(z) \\"
         "\n"
         r"\min_{C} &\; \mathbb{E}\left[C(\mathrm{fake})\right] - \mathbb{E}\left[C(x)\right]"
-        r",\quad |\theta_{C}| \le 0.01 \quad \text{(5 times)} \\"
+        r",\quad |\theta_{C}| \le 0.01 \quad \text{(5 times a round)} \\"
         "\n"
         r"\min_{G} &\; -\mathbb{E}\left[C(\mathrm{fake})\right]"
         "\n"
@@ -310,7 +310,8 @@ def test_how_often_an_update_is_made_stands_beside_it() -> None:
     )
     rows = [row for row in latex(spec).splitlines() if r"\min_" in row]
     assert [re.findall(r" \\quad \\text\{\((.*)\)\}", row) for row in rows] == [
-        ["5 times"], ["every 16 rounds"], ["2 times, in rounds 1, 2 of 3"], ["every 4 rounds"],
+        ["5 times a round"], ["every 16 rounds"], ["2 times a round, in rounds 1, 2 of 3"],
+        ["every 4 rounds"],
     ]  # fmt: skip
     shown = words(text(spec))
     assert shown.count("with the optimizer of D") == 1

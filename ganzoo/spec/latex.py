@@ -291,7 +291,7 @@ def latex(spec: Spec) -> str:
     for stage in spec.stages:
         label = rf"\text{{{stage.name}: }}" if len(spec.stages) > 1 else ""
         for item in stage.round:
-            times = f"{item.repeat} times" if item.repeat > 1 else ""
+            times = f"{item.repeat} times a round" if item.repeat > 1 else ""
             often = ", ".join(filter(None, (times, _rounds(item) if item.every > 1 else "")))
             beside = rf" \quad \text{{({often})}}" if often else ""
             rows += [f"{label}{_objective(spec, update)}{beside}" for update in updates_of(item)]
