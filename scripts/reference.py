@@ -62,8 +62,9 @@ SPEC_INTRO = """\
 What a YAML or JSON file for `ganzoo train FILE` consists of: every field with its default, and
 every kind. [papers.md](papers.md) has ten whole files. Layers are in [layers.md](layers.md), and
 the functions of expressions in [functions.md](functions.md). `ganzoo check FILE` validates a file
-by a dry run, `ganzoo show FILE` prints its mathematics, and `ganzoo explain FILE` what a round
-computes.
+by a dry run, `ganzoo show FILE` prints its mathematics with the optimizer of each update and the
+shapes and taps of its networks, and `ganzoo explain FILE` what a round computes. All three also
+take a variant, a run or a published model.
 
 Headings have the name in Python, from `ganzoo.spec`, and the kind in files. `init`, `weight` and
 layers without settings are just the kind: `init: orthogonal`.

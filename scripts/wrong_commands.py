@@ -151,6 +151,7 @@ def wrong_values() -> Iterator[tuple[str, ...]]:
         yield ("eval", "-n", "100", "--", model)
         yield ("compare", "-o", "out.html", "--", "gan-mnist", model)
         if not model.endswith("-weights"):
+            yield ("show", "--", model)
             yield ("hub", "info", "--offline", "--", model)
         if "-" not in model:
             yield ("hub", "path", "--offline", "--", model)
@@ -176,6 +177,7 @@ def wrong_values() -> Iterator[tuple[str, ...]]:
         yield ("train", "gan", "--steps", "1", "--out", "out", f"--data={data}")
         yield ("eval", "gan-mnist", "-n", "100", f"--data={data}")
         yield ("check", "gan", f"--data={data}")
+        yield ("data", "--", data)
         yield ("check-plugin", "ganzoo-gan", f"--data={data}")
     for setting in SETTINGS:
         yield ("show", "dcgan", f"--set={setting}")

@@ -19,6 +19,7 @@ from ganzoo import hub, runs
 from ganzoo.engine import checkpoint
 from ganzoo.metrics import report
 from ganzoo.models import store
+from ganzoo.spec import files
 from tests.builders import TINY, model_of, run
 
 
@@ -53,6 +54,90 @@ def test_show_says_the_mathematics(monkeypatch, capsys) -> None:
     assert spec["networks"]["D"]["layers"][0]["channels"] == 16
     assert run(monkeypatch, "show", "--schema") == 0
     assert json.loads(capsys.readouterr().out)["title"] == "Spec"
+
+
+def test_whatever_has_a_spec_is_shown_checked_and_explained(
+    monkeypatch, capsys, tiny: Path, tmp_path: Path
+) -> None:
+    """A model, a run and a config.json as well as a variant; all are found in one way."""
+    folder = store.save(model_of("ganomaly"), tmp_path / "model")
+    run_folder = tmp_path / "begun"
+    runs.start(run_folder, runs.Settings("tiny", files.read(tiny), "digits", steps=4, batch=4))
+    monkeypatch.chdir(tmp_path)
+    for target, title in (
+        ("gan-mnist", "GAN"),
+        (folder, "GANomaly"),
+        (folder / "config.json", "GANomaly"),
+        ("model/config.json", "GANomaly"),
+        (run_folder, "tiny"),
+    ):
+        for words in (["show"], ["check"], ["explain"]):
+            assert run(monkeypatch, *words, target) == 0, (words, target)
+            said = capsys.readouterr().out
+            assert words != ["show"] or said.startswith(title), said
+        assert run(monkeypatch, "diff", target, target) == 0
+        assert "do not differ" in capsys.readouterr().out
+        assert run(monkeypatch, "show", target, "--set", "width=4") == 2
+        assert "--set is for variants" in capsys.readouterr().err
+    assert run(monkeypatch, "show", "gan-mnist", "--loss", "hinge") == 0
+    assert "real: hinge(D(x), 1)" in capsys.readouterr().out
+    # a Spec may be in a file of that name, too, and a folder beside a variant is no model
+    Path("config.json").write_text(files.read(tiny).to_json())
+    Path("dcgan").mkdir()
+    assert run(monkeypatch, "show", "config.json") == run(monkeypatch, "show", "dcgan") == 0
+    said = capsys.readouterr().out
+    assert said.startswith("tiny") and "\nDCGAN" in said
+
+
+def test_a_name_that_nothing_with_a_spec_has(monkeypatch, capsys, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("runs").mkdir()
+    for name, said in (
+        (
+            "gan-mnits",
+            "no variant 'gan-mnits', and no model of that name; did you mean 'gan-mnist'?",
+        ),
+        ("dcgn", "did you mean 'dcgan'? variants: "),
+        ("empty", "no model in empty: there is no config.json"),
+        ("runs/nosuch", "no folder 'runs/nosuch'; models and runs in runs: none"),
+    ):
+        for words in (["show", name], ["check", name], ["explain", name], ["diff", "gan", name]):
+            assert run(monkeypatch, *words) == 2
+            assert said in " ".join(capsys.readouterr().err.split()), words
+
+
+def test_what_the_networks_of_a_model_take_is_shown(monkeypatch, capsys, tmp_path: Path) -> None:
+    """For `{model: NAME, network: F}` one needs the shapes of its inputs, and its taps."""
+    folder = store.save(model_of("ganomaly"), tmp_path / "model")
+    assert run(monkeypatch, "show", folder) == 0
+    said = capsys.readouterr().out
+    code = model_of("ganomaly").networks["GD"].shapes[0][0]
+    assert "GE: (x 1x8x8) > " in said and f"GD: (code {code}) > " in said
+    assert re.search(r"^taps +D: features$", said, re.MULTILINE)
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(TINY.replace("units: 256", "units: 255").replace("D(fake)", "D(tanh(fake))"))
+    assert run(monkeypatch, "show", broken) == 0  # `check` is for its mistakes
+    assert "G: (z " in capsys.readouterr().out
+
+
+def test_a_data_set_is_shown_with_its_classes(monkeypatch, capsys, photos: Path) -> None:
+    assert run(monkeypatch, "data", "fashion-mnist") == 0
+    said = capsys.readouterr().out
+    assert "image: image 1x28x28\n" in said
+    assert "label: label, 10 classes: T-shirt/top, trouser, pullover, " in said
+    assert "licence   MIT, Zalando SE\n" in said and "splits    train, test\n" in said
+    assert run(monkeypatch, "data", "mnist-outlines") == 0
+    assert "b: image 1x28x28, unpaired\n" in capsys.readouterr().out
+    assert run(monkeypatch, "data", "stacked-mnist") == 0
+    said = capsys.readouterr().out
+    assert "1,000 classes: 000, 001, " in said and ", 119, ...\n" in said
+    assert run(monkeypatch, "data", "mnist,without=2") == 0
+    assert "60,000 for training, before classes are left out" in capsys.readouterr().out
+    assert run(monkeypatch, "data", f"folder:{photos},size=16") == 0
+    assert "image: image 3x16x16" in capsys.readouterr().out
+    assert run(monkeypatch, "data", "minst") == 2
+    assert "did you mean 'mnist'?" in capsys.readouterr().err
 
 
 def test_another_loss_is_shown_checked_explained_and_said(monkeypatch, capsys, tiny: Path) -> None:

@@ -29,10 +29,10 @@ from tests.builders import data_of, model_of
 from tests.table import TABLE
 
 READING = [
-    "variants", "losses", "models", "data", "functions", "layers", "layers conv", "plugins",
-    "show gan", "show gan --json", "show gan --latex", "show --schema", "explain gan --code",
-    "explain gan", "check gan", "hub list", "hub info gan-mnist", "hub path gan-mnist",
-    "--version", "--help", "sample --help",
+    "variants", "losses", "models", "data", "data mnist", "functions", "layers", "layers conv",
+    "plugins", "show gan", "show gan --json", "show gan --latex", "show --schema", "show gan-mnist",
+    "explain gan --code", "explain gan", "check gan", "hub list", "hub info gan-mnist",
+    "hub path gan-mnist", "--version", "--help", "sample --help",
 ]  # fmt: skip
 """Commands that answer on standard output."""
 

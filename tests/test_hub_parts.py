@@ -13,7 +13,7 @@ from ganzoo.engine.plan import Plan
 from ganzoo.engine.training import Training
 from ganzoo.errors import IntegrityError, ShapeError, SpecError, UnknownNameError
 from ganzoo.models import store
-from ganzoo.spec import Adam, Flatten, Linear, Network, Normal, Reshape, Spec, Tanh, Update
+from ganzoo.spec import Adam, Flatten, Linear, Network, Normal, Reshape, Spec, Tanh, Tap, Update
 from ganzoo.spec.latex import text
 from ganzoo.testing import noise
 from tests.builders import SIDE, gan, training
@@ -79,6 +79,20 @@ def test_its_weights_lead_and_never_move(published: str) -> None:
     assert not run.networks["F"].training
     moved = zip(before, run.networks["G"].parameters(), strict=True)
     assert any(not torch.equal(*pair) for pair in moved)
+
+
+def test_further_taps_move_no_weights(published: str) -> None:
+    """Layers behind a tap have other paths than in the model, and the same weights."""
+    plain = Network.of(published, "D")
+    layers = [layer for index, own in enumerate(plain.layers) for layer in (own, Tap(f"t{index}"))]
+    tapped = Network(
+        dict(plain.inputs), layers, weight=plain.weight, frozen=True, origin=plain.origin
+    )
+    images = torch.rand(2, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    nets = [run_of(Spec.from_dict(guided(part))).networks["F"] for part in (plain, tapped)]
+    whole, first = nets[1](images, outputs=("", "t0"))
+    assert [*nets[0].state_dict()] != [*nets[1].state_dict()]
+    assert torch.equal(nets[0](images), whole) and first.shape[0] == 2
 
 
 def test_it_is_planned_as_frozen(published: str) -> None:

@@ -72,7 +72,8 @@ ModelName = Annotated[
 Target = Annotated[
     str,
     typer.Argument(
-        help="A variant, or a YAML or JSON file with a Spec.", autocompletion=completion.variants
+        help="A variant, a YAML or JSON file with a Spec, a model (`ganzoo models`), or a run.",
+        autocompletion=completion.specs,
     ),
 ]
 Setting = Annotated[
@@ -126,7 +127,13 @@ def declared(
     Settings are those of `--set`, or values by name. The changes by another loss and by
     augmentations are listed on the error stream.
     """
-    spec, made_by = _own(target, data, settings)
+    return recomposed(*_own(target, data, settings), loss, augment)
+
+
+def recomposed(
+    spec: Spec, made_by: dict[str, Any], loss: str | None, augment: str | None
+) -> tuple[Spec, dict[str, Any]]:
+    """A Spec and its origin with another loss and with augmentations, which are listed."""
     if loss is not None:
         from ganzoo.plugins.named import composed
 

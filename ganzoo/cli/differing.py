@@ -9,9 +9,9 @@ import typer
 
 from ganzoo.cli import completion
 from ganzoo.cli.console import DATA_HELP, app, columns, declared, err, escape, out
+from ganzoo.cli.targets import find
 from ganzoo.cli.terminal import emit_json
-from ganzoo.errors import GanzooError, UnknownNameError
-from ganzoo.layout import RUN
+from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
     from ganzoo.models.model import Model
@@ -80,26 +80,19 @@ def _shown(value: Any) -> str:
 
 def _facts(name: str, data: str | None) -> dict[str, Any] | None:
     """The parts of a run, a model or a Spec file to compare; None for a variant."""
-    from ganzoo.spec import files
+    found = find(name)
+    match found.kind:
+        case "variant":
+            return None
+        case "file":
+            spec, _ = declared(name, data, None)
+            return {"spec": _compact(spec)}
+        case "run":
+            return _of_run(found.place)
+        case "model":
+            from ganzoo.models import store
 
-    folder = Path(name)
-    if (folder / RUN).is_file():
-        return _of_run(folder)
-    if files.is_file_name(name) and not folder.is_dir():
-        spec, _ = declared(name, data, None)
-        return {"spec": _compact(spec)}
-    from ganzoo.plugins.host import default
-
-    if not folder.is_dir() and name in default().variants:
-        return None
-    from ganzoo import hub
-    from ganzoo.models import store
-
-    try:
-        model = store.load(hub.resolve(name))
-    except UnknownNameError as error:
-        raise UnknownNameError(f"{error}\nNor is it a variant (`ganzoo variants`)") from None
-    return _of_model(model)
+            return _of_model(store.load(found.place))
 
 
 def _data_name(known: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,19 +17,27 @@ from ganzoo.cli.console import (
     app,
     check_precision,
     columns,
-    declared,
+    err,
     fields,
     out,
 )
+from ganzoo.cli.targets import spec_of
 from ganzoo.cli.terminal import emit, emit_json, harmless
-from ganzoo.errors import UnknownNameError
+from ganzoo.errors import GanzooError, UnknownNameError
+
+if TYPE_CHECKING:
+    from ganzoo.spec.layers.layer import Shape
+    from ganzoo.spec.spec import Spec
 
 
 @app.command()
 def show(
     target: Annotated[
         str | None,
-        typer.Argument(help="A variant or a Spec file.", autocompletion=completion.variants),
+        typer.Argument(
+            help="A variant, a Spec file, a model (`ganzoo models`), or a run.",
+            autocompletion=completion.specs,
+        ),
     ] = None,
     data: DataName = None,
     set: Setting = None,
@@ -41,7 +49,7 @@ def show(
         bool, typer.Option("--schema", help="Print the JSON Schema of Specs.")
     ] = False,
 ) -> None:
-    """Show a Spec as mathematics, JSON or LaTeX."""
+    """Show a Spec as mathematics, JSON or LaTeX: of a variant, a file, a model or a run."""
     from ganzoo.spec import latex as formulas
     from ganzoo.spec.json_text import pretty_json
     from ganzoo.spec.spec import Spec
@@ -50,14 +58,40 @@ def show(
         emit_json(pretty_json(Spec.model_json_schema()))
         return
     if target is None:
-        raise UnknownNameError("show what? Give a variant (`ganzoo variants`) or a Spec file")
-    spec, _ = declared(target, data, set, loss, augment)
+        raise UnknownNameError(
+            "show what? Give a variant (`ganzoo variants`), a Spec file, a model (`ganzoo models`) "
+            "or a run"
+        )
+    spec = spec_of(target, data, set, loss, augment)
     if json:
         emit_json(spec.to_json())
     elif latex:
         emit(harmless(formulas.latex(spec)))
     else:
-        out.print(formulas.text(spec), markup=False)
+        out.print(formulas.text(spec, _input_shapes(spec)), markup=False)
+
+
+def _input_shapes(spec: Spec) -> dict[str, dict[str, Shape]]:
+    """The shapes of the inputs of each network.
+
+    Networks are built only where an input is computed, since torch takes seconds to start.
+    """
+    from ganzoo.spec.latex import drawn_shapes
+
+    found = drawn_shapes(spec)
+    if all(len(found[name]) == len(network.inputs) for name, network in spec.networks.items()):
+        return found
+    from ganzoo.nn.build import build
+
+    try:
+        # of a network that the tasks do not need, there may be words of a missing plugin
+        networks = build(spec, published=any(True for _ in spec.unknown()))
+    except GanzooError as error:
+        err.print(f"some shapes are not known: {error}", style="dim", markup=False)
+        return found
+    return found | {
+        name: dict(zip(net.names, net.shapes, strict=True)) for name, net in networks.items()
+    }
 
 
 @app.command()
@@ -75,7 +109,7 @@ def check(
     from ganzoo.engine.draws import check_fields
     from ganzoo.engine.explain import explain as explain_
 
-    spec, _ = declared(target, data, set, loss, augment)
+    spec = spec_of(target, data, set, loss, augment)
     if data:
         check_fields(spec, fields(data))
     rounds = explain_(spec)
@@ -111,7 +145,7 @@ def explain(
     from ganzoo.engine.precision import how
 
     check_precision(precision)
-    spec, _ = declared(target, data, set, loss, augment)
+    spec = spec_of(target, data, set, loss, augment)
     for item in explain_(spec):
         title = ", ".join(filter(None, (f"stage {item.stage}", item.pattern)))
         if code:

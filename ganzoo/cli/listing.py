@@ -11,6 +11,7 @@ from ganzoo.cli.console import app, columns, err, escape, out
 from ganzoo.errors import UnknownNameError, choices, nearest, plain
 
 if TYPE_CHECKING:
+    from ganzoo.spec.draws import DataDraw
     from ganzoo.spec.reference import Word
 
 
@@ -66,10 +67,21 @@ def models() -> None:
 
 
 @app.command()
-def data() -> None:
+def data(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Show only this one, with its fields and classes; folder:PATH will do, too.",
+            autocompletion=completion.data,
+        ),
+    ] = None,
+) -> None:
     """List the data sets."""
     from ganzoo.plugins.host import default
 
+    if name is not None:
+        _data_set(name)
+        return
     table = columns("data set", "images", "fields", "what it is")
     for name, declared in default().data.items():
         fields = ", ".join(declared.fields.fields)
@@ -78,6 +90,50 @@ def data() -> None:
         "folder:PATH", "", "image", "Pictures of your own: png, jpg, webp, gif, bmp, tiff."
     )
     out.print(table)
+    out.print("\nganzoo data NAME shows its fields and classes, licence and source", style="dim")
+
+
+def _data_set(name: str) -> None:
+    from ganzoo.data.catalog import find
+    from ganzoo.plugins.host import default
+
+    declared = find(name, default().data)
+    named = ", ".join(extractor.name for extractor in declared.feature_extractors)
+    before = ", before classes are left out" if ",without=" in declared.name else ""
+    sections = {
+        "fields": [f"{field}: {_field(draw)}" for field, draw in declared.fields.fields.items()],
+        "images": [f"{declared.size:,} for training{before}"],
+        "splits": [", ".join(declared.splits)],
+        "features": [f"{named}, for distances"] if named else [],
+        "licence": [declared.licence] if declared.licence else [],
+        "source": [declared.source] if declared.source else [],
+    }
+    out.print(f"[bold]{escape(declared.name)}[/]  {escape(declared.summary)}\n")
+    for title, rows in sections.items():
+        for index, row in enumerate(rows):
+            out.print(f"{'' if index else title:<10}{row}", markup=False)
+
+
+NAMED = 120
+"""The most names of classes that are listed."""
+
+
+def _field(draw: DataDraw) -> str:
+    """The kind, shape and classes of a field."""
+    from ganzoo.spec.draws import Image, Label, Text, Vector
+
+    match draw:
+        case Image():
+            shown = f"image {'x'.join(map(str, draw.shape))}"
+        case Label():
+            names = ", ".join(draw.names[:NAMED]) + (", ..." if len(draw.names) > NAMED else "")
+            shown = f"label, {draw.classes:,} {'class' if draw.classes == 1 else 'classes'}"
+            shown += f": {names}" if names else ""
+        case Text():
+            shown = f"text {draw.size}, through {draw.encoder}"
+        case Vector():
+            shown = f"vector {draw.size}"
+    return shown + (", unpaired" if draw.independent else "")
 
 
 @app.command()

@@ -325,14 +325,23 @@ def _take_over(net: Net, origin: Origin) -> None:
     """Load the weights of a published model into a network that names it."""
     if extension.weights is None:
         raise ShapeError(f"nothing here gives the weights of {origin.model}")
+    weights = extension.weights(origin)
+    own = net.state_dict()
+    # taps that a Spec adds move the layers behind them to other paths, and not to another order
+    if [*map(_last_word, own)] == [*map(_last_word, weights)]:
+        weights = dict(zip(own, weights.values(), strict=True))
     try:
-        net.load_state_dict(extension.weights(origin))
+        net.load_state_dict(weights)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise ShapeError(
             f"the weights of {origin.network} of {origin.model} do not fit: it is called with "
             f"other shapes than there ({reason})"
         ) from None
+
+
+def _last_word(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def _initialize(module: nn.Module, init: Init) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -258,6 +259,10 @@ def parts(item: Expression) -> tuple[Expression, ...]:
             return ()
 
 
+_FIGURE = re.compile(r"(\\frac\{)?\d")
+"""The beginning of LaTeX that begins with a number."""
+
+
 def latex(item: Expression, call: Callable[[Call, tuple[str, ...]], str | None]) -> str:
     """`item` as LaTeX. `call` may render a call, or return None for the default rendering."""
 
@@ -275,11 +280,14 @@ def latex(item: Expression, call: Callable[[Call, tuple[str, ...]], str | None])
                 return rf"\frac{{{render(left)}}}{{{render(right)}}}"
             case Binary(operator, left, right):
                 own = RANK[operator]
+                # a factor that begins with a minus sign would read as a difference
+                binds = operator in "-<>" or (operator == "*" and isinstance(right, Negative))
+                after = render(right, own + binds)
                 sign = r" \cdot " if operator == "*" else f" {operator} "
-                if operator == "*" and isinstance(left, Number):
+                # two numbers side by side would read as one
+                if operator == "*" and isinstance(left, Number) and not _FIGURE.match(after):
                     sign = r" \, "
-                body = f"{render(left, own + (not own))}{sign}"
-                body += render(right, own + (operator in "-<>"))
+                body = f"{render(left, own + (not own))}{sign}{after}"
                 if not own:  # 1 where it holds, and 0 elsewhere
                     return rf"\mathbb{{1}}\left[{body}\right]"
                 return rf"\left({body}\right)" if own < rank else body

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from ganzoo.spec import expression as ex
 from ganzoo.spec import vocabulary
@@ -29,16 +30,22 @@ from ganzoo.spec.layers import (
     Tap,
     UnknownLayer,
 )
-from ganzoo.spec.network import Network
-from ganzoo.spec.optimizers import Shared
+from ganzoo.spec.layers.layer import Shape
+from ganzoo.spec.network import Default, Network
+from ganzoo.spec.optimizers import Decay, Optimizer, Shared
 from ganzoo.spec.schedule import Stage, Together, Update, updates_of
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.state import Pool, Running, State
 
 
-def text(spec: Spec) -> str:
-    """The Spec as plain-text mathematics of about one screen."""
+def text(spec: Spec, shapes: Mapping[str, Mapping[str, Shape]] | None = None) -> str:
+    """The Spec as plain-text mathematics of about one screen.
+
+    Args:
+        shapes: of the inputs of each network; by default those that `drawn_shapes` finds.
+    """
     lines: list[str] = []
+    known = drawn_shapes(spec) if shapes is None else shapes
 
     def section(title: str, rows: list[str]) -> None:
         lines.extend(f"{title if not index else '':<10}{row}" for index, row in enumerate(rows))
@@ -47,7 +54,14 @@ def text(spec: Spec) -> str:
         lines.append(spec.title + (f"  ({spec.source})" if spec.source else ""))
         lines.append("")
     section("draws", [f"{name}: {_draw(draw)}" for name, draw in spec.draws.items()])
-    section("networks", [f"{name}: {_network(net)}" for name, net in spec.networks.items()])
+    section(
+        "networks",
+        [f"{name}: {_network(net, known.get(name, {}))}" for name, net in spec.networks.items()],
+    )
+    section(
+        "taps",
+        [f"{name}: {', '.join(net.taps)}" for name, net in spec.networks.items() if net.taps],
+    )
     section("let", [f"{name} = {value}" for name, value in spec.let.items()])
     section("state", [f"{name}: {_state(state)}" for name, state in spec.state.items()])
     for stage in spec.stages:
@@ -77,6 +91,21 @@ def text(spec: Spec) -> str:
     return "\n".join(lines)
 
 
+def drawn_shapes(spec: Spec) -> dict[str, dict[str, Shape]]:
+    """The shapes of the inputs that are called with a draw, by network and input; of a label ()."""
+    found: dict[str, dict[str, Shape]] = {name: {} for name in spec.networks}
+    for _, value in spec.expressions():
+        for node in ex.walk(ex.parse(value)):
+            if not isinstance(node, ex.Call) or node.name not in found:
+                continue
+            words = spec.networks[node.name].inputs
+            for word, argument in zip(words, node.arguments, strict=False):
+                draw = spec.draws.get(argument.name) if isinstance(argument, ex.Name) else None
+                if draw is not None:
+                    found[node.name][word] = tensor_shape(draw)
+    return found
+
+
 def _draw(draw: object) -> str:
     match draw:
         case Image():
@@ -102,9 +131,7 @@ def _draw(draw: object) -> str:
 
 
 def _state(state: State) -> str:
-    often = (
-        "" if state.every == 1 else f" in rounds {', '.join(map(str, state.on))} of {state.every}"
-    )
+    often = f" {_rounds(state)}" if state.every > 1 else ""
     match state:
         case Running():
             size = f", {state.size} numbers" if state.size else ""
@@ -132,16 +159,20 @@ def _size(draw: Normal | Uniform) -> str:
     return "x".join(map(str, tensor_shape(draw)))
 
 
-def _network(network: Network) -> str:
+def _network(network: Network, shapes: Mapping[str, Shape]) -> str:
     body = "".join(f" > {layer_text(layer)}" for layer in network.layers)
     body += f", {network.weight.kind.replace('_', ' ')} weights" if network.weight else ""
+    if not isinstance(network.init, Default) and network.origin is None:
+        numbers = network.init.model_dump(exclude={"kind"})
+        said = "".join(f" {key} {value:g}" for key, value in numbers.items())
+        body += f", {network.init.kind} init{said}"
     body += ", frozen" if network.frozen else ""
     if origin := network.origin:
         body += f", {origin.network} of {origin.model}"
-    branches = [
-        f"{name} > {' > '.join(layer_text(layer) for layer in branch)}" if branch else name
-        for name, branch in network.inputs.items()
-    ]
+    branches: list[str] = []
+    for name, branch in network.inputs.items():
+        shape = f" {'x'.join(map(str, shapes[name])) or 'label'}" if name in shapes else ""
+        branches.append(" > ".join([f"{name}{shape}", *map(layer_text, branch)]))
     return f"({', '.join(branches)}){body}"
 
 
@@ -210,36 +241,70 @@ def _round(stage: Stage) -> list[str]:
                 rows.append(f"{' ' * len(head)}then clip weights to [-{limit}, {limit}]")
             if update.clip_norm:
                 rows.append(f"{' ' * len(head)}gradients clipped to norm {update.clip_norm:g}")
-            if isinstance(update.optimizer, Shared):
-                rows.append(f"{' ' * len(head)}with the optimizer of {update.optimizer.of}")
+            rows.append(f"{' ' * len(head)}with {_optimizer(update.optimizer)}")
     return rows
+
+
+def _optimizer(optimizer: Optimizer) -> str:
+    """An optimizer with its rate and moments, and with other numbers that are not the default."""
+    if isinstance(optimizer, Shared):
+        return f"the optimizer of {optimizer.of}"
+    usual = {"eps": getattr(type(optimizer).model_fields.get("eps"), "default", None)}
+    usual |= {"weight_decay": 0}
+    words = [optimizer.kind.replace("_", " ")]
+    for key, value in optimizer:
+        if key == "kind" or value is None or (key in usual and value == usual[key]):
+            continue
+        if isinstance(value, Decay):
+            words.append(
+                f"{value.shape} decay to {value.final:g} of the rate "
+                f"after {value.start:.0%} of the rounds"
+            )
+        else:
+            words.append(f"{key.replace('_', ' ')} {_numbers(value)}")
+    return ", ".join(words)
+
+
+def _numbers(value: Any) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(map(_numbers, cast('Sequence[Any]', value)))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _often(item: Update | Together) -> str:
     words = f"{item.repeat}x " if item.repeat > 1 else ""
-    if item.every > 1:
-        words += f"in rounds {', '.join(map(str, item.on))} of {item.every}: "
-    return words
+    return words + (f"{_rounds(item)}: " if item.every > 1 else "")
+
+
+def _rounds(item: Update | Together | State) -> str:
+    """In which rounds something happens that does not happen in every round."""
+    if item.on == (0,):
+        return f"every {item.every} rounds"
+    return f"in rounds {', '.join(map(str, item.on))} of {item.every}"
 
 
 def latex(spec: Spec) -> str:
-    """The losses as an aligned LaTeX block, one line for each update."""
+    """The losses as an aligned LaTeX block, one line for each update, with how often it is made."""
     rows: list[str] = []
     for name, value in spec.let.items():
         rows.append(rf"{ex.symbol(name)} &= {expression_latex(spec, value)}")
     for stage in spec.stages:
-        for update in stage.updates:
-            trained = ", ".join(ex.symbol(name) for name in update.train)
-            terms = " + ".join(expression_latex(spec, value) for value in update.minimize.values())
-            operator = rf"\min_{{{trained}}}"
-            label = rf"\text{{{stage.name}: }}" if len(spec.stages) > 1 else ""
-            clip = (
-                rf",\quad |\theta_{{{trained}}}| \le {update.clip_weights:g}"
-                if update.clip_weights
-                else ""
-            )
-            rows.append(rf"{label}{operator} &\; {terms.replace('+ -', '- ')}{clip}")
+        label = rf"\text{{{stage.name}: }}" if len(spec.stages) > 1 else ""
+        for item in stage.round:
+            times = f"{item.repeat} times a round" if item.repeat > 1 else ""
+            often = ", ".join(filter(None, (times, _rounds(item) if item.every > 1 else "")))
+            beside = rf" \quad \text{{({often})}}" if often else ""
+            rows += [f"{label}{_objective(spec, update)}{beside}" for update in updates_of(item)]
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+
+
+def _objective(spec: Spec, update: Update) -> str:
+    trained = ", ".join(ex.symbol(name) for name in update.train)
+    terms = " + ".join(expression_latex(spec, value) for value in update.minimize.values())
+    clip = (
+        rf",\quad |\theta_{{{trained}}}| \le {update.clip_weights:g}" if update.clip_weights else ""
+    )
+    return rf"\min_{{{trained}}} &\; {terms.replace('+ -', '- ')}{clip}"
 
 
 def expression_latex(spec: Spec, value: str) -> str:

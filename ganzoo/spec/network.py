@@ -91,7 +91,8 @@ class Network(Frozen):
         frozen: it keeps its initial weights and stays in evaluation mode.
         origin: the published model whose weights it has; the network is then frozen.
             `{model: classifier-mnist, network: F}` instead of all other fields, or
-            `Network.of("classifier-mnist", "F")`, takes layers and origin from that model.
+            `Network.of("classifier-mnist", "F")`, takes layers and origin from that model. Its
+            layers written out (`ganzoo show MODEL --json`) may have more taps than there.
 
     Example: `Network({"x": (), "y": (OneHot(10),)}, (Linear(128), ReLU(), Linear(1)))`
     """
