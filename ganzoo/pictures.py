@@ -97,11 +97,15 @@ def pairs(originals: Any, *copies: Any) -> Image.Image:
     space between blocks than inside them.
 
     Args:
-        originals, copies: floats (n, channels, height, width) in [0, 1], all of one shape.
+        originals, copies: floats (n, channels, height, width) in [0, 1], equally many. Smaller ones
+            are enlarged to the size of the largest, and grey ones are shown beside colours.
     """
     rows = [np.asarray(images, np.float32) for images in (originals, *copies)]
-    if len({row.shape for row in rows}) > 1 or rows[0].ndim != 4:
-        raise ValueError(f"pairs are of one shape, not {' and '.join(str(r.shape) for r in rows)}")
+    if len({len(row) for row in rows}) > 1 or any(row.ndim != 4 for row in rows):
+        shapes = " and ".join(str(row.shape) for row in rows)
+        raise ValueError(f"pairs are equally many images, not of shapes {shapes}")
+    if len({row.shape for row in rows}) > 1:
+        rows = _of_one_shape(rows)
     number, width = len(rows[0]), rows[0].shape[3]
     if not number:
         raise ValueError("a sheet needs at least one image")
@@ -123,6 +127,19 @@ def pairs(originals: Any, *copies: Any) -> Image.Image:
     for place, block in enumerate(blocks):
         canvas.paste(block, (0, place * height))
     return canvas
+
+
+def _of_one_shape(rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Images of several shapes, (n, c, h, w) each, as colours of the largest height and width."""
+    height, width = (max(row.shape[axis] for row in rows) for axis in (2, 3))
+    found: list[np.ndarray] = []
+    for row in rows:
+        tiles = _opaque(to_uint8(row)).transpose(0, 3, 1, 2).astype(np.float32) / 255
+        down = np.arange(height) * row.shape[2] // height
+        right = np.arange(width) * row.shape[3] // width
+        tiles = tiles[:, :, down][:, :, :, right]
+        found.append(np.broadcast_to(tiles, (len(tiles), 3, height, width)))
+    return found
 
 
 def save_pairs(originals: Any, copies: Any, path: str | Path) -> Path:

@@ -388,10 +388,10 @@ def report(folder: Path, spec: Spec) -> None:
 
 
 HINTS = {
-    "generate": ("sample {} -o samples.png", "draws samples"),
-    "score": ("score {} PICTURES", "computes anomaly scores"),
-    "translate": ("translate {} PICTURE --to {to} -o there.png", "translates pictures"),
-    "reconstruct": ("reconstruct {} PICTURE -o pairs.png", "encodes and decodes pictures"),
+    "generate": ("sample {}{given} -o samples.png", "draws samples"),
+    "score": ("score {} PICTURES{given}", "computes anomaly scores"),
+    "translate": ("translate {} PICTURE --to {to}{given} -o there.png", "translates pictures"),
+    "reconstruct": ("reconstruct {} PICTURE{given} -o pairs.png", "encodes and decodes pictures"),
     "encode": ("eval {}", "measures it"),
 }
 """Commands for the tasks of a model; the first that applies is shown."""
@@ -399,10 +399,12 @@ HINTS = {
 
 def hint(folder: Path, spec: Spec) -> None:
     """Print the next command for the tasks of a model."""
+    from ganzoo.models.example_inputs import as_options
+
     for kind, (command, words) in HINTS.items():
         task = next((task for task in spec.tasks.values() if task.kind == kind), None)
         if task is not None:
-            line = command.format(folder, to=task.to)
+            line = command.format(folder, to=task.to, given=as_options(spec, task))
             out.print(f"ganzoo {line} {words}", style="dim", markup=False)
             return
 
