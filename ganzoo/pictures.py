@@ -90,7 +90,7 @@ def save_sheet(images: Any, path: str | Path, **layout: Any) -> Path:
     return path
 
 
-def pairs(originals: Any, *copies: Any) -> Image.Image:
+def pairs(originals: Any, *copies: Any, scale: int | None = None) -> Image.Image:
     """Pictures in a row, with their copies below each, on white; and copies of those, if any.
 
     Pairs that do not fit side by side continue in blocks of rows, about equally long, with more
@@ -99,6 +99,7 @@ def pairs(originals: Any, *copies: Any) -> Image.Image:
     Args:
         originals, copies: floats (n, channels, height, width) in [0, 1], equally many. Smaller ones
             are enlarged to the size of the largest, and grey ones are shown beside colours.
+        scale: each pixel becomes a square of this side; by default so that a page is filled.
     """
     rows = [np.asarray(images, np.float32) for images in (originals, *copies)]
     if len({len(row) for row in rows}) > 1 or any(row.ndim != 4 for row in rows):
@@ -109,9 +110,8 @@ def pairs(originals: Any, *copies: Any) -> Image.Image:
     number, width = len(rows[0]), rows[0].shape[3]
     if not number:
         raise ValueError("a sheet needs at least one image")
-    abreast = max(1, min(ABREAST, int((WIDTH - _GAP) / (width + _GAP))))
-    columns = math.ceil(number / math.ceil(number / abreast))
-    scale = _scale(columns, width)
+    columns = _abreast(number, width)
+    scale = scale or _scale(columns, width)
     blocks = [
         sheet(
             np.concatenate([row[first : first + columns] for row in rows]),
@@ -127,6 +127,25 @@ def pairs(originals: Any, *copies: Any) -> Image.Image:
     for place, block in enumerate(blocks):
         canvas.paste(block, (0, place * height))
     return canvas
+
+
+def stacked(sheets: Sequence[Image.Image], space: int = 8) -> Image.Image:
+    """Sheets below each other, on white, with so many pixels between them."""
+    if len(sheets) == 1:
+        return sheets[0]
+    height = sum(sheet.height + space for sheet in sheets) - space
+    canvas = Image.new("RGB", (max(sheet.width for sheet in sheets), height), "white")
+    top = 0
+    for sheet in sheets:
+        canvas.paste(sheet, (0, top))
+        top += sheet.height + space
+    return canvas
+
+
+def _abreast(number: int, width: int) -> int:
+    """The columns of the pairs of so many pictures."""
+    most = max(1, min(ABREAST, int((WIDTH - _GAP) / (width + _GAP))))
+    return math.ceil(number / math.ceil(number / most))
 
 
 def _of_one_shape(rows: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -356,6 +375,11 @@ def _opaque(images: np.ndarray) -> np.ndarray:
 def scale_of(number: int, width: int) -> int:
     """The scale that a sheet of so many images of this width gets by default."""
     return _scale(_columns(number), width)
+
+
+def scale_of_pairs(number: int, width: int) -> int:
+    """The scale that pairs of so many pictures of this width get by default."""
+    return _scale(_abreast(number, width), width)
 
 
 def _scale(columns: int, width: int) -> int:

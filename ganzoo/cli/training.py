@@ -364,6 +364,7 @@ def _warnings_said() -> Iterator[None]:
 def report(folder: Path, spec: Spec) -> None:
     """Print the files of a run, and the next command."""
     from ganzoo.models import store
+    from ganzoo.runs import shown
 
     out.print(f"\nin {folder}:", markup=False)
     chosen = store.read_config(folder / "model").training.selection
@@ -372,12 +373,16 @@ def report(folder: Path, spec: Spec) -> None:
         if chosen
         else ""
     )
+    translates = not shown(spec)
     for name, words in (
         ("model/", f"the trained model, for from_pretrained{which}"),
         ("last/", "the model of the last round"),
-        ("samples.png", "a sheet of samples"),
+        ("samples.png", "pictures above translations" if translates else "a sheet of samples"),
         ("losses.png", "the losses"),
-        ("animation.gif", "samples of fixed latents during training"),
+        (
+            "animation.gif",
+            f"{'translations' if translates else 'samples of fixed latents'} during training",
+        ),
         ("log.jsonl", "the data, and losses by step"),
         ("metrics.json", "speed and last losses"),
     ):
