@@ -90,24 +90,28 @@ def save_sheet(images: Any, path: str | Path, **layout: Any) -> Path:
     return path
 
 
-def pairs(originals: Any, *copies: Any) -> Image.Image:
+def pairs(originals: Any, *copies: Any, scale: int | None = None) -> Image.Image:
     """Pictures in a row, with their copies below each, on white; and copies of those, if any.
 
     Pairs that do not fit side by side continue in blocks of rows, about equally long, with more
     space between blocks than inside them.
 
     Args:
-        originals, copies: floats (n, channels, height, width) in [0, 1], all of one shape.
+        originals, copies: floats (n, channels, height, width) in [0, 1], equally many. Smaller ones
+            are enlarged to the size of the largest, and grey ones are shown beside colours.
+        scale: each pixel becomes a square of this side; by default so that a page is filled.
     """
     rows = [np.asarray(images, np.float32) for images in (originals, *copies)]
-    if len({row.shape for row in rows}) > 1 or rows[0].ndim != 4:
-        raise ValueError(f"pairs are of one shape, not {' and '.join(str(r.shape) for r in rows)}")
+    if len({len(row) for row in rows}) > 1 or any(row.ndim != 4 for row in rows):
+        shapes = " and ".join(str(row.shape) for row in rows)
+        raise ValueError(f"pairs are equally many images, not of shapes {shapes}")
+    if len({row.shape for row in rows}) > 1:
+        rows = _of_one_shape(rows)
     number, width = len(rows[0]), rows[0].shape[3]
     if not number:
         raise ValueError("a sheet needs at least one image")
-    abreast = max(1, min(ABREAST, int((WIDTH - _GAP) / (width + _GAP))))
-    columns = math.ceil(number / math.ceil(number / abreast))
-    scale = _scale(columns, width)
+    columns = _abreast(number, width)
+    scale = scale or _scale(columns, width)
     blocks = [
         sheet(
             np.concatenate([row[first : first + columns] for row in rows]),
@@ -123,6 +127,38 @@ def pairs(originals: Any, *copies: Any) -> Image.Image:
     for place, block in enumerate(blocks):
         canvas.paste(block, (0, place * height))
     return canvas
+
+
+def stacked(sheets: Sequence[Image.Image], space: int = 8) -> Image.Image:
+    """Sheets below each other, on white, with so many pixels between them."""
+    if len(sheets) == 1:
+        return sheets[0]
+    height = sum(sheet.height + space for sheet in sheets) - space
+    canvas = Image.new("RGB", (max(sheet.width for sheet in sheets), height), "white")
+    top = 0
+    for sheet in sheets:
+        canvas.paste(sheet, (0, top))
+        top += sheet.height + space
+    return canvas
+
+
+def _abreast(number: int, width: int) -> int:
+    """The columns of the pairs of so many pictures."""
+    most = max(1, min(ABREAST, int((WIDTH - _GAP) / (width + _GAP))))
+    return math.ceil(number / math.ceil(number / most))
+
+
+def _of_one_shape(rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Images of several shapes, (n, c, h, w) each, as colours of the largest height and width."""
+    height, width = (max(row.shape[axis] for row in rows) for axis in (2, 3))
+    found: list[np.ndarray] = []
+    for row in rows:
+        tiles = _opaque(to_uint8(row)).transpose(0, 3, 1, 2).astype(np.float32) / 255
+        down = np.arange(height) * row.shape[2] // height
+        right = np.arange(width) * row.shape[3] // width
+        tiles = tiles[:, :, down][:, :, :, right]
+        found.append(np.broadcast_to(tiles, (len(tiles), 3, height, width)))
+    return found
 
 
 def save_pairs(originals: Any, copies: Any, path: str | Path) -> Path:
@@ -339,6 +375,11 @@ def _opaque(images: np.ndarray) -> np.ndarray:
 def scale_of(number: int, width: int) -> int:
     """The scale that a sheet of so many images of this width gets by default."""
     return _scale(_columns(number), width)
+
+
+def scale_of_pairs(number: int, width: int) -> int:
+    """The scale that pairs of so many pictures of this width get by default."""
+    return _scale(_abreast(number, width), width)
 
 
 def _scale(columns: int, width: int) -> int:

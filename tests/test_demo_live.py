@@ -228,3 +228,37 @@ def test_stacked_digits_are_offered_where_mnist_is(monkeypatch, tmp_path: Path) 
     for name in loading._IDX_FILES:
         (folder / name).touch()
     assert "stacked-mnist" in live_training.at_hand()
+
+
+def test_a_translation_by_class_is_shown_with_all_classes_in_turn() -> None:
+    import torch
+
+    from ganzoo.demo.train_worker import ABREAST, _work
+    from ganzoo.metrics.evaluation import untrained
+    from ganzoo.models.model import Model
+    from ganzoo.spec import Conv, Image, Label, Network, OneHot, Tanh
+    from ganzoo.testing import noise
+    from tests.builders import gan
+
+    spec = gan(
+        draws={"x": Image((1, 8, 8)), "y": Label(3)},
+        networks={
+            "T": Network({"x": (), "y": [OneHot(3)]}, [Conv(1), Tanh()]),
+            "D": gan().networks["D"],
+        },
+        let={"fake": "T(x, y)"},
+        round=[
+            {"train": "D", "minimize": {"real": "bce(D(x), 1)", "fake": "bce(D(fake), 0)"}},
+            {"train": "T", "minimize": {"fool": "bce(D(fake), 1)"}},
+        ],
+        tasks={"there": {"kind": "translate", "output": "fake", "to": "label"}},
+    )
+    model, data = untrained(Model(spec, {})), noise(8)
+    rows = _work(model, data)
+    images = data.batch("image", torch.arange(ABREAST)).add(1).div(2)
+    labels = [n % 3 for n in range(ABREAST)]
+    assert torch.equal(rows[:ABREAST], images)
+    made = model.translate(images, to="label", label=labels, output="pt")
+    assert torch.allclose(rows[ABREAST : 2 * ABREAST], made, atol=1e-6)
+    other = model.translate(images, to="label", label=0, output="pt")
+    assert not torch.allclose(made, other, atol=1e-3)

@@ -145,12 +145,21 @@ def test_large_pairs_keep_their_size():
     assert pictures.pairs(wide, wide).width == 1000 + 2 * 2
 
 
+def test_pairs_of_several_shapes_are_enlarged_and_coloured():
+    """A small grey picture above what it became in colour, each pixel a square."""
+    small = np.array([[[[0.0, 1.0], [0.2, 0.6]]]])
+    large = np.random.default_rng(0).random((1, 3, 4, 4))
+    wanted = small.repeat(2, 2).repeat(2, 3).repeat(3, 1)
+    one, other = (pictures.pairs(first, large) for first in (small, wanted))
+    assert one.mode == "RGB" and one.tobytes() == other.tobytes()
+
+
 def test_pairs_are_saved_and_must_be_pairs(tmp_path):
     images = np.random.default_rng(0).random((4, 3, 8, 8))
     path = pictures.save_pairs(images, images, tmp_path / "pairs.png")
     with Picture.open(path) as read:
         assert read.tobytes() == pictures.pairs(images, images).tobytes()
-    with pytest.raises(ValueError, match="of one shape"):
+    with pytest.raises(ValueError, match="equally many"):
         pictures.pairs(images, images[:2])
     with pytest.raises(ValueError, match="at least one image"):
         pictures.pairs(images[:0], images[:0])

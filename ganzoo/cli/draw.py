@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,25 +20,26 @@ from ganzoo.cli.console import (
     is_folder,
     out,
 )
+from ganzoo.cli.inputs import (
+    Labels,
+    OneLabel,
+    OneText,
+    TaskName,
+    Texts,
+    Values,
+    classes,
+    inputs,
+)
 from ganzoo.errors import DataError, TaskError
+from ganzoo.spec.draws import Label
 
-EACH = "each"
-"""Stands for all classes, in turn."""
 MOST_ON_A_SHEET = 10_000
 RATE = 20
 """Frames per second."""
-Labels = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--label", "--labels",
-        help="The class, by number or name, or each; can be repeated.",
-    ),
-]  # fmt: skip
 Truncation = Annotated[
     float | None,
     typer.Option(min=0.0, max=2.0, help="Less than 1: more typical samples, and less variety."),
 ]
-TaskName = Annotated[str | None, typer.Option(help="The task, if there are several.")]
 
 
 @app.command()
@@ -54,17 +56,15 @@ def sample(
         ),
     ] = "samples.png",
     label: Labels = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(help="What to draw, for models that take sentences; can be repeated."),
-    ] = None,
+    text: Texts = None,
+    values: Values = None,
     truncation: Truncation = None,
     task: TaskName = None,
     device: Device = "cpu",
 ) -> None:
     """Draw samples of a model: a sheet, a folder of pictures, or arrays.
 
-    Several classes or texts are drawn in turn.
+    Several classes, texts or values are drawn in turn.
     """
     folder, place = is_folder(output), Path(output)
     if folder:
@@ -79,17 +79,16 @@ def sample(
     from ganzoo import pictures
     from ganzoo.hub import from_pretrained
     from ganzoo.models import drawing
-    from ganzoo.runs.samples import inputs
+    from ganzoo.runs.samples import inputs as of_a_sheet
 
     loaded = from_pretrained(model, device=device)
-    given: dict[str, Any] = {
-        word: [said[index % len(said)] for index in range(n)]
-        for word, said in (("label", classes(loaded, label or [])), ("text", text))
-        if said
-    }
-    if not given:
-        given = inputs(loaded.spec, loaded.task("generate", task), n)
-    found = drawing.drawn(loaded, n, seed, task=task, truncation=truncation, **given)
+    chosen = loaded.task("generate", task)
+    defaults = of_a_sheet(loaded.spec, chosen, n)
+    given = inputs(loaded, chosen, label, text, values, defaults=defaults)
+    _check_truncation(truncation, given.numbers)
+    found = drawing.drawn(
+        loaded, n, seed, task=task, truncation=truncation, numbers=given.numbers, **given.in_turn(n)
+    )
     if folder:
         drawing.save_folder(found, place)
     elif place.suffix.lower() == ".npz":
@@ -99,20 +98,10 @@ def sample(
     out.print(f"{n} samples of {loaded.title}, seed {seed}: {output}", markup=False)
 
 
-def classes(model: Any, said: list[str]) -> list[str | int]:
-    """Classes as typed: names, or numbers if no class has that name; `each` means all."""
-    from ganzoo.spec.draws import Label
-
-    draws = [draw for draw in model.spec.draws.values() if isinstance(draw, Label)]
-    names = {name for draw in draws for name in draw.names}
-    if EACH in said and EACH not in names:
-        if said != [EACH]:
-            raise TaskError(f"--label {EACH} means all classes; give no other --label with it")
-        if not draws:
-            raise TaskError(f"{model.title} has no classes; leave --label out")
-        return [*range(draws[0].classes)]
-    numbers = {word for word in said if word.isascii() and word.isdigit() and len(word) < 10}
-    return [int(word) if word in numbers - names else word for word in said]
+def _check_truncation(truncation: float | None, numbers: Mapping[str, float]) -> None:
+    """Raise if a task's own truncation is given twice."""
+    if truncation is not None and "psi" in numbers:
+        raise TaskError("--truncation sets psi; give only one of them")
 
 
 @app.command()
@@ -128,8 +117,9 @@ def interpolate(
         "walk.gif"
     ),
     frames: Annotated[int, typer.Option(min=2, max=2_000, help="Number of pictures.")] = 60,
-    label: Annotated[str | None, typer.Option(help="The class, by number or name.")] = None,
-    text: Annotated[str | None, typer.Option(help="A sentence, for models that take one.")] = None,
+    label: OneLabel = None,
+    text: OneText = None,
+    values: Values = None,
     truncation: Truncation = None,
     task: TaskName = None,
     device: Device = "cpu",
@@ -149,19 +139,19 @@ def interpolate(
 
     loaded = from_pretrained(model, device=device)
     given: dict[str, Any] = {}
-    if label is not None:
-        given["label"] = classes(loaded, [label])[0]
-    if text is not None:
-        given["text"] = text
     if seeds:
         way: Any = seeds
+        given = inputs(loaded, loaded.task("generate", task), label, text, values).only()
+        _check_truncation(truncation, given)
     else:
         if loaded.latent is None:
             raise TaskError(
                 f"{loaded.title} cannot decode, so its stops must be seeds: whole numbers"
             )
-        if given:
-            raise TaskError("--label and --text do not apply between pictures; leave them out")
+        if label is not None or text is not None or values:
+            raise TaskError(
+                "--label, --text and --set do not apply between pictures; leave them out"
+            )
         way = loaded.encode([Path(stop) for stop in stops], task=loaded.latent)
     made = drawing.walk(loaded, way, frames, task=task, truncation=truncation, **given)
     shown = drawing.enlarged(made)
@@ -212,14 +202,15 @@ def project(
     from ganzoo.models.projection import project as project_
 
     loaded = from_pretrained(model, device=device)
+    chosen = loaded.task("generate", task)
     with Progress(console=err, transient=True) as progress:
         bar = progress.add_task("searching", total=steps)
         made = project_(
             loaded, found, steps=steps, starts=starts, seed=seed, task=task,
-            label=None if label is None else classes(loaded, [label])[0],
+            label=None if label is None else _class(loaded, chosen, label),
             note=lambda step: progress.advance(bar),
         )  # fmt: skip
-    wanted = loaded.seen(found, drawn_image(loaded, loaded.task("generate", task)))
+    wanted = loaded.seen(found, drawn_image(loaded, chosen))
     pictures.save_pairs(wanted, made.images, output)
     if noise is not None:
         import io
@@ -232,6 +223,19 @@ def project(
     for file, error, before in zip(found, made.errors, made.starting, strict=True):
         out.print(f"{file}: mean squared error {error:.4f}, from {before:.4f}", markup=False)
     out.print(f"pictures above the nearest samples of {loaded.title}: {output}", markup=False)
+
+
+def _class(model: Any, task: Any, label: str) -> Any:
+    """The class of `--label`.
+
+    Raises:
+        TaskError: the task takes no class, or not that one.
+    """
+    draws = map(model.spec.draws.__getitem__, model.spec.draws_of(task))
+    draw = next((draw for draw in draws if isinstance(draw, Label)), None)
+    if draw is None:
+        raise TaskError(f"{model.title} has no classes; leave --label out")
+    return classes(draw, "label", [label])[0]
 
 
 MOST_PROJECTED = 64

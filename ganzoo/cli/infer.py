@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from ganzoo.cli.console import (
     is_folder,
     out,
 )
+from ganzoo.cli.inputs import Labels, OneLabel, OneText, TaskName, Texts, Values, inputs
 from ganzoo.errors import DataError
 
 MOST_PAIRS = 256
@@ -40,6 +42,10 @@ def reconstruct(
     files: PictureFiles,
     output: PairsOutput = "reconstructions.png",
     seed: NoiseSeed = 0,
+    label: OneLabel = None,
+    text: OneText = None,
+    values: Values = None,
+    task: TaskName = None,
     device: Device = "cpu",
     strict: Strict = False,
 ) -> None:
@@ -50,11 +56,13 @@ def reconstruct(
     from ganzoo.models.inference import reconstructions
 
     loaded = from_pretrained(model, device=device)
+    chosen = loaded.task("reconstruct", task)
+    given = inputs(loaded, chosen, label, text, values, pictures=True).only()
     unread, read = list[DataError](), list[Path]()
-    pairs = reconstructions(
-        loaded, found, seed, strict=strict, note=unread.append, read=read.append
+    originals, made = reconstructions(
+        loaded, found, seed, task=task, strict=strict, note=unread.append, read=read.append, **given
     )
-    _save_pairs(*pairs, read, output, loaded.title)
+    _save_pairs(originals, [made], read, output, loaded.title)
     _left_out(unread)
 
 
@@ -65,21 +73,40 @@ def translate(
     to: Annotated[str, typer.Option(help="The domain, such as b.")],
     output: PairsOutput = "translations.png",
     seed: NoiseSeed = 0,
+    label: Labels = None,
+    text: Texts = None,
+    values: Values = None,
     device: Device = "cpu",
     strict: Strict = False,
 ) -> None:
-    """Translate pictures to another domain, as pairs on one sheet."""
+    """Translate pictures to another domain, as pairs on one sheet.
+
+    Of several classes, texts or values, each is a row of translations.
+    """
     found = pictures_of(files)
     _check_pairs(output, found)
+    import torch
+
     from ganzoo.hub import from_pretrained
+    from ganzoo.models.drawing import in_words
     from ganzoo.models.inference import translations
 
     loaded = from_pretrained(model, device=device)
+    task = loaded.translation(to)
+    given = inputs(loaded, task, label, text, values, pictures=True)
+    first, *others = rows = given.rows()
     unread, read = list[DataError](), list[Path]()
-    pairs = translations(
-        loaded, found, to, seed, strict=strict, note=unread.append, read=read.append
-    )
-    _save_pairs(*pairs, read, output, loaded.title, f" in {to}")
+    originals, made = translations(
+        loaded, found, to, seed, strict=strict, note=unread.append, read=read.append,
+        **first, **given.numbers,
+    )  # fmt: skip
+    images = torch.from_numpy(originals)
+    translated = [made] + [
+        loaded.translate(images, to=to, seed=seed, output="pt", **other, **given.numbers)
+        for other in others
+    ]
+    said = in_words(loaded, task, given.in_turn(len(rows)), len(rows))
+    _save_pairs(originals, translated, read, output, loaded.title, f" in {to}{_said(rows)}", said)
     _left_out(unread)
 
 
@@ -107,21 +134,42 @@ def _check_pairs(output: str, files: list[Path]) -> None:
         )
 
 
+def _said(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What was given beside the pictures: ` (label blond, black)`."""
+    words = [f"{word} {', '.join(str(row[word]) for row in rows)}" for word in rows[0]]
+    return f" ({'; '.join(words)})" if words else ""
+
+
 def _save_pairs(
-    originals: Any, made: Any, files: list[Path], output: str, title: str, where: str = ""
+    originals: Any,
+    made: Sequence[Any],
+    files: list[Path],
+    output: str,
+    title: str,
+    where: str = "",
+    given: Sequence[Mapping[str, Any]] = ({},),
 ) -> None:
-    """Write the sheet, or a file for each picture, and print the path."""
+    """Write the sheet, or a file for each picture that was made, and print the path.
+
+    Args:
+        made: what the model made of them, once for each of `given`.
+    """
     number = len(originals)
     what, it = ("1 picture", "it") if number == 1 else (f"{number:,} pictures", "them")
     if is_folder(output):
+        import numpy as np
+
         from ganzoo.models.inference import save_made
 
-        save_made(made, files, Path(output))
+        # all that is made of one picture together
+        images = np.stack([np.asarray(one) for one in made], 1)
+        sources = [file for file in files for _ in given]
+        save_made(images.reshape(-1, *images.shape[2:]), sources, Path(output), [*given] * number)
         out.print(f"what {title} makes of {what}{where}: {output}", markup=False)
         return
     from ganzoo import pictures
 
-    pictures.save_pairs(originals, made, Path(output))
+    pictures.pairs(originals, *made).save(Path(output), optimize=True)
     out.print(f"{what} above what {title} makes of {it}{where}: {output}", markup=False)
 
 
@@ -138,7 +186,11 @@ def score(
             "(good, or good+ok). Prints AUROC, false alarms, and the detection rate of each class."
         ),
     ] = None,
-    task: Annotated[str | None, typer.Option(help="The task, where there are several.")] = None,
+    seed: NoiseSeed = 0,
+    label: OneLabel = None,
+    text: OneText = None,
+    values: Values = None,
+    task: TaskName = None,
     device: Device = "cpu",
     strict: Strict = False,
 ) -> None:
@@ -158,7 +210,11 @@ def score(
     if maps is not None and maps.exists() and not maps.is_dir():
         raise DataError(f"--maps {maps}: this is a file; give a folder")
     loaded = from_pretrained(model, device=device)
-    scored = files_.scored(loaded, found, task=task, maps=maps is not None, strict=strict)
+    chosen = loaded.task("score", task)
+    given = inputs(loaded, chosen, label, text, values, pictures=True).only()
+    scored = files_.scored(
+        loaded, found, task=task, seed=seed, maps=maps is not None, strict=strict, **given
+    )
     rows: list[files_.Scored] = []
     for row in track(
         scored, "scoring", total=len(found), console=err, disable=len(found) < 2, transient=True

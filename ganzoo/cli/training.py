@@ -364,6 +364,7 @@ def _warnings_said() -> Iterator[None]:
 def report(folder: Path, spec: Spec) -> None:
     """Print the files of a run, and the next command."""
     from ganzoo.models import store
+    from ganzoo.runs import shown
 
     out.print(f"\nin {folder}:", markup=False)
     chosen = store.read_config(folder / "model").training.selection
@@ -372,12 +373,16 @@ def report(folder: Path, spec: Spec) -> None:
         if chosen
         else ""
     )
+    translates = not shown(spec)
     for name, words in (
         ("model/", f"the trained model, for from_pretrained{which}"),
         ("last/", "the model of the last round"),
-        ("samples.png", "a sheet of samples"),
+        ("samples.png", "pictures above translations" if translates else "a sheet of samples"),
         ("losses.png", "the losses"),
-        ("animation.gif", "samples of fixed latents during training"),
+        (
+            "animation.gif",
+            f"{'translations' if translates else 'samples of fixed latents'} during training",
+        ),
         ("log.jsonl", "the data, and losses by step"),
         ("metrics.json", "speed and last losses"),
     ):
@@ -388,10 +393,10 @@ def report(folder: Path, spec: Spec) -> None:
 
 
 HINTS = {
-    "generate": ("sample {} -o samples.png", "draws samples"),
-    "score": ("score {} PICTURES", "computes anomaly scores"),
-    "translate": ("translate {} PICTURE --to {to} -o there.png", "translates pictures"),
-    "reconstruct": ("reconstruct {} PICTURE -o pairs.png", "encodes and decodes pictures"),
+    "generate": ("sample {}{given} -o samples.png", "draws samples"),
+    "score": ("score {} PICTURES{given}", "computes anomaly scores"),
+    "translate": ("translate {} PICTURE --to {to}{given} -o there.png", "translates pictures"),
+    "reconstruct": ("reconstruct {} PICTURE{given} -o pairs.png", "encodes and decodes pictures"),
     "encode": ("eval {}", "measures it"),
 }
 """Commands for the tasks of a model; the first that applies is shown."""
@@ -399,10 +404,12 @@ HINTS = {
 
 def hint(folder: Path, spec: Spec) -> None:
     """Print the next command for the tasks of a model."""
+    from ganzoo.models.example_inputs import as_options
+
     for kind, (command, words) in HINTS.items():
         task = next((task for task in spec.tasks.values() if task.kind == kind), None)
         if task is not None:
-            line = command.format(folder, to=task.to)
+            line = command.format(folder, to=task.to, given=as_options(spec, task))
             out.print(f"ganzoo {line} {words}", style="dim", markup=False)
             return
 

@@ -182,6 +182,7 @@ def _work(model: Any, data: Any) -> Any:
     import torch
 
     from ganzoo import runs
+    from ganzoo.runs.samples import inputs
     from ganzoo.spec.draws import Image
 
     if model.tasks("generate"):
@@ -193,7 +194,8 @@ def _work(model: Any, data: Any) -> Any:
             some = data.batch(field, torch.arange(min(SHOWN // 2, data.length(field))))
             some = some.add(1).div(2)
             to = {"to": task.to} if kind == "translate" else {}
-            made = getattr(model, kind)(some, output="pt", **to)
+            given = inputs(model.spec, task, len(some))
+            made = getattr(model, kind)(some, output="pt", **to, **given)
             rows = zip(some.split(ABREAST), made.split(ABREAST), strict=True)
             return torch.cat([part for row in rows for part in row])
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +18,7 @@ from ganzoo.models.labels import class_numbers
 from ganzoo.models.latents import PSI, of_seed, on_the_way, straight
 from ganzoo.models.model import Model
 from ganzoo.spec.draws import Label
+from ganzoo.spec.tasks import Task
 
 MANIFEST = "manifest.jsonl"
 AT_ONCE = 256
@@ -44,6 +45,7 @@ def drawn(
     *,
     task: str | None = None,
     truncation: float | None = None,
+    numbers: Mapping[str, float] | None = None,
     **given: Sequence[Any],
 ) -> Drawn:
     """Samples of a seed; the first ones do not depend on `n`.
@@ -51,13 +53,14 @@ def drawn(
     Args:
         truncation: less than 1 gives more typical samples: the number psi of the task, if it has
             one, else the factor of its noise.
+        numbers: other numbers of the task, by name.
         given: a value for each sample of the inputs of the task: `label=[...]`, `text=[...]`.
 
     Raises:
         TaskError: the model cannot draw, or not from these inputs.
     """
     chosen = model.task("generate", task)
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = dict(numbers or {})
     if truncation is not None and PSI in chosen.numbers:
         more[PSI] = truncation
     elif truncation is not None:
@@ -66,22 +69,26 @@ def drawn(
             raise TaskError(f"{model.title} has no noise that could be truncated")
     images = model.generate(n, seed=seed, output="pt", task=task, **given, **more).numpy()
     said = {"truncation": truncation} if truncation is not None else {}
-    rows: list[dict[str, Any]] = [{"seed": seed, "row": row, **said} for row in range(n)]
-    for word, values in given.items():
-        for row, value in zip(rows, _in_words(model, chosen, word, values), strict=True):
-            row |= value
-    return Drawn(images, rows)
+    said |= numbers or {}
+    words = in_words(model, chosen, given, n)
+    return Drawn(images, [{"seed": seed, "row": row, **said, **words[row]} for row in range(n)])
 
 
-def _in_words(model: Model, task: Any, word: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-    """The inputs of each sample, as JSON: classes by number and by name."""
+def in_words(
+    model: Model, task: Task, given: Mapping[str, Sequence[Any]], n: int
+) -> list[dict[str, Any]]:
+    """The inputs of each of `n` samples, as JSON: classes by number and by name."""
     draws = [model.spec.draws[name] for name in model.spec.draws_of(task)]
     label = next((draw for draw in draws if isinstance(draw, Label)), None)
-    if word != "label" or label is None:
-        return [{word: value} for value in values]
-    numbers = class_numbers(word, label, values).tolist()
-    names = label.names
-    return [{word: one} | ({"class": names[one]} if names else {}) for one in numbers]
+    rows: list[dict[str, Any]] = [{} for _ in range(n)]
+    for word, values in given.items():
+        if word == "label" and label is not None:
+            values = class_numbers(word, label, values).tolist()
+        for row, value in zip(rows, values, strict=True):
+            row[word] = value
+            if word == "label" and label is not None and label.names:
+                row["class"] = label.names[value]
+    return rows
 
 
 def save_folder(found: Drawn, folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,23 +34,28 @@ def reconstructions(
     files: Sequence[Path],
     seed: int = 0,
     *,
+    task: str | None = None,
     strict: bool = False,
     note: Callable[[DataError], None] = lambda error: None,
     read: Callable[[Path], None] = lambda file: None,
+    **given: Any,
 ) -> tuple[Any, Any]:
     """Pictures as the model sees them, and their reconstructions: (n, c, h, w) in [0, 1].
 
     Args:
+        task: the reconstruct task, where there are several; by default the first.
         strict: a picture that cannot be read is an error, and is not skipped.
         note: called with each skipped one. read: called with each other one, in order.
+        given: other inputs of the task, such as `label=3`, and its numbers.
 
     Raises:
         TaskError: the model has no task of kind reconstruct.
         DataError: no picture can be read, or `strict` and one cannot.
     """
-    draw = _image(model, model.task("reconstruct"))
+    draw = _image(model, model.task("reconstruct", task))
     originals = _all(model, files, draw, strict, note, read)
-    return originals, model.reconstruct(torch.from_numpy(originals), seed=seed, output="pt")
+    images = torch.from_numpy(originals)
+    return originals, model.reconstruct(images, task=task, seed=seed, output="pt", **given)
 
 
 def translations(
@@ -62,12 +67,14 @@ def translations(
     strict: bool = False,
     note: Callable[[DataError], None] = lambda error: None,
     read: Callable[[Path], None] = lambda file: None,
+    **given: Any,
 ) -> tuple[Any, Any]:
     """Pictures as the model sees them, and in the domain `to`: (n, c, h, w) in [0, 1].
 
     Args:
         strict: a picture that cannot be read is an error, and is not skipped.
         note: called with each skipped one. read: called with each other one, in order.
+        given: other inputs of the task, such as `label=3`, and its numbers.
 
     Raises:
         TaskError: the model does not translate to that domain.
@@ -75,7 +82,8 @@ def translations(
     """
     draw = _image(model, model.translation(to))
     originals = _all(model, files, draw, strict, note, read)
-    return originals, model.translate(torch.from_numpy(originals), to=to, seed=seed, output="pt")
+    images = torch.from_numpy(originals)
+    return originals, model.translate(images, to=to, seed=seed, output="pt", **given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,16 +109,20 @@ def scored(
     files: Sequence[Path],
     *,
     task: str | None = None,
+    seed: int = 0,
     maps: bool = False,
     strict: bool = False,
+    **given: Any,
 ) -> Iterator[Scored]:
     """The score of each file, in their order; an unreadable file does not stop the others.
 
     Args:
         task: the score task, where there are several; by default the first.
+        seed: of the noise, where the task draws some.
         maps: heat maps, too. Their colours are comparable within the model: full intensity is a
             fixed strangeness, a pixel off by half of the range of values.
         strict: a picture that cannot be read is an error.
+        given: other inputs of the task, such as `label=3`, and its numbers.
 
     Raises:
         TaskError: the model has no such task, or no map.
@@ -133,7 +145,8 @@ def scored(
                 found[index] = Scored(batch[index], error=str(one))
         if images:
             stack = np.concatenate(list(images.values()))
-            scores = model.score(torch.from_numpy(stack), task=task, maps=maps)
+            images_ = torch.from_numpy(stack)
+            scores = model.score(images_, task=task, seed=seed, maps=maps, **given)
             heat = [None] * len(stack)
             if scores.maps is not None:
                 heat = [*pictures.heat_maps(stack, scores.maps, most=1.0)]
@@ -157,21 +170,29 @@ def save_heat_map(row: Scored, folder: Path, number: int) -> Path | None:
     return path
 
 
-def save_made(made: Any, files: Sequence[Path], folder: Path) -> None:
+def save_made(
+    made: Any,
+    files: Sequence[Path],
+    folder: Path,
+    given: Sequence[Mapping[str, Any]] | None = None,
+) -> None:
     """One PNG for each picture, and manifest.jsonl with the file that it was made from.
 
     Args:
         made: (n, c, h, w) in [0, 1]. files: the sources, n.
+        given: for each, other inputs that it was made from.
     """
+    others = given or [{}] * len(files)
     folder.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
-    for number, (image, file) in enumerate(zip(np.asarray(made), files, strict=True), 1):
+    rows = zip(np.asarray(made), files, others, strict=True)
+    for number, (image, file, other) in enumerate(rows, 1):
         name = f"{number:05d}-{file.stem}.png"
         (picture,) = pil_images(image.transpose(1, 2, 0)[None])
         content = io.BytesIO()
         picture.save(content, "PNG")
         write_bytes(folder / name, content.getvalue())
-        lines.append(json.dumps({"file": name, "of": str(file)}, ensure_ascii=False))
+        lines.append(json.dumps({"file": name, "of": str(file), **other}, ensure_ascii=False))
     write_text(folder / "manifest.jsonl", "\n".join(lines) + "\n")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.data.picture_files import counted
 from ganzoo.metrics.report import NETS, Report, title_of
 from ganzoo.models.config import ModelConfig, SelectionFacts, StartFacts
+from ganzoo.models.example_inputs import as_keywords, as_options
 from ganzoo.models.model import Model
 from ganzoo.nn.build import parameter_count
 from ganzoo.spec import latex
@@ -75,11 +76,13 @@ def card(
         "## Use it",
         "```python\nimport ganzoo\n\n"
         f'model = ganzoo.from_pretrained("{name}")\n{_example(model)}\n```',
-        f"```\nganzoo sample {name}{_said(spec)} -n 64 --seed 0 -o samples.png\n```"
-        if generates
-        else "",
         *(
-            f"```\nganzoo translate {name} picture.png --to {task.to} -o {task.to}.png\n```"
+            f"```\nganzoo sample {name}{as_options(spec, task)} -n 64 --seed 0 -o samples.png\n```"
+            for task in [*model.tasks("generate").values()][:1]
+        ),
+        *(
+            f"```\nganzoo translate {name} picture.png --to {task.to}{as_options(spec, task)} "
+            f"-o {task.to}.png\n```"
             for task in [*model.tasks("translate").values()][:1]
         ),
         *(["## How good it is", _figures(report, name)] if report else []),
@@ -211,14 +214,11 @@ def _example(model: Model) -> str:
             for draw in map(spec.draws.__getitem__, spec.draws_of(task))
             if isinstance(draw, Label)
         ]
-        told = [
-            repr(next(iter(draw.examples), "a sentence"))
-            for draw in map(spec.draws.__getitem__, spec.draws_of(task))
-            if isinstance(draw, Text)
-        ]
+        given = as_keywords(spec, task)
+        told = any(isinstance(spec.draws[draw], Text) for draw in spec.draws_of(task))
         first = name == next(iter(model.tasks(task.kind)))
         chosen = "" if first else f', task="{name}"'
-        chosen = f", text={told[0]}{chosen}" if told else chosen
+        chosen = f"{given}{chosen}"
         match task.kind:
             case "generate" if told:
                 lines.append(f"images = model.generate(4, seed=0{chosen})    # PIL images")
@@ -231,17 +231,17 @@ def _example(model: Model) -> str:
                     "    # PIL images, one of each class"
                 )
             case "generate":
-                lines.append("images = model.generate(16, seed=0)    # PIL images")
+                lines.append(f"images = model.generate(16, seed=0{given})    # PIL images")
             case "translate":
-                lines.append(f'there = model.translate(images, to="{task.to}")')
+                lines.append(f'there = model.translate(images, to="{task.to}"{given})')
             case "reconstruct":
-                lines.append("again = model.reconstruct(images)    # encoded and decoded")
+                lines.append(f"again = model.reconstruct(images{given})    # encoded and decoded")
             case "classify":
                 lines.append(
                     f"classes = model.classify(images{chosen})    # {task.field}: numbers (n,)"
                 )
             case "match":
-                asked = f"text={told[0]}" if told else "images"
+                asked = given.removeprefix(", ") or "images"
                 lines.append(f"directions = model.match({asked})    # {name}: an array (n, d)")
             case "encode":
                 lines.append(f"codes = model.encode(images{chosen})    # {name}: an array (n, d)")
@@ -254,12 +254,6 @@ def _example(model: Model) -> str:
                 what = ".values, .threshold, .is_anomaly" if task.quantile else ".values"
                 lines.append(f"scores = model.score(images{chosen})    # {name}: {what}")
     return "\n".join(lines)
-
-
-def _said(spec: Spec) -> str:
-    """The sentence in the example for the command line."""
-    examples = [draw.examples for draw in spec.draws.values() if isinstance(draw, Text)]
-    return f' --text "{examples[0][0]}"' if examples and examples[0] else ""
 
 
 def _sees(spec: Spec, task: Task) -> bool:

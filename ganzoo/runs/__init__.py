@@ -4,7 +4,7 @@
     checkpoint.safetensors  the last good state; `ganzoo train --resume FOLDER` continues from it
     batches.safetensors     the data that its model needs before it is done, if these are few
     log.jsonl               the data that was read or skipped; then lines of step, seconds, losses
-    progress/0000500.png    samples of the same latents during training
+    progress/0000500.png    samples of the same latents, or translations, during training
     snapshots/0000500/      the model at that round, if the run keeps snapshots
     best/0000500/           the best model so far, if the run measures a figure
     trackers/               files of trackers
@@ -27,6 +27,7 @@ samples.py    samples to look at              course.py     its figures over tim
 selection.py  a figure during training        transfer.py   initial weights from another model
 doctor.py, about.py   findings in its log      looks.py      measurements for the doctor
 tracking.py   trackers                        run_file.py   a run as a file
+translations.py   pictures of a run that translates
 """
 
 from ganzoo.layout import RUN

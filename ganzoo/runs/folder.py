@@ -15,7 +15,7 @@ from ganzoo.atomic import is_leftover, remove_leftovers
 from ganzoo.errors import StoreError, TrainingError
 from ganzoo.layout import CONFIG, RUN, WEIGHTS
 from ganzoo.lock import LOCK, owned
-from ganzoo.runs.samples import shown
+from ganzoo.runs.samples import shown, translated
 from ganzoo.runs.settings import BATCHES, CHECKPOINT, LOG, MODEL, Settings
 
 State = Literal["none", "begun", "resumable", "done"]
@@ -35,7 +35,7 @@ def state(folder: str | Path, settings: Settings | None = None) -> State:
     if settings is None and not (folder / RUN).is_file():
         return "none"
     settings = settings or Settings.read(folder)
-    pictures = (SAMPLES, ANIMATION) if shown(settings.spec) else ()
+    pictures = (SAMPLES, ANIMATION) if shown(settings.spec) or translated(settings.spec) else ()
     if trained_steps(folder) == settings.steps and all(
         (folder / name).is_file() for name in (METRICS, LOSSES, *pictures)
     ):

@@ -1,7 +1,7 @@
 """Pictures of the same latents during training: when one is due, and how it is drawn.
 
 They are samples of the first generate task; before all of its networks are trained, in an earlier
-stage, of the first one whose networks are.
+stage, of the first one whose networks are. Those of a run that translates are in translations.py.
 
 They may cost 3 % of a run, the doctor's checks of them included. The Spec and the length of the run
 determine when one is due, not a clock, so that a resumed run has the pictures of an uninterrupted
@@ -27,7 +27,7 @@ from ganzoo.engine.training import Training
 from ganzoo.models.model import Model
 from ganzoo.runs.about import begins
 from ganzoo.runs.folder import PROGRESS
-from ganzoo.runs.samples import SHEET, inputs, shown
+from ganzoo.runs.samples import SHEET, inputs, samples, shown
 
 FRAMES = 40
 """About how many pictures a long run has."""
@@ -47,18 +47,31 @@ class Frames:
     Args:
         folder: of the run.
         training: the state to show; its Spec has a generate task.
+        look: seconds that the doctor takes to look at one.
     """
+
+    public = True
+    """Whether the model's folder, which may be published, has the last one."""
+    examined = True
+    """Whether the doctor looks at them."""
+    count = SHEET
+    """Pictures that are computed for one."""
 
     def __init__(self, folder: Path, training: Training, look: float = 0.0) -> None:
         self.folder, self.training = folder / PROGRESS, training
         spec = training.spec
-        self.begins = {name: begins(spec, [spec.tasks[name]]) for name in shown(spec)}
-        """The rounds before each generate task draws with networks that are trained."""
+        self.begins = {name: begins(spec, [spec.tasks[name]]) for name in self.tasks}
+        """The rounds before each task draws with networks that are trained."""
         self.task = next(iter(self.begins))
         self.given: dict[str, dict[str, Any]] = {}
         seconds = self._seconds(look)
         self.every = _every(training.spec.steps, seconds.round, seconds.frame)
         self.apart = _apart(training.spec.steps, self.every, seconds.round, seconds.look)
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks that may be shown."""
+        return shown(self.training.spec)
 
     def due(self, number: int) -> bool:
         """Whether round `number` gets a picture; that of the last round shows the finished
@@ -73,27 +86,36 @@ class Frames:
         """
         return self.apart > 0 and number % (self.every * self.apart) == 0
 
-    def draw(self) -> tuple[Tensor, Image.Image]:
+    def draw(self) -> tuple[Any, Image.Image]:
         """Take the picture of this round; returns its samples, (n, c, h, w) in [0, 1], and the
         sheet."""
         number = self.training.step
         trained = (name for name, first in self.begins.items() if number > first)
         task = next(trained, self.task)
-        samples = self._samples(self.training.model(BATCHES, [task]), task)
-        return samples, self.keep(samples, number)
+        made = self._samples(self.training.model(BATCHES, [task]), task)
+        return made, self.keep(made, number)
 
-    def keep(self, images: Any, number: int) -> Image.Image:
+    def of(self, model: Model) -> Any:
+        """The samples of a finished model."""
+        return samples(model, SHEET)
+
+    def sheet(self, made: Any) -> Image.Image:
+        """The sheet of a finished run."""
+        return pictures.sheet(made)
+
+    def keep(self, made: Any, number: int) -> Image.Image:
         """Write the picture of round `number`."""
-        # those of an earlier stage are smaller; all frames of an animation are of one size
-        if images.shape[2:] != self.size:
-            images = F.interpolate(images, size=self.size)
-        scale = max(1, pictures.scale_of(SHEET, images.shape[-1]) // 2)
-        content = io.BytesIO()
+        sheet, content = self._small(made), io.BytesIO()
         # the fastest compression: it takes a tenth of the best one's time
-        sheet = pictures.sheet(images, scale=scale)
         sheet.save(content, "PNG", compress_level=1)
         write_bytes(self.folder / f"{number:07d}.png", content.getvalue(), sync=False)
         return sheet
+
+    def _small(self, made: Any) -> Image.Image:
+        # those of an earlier stage are smaller; all frames of an animation are of one size
+        if made.shape[2:] != self.size:
+            made = F.interpolate(made, size=self.size)
+        return pictures.sheet(made, scale=max(1, pictures.scale_of(SHEET, made.shape[-1]) // 2))
 
     def _samples(self, model: Model, task: str = "") -> Any:
         task = task or self.task
@@ -103,14 +125,19 @@ class Frames:
             given = self.given[task] = inputs(spec, spec.tasks[task], SHEET, embedded=True)
         return model.generate(SHEET, output="pt", task=task, **given)
 
+    @property
+    def _drawn(self) -> list[str]:
+        """The tasks of the last picture."""
+        return [self.task]
+
     def _sized(self, model: Model) -> None:
         self.size = self._samples(model).shape[2:]
 
-    def _seconds(self, look: float) -> _Seconds:
+    def _seconds(self, look: float) -> Seconds:
         """About how long a round takes, a picture, and a look at it."""
         training = self.training
-        model = training.model(0, [self.task])
-        one = _operations(model, self._sized) / SHEET
+        model = training.model(0, self._drawn)
+        one = _operations(model, self._sized) / self.count
         per_second = RATES.get(training.device.type, RATES["cuda"])
         batch = training.draws.batch
         averaged = [net for name, net in model.networks.items() if name in training.spec.ema]
@@ -118,14 +145,16 @@ class Frames:
         settled = BATCHES * batch if normed else 0
         # the other networks are assumed to be about as large as those that draw
         rounds = _passes(training) * one * batch / per_second
-        return _Seconds(
+        return Seconds(
             ROUND + rounds,
-            FRAME + (settled + SHEET) * one / per_second,
-            look + 2 * SHEET * one / per_second,
+            FRAME + (settled + self.count) * one / per_second,
+            look + 2 * self.count * one / per_second,
         )
 
 
-class _Seconds(NamedTuple):
+class Seconds(NamedTuple):
+    """About how long a round takes, a picture, and a look at it."""
+
     round: float
     frame: float
     look: float

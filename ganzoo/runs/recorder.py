@@ -27,10 +27,11 @@ from ganzoo.runs.folder import ANIMATION, LAST, LOSSES, METRICS, PROGRESS, SAMPL
 from ganzoo.runs.frames import FRAMES, Frames
 from ganzoo.runs.held_out import fit_thresholds
 from ganzoo.runs.looks import Looks
-from ganzoo.runs.samples import SHEET, samples, shown
+from ganzoo.runs.samples import shown, translated
 from ganzoo.runs.selection import Measured, Selection
 from ganzoo.runs.settings import MODEL, Settings
 from ganzoo.runs.tracking import Tracking
+from ganzoo.runs.translations import Translations
 from ganzoo.spec.json_text import pretty_json
 
 GRADIENTS = 5
@@ -64,7 +65,11 @@ class Recorder:
         self.snapshot_every = max(1, settings.steps // FRAMES) if settings.snapshots else 0
         self.looks = Looks(training, data, settings.data)
         look = self.looks.seconds
-        self.frames = Frames(folder, training, look) if shown(settings.spec) else None
+        self.frames: Frames | None = None
+        if shown(settings.spec):
+            self.frames = Frames(folder, training, look)
+        elif translated(settings.spec):
+            self.frames = Translations(folder, training, data, settings.data)
         self.about = About.of(training.spec, settings.batch)
         self._asked = max(1, settings.steps // MOMENTS)
         self._take_up()
@@ -137,9 +142,9 @@ class Recorder:
             if self._measures_gradients(number) and (norms := self.training.gradient_norms()):
                 record["gradients"] = {name: float(f"{v:.4g}") for name, v in norms.items()}
             if self._draws(number) and self.frames:
-                samples, picture = self.frames.draw()
+                made, picture = self.frames.draw()
                 if self.frames.looked_at(number):
-                    record |= self.looks.see(samples)
+                    record |= self.looks.see(made)
                 self.tracking.picture(number, picture)
             if self.selection and self.selection.due(number):
                 value, improved = self.selection.see(number)
@@ -173,8 +178,9 @@ class Recorder:
         about = training_facts(self.settings, step, seconds)
         last = step.model()
         model, chosen = self._chosen(step, last)
-        drawn = samples(model, SHEET) if self.frames else None
-        if drawn is not None and self.records:
+        frames = self.frames
+        drawn = frames.of(model) if frames else None
+        if frames and drawn is not None and frames.examined and self.records:
             # the doctor sees the sheet of samples, too
             self.records[-1] |= self.looks.see(drawn)
         logs.rewrite(self.folder, self.read, self.records)
@@ -185,8 +191,8 @@ class Recorder:
         write_text(self.folder / METRICS, pretty_json(metrics) + "\n")
         if self.records:
             pictures.loss_plot(self.records, self.folder / LOSSES, self.settings.name)
-        if self.frames and drawn is not None:
-            self.frames.keep(drawn if model is last else samples(last, SHEET), step.number)
+        if frames:
+            frames.keep(drawn if model is last else frames.of(last), step.number)
         if model is last:
             shutil.rmtree(self.folder / LAST, ignore_errors=True)
         else:
@@ -195,16 +201,17 @@ class Recorder:
         if chosen:
             about = {**about, "steps": chosen["step"], "selection": chosen}
         with _saved(model, self.folder / MODEL, self.settings, data, held_out, about, facts) as new:
-            if drawn is None:
+            if frames is None:
                 return
-            picture = pictures.save_sheet(drawn, self.folder / SAMPLES)
-            shutil.copy(picture, new / SAMPLES)
-            with Image.open(picture, formats=["PNG"]) as sheet:
-                self.tracking.picture(step.number, sheet)
-                frames = [*map(_opened, sorted((self.folder / PROGRESS).glob("[0-9]*.png")))]
-                # without a progress picture that can be read, the final sheet stands alone
-                shown = [frame for frame in frames if frame is not None] or [sheet]
-                pictures.animation(shown, self.folder / ANIMATION)
+            sheet = frames.sheet(drawn)
+            sheet.save(self.folder / SAMPLES, optimize=True)
+            if frames.public:
+                shutil.copy(self.folder / SAMPLES, new / SAMPLES)
+            self.tracking.picture(step.number, sheet)
+            taken = [*map(_opened, sorted((self.folder / PROGRESS).glob("[0-9]*.png")))]
+            # without a progress picture that can be read, the final sheet stands alone
+            film = [frame for frame in taken if frame is not None] or [sheet]
+            pictures.animation(film, self.folder / ANIMATION)
 
     def _chosen(self, step: Step, last: Model) -> tuple[Model, dict[str, Any]]:
         """The model to publish, and the entry of config.json on how it was selected.

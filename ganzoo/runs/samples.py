@@ -23,7 +23,7 @@ def samples(model: Model, n: int, seed: int = 0, *, task: str | None = None) -> 
 
 
 def inputs(spec: Spec, task: Task, n: int, *, embedded: bool = False) -> dict[str, Any]:
-    """The inputs of a generate task for `n` samples, beside noise, by kind.
+    """The inputs of a task for `n` samples, beside noise, images and vectors, by kind.
 
     Args:
         embedded: return sentences as their embeddings, so that they need not be encoded again.
@@ -57,3 +57,20 @@ def shown(spec: Spec) -> list[str]:
             elif not found:
                 return []
     return found
+
+
+def translated(spec: Spec) -> list[str]:
+    """The translate tasks whose translations are shown during training, if samples are not.
+
+    Without those that search for a value, which takes too long, and those for sentences without
+    examples.
+    """
+    if shown(spec):
+        return []
+    found: dict[str | None, str] = {}
+    for name, task in spec.tasks.items():
+        if task.kind == "translate" and not task.solve:
+            draws = [spec.draws[draw] for draw in spec.draws_of(task)]
+            if all(draw.examples for draw in draws if isinstance(draw, Text)):
+                found[task.to] = name
+    return [*found.values()]
