@@ -14,11 +14,12 @@ from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec import expression as ex
 from ganzoo.spec import numbers, vocabulary
 from ganzoo.spec.averages import HalfLife
-from ganzoo.spec.draws import Index
+from ganzoo.spec.draws import DATA, Image, Index
 from ganzoo.spec.layers import UnknownLayer
 from ganzoo.spec.numbers import Numeric
 from ganzoo.spec.optimizers import Shared
 from ganzoo.spec.schedule import Stage, Together, Update, too_many_kinds
+from ganzoo.spec.tasks import wrong_inputs
 
 if TYPE_CHECKING:
     from ganzoo.spec.spec import Spec
@@ -46,6 +47,7 @@ def problems(spec: Spec, allow_unknown: bool) -> list[tuple[str, str]]:
         or [*_expressions(spec, allow_unknown)]
         or [*_depths(spec)]
         or [*_task_words(spec)]
+        or ([] if allow_unknown else [*_task_inputs(spec)])
         or [*_schedule(spec)]
         or [*_untrained(spec)]
         or [*_unused(spec)]
@@ -138,6 +140,22 @@ def _task_words(spec: Spec) -> Problems:
                 if spec.read_by(name):
                     what = f"is read from {spec.read_by(name)[0]!r} while training"
                     yield path, f"{name!r} {what}, and a task has only what states keep"
+
+
+def _task_inputs(spec: Spec) -> Problems:
+    for name, task in spec.tasks.items():
+        draws = {draw: spec.draws[draw] for draw in spec.draws_of(task)}
+        if wrong := wrong_inputs(task, draws):
+            yield f"tasks.{name}", wrong
+        elif task.quantile is not None and (
+            others := [
+                draw
+                for draw, drawn in draws.items()
+                if isinstance(drawn, DATA) and not isinstance(drawn, Image)
+            ]
+        ):
+            text = f"the threshold is computed from images alone, and this needs {others[0]}, too"
+            yield f"tasks.{name}.quantile", text
 
 
 def _depths(spec: Spec) -> Problems:
