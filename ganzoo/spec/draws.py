@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ganzoo.errors import SpecError, TaskError, choices, nearest
 from ganzoo.spec.frozen import Count, Frozen, Identifier
@@ -115,9 +115,12 @@ class _Noise(Frozen):
     def _one_shape(self) -> Self:
         size, shape = getattr(self, "size", None), getattr(self, "shape", None)
         if (size is None) == (shape is None):
-            raise SpecError(
-                [("size", "give either size (numbers per sample) or shape, as [channels, h, w]")]
+            kind = getattr(self, "kind", "")
+            text = (
+                f"give either size, the numbers of a sample, as in {{kind: {kind}, size: 64}}, or "
+                "shape, as in [channels, h, w]"
             )
+            raise SpecError([("size", text)])
         return self
 
 
@@ -166,7 +169,17 @@ DataDraw = Annotated[Image | Label | Text | Vector, Field(discriminator="kind")]
 """The fields that a data set can have."""
 
 AnyDraw = Image | Label | Text | Vector | Index | Normal | Uniform | Categorical
-Draw = Annotated[AnyDraw, Field(discriminator="kind")]
+
+
+def _spelt_out(value: Any) -> Any:
+    """`text` as `{kind: text}`; of other kinds, a setting is then what is missing."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+Draw = Annotated[
+    Annotated[AnyDraw, Field(discriminator="kind")],
+    BeforeValidator(_spelt_out),
+]
 DATA = (Image, Label, Text, Vector)
 NOISE = (Normal, Uniform, Categorical)
 WHOLE = (Label, Index, Categorical)

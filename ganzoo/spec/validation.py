@@ -326,7 +326,8 @@ class _Check:
             )
         if function is None:
             known = [*spec.networks, *vocabulary.current().functions, ex.GRADIENT]
-            raise SpecError(unknown("network or function", call.name, known))
+            near = ex.meant(call.name, known)
+            raise SpecError(f"no network or function {call.name!r}{near} allowed: {choices(known)}")
         if not function.required <= len(call.arguments) <= len(function.parameters):
             most = len(function.parameters)
             up_to = f" to {most}" if function.required < most else ""
