@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -131,6 +131,9 @@ def _build(spec: Spec, published: bool, device: str) -> Networks:
                 raise ShapeError(
                     [(f"networks.{name}.{path}", text) for path, text in error.problems]
                 ) from None
+            origin = spec.networks[name].origin
+            if origin is not None and not published and name not in networks:
+                _check_origin(name, made, origin)
             networks.setdefault(name, made)
             seen[name] = [*map(max, labels, before)]
         net = networks[name]
@@ -325,14 +328,39 @@ def _take_over(net: Net, origin: Origin) -> None:
     """Load the weights of a published model into a network that names it."""
     if extension.weights is None:
         raise ShapeError(f"nothing here gives the weights of {origin.model}")
-    try:
-        net.load_state_dict(extension.weights(origin))
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
+    weights = extension.weights(origin)
+    if found := _misfit(net, weights):
         raise ShapeError(
             f"the weights of {origin.network} of {origin.model} do not fit: it is called with "
-            f"other shapes than there ({reason})"
-        ) from None
+            f"other shapes than there ({found})"
+        )
+    net.load_state_dict(weights)
+
+
+def _check_origin(name: str, net: Net, origin: Origin) -> None:
+    """ShapeError if the weights of a published model do not fit the inputs of a network.
+
+    A network without linear layers may be called with images of another size.
+    """
+    there = extension.built(origin) if extension.built else None
+    if there is None or not _misfit(net, there.state_dict()):
+        return
+    takes, gets = (", ".join(map(shape_text, one.shapes)) for one in (there, net))
+    text = f"{origin.network} of {origin.model} takes {takes}, and here it gets {gets}"
+    raise ShapeError([(f"networks.{name}", text)])
+
+
+def _misfit(net: Net, weights: Mapping[str, Any]) -> str:
+    """The first weight of another shape than in `weights`, with both; empty if all fit."""
+    own = net.state_dict()
+    for path in {**own, **weights}:
+        here, there = (
+            shape_text(tuple(some[path].shape)) if path in some else "none"
+            for some in (own, weights)
+        )
+        if here != there:
+            return f"{path} is {there} there, and {here} here"
+    return ""
 
 
 def _initialize(module: nn.Module, init: Init) -> None:
