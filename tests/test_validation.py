@@ -257,7 +257,6 @@ MISTAKES: list[tuple[str, str, Any, str, str]] = [
     ),
     ("gan", "tasks.score", "D(G(z))", SAME, "score takes an image, but its expression does not"),
     ("gan", "tasks.classify", "D(G(z))", SAME, "classify takes an image, but its expression"),
-    ("gan", "tasks.encode", "G(z)", SAME, "encode takes an image or other data"),
     ("gan", "tasks.match", "D(G(z))", SAME, "either an image or a text, and this takes neither"),
     ("cgan", "tasks.match", "D(x, y)", SAME, "and this takes image and label"),
     (

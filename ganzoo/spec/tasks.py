@@ -127,8 +127,6 @@ def wrong_inputs(task: Task, draws: Mapping[str, AnyDraw]) -> str:
             )
         case "score" | "classify" if "image" not in given:
             return f"{task.kind} takes an image, but its expression does not use one"
-        case "encode" if not given:
-            return "encode takes an image or other data, but its expression does not use any"
         case "match" if set(given) not in ({"image"}, {"text"}):
             found = " and ".join(given) or "neither"
             return f"match takes either an image or a text, and this takes {found}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec import expression as ex
-from ganzoo.spec import numbers, vocabulary
+from ganzoo.spec import mixing, numbers, vocabulary
 from ganzoo.spec.averages import HalfLife
 from ganzoo.spec.draws import DATA, Image, Index
 from ganzoo.spec.layers import UnknownLayer
@@ -49,6 +49,7 @@ def problems(spec: Spec, allow_unknown: bool) -> list[tuple[str, str]]:
         or [*_task_words(spec)]
         or ([] if allow_unknown else [*_task_inputs(spec)])
         or [*_schedule(spec)]
+        or ([] if allow_unknown else [*_mixing(spec)])
         or [*_untrained(spec)]
         or [*_unused(spec)]
     )
@@ -382,6 +383,12 @@ def _schedule(spec: Spec) -> Problems:
             yield from _trained(spec, stage, path, update)
             yield from _optimizer(spec, stage, path, update)
     yield from _averages(spec)
+
+
+def _mixing(spec: Spec) -> Problems:
+    stages = enumerate(spec.stages)
+    updates = (item for s, stage in stages for item in updates_with_paths(stage, f"stages.{s}"))
+    return mixing.problems(spec, updates)
 
 
 def _trained(spec: Spec, stage: Stage, path: str, update: Update) -> Problems:
