@@ -35,13 +35,25 @@ class Image(Frozen):
 
 
 class Label(Frozen):
-    """Class labels of the data: int64 (batch,) in [0, classes). OneHot turns them into vectors."""
+    """Class labels of the data: int64 (batch,) in [0, classes). OneHot turns them into vectors.
+
+    `names` are those of the classes, in the order of their numbers, by which the trained model can
+    be asked for a class, as in `ganzoo sample MODEL --label blond`. They can be left out: training
+    then takes those of the data. Names that differ from these are refused.
+    """
 
     kind: Literal["label"] = Field("label", init=False)
     classes: Count
     field: Identifier = "label"
     names: tuple[str, ...] = ()
     independent: bool = False
+
+    @model_validator(mode="after")
+    def _each_named(self) -> Self:
+        if self.names and len(self.names) != self.classes:
+            few = "1 name" if len(self.names) == 1 else f"{len(self.names)} names"
+            raise SpecError([("names", f"{few} for {self.classes} classes; name each, or none")])
+        return self
 
     def number(self, name: str) -> int:
         """The number of the class of that name; upper and lower case are equivalent.
