@@ -107,7 +107,7 @@ EXPRESSIONS_END = f"""
 Equal expressions in an update are one value, computed once. To apply a network with other dropout,
 give it noise as a further input (`dropout` has `noise`).
 
-Inside `{{...}}` and `[...]`, YAML ends a value at a comma, so an expression with one is quoted there:
+Inside `{{...}}` and `[...]`, YAML ends a value at a comma, so an expression that has one is quoted:
 `minimize: {{real: "bce(D(x), 1)", fake: mean(D(fake))}}`. On a line of its own, it needs no quotes.
 
 Numbers of optimizers and of `ema` may be expressions of the words of the run, such as
