@@ -104,8 +104,9 @@ class Task(Frozen):
         )
 
 
-def wrong_inputs(task: Task, draws: Mapping[str, AnyDraw]) -> str:
-    """What is wrong with the inputs of a task; empty if its callers can give them.
+def wrong_inputs(task: Task, draws: Mapping[str, AnyDraw]) -> tuple[str, str] | None:
+    """What is wrong with the inputs of a task, and at which key (of the task itself: empty); None
+    if its callers can give them.
 
     Args:
         draws: the draws that it needs, by name.
@@ -117,18 +118,23 @@ def wrong_inputs(task: Task, draws: Mapping[str, AnyDraw]) -> str:
     for kind, names in given.items():
         if len(names) > 1:
             own = "; a categorical draw has a name of its own" if kind == "label" else ""
-            return f"a task takes one {kind}, and this needs {' and '.join(names)}{own}"
+            return "", f"a task takes one {kind}, and this needs {' and '.join(names)}{own}"
     match task.kind:
         case "generate" if "image" in given:
-            return (
+            text = (
                 f"generate takes no image, and this needs {given['image'][0]}; what changes an "
                 f"image is a task {{kind: translate, to: NAME, output: {task.output!r}}}, where "
                 "NAME is the domain that the image becomes part of"
             )
+            return "", text
         case "score" | "classify" if "image" not in given:
-            return f"{task.kind} takes an image, but its expression does not use one"
+            return "", f"{task.kind} takes an image, but its expression does not use one"
         case "match" if set(given) not in ({"image"}, {"text"}):
             found = " and ".join(given) or "neither"
-            return f"match takes either an image or a text, and this takes {found}"
+            return "", f"match takes either an image or a text, and this takes {found}"
         case _:
-            return ""
+            others = [names[0] for kind, names in given.items() if kind != "image"]
+    if task.quantile is not None and others:
+        text = f"the threshold is computed from images alone, and this needs {others[0]}, too"
+        return "quantile", text
+    return None

@@ -14,7 +14,7 @@ from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec import expression as ex
 from ganzoo.spec import mixing, numbers, vocabulary
 from ganzoo.spec.averages import HalfLife
-from ganzoo.spec.draws import DATA, Image, Index
+from ganzoo.spec.draws import Index
 from ganzoo.spec.layers import UnknownLayer
 from ganzoo.spec.numbers import Numeric
 from ganzoo.spec.optimizers import Shared
@@ -145,18 +145,8 @@ def _task_words(spec: Spec) -> Problems:
 
 def _task_inputs(spec: Spec) -> Problems:
     for name, task in spec.tasks.items():
-        draws = {draw: spec.draws[draw] for draw in spec.draws_of(task)}
-        if wrong := wrong_inputs(task, draws):
-            yield f"tasks.{name}", wrong
-        elif task.quantile is not None and (
-            others := [
-                draw
-                for draw, drawn in draws.items()
-                if isinstance(drawn, DATA) and not isinstance(drawn, Image)
-            ]
-        ):
-            text = f"the threshold is computed from images alone, and this needs {others[0]}, too"
-            yield f"tasks.{name}.quantile", text
+        if wrong := wrong_inputs(task, {draw: spec.draws[draw] for draw in spec.draws_of(task)}):
+            yield ".".join(filter(None, ("tasks", name, wrong[0]))), wrong[1]
 
 
 def _depths(spec: Spec) -> Problems:
