@@ -118,8 +118,12 @@ def _weights(origin: Any) -> Any:
     return import_module("ganzoo.hub.parts").weights(origin)
 
 
+def _built(origin: Any) -> Any:
+    return import_module("ganzoo.hub.parts").built(origin)
+
+
 extension.words = _words
-extension.published, extension.weights = _published, _weights
+extension.published, extension.weights, extension.built = _published, _weights, _built
 
 
 def __getattr__(name: str) -> Any:

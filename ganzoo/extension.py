@@ -17,3 +17,7 @@ published: Callable[[str, str], Mapping[str, Any]] | None = None
 
 weights: Callable[[Any], Mapping[str, Any]] | None = None
 """Returns the weights of an `Origin` as tensors by path, after comparing their hash."""
+
+built: Callable[[Any], Any] | None = None
+"""Returns the network of an `Origin` without its weights, as its model calls it; None if that model
+is not at hand, or is not the one that the `Origin` names."""

@@ -95,7 +95,8 @@ EXPRESSIONS = (
     (
         "`grad(y, x)`",
         "the gradient of y with respect to x, per sample, in the shape of x; y may be any "
-        "expression that contains x",
+        "expression that contains x. In a loss of D, `grad(D(x), x)` refuses batch norm in D, "
+        "which mixes the samples.",
     ),
     (
         RUN_WORDS,
@@ -106,6 +107,9 @@ EXPRESSIONS = (
 EXPRESSIONS_END = f"""
 Equal expressions in an update are one value, computed once. To apply a network with other dropout,
 give it noise as a further input (`dropout` has `noise`).
+
+Inside `{{...}}` and `[...]`, YAML ends a value at a comma, so an expression that has one is quoted:
+`minimize: {{real: "bce(D(x), 1)", fake: mean(D(fake))}}`. On a line of its own, it needs no quotes.
 
 Numbers of optimizers and of `ema` may be expressions of the words of the run, such as
 `lr: cosine(progress, 2e-4, 0)`, with the functions {HOST_WORDS}.
@@ -125,7 +129,15 @@ KINDS: dict[str, tuple[str, list[type[Frozen]]]] = {
             network.LeCun, network.Orthogonal, Plain, Spectral, Equalized, WeightNorm,
         ],
     ),
-    "State": ("Values that persist from round to round.", [*STATES.values()]),
+    "State": (
+        "Values that persist from round to round. They change after a round, all together, from "
+        "their values before it. Of a value that several updates compute, such as "
+        "`made: mean(D(fake))` in those of D and of G, they read the last, here after D has "
+        "stepped. To read the first, give D's update an expression of its own, "
+        "`before: mean(1 * D(fake))`, and name it in `next`, too. Updates in `together` compute "
+        "one value, before any of them steps.",
+        [*STATES.values()],
+    ),
     "Rounds": (
         "`round` is a list of updates, and `steps` the number of rounds; `stages` is a list of "
         "both. Updates in `together` step at the same time.",

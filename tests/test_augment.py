@@ -185,6 +185,31 @@ def test_pairs_of_features_are_refused() -> None:
         ganzoo.with_augment(small("ganomaly"), T)
 
 
+@pytest.mark.parametrize(
+    ("lets", "real", "found"),
+    [
+        ({}, "mean(softplus(-D(diffaugment(x))))", "diffaugment"),
+        ({}, "mean(softplus(-D(ada(x, 0.2))))", "ada"),
+        ({"y": "D(seen)", "seen": "mirror(ada_color(x, 1), 0)"}, "mean(-y)", "ada_color"),
+        ({}, "r1(D, diffaugment_cutout(x))", "diffaugment_cutout"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("augment", ["diffaugment", "ada,p=0.2"])
+def test_images_are_not_augmented_twice(
+    lets: dict[str, str], real: str, found: str, augment: str
+) -> None:
+    d, g = gan().stages[0].round
+    let = {**gan().let, **lets}
+    spec = gan(let=let, round=[Update("D", {"real": real, "fake": "mean(D(fake))"}), g])
+    with pytest.raises(SpecError) as caught:
+        ganzoo.with_augment(spec, augment)
+    assert f"augments the images of D already, by {found}; take that out" in str(caught.value)
+    # what a generator gets is no image of the discriminator
+    seen = "G(z + 0 * mean(diffaugment(x)))"
+    made = ganzoo.with_augment(gan(let={"fake": seen}, round=[d, g]), "diffaugment")
+    assert "D(diffaugment(fake))" in str(terms(made))
+
+
 def test_a_spec_without_a_discriminator_is_refused() -> None:
     spec = gan(
         networks={"G": gan().networks["G"]},

@@ -18,6 +18,7 @@ from ganzoo.cli.console import check_output
 from ganzoo.engine.training import Training
 from ganzoo.errors import DataError
 from ganzoo.models import store
+from ganzoo.spec import Label
 from tests.builders import run
 from tests.table import TABLE
 
@@ -141,6 +142,73 @@ def test_changed_pictures_are_not_gone_on_with(monkeypatch, stopped, photos, cap
     assert run(monkeypatch, "train", "--resume", stopped) == 2
     assert "was trained on other data" in capsys.readouterr().err
     assert runs.state(stopped) == "resumable"
+
+
+CONDITIONAL = """
+draws:
+  x: {kind: image, shape: [3, 16, 16]}
+  y: {kind: label, classes: 2NAMES}
+  z: {kind: normal, size: 2}
+networks:
+  G:
+    inputs: {z: [], y: [{kind: one_hot, classes: 2}]}
+    layers: [{kind: linear, units: 768}, tanh, {kind: reshape, shape: [3, 16, 16]}]
+  D: {inputs: {x: [], y: [{kind: one_hot, classes: 2}]}, layers: [{kind: linear, units: 1}]}
+let: {fake: "G(z, y)"}
+round:
+  - {train: D, minimize: {real: "bce(D(x, y), 1)", fake: "bce(D(fake, y), 0)"}}
+  - {train: G, minimize: {fool: "bce(D(fake, y), 1)"}}
+tasks: {generate: fake}
+batch: 4
+"""
+
+
+@pytest.fixture
+def animals(tmp_path: Path) -> Path:
+    """A folder with two classes of pictures."""
+    for number, word in enumerate(("cats", "dogs")):
+        (tmp_path / "animals" / word).mkdir(parents=True)
+        for shade in range(8):
+            colour = (20 * shade, 99 * number, 50)
+            Picture.new("RGB", (16, 16), colour).save(tmp_path / "animals" / word / f"{shade}.png")
+    return tmp_path / "animals"
+
+
+@pytest.mark.parametrize("until", [2, 6])
+def test_the_data_name_the_classes_of_a_spec_file(
+    until, monkeypatch, animals: Path, tmp_path: Path, capsys
+) -> None:
+    """So that a run, stopped or finished, takes them by name."""
+    spec, out = tmp_path / "mine.yaml", tmp_path / "out"
+    spec.write_text(CONDITIONAL.replace("NAMES", ""))
+    with monkeypatch.context() as patch:
+        if until < 6:
+            asked_to_stop(patch, signal.SIGINT, until)
+        assert trained(patch, spec, animals, out) == (0 if until == 6 else 130)
+    sheet = tmp_path / "sheet.png"
+    assert run(monkeypatch, "sample", out, "--label", "dogs", "-n", 2, "-o", sheet) == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "sample", out, "--label", "cows", "-n", 2, "-o", sheet) == 2
+    assert "allowed: 'cats', 'dogs'" in capsys.readouterr().err
+    if until < 6:
+        assert run(monkeypatch, "train", "--resume", out) == 0
+    draw = store.read_config(out / "model").spec.draws["y"]
+    assert isinstance(draw, Label) and draw.names == ("cats", "dogs")
+
+
+def test_other_names_than_those_of_the_data_are_refused(
+    monkeypatch, animals: Path, tmp_path: Path, capsys
+) -> None:
+    spec, out = tmp_path / "mine.yaml", tmp_path / "out"
+    spec.write_text(CONDITIONAL.replace("NAMES", ", names: [dogs, cats]"))
+    data = ["--data", f"folder:{animals},size=16"]
+    for words in (["train", spec, *data, "--out", out], ["check", spec, *data]):
+        assert run(monkeypatch, *words) == 2 and not out.exists()
+        said = " ".join(capsys.readouterr().err.split())
+        assert "draws.y.names: dogs, cats; the classes of field 'label'" in said
+        assert "in this order, cats, dogs. Leave names out" in said
+    spec.write_text(CONDITIONAL.replace("NAMES", ", names: [cats, dogs]"))
+    assert run(monkeypatch, "check", spec, *data) == 0
 
 
 def test_a_stopped_run_draws_and_is_saved(monkeypatch, stopped, tmp_path, capsys) -> None:

@@ -11,14 +11,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganzoo.engine.draws import Draws
+from ganzoo.data.source import Source
+from ganzoo.engine import train
+from ganzoo.engine.draws import Draws, check_names, with_names
 from ganzoo.engine.training import Training
 from ganzoo.errors import DataError, SpecError
-from ganzoo.spec import Spec, files
+from ganzoo.spec import Label, Spec, files
 from ganzoo.spec.latex import text
+from ganzoo.spec.variant import Fields
 from ganzoo.testing import noise
+from tests.builders import data_of
 from tests.by_hand import agree, only
 from tests.reference import Loop
+from tests.table import TABLE, arrays
 
 GLO = files.read(Path(__file__).parent / "specs" / "glo.yaml")
 CPU = torch.device("cpu")
@@ -118,3 +123,50 @@ def test_only_the_codes_of_the_batch_move() -> None:
     moved = (next(training.networks["Z"].parameters()) != before).any(1)
     i = Draws(GLO, only(GLO, noise()), batch=4, seed=0, device=CPU)(0, 0, ("i",))[0]
     assert sorted(moved.nonzero().flatten().tolist()) == sorted(i.tolist())
+
+
+# ---------------------------------------------------------------------------- names of classes
+
+
+def labelled(names: tuple[str, ...] = ()) -> Source:
+    source = data_of("cgan")
+    held = {**source.fields.fields, "label": source.fields.label.replace(names=names)}
+    return Source("named", Fields(fields=held), arrays(TABLE["cgan"]()))
+
+
+def test_a_model_takes_the_classes_by_the_names_of_the_data(tmp_path: Path) -> None:
+    """The Spec of the run stays as it was given, so that older checkpoints are continued."""
+    spec = TABLE["cgan"]()
+    classes = draw_of(spec).classes
+    names = tuple(f"class {number}" for number in range(classes))
+    path = tmp_path / "checkpoint"
+    for step in train(spec, labelled(names), steps=4, seed=1, device="cpu"):
+        if step.number == 2:
+            step.save(path)
+            # one that was saved where the data had no names
+            [*train(spec, labelled(), steps=4, seed=1, device="cpu", resume=path)]
+    model = step.model()
+    assert draw_of(model.spec).names == draw_of(model.config.spec).names == names
+    assert step.training.spec == spec.with_steps(4) and not draw_of(spec).names
+    found = model.generate(label="class 1", output="np")
+    assert (found == model.generate(label=1, output="np")).all()
+
+
+def test_names_of_a_spec_are_those_of_the_data_in_their_order() -> None:
+    spec = TABLE["cgan"]()
+    draw = draw_of(spec)
+    names = tuple(f"class {number}" for number in range(draw.classes))
+    ours = spec.replace(draws={**spec.draws, "y": draw.replace(names=names)})
+    check_names(ours, labelled(names).fields)
+    check_names(ours, labelled().fields)
+    assert with_names(ours, labelled(names[::-1]).fields) == ours
+    with pytest.raises(DataError, match=r"draws\.y\.names: class 0, .* in this order, class"):
+        train(ours, labelled(names[::-1]), device="cpu")
+    with pytest.raises(SpecError, match=r"names: 1 name for .* classes; name each, or none"):
+        draw.replace(names=("a",))
+
+
+def draw_of(spec: Spec) -> Label:
+    draw = spec.draws["y"]
+    assert isinstance(draw, Label)
+    return draw

@@ -9,11 +9,27 @@ import pytest
 import torch
 
 import ganzoo
+from ganzoo import extension
 from ganzoo.engine.plan import Plan
 from ganzoo.engine.training import Training
 from ganzoo.errors import IntegrityError, ShapeError, SpecError, UnknownNameError
 from ganzoo.models import store
-from ganzoo.spec import Adam, Flatten, Linear, Network, Normal, Reshape, Spec, Tanh, Tap, Update
+from ganzoo.nn.build import build
+from ganzoo.spec import (
+    Adam,
+    Conv,
+    Flatten,
+    GlobalPool,
+    LeakyReLU,
+    Linear,
+    Network,
+    Normal,
+    Reshape,
+    Spec,
+    Tanh,
+    Tap,
+    Update,
+)
 from ganzoo.spec.latex import text
 from ganzoo.testing import noise
 from tests.builders import SIDE, gan, training
@@ -133,10 +149,26 @@ def test_other_weights_are_refused(published: str) -> None:
         run_of(spec)
 
 
-def test_other_shapes_are_refused(published: str) -> None:
+def test_other_shapes_are_refused_by_the_dry_run(published: str, monkeypatch) -> None:
     spec = Spec.from_dict(guided({"model": published, "network": "D"}, side=16))
-    with pytest.raises(ShapeError, match="do not fit: it is called with other shapes"):
+    with pytest.raises(ShapeError) as caught:
+        build(spec)
+    [(path, message)] = caught.value.problems
+    assert path == "networks.F"
+    assert message.startswith(f"D of {published} takes 1x8x8, and here it gets 1x16x16 (called in")
+    # where the dry run cannot see the model, its weights are what does not fit
+    monkeypatch.setattr(extension, "built", lambda origin: None)
+    with pytest.raises(ShapeError, match=r"\(layers\.1\.weight is 16x64 there, and 16x256 here\)"):
         run_of(spec, 16)
+
+
+def test_images_of_another_size_are_allowed_where_the_weights_fit(tmp_path: Path) -> None:
+    pooled = Network({"x": ()}, (Conv(2), LeakyReLU(), GlobalPool(), Linear(1)))
+    tasks = {"generate": "G(z)", "score": {"kind": "score", "output": "-D(x)"}}
+    run = training(gan(networks={**gan().networks, "D": pooled}, tasks=tasks))
+    store.save(run.model(), tmp_path / "pooled")
+    part = {"model": str(tmp_path / "pooled"), "network": "D"}
+    run_of(Spec.from_dict(guided(part, side=16)), 16).round()
 
 
 def test_mistakes(published: str) -> None:

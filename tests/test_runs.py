@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image as Picture
 
+import ganzoo
 from ganzoo import hub, runs
 from ganzoo.data import text_encoder
 from ganzoo.data.source import Source
@@ -25,8 +26,9 @@ from ganzoo.errors import DataError, SpecError, StoreError, TrainingError
 from ganzoo.models import store
 from ganzoo.models.model import Model
 from ganzoo.runs.frames import Frames, _apart, _every, _operations, _passes
-from ganzoo.spec import Image, Spec, Task, Text
+from ganzoo.spec import Image, Spec, Task, Text, Vector
 from ganzoo.testing import noise
+from tests.builders import gan
 from tests.by_hand import small
 from tests.table import PIXELS, TABLE, arrays, fields
 
@@ -144,6 +146,22 @@ def test_the_states_of_a_run(tmp_path: Path) -> None:
         assert runs.state(folder) == "resumable", f"{name} is part of a run that is done"
         assert [step.number for step in runs.carry_out(folder, data_of("gan"))] == [6]
         assert name == "metrics.json" or (folder / name).read_bytes() == content
+
+
+def test_samples_that_need_numbers_of_the_data_are_not_drawn_while_training(tmp_path: Path) -> None:
+    """There are none to draw them with; the run failed at its first picture."""
+    spec = gan(
+        draws={**gan().draws, "v": Vector(3)},
+        networks={**gan().networks, "G": gan().networks["G"].replace(inputs={"z": (), "v": ()})},
+        let={"fake": "G(z, v)"},
+        tasks={"generate": "fake"},
+    )
+    held = ganzoo.Fields(fields={draw.field: draw for draw in spec.data_draws().values()})
+    data = Source("numbers", held, arrays(spec))
+    settings = runs.Settings("numbers", spec, "numbers", steps=2, batch=4)
+    assert [*runs.carry_out(tmp_path / "run", data, settings=settings)]
+    model = store.load(tmp_path / "run" / "model")
+    assert len(model.generate(vector=np.zeros((3, 3)))) == 3
 
 
 @pytest.mark.parametrize(

@@ -421,6 +421,11 @@ def test_r1_goes_with_minibatch_deviation() -> None:
         ("(D(x) - 1)**2", "write square(D(x) - 1)"),
         ("x ** 1.5", "write power(x, 1.5)"),
         ("+x", "write x"),
+        ("D(x) >= 0", "write 1 - (D(x) < 0)"),
+        ("D(x) <= y + 1", "write 1 - (D(x) > y + 1)"),
+        ("step == 3", "write 1 - (step < 3) - (step > 3)"),
+        ("step != 3", "write (step < 3) + (step > 3)"),
+        ("1 if step > 3 else 0", "write where(step > 3, 1, 0)"),
     ],
 )
 def test_what_to_write_instead(text: str, instead: str) -> None:

@@ -402,3 +402,25 @@ def test_a_plugin_brings_a_kind_of_state() -> None:
         Spec.from_dict(data)
     stranger = Spec.from_dict(data, allow_unknown=True)
     assert ("state.top", "states", "largest") in set(stranger.unknown())
+
+
+def test_a_value_of_its_own_in_an_update_is_pinned_to_before_it() -> None:
+    """docs/spec-files.md: of what several updates compute, a state reads the last."""
+    after, before = "mean(D(fake))", "mean(1 * D(fake))"
+    spec = gan(
+        let={"fake": "G(z)", "after": after, "before": before},
+        state={"a": Running("after"), "b": Running("before")},
+        round=[
+            Update("D", {"real": "-mean(D(x))", "fake": "before"}, Adam(0.1)),
+            Update("G", {"fool": "-after"}),
+        ],
+    )
+    run, other = training(spec), training(spec)
+    z = run.draws(0, 0, ("z",))[0]
+    wanted = other.networks["D"](other.networks["G"](z, outputs=("",)), outputs=("",)).mean()
+    run.round()
+    assert held(run, "b").item() == pytest.approx(wanted.item(), rel=1e-5)
+    other.networks["D"].load_state_dict(run.networks["D"].state_dict())
+    moved = other.networks["D"](other.networks["G"](z, outputs=("",)), outputs=("",)).mean()
+    assert held(run, "a").item() == pytest.approx(moved.item(), rel=1e-5)
+    assert abs(moved.item() - wanted.item()) > 0.1

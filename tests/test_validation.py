@@ -83,7 +83,16 @@ MISTAKES: list[tuple[str, str, Any, str, str]] = [
     ("dcgan", "networks.D.layers.1.slope", 2, SAME, "less than or equal to 1"),
     ("dcgan", "networks.D.layers", {}, SAME, "given: {}"),
     ("dcgan", "networks.D.init.std", -1, SAME, "greater than 0"),
-    ("gan", "networks.D.inputs", {}, SAME, "too few"),
+    ("gan", "networks.D.inputs", {}, SAME, "has an input, if only to know the number of samples"),
+    ("gan", "networks.D.inputs", ["x"], SAME, "a mapping is required, such as {z: []}"),
+    ("gan", "networks.D.inputs.x", "relu", SAME, "a list is required: write [relu]"),
+    ("gan", f"{ROUND}.0.minimize", ["mean(D(x))"], SAME, "such as {fool: -mean(D(fake))}"),
+    ("gan", f"{ROUND}.0.on", 2, SAME, "a list is required: write [2] (given: 2)"),
+    ("gan", f"{ROUND}.0", "D", SAME, "a mapping is required (given: 'D')"),
+    ("gan", f"{ROUND}.0.optimizer.lr", [1], SAME, "valid number (given: [1])"),
+    ("gan", "draws.z", "normal", "draws.z.size", "as in {kind: normal, size: 64}"),
+    ("gan", "draws.x", "image", "draws.x.shape", "this key is required"),
+    ("gan", "draws.x", "imag", SAME, "did you mean 'image'?"),
     ("gan", "networks", GONE, SAME, "this key is required"),
     ("gan", "draws", [], SAME, "given: []"),
     ("gan", "stages", [], SAME, "too few"),
@@ -137,6 +146,8 @@ MISTAKES: list[tuple[str, str, Any, str, str]] = [
     ("gan", "let.fake", "", SAME, "at least 1 character"),
     ("gan", "let.fake", 5, SAME, "given: 5"),
     ("gan", REAL, "bec(D(x), 1)", SAME, "no network or function 'bec'; did you mean 'bce'?"),
+    ("gan", REAL, "max(D(x), 1)", SAME, "no network or function 'max'; did you mean 'maximum'?"),
+    ("gan", f"{ROUND}.0.optimizer.lr", "min(step, 1)", SAME, "did you mean 'minimum'?"),
     ("gan", REAL, "bce.loss(D(x), 1)", SAME, "'bce' is a function; only networks have named"),
     ("gan", REAL, "bce(D(x))", SAME, "bce(logits, target) takes 2 arguments, not 1"),
     ("gan", REAL, "bce(D(x), 1, 2)", SAME, "takes 2 arguments, not 3"),
@@ -226,8 +237,35 @@ MISTAKES: list[tuple[str, str, Any, str, str]] = [
     ("dcgan", "ema", {"g": 0.5}, "ema.g", "no network 'g'"),
     # tasks
     ("gan", "tasks.generate.map", "x", SAME, "a task of kind 'generate' has no map"),
-    ("gan", "tasks.generate.to", "b", SAME, "a task of kind 'translate' leads to"),
-    ("discogan", "tasks.to_b.to", None, SAME, "a task of kind 'translate' leads to"),
+    ("gan", "tasks.generate.to", "b", SAME, "'generate' has no to; translate has"),
+    ("discogan", "tasks.to_b.to", None, SAME, "this key is required: the name of the domain"),
+    ("discogan", "tasks.to_b.to", GONE, SAME, "this key is required: the name of the domain"),
+    (
+        "discogan",
+        "tasks.to_b",
+        {"kind": "generate", "output": "ab"},
+        SAME,
+        "generate takes no image, and this needs a; what changes an image is a task "
+        "{kind: translate, to: NAME, output: 'ab'}",
+    ),
+    (
+        "discogan",
+        "tasks.to_b.output",
+        "AB(a) + b",
+        "tasks.to_b",
+        "a task takes one image, and this needs a and b",
+    ),
+    ("gan", "tasks.score", "D(G(z))", SAME, "score takes an image, but its expression does not"),
+    ("gan", "tasks.classify", "D(G(z))", SAME, "classify takes an image, but its expression"),
+    ("gan", "tasks.match", "D(G(z))", SAME, "either an image or a text, and this takes neither"),
+    ("cgan", "tasks.match", "D(x, y)", SAME, "and this takes image and label"),
+    (
+        "cgan",
+        "tasks.score",
+        {"output": "D(x, y)", "quantile": 0.9},
+        "tasks.score.quantile",
+        "the threshold is computed from images alone, and this needs y, too",
+    ),
     ("gan", "tasks.make", "G(z)", "tasks.make.kind", "this key is required"),
     # what nothing uses
     ("gan", "draws.q", NORMAL, SAME, "is never used"),
@@ -328,3 +366,16 @@ def test_a_term_that_reaches_a_network_only_through_lets_trains_it() -> None:
     assert spec.networks_in(update.minimize["encoder"]) == {"GE", "GD", "E"}
     assert spec.draws_in("recode") == ("x",)
     assert spec.published == ("GE", "GD", "E")
+
+
+def test_a_task_takes_one_label() -> None:
+    """`label=` would have been the class of both."""
+    data = copy.deepcopy(PLAIN["cgan"])
+    data["draws"]["w"] = {"kind": "label", "classes": 3, "field": "width"}
+    data["networks"]["G"]["inputs"]["w"] = [{"kind": "one_hot", "classes": 3}]
+    data["let"]["fake"] = data["tasks"]["generate"]["output"] = "G(z, y, w)"
+    [(path, message)] = problems(data)
+    assert path == "tasks.generate"
+    assert message == (
+        "a task takes one label, and this needs y and w; a categorical draw has a name of its own"
+    )

@@ -106,12 +106,14 @@ def check(
 
     With --data, also check that the data have the fields that it draws.
     """
-    from ganzoo.engine.draws import check_fields
+    from ganzoo.engine.draws import check_fields, check_names
     from ganzoo.engine.explain import explain as explain_
 
     spec = spec_of(target, data, set, loss, augment)
     if data:
-        check_fields(spec, fields(data))
+        held = fields(data)
+        check_fields(spec, held)
+        check_names(spec, held)
     rounds = explain_(spec)
     from ganzoo.nn.build import build, parameter_count
     from ganzoo.nn.soundness import check_batch

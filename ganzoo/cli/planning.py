@@ -6,6 +6,7 @@ import math
 import re
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,7 @@ def planned(wanted: RunFile) -> tuple[Settings, Source, Path]:
     from ganzoo import runs, trackers
     from ganzoo.data import load
     from ganzoo.engine import distribution
+    from ganzoo.engine.draws import check_names, with_names
     from ganzoo.plugins.host import default
     from ganzoo.runs import selection, transfer
 
@@ -94,7 +96,9 @@ def planned(wanted: RunFile) -> tuple[Settings, Source, Path]:
         trackers=wanted.track, start=transfer.planned(wanted.start, spec) if wanted.start else {},
         command=shlex.join(["ganzoo", *sys.argv[1:]]),
     ).settled(wanted.device)  # fmt: skip
-    return settings, source or distribution.first_here(lambda: load(settings.data)), out_
+    source = source or distribution.first_here(lambda: load(settings.data))
+    check_names(spec, source.fields)
+    return replace(settings, spec=with_names(spec, source.fields)), source, out_
 
 
 def _rate(wanted: RunFile) -> str:

@@ -18,7 +18,7 @@ from ganzoo.errors import DataError, choices
 from ganzoo.nn.functions.distributions import truncate
 from ganzoo.seed import key
 from ganzoo.spec import vocabulary
-from ganzoo.spec.draws import DATA, Categorical, Image, Index, Normal, Uniform, tensor_shape
+from ganzoo.spec.draws import DATA, Categorical, Image, Index, Label, Normal, Uniform, tensor_shape
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.variant import Fields
 
@@ -220,6 +220,32 @@ def check_fields(spec: Spec, data: Fields) -> None:
             f"has no partners for {alone[0]!r}: give the draws `independent: true`, or data of "
             "pairs"
         )
+
+
+def check_names(spec: Spec, data: Fields) -> None:
+    """Check that the classes that a Spec names have these names in the data; DataError if not."""
+    for name, draw in spec.draws.items():
+        found = data.fields.get(draw.field) if isinstance(draw, Label) else None
+        if not isinstance(draw, Label) or not isinstance(found, Label):
+            continue
+        if draw.names and found.names and draw.names != found.names:
+            ours, theirs = (", ".join(label.names[:20]) for label in (draw, found))
+            raise DataError(
+                f"draws.{name}.names: {ours}; the classes of field {draw.field!r} of data set "
+                f"{data.name!r} are, in this order, {theirs}. Leave names out to take these"
+            )
+
+
+def with_names(spec: Spec, data: Fields) -> Spec:
+    """The Spec with the data's names of the classes that it does not name itself."""
+    named = {
+        name: draw.replace(names=found.names)
+        for name, draw in spec.draws.items()
+        if isinstance(draw, Label) and not draw.names
+        and isinstance(found := data.fields.get(draw.field), Label)
+        and len(found.names) == draw.classes
+    }  # fmt: skip
+    return spec.replace(draws={**spec.draws, **named}) if named else spec
 
 
 def _essence(draw: object) -> Mapping[str, object]:

@@ -12,6 +12,7 @@ import torch
 from ganzoo.data.given import source
 from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint
+from ganzoo.engine.draws import check_names
 from ganzoo.engine.precision import Precision
 from ganzoo.engine.training import Training
 from ganzoo.models.model import Model
@@ -98,14 +99,16 @@ def train(
 
     Raises:
         ShapeError: shapes do not fit; found before the first batch.
-        DataError: the data lack a field that the Spec draws.
+        DataError: the data lack a field that the Spec draws, or name its classes otherwise.
         TrainingError: no such device, or `resume` is of another run, or damaged.
         NonFiniteError: a loss is NaN or infinite.
     """
     data = source(data)
     spec = spec_of(spec, data.fields)
     spec = with_augment(spec, augment) if augment else spec
-    if resume is not None and precision == "auto":  # it was resolved when the run began
+    if resume is None:
+        check_names(spec, data.fields)
+    elif precision == "auto":  # it was resolved when the run began
         precision = checkpoint.facts(Path(resume)).get("precision", precision)
     training = prepare(
         spec,

@@ -15,7 +15,7 @@ from ganzoo.data.source import Source
 from ganzoo.engine import checkpoint, distribution, heap, identity, settling, threads
 from ganzoo.engine.averages import Averages, decay_of
 from ganzoo.engine.buckets import Buckets
-from ganzoo.engine.draws import Draws
+from ganzoo.engine.draws import Draws, with_names
 from ganzoo.engine.losses import Losses, check
 from ganzoo.engine.memory import Memory
 from ganzoo.engine.numbers import Numbers
@@ -350,10 +350,11 @@ class Training:
             net.load_state_dict(self.networks[name].state_dict())
             self.averages.write(name, net)
         state = {name: self.memory.published(name) for name in self.spec.published_state}
-        config = ModelConfig(spec=self.spec)
+        spec = self.spec if self.data is None else with_names(self.spec, self.data.fields)
+        config = ModelConfig(spec=spec)
         if self.data is not None and any(isinstance(d, Image) for d in self.spec.draws.values()):
             config = config.replace(preprocessing=self.data.preprocessing.to_dict())
-        model = Model(self.spec, networks, config, state=state)
+        model = Model(spec, networks, config, state=state)
         wanted = [*(self.spec.tasks if tasks is None else tasks)]
         settling.settle(
             model, self.data, wanted, batches,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import IntegrityError, SpecError, choices, nearest
+from ganzoo.errors import GanzooError, IntegrityError, SpecError, choices, nearest
 from ganzoo.hub import from_pretrained, resolve
 from ganzoo.models.config import read_config
 
 if TYPE_CHECKING:
+    from ganzoo.nn.modules import Net
     from ganzoo.spec.network import Origin
 
 
@@ -44,3 +45,18 @@ def weights(origin: Origin) -> dict[str, Any]:
             f"pinned to {origin.sha256[:12]}...: they are not the ones that it was made for"
         )
     return dict(model.networks[origin.network].state_dict())
+
+
+def built(origin: Origin) -> Net | None:
+    """A network of a published model without its weights, with the shapes that it is called with.
+
+    None if the model is not at hand, or its weights are not those that the Spec was made for.
+    """
+    from ganzoo.nn.build import build
+
+    try:
+        config = read_config(resolve(origin.model))
+        same = config.weights is not None and config.weights.sha256 == origin.sha256
+        return build(config.spec, published=True).get(origin.network) if same else None
+    except GanzooError:
+        return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -131,6 +131,9 @@ def _build(spec: Spec, published: bool, device: str) -> Networks:
                 raise ShapeError(
                     [(f"networks.{name}.{path}", text) for path, text in error.problems]
                 ) from None
+            origin = spec.networks[name].origin
+            if origin is not None and not published and name not in networks:
+                _check_origin(name, made, origin)
             networks.setdefault(name, made)
             seen[name] = [*map(max, labels, before)]
         net = networks[name]
@@ -326,22 +329,49 @@ def _take_over(net: Net, origin: Origin) -> None:
     if extension.weights is None:
         raise ShapeError(f"nothing here gives the weights of {origin.model}")
     weights = extension.weights(origin)
-    own = net.state_dict()
-    # taps that a Spec adds move the layers behind them to other paths, and not to another order
-    if [*map(_last_word, own)] == [*map(_last_word, weights)]:
-        weights = dict(zip(own, weights.values(), strict=True))
-    try:
-        net.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
+    if found := _misfit(net, weights):
         raise ShapeError(
             f"the weights of {origin.network} of {origin.model} do not fit: it is called with "
-            f"other shapes than there ({reason})"
-        ) from None
+            f"other shapes than there ({found})"
+        )
+    net.load_state_dict(_by_own_paths(net, weights))
 
 
-def _last_word(path: str) -> str:
-    return path.rpartition(".")[2]
+def _check_origin(name: str, net: Net, origin: Origin) -> None:
+    """ShapeError if the weights of a published model do not fit the inputs of a network.
+
+    A network without linear layers may be called with images of another size.
+    """
+    there = extension.built(origin) if extension.built else None
+    if there is None or not _misfit(net, there.state_dict()):
+        return
+    takes, gets = (", ".join(map(shape_text, one.shapes)) for one in (there, net))
+    text = f"{origin.network} of {origin.model} takes {takes}, and here it gets {gets}"
+    raise ShapeError([(f"networks.{name}", text)])
+
+
+def _misfit(net: Net, weights: Mapping[str, Any]) -> str:
+    """The first weight of another shape than in `weights`, with both; empty if all fit."""
+    own, weights = net.state_dict(), _by_own_paths(net, weights)
+    for path in {**own, **weights}:
+        here, there = (
+            shape_text(tuple(some[path].shape)) if path in some else "none"
+            for some in (own, weights)
+        )
+        if here != there:
+            return f"{path} is {there} there, and {here} here"
+    return ""
+
+
+def _by_own_paths(net: Net, weights: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Published weights by the paths of a network with the same layers, and maybe more taps.
+
+    A tap moves the layers behind it to other paths, and not to another order.
+    """
+    own = net.state_dict()
+    if [path.rpartition(".")[2] for path in own] == [path.rpartition(".")[2] for path in weights]:
+        return dict(zip(own, weights.values(), strict=True))
+    return weights
 
 
 def _initialize(module: nn.Module, init: Init) -> None:

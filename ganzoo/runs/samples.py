@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ganzoo.models.model import Model
-from ganzoo.spec.draws import Label, Text
+from ganzoo.spec.draws import Label, Text, Vector
 from ganzoo.spec.spec import Spec
 from ganzoo.spec.tasks import Task
 
@@ -52,7 +52,8 @@ def shown(spec: Spec) -> list[str]:
     for name, task in spec.tasks.items():
         if task.kind == "generate":
             draws = [spec.draws[draw] for draw in spec.draws_of(task)]
-            if all(draw.examples for draw in draws if isinstance(draw, Text)):
+            known = all(draw.examples for draw in draws if isinstance(draw, Text))
+            if known and not any(isinstance(draw, Vector) for draw in draws):
                 found.append(name)
             elif not found:
                 return []

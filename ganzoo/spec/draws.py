@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ganzoo.errors import SpecError, TaskError, choices, nearest
 from ganzoo.spec.frozen import Count, Frozen, Identifier
@@ -35,13 +35,25 @@ class Image(Frozen):
 
 
 class Label(Frozen):
-    """Class labels of the data: int64 (batch,) in [0, classes). OneHot turns them into vectors."""
+    """Class labels of the data: int64 (batch,) in [0, classes). OneHot turns them into vectors.
+
+    `names` are those of the classes, in the order of their numbers, by which the trained model can
+    be asked for a class, as in `ganzoo sample MODEL --label blond`. They can be left out: training
+    then takes those of the data. Names that differ from these are refused.
+    """
 
     kind: Literal["label"] = Field("label", init=False)
     classes: Count
     field: Identifier = "label"
     names: tuple[str, ...] = ()
     independent: bool = False
+
+    @model_validator(mode="after")
+    def _each_named(self) -> Self:
+        if self.names and len(self.names) != self.classes:
+            few = "1 name" if len(self.names) == 1 else f"{len(self.names)} names"
+            raise SpecError([("names", f"{few} for {self.classes} classes; name each, or none")])
+        return self
 
     def number(self, name: str) -> int:
         """The number of the class of that name; upper and lower case are equivalent.
@@ -115,9 +127,12 @@ class _Noise(Frozen):
     def _one_shape(self) -> Self:
         size, shape = getattr(self, "size", None), getattr(self, "shape", None)
         if (size is None) == (shape is None):
-            raise SpecError(
-                [("size", "give either size (numbers per sample) or shape, as [channels, h, w]")]
+            kind = getattr(self, "kind", "")
+            text = (
+                f"give either size, the numbers of a sample, as in {{kind: {kind}, size: 64}}, or "
+                "shape, as in [channels, h, w]"
             )
+            raise SpecError([("size", text)])
         return self
 
 
@@ -166,7 +181,17 @@ DataDraw = Annotated[Image | Label | Text | Vector, Field(discriminator="kind")]
 """The fields that a data set can have."""
 
 AnyDraw = Image | Label | Text | Vector | Index | Normal | Uniform | Categorical
-Draw = Annotated[AnyDraw, Field(discriminator="kind")]
+
+
+def _spelt_out(value: Any) -> Any:
+    """`text` as `{kind: text}`; of other kinds, a setting is then what is missing."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+Draw = Annotated[
+    Annotated[AnyDraw, Field(discriminator="kind")],
+    BeforeValidator(_spelt_out),
+]
 DATA = (Image, Label, Text, Vector)
 NOISE = (Normal, Uniform, Categorical)
 WHOLE = (Label, Index, Categorical)

@@ -14,12 +14,12 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from ganzoo.errors import SpecError
+from ganzoo.errors import SpecError, nearest
 
 MAX_LENGTH = 1000
 MAX_DEPTH = 40
@@ -185,21 +185,55 @@ def _convert(node: ast.expr, text: str, depth: int) -> Expression:
         case _:
             pass
     piece = ast.get_source_segment(text.strip(), node) or text
-    instead = ""
-    match node:
-        case ast.BinOp(left=base, op=ast.Pow(), right=ast.Constant(value=2)):
-            instead = f"; write square({ast.unparse(base)})"
-        case ast.BinOp(left=base, op=ast.Pow(), right=power):
-            instead = f"; write power({ast.unparse(base)}, {ast.unparse(power)})"
-        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-            instead = f"; write {ast.unparse(operand)}"
-        case _:
-            pass
+    instead = f"; write {written}" if (written := _instead(node)) else ""
     raise SpecError(
         f"{piece!r} is not part of the language; allowed: numbers, names, + - * / < >, "
         "calls like D(x) or bce(D(x), 1), outputs like D.features(x) and averages like G.ema(z)"
         + instead
     )
+
+
+def _instead(node: ast.expr) -> str:
+    """How the language writes what Python writes like this; empty if it is not known."""
+    match node:
+        case ast.BinOp(left=base, op=ast.Pow(), right=ast.Constant(value=2)):
+            return f"square({ast.unparse(base)})"
+        case ast.BinOp(left=base, op=ast.Pow(), right=power):
+            return f"power({ast.unparse(base)}, {ast.unparse(power)})"
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            return ast.unparse(operand)
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            less, more = (f"({ast.unparse(left)} {sign} {ast.unparse(right)})" for sign in "<>")
+            match op:
+                case ast.GtE():
+                    return f"1 - {less}"
+                case ast.LtE():
+                    return f"1 - {more}"
+                case ast.NotEq():
+                    return f"{less} + {more}"
+                case ast.Eq():
+                    return f"1 - {less} - {more}"
+                case _:
+                    return ""
+        case ast.IfExp(test=test, body=body, orelse=other):
+            return f"where({ast.unparse(test)}, {ast.unparse(body)}, {ast.unparse(other)})"
+        case _:
+            return ""
+
+
+_USUAL = {
+    "max": "maximum", "min": "minimum", "pow": "power", "sum": "mean", "clamp": "clip",
+    "cat": "concatenate", "concat": "concatenate", "stop_gradient": "detach", "mae": "l1",
+    "ce": "cross_entropy", "gradient": "grad",
+}  # fmt: skip
+"""Names elsewhere of functions of the language."""
+
+
+def meant(name: str, allowed: Iterable[str]) -> str:
+    """As `nearest`, for a function: it may be known elsewhere by another name."""
+    known = {*allowed}
+    usual = _USUAL.get(name)
+    return f"; did you mean {usual!r}?" if usual in known else nearest(name, known)
 
 
 def walk(item: Expression) -> Iterator[Expression]:

@@ -181,7 +181,7 @@ def spec_error(error: ValidationError, where: str = "", root: Any = None) -> Spe
     problems = [
         (path, message)
         for path, message in problems
-        if not (message.endswith(_SHORT) and any(p.startswith(f"{path}.") for p in paths))
+        if not (message == _SHORT and any(p.startswith(f"{path}.") for p in paths))
     ]
     if where and all(not path for path, _ in problems):
         problems = [("", f"{where}: {message}") for _, message in problems]
@@ -189,6 +189,18 @@ def spec_error(error: ValidationError, where: str = "", root: Any = None) -> Spe
 
 
 _SHORT = "it has too few items"
+_MAPPINGS = {
+    "draws": "{z: {kind: normal, size: 64}}",
+    "networks": "{G: {inputs: {z: []}, layers: [...]}}",
+    "inputs": "{z: []}",
+    "let": "{fake: G(z)}",
+    "state": "{k: {next: k + 1}}",
+    "minimize": "{fool: -mean(D(fake))}",
+    "ema": "{G: 0.999}",
+    "tasks": "{generate: G(z)}",
+    "numbers": "{psi: 0.7}",
+}
+"""An example of each mapping that a Spec has."""
 
 
 def _message(item: Any) -> str:
@@ -199,8 +211,18 @@ def _message(item: Any) -> str:
             return str(context.get("error"))
         case "missing":
             return "this key is required"
+        case "too_short" if item["loc"][-1:] == ("inputs",):
+            return "a network has an input, if only to know the number of samples: {z: []}"
         case "too_short":
             return _SHORT
+        case "tuple_type":
+            one = item["input"]
+            written = f": write [{one}]" if isinstance(one, str | int | float) else ""
+            return f"a list is required{written}{shown}"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            example = _MAPPINGS.get(str(item["loc"][-1]) if item["loc"] else "")
+            such = f", such as {example}" if example else ""
+            return f"a mapping is required{such}{shown}"
         case "unknown_key" | "unknown_kind":
             return item["msg"]
         case "string_pattern_mismatch":
@@ -225,13 +247,15 @@ def _path(loc: tuple[int | str, ...], root: Any, missing: bool) -> list[str]:
     value = root
     for index, part in enumerate(loc):
         # after a leaf, pydantic adds tags of its own (a word may stand for a mapping)
-        if isinstance(value, str | int | float) and not missing:
-            break
+        if isinstance(value, str | int | float) and not (missing and index == len(loc) - 1):
+            continue
         if isinstance(value, dict):
             known = part in value or (missing and index == len(loc) - 1)
             value = value.get(part) if known else value  # type: ignore[reportUnknownMemberType]
-        elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):  # type: ignore[reportUnknownArgumentType]
-            known, value = True, value[part]  # type: ignore[reportUnknownVariableType]
+        elif isinstance(value, list | tuple):
+            known = isinstance(part, int)
+            inside = isinstance(part, int) and part < len(value)  # type: ignore[reportUnknownArgumentType]
+            value = value[part] if inside else value if not known else None  # type: ignore[reportUnknownVariableType]
         else:
             known, value = True, None
         if known and part != "[key]":

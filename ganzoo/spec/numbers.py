@@ -17,7 +17,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from ganzoo.errors import SpecError, choices, nearest
+from ganzoo.errors import SpecError, choices
 from ganzoo.spec import expression as ex
 
 RUN = ("step", "images", "progress", "batch")
@@ -196,7 +196,7 @@ class _Host:
                 word = node.name if isinstance(node, ex.Name | ex.Call) else str(node)
                 allowed = [*RUN, *self.lets, *HOST]
                 raise SpecError(
-                    f"{word!r} is not known before a round begins{nearest(word, allowed)} "
+                    f"{word!r} is not known before a round begins{ex.meant(word, allowed)} "
                     f"allowed: numbers, {choices(RUN)}, lets made of them, and the functions "
                     f"{choices(HOST, 30)}"
                 )

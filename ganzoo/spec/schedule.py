@@ -188,7 +188,7 @@ class Stage(Frozen):
         steps: the number of rounds; if the caller gives a total, the stage's share of it.
         freeze: networks that do not learn in this stage; they are in evaluation mode, so that
             their batch statistics do not change either.
-        name: the name in logs.
+        name: the name in logs: a letter, then letters, digits or _.
     """
 
     round: Annotated[tuple[RoundItem, ...], Field(min_length=1, max_length=50)]

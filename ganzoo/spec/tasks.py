@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from ganzoo.errors import SpecError
+from ganzoo.spec.draws import DATA, AnyDraw
 from ganzoo.spec.frozen import Frozen, FrozenDict, Identifier, Named
 from ganzoo.spec.optimizers import Adam, AnyOptimizer, Optimizer, Shared
 from ganzoo.spec.schedule import ExpressionText
@@ -18,13 +20,14 @@ TASK_KINDS: tuple[str, ...] = get_args(TaskKind)
 class Task(Frozen):
     """Something that the trained model can do: an expression over draws.
 
-    Noise is drawn from a seed; fields of the data are given by the caller.
+    Noise is drawn from a seed; fields of the data are given by the caller, one of each kind.
 
     Args:
-        kind: generate, encode and translate return the value of the expression; reconstruct, an
-            image of the input's shape; score, an anomaly score per image (higher is more
-            anomalous); classify, one logit per class; match, an embedding (those of an image and a
-            sentence point in the same direction if the two belong together).
+        kind: generate, encode and translate return the value of the expression (generate takes no
+            image, translate changes one); reconstruct, an image of the input's shape; score, an
+            anomaly score per image (higher is more anomalous); classify, one logit per class;
+            match, an embedding (those of an image and a sentence point in the same direction if
+            the two belong together).
         output: the expression.
         map: for score: an anomaly map, an image of the input's shape.
         quantile: for score: the fraction of normal images to accept. A run then holds some images
@@ -66,8 +69,11 @@ class Task(Frozen):
                 raise SpecError([(word, f"a task of kind {self.kind!r} has no {word}; score has")])
         if self.of is not None and self.kind != "classify":
             raise SpecError([("of", f"a task of kind {self.kind!r} has no of; classify has")])
-        if (self.to is not None) != (self.kind == "translate"):
-            raise SpecError([("to", "names the domain that a task of kind 'translate' leads to")])
+        if self.to is not None and self.kind != "translate":
+            raise SpecError([("to", f"a task of kind {self.kind!r} has no to; translate has")])
+        if self.to is None and self.kind == "translate":
+            text = "this key is required: the name of the domain that the images become part of"
+            raise SpecError([("to", text)])
         if bool(self.solve) != (self.minimize is not None):
             lacks = "minimize" if self.solve else "solve"
             text = "solve names what is sought, and minimize what makes it good; give both"
@@ -96,3 +102,39 @@ class Task(Frozen):
             *((("map", self.map),) if self.map else ()),
             *((("minimize", self.minimize),) if self.minimize else ()),
         )
+
+
+def wrong_inputs(task: Task, draws: Mapping[str, AnyDraw]) -> tuple[str, str] | None:
+    """What is wrong with the inputs of a task, and at which key (of the task itself: empty); None
+    if its callers can give them.
+
+    Args:
+        draws: the draws that it needs, by name.
+    """
+    given: dict[str, list[str]] = {}
+    for name, draw in draws.items():
+        if isinstance(draw, DATA):
+            given.setdefault(draw.kind, []).append(name)
+    for kind, names in given.items():
+        if len(names) > 1:
+            own = "; a categorical draw has a name of its own" if kind == "label" else ""
+            return "", f"a task takes one {kind}, and this needs {' and '.join(names)}{own}"
+    match task.kind:
+        case "generate" if "image" in given:
+            text = (
+                f"generate takes no image, and this needs {given['image'][0]}; what changes an "
+                f"image is a task {{kind: translate, to: NAME, output: {task.output!r}}}, where "
+                "NAME is the domain that the image becomes part of"
+            )
+            return "", text
+        case "score" | "classify" if "image" not in given:
+            return "", f"{task.kind} takes an image, but its expression does not use one"
+        case "match" if set(given) not in ({"image"}, {"text"}):
+            found = " and ".join(given) or "neither"
+            return "", f"match takes either an image or a text, and this takes {found}"
+        case _:
+            others = [names[0] for kind, names in given.items() if kind != "image"]
+    if task.quantile is not None and others:
+        text = f"the threshold is computed from images alone, and this needs {others[0]}, too"
+        return "quantile", text
+    return None

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import SpecError, choices, nearest
 from ganzoo.spec import expression as ex
-from ganzoo.spec import numbers, vocabulary
+from ganzoo.spec import mixing, numbers, vocabulary
 from ganzoo.spec.averages import HalfLife
 from ganzoo.spec.draws import Index
 from ganzoo.spec.layers import UnknownLayer
 from ganzoo.spec.numbers import Numeric
 from ganzoo.spec.optimizers import Shared
 from ganzoo.spec.schedule import Stage, Together, Update, too_many_kinds
+from ganzoo.spec.tasks import wrong_inputs
 
 if TYPE_CHECKING:
     from ganzoo.spec.spec import Spec
@@ -46,7 +47,9 @@ def problems(spec: Spec, allow_unknown: bool) -> list[tuple[str, str]]:
         or [*_expressions(spec, allow_unknown)]
         or [*_depths(spec)]
         or [*_task_words(spec)]
+        or ([] if allow_unknown else [*_task_inputs(spec)])
         or [*_schedule(spec)]
+        or ([] if allow_unknown else [*_mixing(spec)])
         or [*_untrained(spec)]
         or [*_unused(spec)]
     )
@@ -138,6 +141,12 @@ def _task_words(spec: Spec) -> Problems:
                 if spec.read_by(name):
                     what = f"is read from {spec.read_by(name)[0]!r} while training"
                     yield path, f"{name!r} {what}, and a task has only what states keep"
+
+
+def _task_inputs(spec: Spec) -> Problems:
+    for name, task in spec.tasks.items():
+        if wrong := wrong_inputs(task, {draw: spec.draws[draw] for draw in spec.draws_of(task)}):
+            yield ".".join(filter(None, ("tasks", name, wrong[0]))), wrong[1]
 
 
 def _depths(spec: Spec) -> Problems:
@@ -308,7 +317,8 @@ class _Check:
             )
         if function is None:
             known = [*spec.networks, *vocabulary.current().functions, ex.GRADIENT]
-            raise SpecError(unknown("network or function", call.name, known))
+            near = ex.meant(call.name, known)
+            raise SpecError(f"no network or function {call.name!r}{near} allowed: {choices(known)}")
         if not function.required <= len(call.arguments) <= len(function.parameters):
             most = len(function.parameters)
             up_to = f" to {most}" if function.required < most else ""
@@ -363,6 +373,12 @@ def _schedule(spec: Spec) -> Problems:
             yield from _trained(spec, stage, path, update)
             yield from _optimizer(spec, stage, path, update)
     yield from _averages(spec)
+
+
+def _mixing(spec: Spec) -> Problems:
+    stages = enumerate(spec.stages)
+    updates = (item for s, stage in stages for item in updates_with_paths(stage, f"stages.{s}"))
+    return mixing.problems(spec, updates)
 
 
 def _trained(spec: Spec, stage: Stage, path: str, update: Update) -> Problems:

@@ -45,7 +45,7 @@ class Layer(Frozen):
         takes: what the input may be: numbers, labels (integers, of shape `()`), or either.
         overwritable: only the next layer needs its output; its own backward pass does not.
         overwrites: its module has `inplace`, which is set if the layer before it is overwritable.
-        starts: a body that begins with it needs no input.
+        starts: a body that begins with it does not start from the inputs of its network.
         chooses: no gradient flows from its output to its input.
         mixes: its output for a sample depends on the other samples of the batch, so that several
             processes pass it all their samples.

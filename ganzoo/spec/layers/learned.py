@@ -24,7 +24,8 @@ __all__ = [
 class Constant(Layer):
     """A learned value of this shape; its input only gives the number of samples.
 
-    It is initialized to standard normal noise. A body that begins with it needs no input.
+    It is initialized to standard normal noise. A body that begins with it does not start from the
+    inputs of its network: layers read them by name, or they only give the number of samples.
     arXiv:1812.04948.
     """
 

@@ -224,7 +224,11 @@ class _Exchange:
         refused: dict[str, str] = {}
         for text in self.loss.discriminator.values():
             for node in ex.walk(ex.parse(text)):
-                if isinstance(node, ex.Call) and ex.Name(DISCRIMINATOR) in node.arguments:
+                if not isinstance(node, ex.Call):
+                    continue
+                if node.name == ex.GRADIENT and f"{DISCRIMINATOR}(" in str(node):
+                    refused["batch_norm"] = ex.GRADIENT
+                if ex.Name(DISCRIMINATOR) in node.arguments:
                     function = vocabulary.function(node.name)
                     refused |= dict.fromkeys(function.refuses if function else (), node.name)
         # kinds without a replacement stay, and the Spec refuses them with the reason

@@ -124,6 +124,7 @@ class _Augmenting:
         spec = self.spec
         if not self.places:
             self._refuse("has no discriminator that gets images made by another network")
+        self._check_augmented()
         self._check_pairs()
         if self.what.name == "ada":
             for net in self.places:
@@ -157,6 +158,41 @@ class _Augmenting:
             }
         )
         return Augmented(made, tuple(self._said(made)))
+
+    def _check_augmented(self) -> None:
+        """Refuse a discriminator whose images are augmented already."""
+        for path, text in self.spec.expressions():
+            for node in ex.walk(ex.parse(text)) if not path.startswith("tasks.") else ():
+                match node:
+                    case ex.Call(net, images) if net in self.places:
+                        pass
+                    case ex.Call(_, (ex.Name(net), *images)) if net in self.places:
+                        pass
+                    case _:
+                        continue
+                for image in images:
+                    if found := self._augmenting(image):
+                        self._refuse(
+                            f"augments the images of {net} already, by {found}; take that out of "
+                            f"the Spec, or do without {self.what.name}"
+                        )
+
+    def _augmenting(self, image: ex.Expression) -> str:
+        """The augmentation of an image, before a network gets it; empty if there is none."""
+        seen: set[str] = set()
+        pending = [image]
+        while pending:
+            match pending.pop():
+                case ex.Call(name) if name in self.spec.networks:
+                    pass
+                case ex.Call(name) if name.partition("_")[0] in AUGMENTATIONS:
+                    return name
+                case ex.Name(name) if name in self.spec.let and name not in seen:
+                    seen.add(name)
+                    pending.append(ex.parse(self.spec.let[name]))
+                case node:
+                    pending += ex.parts(node)
+        return ""
 
     def _check_pairs(self) -> None:
         """Refuse a term that compares the outputs for two images sample by sample."""
