@@ -73,7 +73,7 @@ def model() -> Model:
         ],
         tasks={
             "generate": Task("generate", "G(psi * z, y)", numbers={"psi": 0.7}),
-            "strange": Task("score", "softplus(D(x))", map="abs(x - G(z, y))", quantile=0.9),
+            "strange": Task("score", "softplus(D(x))", map="abs(x - G(z, y))"),
             "found": Task("generate", "G(z, y)", solve=("z",), minimize="square(D(fake))", steps=2),
         },
     )
