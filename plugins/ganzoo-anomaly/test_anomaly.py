@@ -113,6 +113,11 @@ def test_its_score_is_the_encoders_loss_of_one_image_alone() -> None:
     np.testing.assert_allclose(together, wanted.numpy(), rtol=1e-4)
 
 
+def test_the_critic_steps_as_often_as_is_set() -> None:
+    gans = [spec(FAnoGAN, critic_steps=number).stages[0] for number in (1, 5)]
+    assert [gan.updates[0].repeat for gan in gans] == [1, 5]
+
+
 def test_codes_of_images_lie_where_tanh_leads() -> None:
     model = run_of(spec(FAnoGAN, width=4, latent=4).with_steps(2), 2).model()
     codes = model.encode(torch.rand(5, 1, 16, 16))

@@ -91,3 +91,17 @@ def test_a_reconstruction_is_of_the_mean_code() -> None:
     code = torch.from_numpy(model.encode(images))
     decoded = model.generate(3, noise={"z": code}, output="pt")
     assert torch.allclose(decoded, model.reconstruct(images, output="pt"), atol=1e-5)
+
+
+def test_a_higher_weight_of_the_prior_brings_codes_nearer_to_it() -> None:
+    """By the divergence of the codes of images, after as many rounds."""
+    nats: list[float] = []
+    for weight in (1.0, 100.0):
+        run = run_of(spec(width=4, hidden=8, latent=4, prior=weight, lr=3e-3))
+        for _ in range(40):
+            run.round()
+        images = noise(16, 1).batch("image", torch.arange(8))
+        mean, log_variance = run.networks["Enc"](images).chunk(2, 1)
+        both = mean.square() + log_variance.exp() - log_variance - 1
+        nats.append(both.sum(1).mean().item() / 2)
+    assert nats[1] < 0.5 * nats[0]
