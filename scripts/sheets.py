@@ -108,10 +108,10 @@ ALL = (
     Sheet(
         "r3gan",
         DIGITS,
-        "--set width=128 --set shares=1,1,0.5,0.25 --set blocks=1 --set lr=0.0005",
-        12_000,
-        128,
-        "an H200",
+        "--set width=64 --set shares=1,1,0.5,0.25 --set blocks=1 --set gamma=150 --set lr=0.002 "
+        "--set burn_in=1",
+        18_000,
+        32,
     ),
 )
 
