@@ -83,7 +83,14 @@ ALL = (
         64,
         note="Grainy. Without DiffAugment it collapses after some 2,500 rounds.",
     ),
-    Sheet("acgan", PORTRAITS, "", 4000, 50, note="Half of them have a lattice of dots."),
+    Sheet(
+        "acgan",
+        PORTRAITS,
+        "",
+        4000,
+        50,
+        note="Half of them have a lattice of dots; with DiffAugment all have, and no features.",
+    ),
     Sheet("pix2pix", PAIRED, "--set width=16", 5000, 16),
     Sheet(
         "cut",
@@ -103,7 +110,7 @@ ALL = (
         note="Heads, hair, clothes and grounds; many faces are lines.",
     ),
     Sheet("anogan", PORTRAITS, "--set width=24", 3000, 64),
-    Sheet("f-anogan", PORTRAITS, "--set width=8", 600, 32),
+    Sheet("f-anogan", PORTRAITS, "--set width=16 --set critic_steps=1 --set lr=0.0003", 5000, 32),
     Sheet("dcgan", DIGITS, "--set width=32", 4000, 64),
     Sheet(
         "r3gan",
