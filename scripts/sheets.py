@@ -65,8 +65,8 @@ ALL = (
         "--set width=24 --set gamma=0.75 --set step=0.05 --set lr=0.0002",
         3500,
         16,
-        note="Blurred, with one ground and one hair; skin varies. In steps of 0.001, the default, k "
-        "stays near 0 in so short a run, and all are one face.",
+        note="Blurred, with one ground and one hair; skin varies. In steps of 0.001, the default, "
+        "k stays near 0 in so short a run, and all are one face.",
     ),
     Sheet(
         "vae-gan",
