@@ -170,24 +170,19 @@ def variants() -> list[str]:
         parts += [
             f"### {made.variant} on {made.data}",
             f"![Output of {made.variant}](gallery/variants/{made.name}.png)",
-            f"{told['minutes']:.0f} minutes{on(told)}.{covers(told)}{noted(told)} Command:",
+            f"{told['minutes']:.0f} minutes.{covers(told)}{noted(told)} Command:",
             f"    {told['command']}",
         ]
     if not parts:
         return []
     return [
         "## Further variants, after minutes of training",
-        "Each was trained on small colour pictures, on one processor core unless a GPU is named, "
-        "with its own recipe at a small size; none of these is published. They show the result of "
-        "a first try, not the quality that the variant can reach. Sheets are of samples; "
-        "translations have the input picture above.",
+        "Each was trained on small colour pictures, on one processor core, with its own "
+        "recipe at a small size; none of these is published. They show what so short a training "
+        "gives, not the quality that the variant can reach. Sheets are of samples; translations "
+        "have the input picture above.",
         *parts,
     ]
-
-
-def on(told: Mapping[str, Any]) -> str:
-    """The device that made a sheet, if it was no core of a processor."""
-    return f" on {told['device']}" if "device" in told else ""
 
 
 def noted(told: Mapping[str, Any]) -> str:

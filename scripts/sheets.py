@@ -29,7 +29,6 @@ class Sheet:
 
     Args:
         rounds: so many as one free core makes in ten minutes to an hour.
-        device: what made it, if it was no core of a processor.
         note: what its picture does not show.
     """
 
@@ -38,7 +37,6 @@ class Sheet:
     options: str
     rounds: int
     batch: int
-    device: str = ""
     note: str = ""
 
     @property
@@ -74,7 +72,8 @@ ALL = (
         "--set width=32 --set latent=32 --set prior=20 --set gamma=0.01 --set lr=0.0002",
         6000,
         32,
-        note="About half are portraits; the others dissolve. With the prior at 1, all were noise.",
+        note="About half are portraits; the others dissolve. With codes of 128 numbers and a prior "
+        "of 1, all were noise.",
     ),
     Sheet(
         "infogan",
@@ -144,7 +143,7 @@ def draw(made: Sheet) -> None:
         "command": made.command,
         "minutes": round(seconds / 60, 1),
     }
-    facts |= {name: said for name in ("device", "note") if (said := getattr(made, name))}
+    facts |= {"note": made.note} if made.note else {}
     if made.data == DIGITS:
         report = evaluate(model, metrics=[modes.METRIC])
         facts |= {name: round(figure.value, 3) for name, figure in report.figures.items()}

@@ -31,7 +31,6 @@ from ganzoo.cli.inputs import (
     inputs,
 )
 from ganzoo.errors import DataError, TaskError
-from ganzoo.spec.draws import Label
 
 MOST_ON_A_SHEET = 10_000
 RATE = 20
@@ -231,8 +230,9 @@ def _class(model: Any, task: Any, label: str) -> Any:
     Raises:
         TaskError: the task takes no class, or not that one.
     """
-    draws = map(model.spec.draws.__getitem__, model.spec.draws_of(task))
-    draw = next((draw for draw in draws if isinstance(draw, Label)), None)
+    from ganzoo.models.labels import label_of
+
+    draw = label_of(model.spec, task)
     if draw is None:
         raise TaskError(f"{model.title} has no classes; leave --label out")
     return classes(draw, "label", [label])[0]

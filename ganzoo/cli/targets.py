@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ganzoo.cli.console import declared, recomposed
-from ganzoo.errors import SpecError, UnknownNameError, choices, nearest
+from ganzoo.errors import SpecError, StoreError, UnknownNameError, choices, nearest
 from ganzoo.layout import CONFIG, RUN
 
 if TYPE_CHECKING:
@@ -64,10 +64,13 @@ def find(name: str) -> Found:
 
 
 def _is_of_a_model(path: Path) -> bool:
-    from ganzoo.spec import files
+    from ganzoo.hub.local import read_json
 
-    data = files.plain(path)
-    return isinstance(data, dict) and data.get("library") == "ganzoo"  # type: ignore[reportUnknownMemberType]
+    try:
+        read_json(path)
+    except StoreError:
+        return False
+    return True
 
 
 def spec_of(

@@ -34,6 +34,7 @@ from ganzoo.metrics import efficientnet, feature_extractors
 from ganzoo.metrics.feature_extractors import Extractor, rounded
 from ganzoo.metrics.metric import CORE, Metric
 from ganzoo.metrics.report import Better, Figure, Report
+from ganzoo.models.labels import label_of
 from ganzoo.models.model import Model
 from ganzoo.nn.build import build, initialize
 from ganzoo.plugins.host import default
@@ -221,15 +222,8 @@ class Evaluation:
     @cached_property
     def asked(self) -> str | None:
         """The label field whose classes the model draws images of; None if it takes none."""
-        return next(
-            (
-                draw.field
-                for task in self.model.tasks("generate").values()
-                for draw in map(self.spec.draws.get, self.spec.draws_of(task))
-                if isinstance(draw, Label)
-            ),
-            None,
-        )
+        labels = (label_of(self.spec, task) for task in self.model.tasks("generate").values())
+        return next((label.field for label in labels if label), None)
 
     @property
     def conditional(self) -> bool:

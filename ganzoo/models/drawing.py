@@ -14,10 +14,9 @@ import numpy as np
 
 from ganzoo.atomic import write_bytes, write_text
 from ganzoo.errors import DataError, TaskError
-from ganzoo.models.labels import class_numbers
+from ganzoo.models.labels import class_numbers, label_of
 from ganzoo.models.latents import PSI, of_seed, on_the_way, straight
 from ganzoo.models.model import Model
-from ganzoo.spec.draws import Label
 from ganzoo.spec.tasks import Task
 
 MANIFEST = "manifest.jsonl"
@@ -78,8 +77,7 @@ def in_words(
     model: Model, task: Task, given: Mapping[str, Sequence[Any]], n: int
 ) -> list[dict[str, Any]]:
     """The inputs of each of `n` samples, as JSON: classes by number and by name."""
-    draws = [model.spec.draws[name] for name in model.spec.draws_of(task)]
-    label = next((draw for draw in draws if isinstance(draw, Label)), None)
+    label = label_of(model.spec, task)
     rows: list[dict[str, Any]] = [{} for _ in range(n)]
     for word, values in given.items():
         if word == "label" and label is not None:

@@ -9,6 +9,14 @@ from torch import Tensor
 
 from ganzoo.errors import TaskError, choices
 from ganzoo.spec.draws import Categorical, Label
+from ganzoo.spec.spec import Spec
+from ganzoo.spec.tasks import Task
+
+
+def label_of(spec: Spec, task: Task) -> Label | None:
+    """The label that a task takes; None if it takes none."""
+    draws = map(spec.draws.__getitem__, spec.draws_of(task))
+    return next((draw for draw in draws if isinstance(draw, Label)), None)
 
 
 def class_numbers(word: str, draw: Label | Categorical, value: Any) -> np.ndarray:
