@@ -12,12 +12,14 @@ The encoder's initial weights are a tenth as large (`start`): before batch norm 
 no effect, and smaller weights change faster. The authors let the rate decay to 1 % over the second
 half (`final=0.01`); in their own log the codes get worse meanwhile, so by default it is constant.
 `filters=32` replaces the first layers by convolutions that start with this many channels: the
-networks of ALI below with a deterministic encoder.
+networks of ALI below with a deterministic encoder. `gamma` adds what the paper has not: R1 and R2
+(Mescheder et al. 2018, arXiv:1801.04406) on pairs, at which the discriminator then has no batch
+norm. With them it stays near one half on both kinds of pairs, and codes keep what an image shows.
 
 ALI: Dumoulin et al. 2016, arXiv:1606.00704. Kept: the encoder is a Gaussian for each
 image, of which a sample is used; discriminator with a branch for image and latent each,
 dropout on what it sees, Adam 1e-4 with beta1 0.5, batch 100. Changed: nets for small
-images, and a moving average of encoder and generator is published.
+images, and a moving average of encoder and generator is published. `gamma` is that of BiGAN.
 
 Wasserstein BiGAN: the loss of WGAN-GP (arXiv:1704.00028) on pairs of image and code. Kept:
 one gradient norm over image and code together at one random point for each pair, penalty
@@ -31,6 +33,7 @@ from ganzoo.spec import (
     Adam,
     BatchNorm,
     Decay,
+    Default,
     Dropout,
     Flatten,
     Gaussian,
@@ -56,15 +59,24 @@ from ganzoo.spec import (
 LEAKY = LeakyReLU(0.2)
 
 
-def joint(optimizer: Adam) -> Together:
+def joint(optimizer: Adam, gamma: float = 0.0) -> Together:
     """The updates of BiGAN and ALI: D distinguishes pairs (x, code) from pairs (fake, z).
 
     Both sides step at the same time. The labels of *both* terms are flipped for encoder and
     generator; with the generator's term alone the encoder would learn nothing.
+
+    Args:
+        gamma: weight of the discriminator's squared gradients at pairs of both kinds.
     """
+    told = {"data": "bce(D(x, code), 1)", "model": "bce(D(fake, z), 0)"}
+    if gamma:
+        told |= {
+            "r1": f"{gamma / 2:g} * r1(D, (x, code))",
+            "r2": f"{gamma / 2:g} * r1(D, (fake, z))",
+        }
     return Together(
         [
-            Update("D", {"data": "bce(D(x, code), 1)", "model": "bce(D(fake, z), 0)"}, optimizer),
+            Update("D", told, optimizer),
             Update(
                 ("E", "G"),
                 {"data": "bce(D(x, code), 0)", "model": "bce(D(fake, z), 1)"},
@@ -87,6 +99,8 @@ class BiGAN(Variant):
     weight_decay: float = 2.5e-5
     start: float = 0.002
     final: float = 1.0
+    gamma: float = 0.0
+    """Weight of R1 and R2 on pairs; if not 0, D has no batch norm."""
     batch: int = 128
     steps: int = 60_000
 
@@ -109,6 +123,8 @@ class BiGAN(Variant):
                 *conv_stack(image, self.filters, norm=BatchNorm(), activation=LEAKY),
                 Flatten(),
             ]
+            plain = [*conv_stack(image, self.filters, activation=LEAKY), Flatten()]
+            look = plain if self.gamma else see
             encode, discriminator = [], [*drop]
         else:
             draw = [
@@ -116,10 +132,11 @@ class BiGAN(Variant):
                 *(Linear(self.width, bias=False), norm, ReLU()),
                 *(Linear(channels * height * width), Tanh(), Reshape(image.shape)),
             ]
-            see = [Flatten()]
+            look = see = [Flatten()]
             encode, discriminator = [first, LEAKY], [Linear(self.width), LEAKY, *drop]
         encode += [*(second, norm, LEAKY, Tap("features")), Linear(self.latent)]
         discriminator += [*(Linear(self.width), latent_added, LEAKY, *drop), Linear(1)]
+        init = He() if self.gamma else Default()
         return Spec(
             title="BiGAN",
             source="arXiv:1605.09782",
@@ -127,10 +144,10 @@ class BiGAN(Variant):
             networks={
                 "G": Network({"z": ()}, draw),
                 "E": Network({"x": see}, encode, init=Gaussian(self.start)),
-                "D": Network({"x": see, "z": ()}, discriminator),
+                "D": Network({"x": look, "z": ()}, discriminator, init=init),
             },
             let={"code": "E(x)", "fake": "G(z)"},
-            round=[joint(adam)],
+            round=[joint(adam, self.gamma)],
             steps=self.steps,
             ema={"E": 0.9995, "G": 0.9995},
             tasks={
@@ -153,6 +170,8 @@ class ALI(Variant):
     hidden: int = 256
     dropout: float = 0.2
     lr: float = 1e-4
+    gamma: float = 0.0
+    """Weight of R1 and R2 on pairs; if not 0, D has no batch norm."""
     batch: int = 100
     steps: int = 30_000
 
@@ -165,7 +184,8 @@ class ALI(Variant):
             *(Linear(self.hidden, bias=False), BatchNorm(), leaky, Tap("features")),
             Linear(2 * self.latent),
         ]
-        see = conv_stack(image, self.width, norm=BatchNorm(), activation=leaky)
+        norm = None if self.gamma else BatchNorm()
+        see = conv_stack(image, self.width, norm=norm, activation=leaky)
         discriminator = [
             *(*drop, Linear(self.hidden), leaky),
             *(*drop, Linear(self.hidden), leaky),
@@ -184,11 +204,11 @@ class ALI(Variant):
                         "z": [*drop, Linear(self.hidden), leaky],
                     },
                     discriminator,
-                    init=Gaussian(0.02),
+                    init=He() if self.gamma else Gaussian(0.02),
                 ),
             },
             let={"h": "E(x)", "code": "reparameterize(h, e)", "fake": "G(z)"},
-            round=[joint(adam)],
+            round=[joint(adam, self.gamma)],
             steps=self.steps,
             ema={"E": 0.9995, "G": 0.9995},
             tasks={

@@ -52,6 +52,18 @@ def test_both_sides_step_at_once_with_all_labels_flipped(variant: type) -> None:
     assert others.minimize == {"data": "bce(D(x, code), 0)", "model": "bce(D(fake, z), 1)"}
 
 
+@pytest.mark.parametrize("variant, settings", [(BiGAN, {"filters": 4}), (BiGAN, {}), (ALI, {})])
+def test_gamma_penalizes_gradients_at_pairs_of_both_kinds(variant: type, settings: dict) -> None:
+    """And D has no batch norm, which would mix the samples whose gradients count one by one."""
+    made = spec(variant, width=4, gamma=3, **settings)
+    discriminator, others = made.stages[0].round[0].together
+    assert discriminator.minimize["r1"] == "1.5 * r1(D, (x, code))"
+    assert discriminator.minimize["r2"] == "1.5 * r1(D, (fake, z))"
+    assert others.minimize.keys() == {"data", "model"}
+    norms = {n for n, net in made.networks.items() for _, one in net.walk() if "norm" in one.kind}
+    assert norms == {"E", "G"}
+
+
 def test_the_latent_enters_the_second_layer_of_bigans_generator_too() -> None:
     """The authors' net.py: W1 h + Wz z, written as one matrix times both."""
     layers = spec(BiGAN).networks["G"].layers

@@ -6,14 +6,16 @@ discriminator's first; a head Q on the discriminator's features, through 128 uni
 of the mutual information, with a deviation of 1 for the two numbers, in both losses, so that Q
 learns with the discriminator; Adam with beta1 of 0.5 and rates of 2e-4 and 1e-3, batch 128. Preset
 with the authors' sizes: infogan-mnist. Changed: images in [-1, 1] and tanh; maps are halved until
-they have 8 pixels or fewer, which is twice for MNIST, as theirs; the default is a quarter as wide.
+they have 8 pixels or fewer, which is twice for MNIST, as theirs; the default is a quarter as wide;
+a moving average of the generator is published.
 
 AC-GAN (Odena et al. 2016, arXiv:1610.09585). Kept, from the paper's settings for CIFAR-10: noise of
 100 numbers and a class; a discriminator of convolutions that halve and that do not in turn, batch
 norm but in its first layer, dropout of one half after each; two heads, for real or not and for the
 class, whose cross-entropy both networks minimize, on data and on fakes; Adam 2e-4 with beta1 of
 0.5, batch 100, weights normal(0, 0.02). Changed: kernels of 4 in the generator; the default is half
-as wide; no noise on activations. Preset with the authors' sizes: acgan-cifar10.
+as wide; no noise on activations; a moving average of the generator is published. Preset with the
+authors' sizes: acgan-cifar10.
 """
 
 from typing import Annotated
@@ -103,6 +105,7 @@ class InfoGAN(Variant):
                 ),
             ],
             steps=self.steps,
+            ema={"G": 0.999},
             tasks={"generate": "G(z, c, v)", "encode": "D.Q(x)"},
             batch=self.batch,
         )
@@ -198,6 +201,7 @@ class ACGAN(Variant):
                 ),
             ],
             steps=self.steps,
+            ema={"G": 0.999},
             tasks={"generate": "G(z, y)"},
             batch=self.batch,
         )
