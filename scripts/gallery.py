@@ -178,9 +178,9 @@ def variants() -> list[str]:
     return [
         "## Further variants, after minutes of training",
         "Each was trained on small colour pictures, on one processor core unless said, with its "
-        "own recipe at a small size; none of these is published. They show what so short a training "
-        "gives, not the quality that the variant can reach. Sheets are of samples; translations "
-        "have the input picture above.",
+        "own recipe at a small size; none of these is published. They show what so short a "
+        "training gives, not the quality that the variant can reach. Sheets are of samples; "
+        "translations have the input picture above.",
         *parts,
     ]
 
