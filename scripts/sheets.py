@@ -164,6 +164,8 @@ def main() -> None:
         if finished(made):
             draw(made)
             print(f"{made.name}: {Path('docs/gallery/variants') / made.name}.png")
+        else:
+            print(f"{made.name}: no finished run in runs/zoo/")
 
 
 if __name__ == "__main__":

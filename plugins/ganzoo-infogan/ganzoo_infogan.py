@@ -50,7 +50,6 @@ from ganzoo.spec import (
 )
 
 LEAKY, NORM = LeakyReLU(0.2), BatchNorm()
-DROP = Dropout(0.5)
 
 
 class InfoGAN(Variant):
@@ -157,6 +156,8 @@ class ACGAN(Variant):
     latent: int = 100
     width: int = 8
     """Channels of the discriminator's first layer; the generator's last map has six times that."""
+    dropout: float = 0.5
+    """After each convolution of the discriminator."""
     lr: float = 2e-4
     batch: int = 100
     steps: int = 20_000
@@ -212,7 +213,7 @@ class ACGAN(Variant):
             for stride in (2, 1):
                 layers.append(Conv(min(width, 32 * self.width), 3, stride))
                 layers += [NORM] if level or stride == 1 else []
-                layers += [LEAKY, DROP]
+                layers += [LEAKY, Dropout(self.dropout)] if self.dropout else [LEAKY]
                 width *= 2
         return layers
 
