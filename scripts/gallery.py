@@ -170,19 +170,24 @@ def variants() -> list[str]:
         parts += [
             f"### {made.variant} on {made.data}",
             f"![Output of {made.variant}](gallery/variants/{made.name}.png)",
-            f"{told['minutes']:.0f} minutes.{covers(told)}{noted(told)} Command:",
+            f"{told['minutes']:.0f} minutes{on(told)}.{covers(told)}{noted(told)} Command:",
             f"    {told['command']}",
         ]
     if not parts:
         return []
     return [
         "## Further variants, after minutes of training",
-        "Each was trained on small colour pictures, on one processor core unless said, with its "
-        "own recipe at a small size; none of these is published. They show what so short a "
-        "training gives, not the quality that the variant can reach. Sheets are of samples; "
-        "translations have the input picture above.",
+        "Each was trained on small colour pictures, on one processor core unless said, at a "
+        "small size and with settings for a short run; none of these is published. They show "
+        "what so short a training gives, not the quality that the variant can reach. Sheets "
+        "are of samples; translations have the input picture above.",
         *parts,
     ]
+
+
+def on(told: Mapping[str, Any]) -> str:
+    """The device, if it is not a processor core."""
+    return f" on {told['on']}" if "on" in told else ""
 
 
 def noted(told: Mapping[str, Any]) -> str:

@@ -45,6 +45,12 @@ def test_no_row_costs_more_than_a_plain_loop(name: str) -> None:
             assert passes.total <= one.plain_passes[network]
 
 
+@pytest.mark.parametrize("name, updates", [("bigan", 2), ("gan", 2), ("wgan", 6)])
+def test_updates_are_counted_also_where_they_are_made_together(name: str, updates: int) -> None:
+    [item] = explain(TABLE[name]())
+    assert item.round.updates == updates
+
+
 def test_patterns_of_rounds_are_told_apart() -> None:
     """DiscoGAN's discriminators learn in one round of three, its generators in the others."""
     found = [(one.stage, one.pattern) for one in explain(TABLE["discogan"]())]

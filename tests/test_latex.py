@@ -160,6 +160,16 @@ def test_each_update_is_shown_with_its_optimizer(optimizer: Optimizer, shown: st
     assert second == f"{' ' * 30}with {shown}"
 
 
+def test_a_rate_that_is_named_above_is_not_named_twice() -> None:
+    """`lr lr` said nothing."""
+    falling = "cosine(progress, 2e-4, 5e-5)"
+    later = Update("G", {"fool": "bce(D(fake), 1)"}, Adam("rate"))
+    first = Update("D", {"real": "bce(D(x), 1)"}, SGD())
+    spec = gan(let={"fake": "G(z)", "rate": falling}, round=[first, later])
+    assert "with adam, lr as above, betas [0.5, 0.999]" in text(spec)
+    assert f"rate = {falling}" in text(spec)
+
+
 def test_initial_weights_that_are_not_the_default_are_shown() -> None:
     layers = (Linear(64), Reshape((1, 8, 8)))
     for init, shown in (

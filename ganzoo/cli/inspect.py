@@ -143,6 +143,7 @@ def explain(
     precision: Annotated[str, typer.Option(help="auto, fp32, tf32 (CUDA) or bf16.")] = "auto",
 ) -> None:
     """Show what a training round runs, shares and costs."""
+    from ganzoo.data.picture_files import counted
     from ganzoo.engine.explain import explain as explain_
     from ganzoo.engine.precision import how
 
@@ -153,7 +154,7 @@ def explain(
         if code:
             emit(harmless(f"# {title}\n{item.round.code}"))
             continue
-        out.print(f"[bold]{title}[/]: {len(item.round.executions)} updates in a round")
+        out.print(f"[bold]{title}[/]: {counted(item.round.updates, 'update')} in a round")
         table = columns(
             "network", "passes", "plain loop", "it learns", "gradients pass", "no graph", "penalty"
         )

@@ -52,6 +52,11 @@ class Round:
         flow.live(self.executions, self.remembers, reader.values)
         self.values = tuple(value for value in reader.values if value.first >= 0)
 
+    @property
+    def updates(self) -> int:
+        """How many updates it makes, each as often as it is repeated."""
+        return sum(len(execution.updates) for execution in self.executions)
+
     def keeps_graph(self, execution: int, update: int) -> bool:
         """Whether a later gradient of this round runs through the graph of this one."""
         paths, last = self._gradient_paths

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from ganzoo.data.picture_files import counted
 from ganzoo.metrics.report import NETS, Report, title_of
@@ -350,7 +350,7 @@ def _training(config: ModelConfig, spec: Spec) -> str:
     )
     optimizers = "\n".join(
         f"- {f'{stage.name}, ' if len(spec.stages) > 1 else ''}`{update.name}`: "
-        f"{_optimizer(update.optimizer)}"
+        f"{_optimizer(update.optimizer, spec.let)}"
         for stage in spec.stages
         for item in stage.round
         for update in updates_of(item)
@@ -413,11 +413,11 @@ def _averaged(average: float | str | HalfLife) -> str:
     return how if isinstance(average, HalfLife) else f"decay {how} a round"
 
 
-def _optimizer(optimizer: Any) -> str:
+def _optimizer(optimizer: Any, lets: Mapping[str, str]) -> str:
     if isinstance(optimizer, Shared):
         return f"with the optimizer of `{optimizer.of}`"
     values = optimizer.model_dump(exclude={"kind", "decay"}, exclude_none=True)
-    text = ", ".join(f"{key} {value}" for key, value in values.items())
+    text = ", ".join(f"{key} {_number(value, lets)}" for key, value in values.items())
     decay = getattr(optimizer, "decay", None)
     after = (
         f"; after {decay.start:.0%} of the rounds the rate falls to {decay.final:.0%} "
@@ -426,6 +426,14 @@ def _optimizer(optimizer: Any) -> str:
         else ""
     )
     return f"{optimizer.kind} with {text}{after}"
+
+
+def _number(value: Any, lets: Mapping[str, str]) -> str:
+    """A number, or several, of an optimizer; one that follows the run as an expression."""
+    if isinstance(value, tuple | list):
+        parts = cast("Sequence[Any]", value)
+        return f"({', '.join(_number(part, lets) for part in parts)})"
+    return f"`{lets.get(value, value)}`" if isinstance(value, str) else str(value)
 
 
 def _licence(config: ModelConfig, weights: str) -> str:

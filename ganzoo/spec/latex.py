@@ -65,7 +65,7 @@ def text(spec: Spec, shapes: Mapping[str, Mapping[str, Shape]] | None = None) ->
     section("let", [f"{name} = {value}" for name, value in spec.let.items()])
     section("state", [f"{name}: {_state(state)}" for name, state in spec.state.items()])
     for stage in spec.stages:
-        rows = _round(stage)
+        rows = _round(stage, spec.let)
         title = "round"
         if len(spec.stages) > 1:
             frozen = f", frozen: {', '.join(stage.freeze)}" if stage.freeze else ""
@@ -225,7 +225,7 @@ def layer_text(layer: Layer) -> str:
             return " ".join([layer.kind.replace("_", " "), *shown])
 
 
-def _round(stage: Stage) -> list[str]:
+def _round(stage: Stage, lets: Mapping[str, str]) -> list[str]:
     rows: list[str] = []
     for item in stage.round:
         group = isinstance(item, Together)
@@ -241,11 +241,11 @@ def _round(stage: Stage) -> list[str]:
                 rows.append(f"{' ' * len(head)}then clip weights to [-{limit}, {limit}]")
             if update.clip_norm:
                 rows.append(f"{' ' * len(head)}gradients clipped to norm {update.clip_norm:g}")
-            rows.append(f"{' ' * len(head)}with {_optimizer(update.optimizer)}")
+            rows.append(f"{' ' * len(head)}with {_optimizer(update.optimizer, lets)}")
     return rows
 
 
-def _optimizer(optimizer: Optimizer) -> str:
+def _optimizer(optimizer: Optimizer, lets: Mapping[str, str]) -> str:
     """An optimizer with its rate and moments, and with other numbers that are not the default."""
     if isinstance(optimizer, Shared):
         return f"the optimizer of {optimizer.of}"
@@ -261,7 +261,8 @@ def _optimizer(optimizer: Optimizer) -> str:
                 f"after {value.start:.0%} of the rounds"
             )
         else:
-            words.append(f"{key.replace('_', ' ')} {_numbers(value)}")
+            said = "as above" if value in lets else _numbers(value)
+            words.append(f"{key.replace('_', ' ')} {said}")
     return ", ".join(words)
 
 

@@ -6,9 +6,10 @@ import inspect
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ClassVar, get_origin
+from typing import Any, ClassVar, cast, get_origin
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticKnownError
 
 from ganzoo.errors import DataError, GanzooError, SpecError, choices
 from ganzoo.spec.draws import DataDraw, Image, Label, Text
@@ -106,12 +107,23 @@ class Variant(Frozen):
 
             def spec(self, data: Fields) -> Spec: ...
 
-    The first line of the docstring is what `ganzoo variants` shows.
+    The first line of the docstring is what `ganzoo variants` shows. Numbers are at least 0, unless
+    their field has a lower bound of its own: `Annotated[float, Field(ge=-1)]`.
     """
 
     name: ClassVar[str]
     renamed: ClassVar[dict[str, str]] = {}
     """Former names of hyper-parameters, mapped to the present ones; `parse` accepts both."""
+
+    @field_validator("*")
+    @classmethod
+    def _at_least_0(cls, value: Any, info: ValidationInfo) -> Any:
+        bounds = cls.model_fields[info.field_name or ""].metadata
+        if any(hasattr(bound, "ge") or hasattr(bound, "gt") for bound in bounds):
+            return value
+        if any(isinstance(number, int | float) and number < 0 for number in _several(value)):
+            raise PydanticKnownError("greater_than_equal", {"ge": 0})
+        return value
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -151,3 +163,7 @@ class Variant(Frozen):
                     for path, text in spec_error(error).problems
                 ]
             ) from None
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    return cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)

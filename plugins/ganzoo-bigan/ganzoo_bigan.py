@@ -5,16 +5,16 @@ authors' code. Kept: three layers each, the latent brought in at the second laye
 discriminator and of the generator, batch norm without gain and bias, all networks stepping
 at once from one forward pass with the encoder's labels flipped too, Adam 2e-4 with beta1
 0.5, L2 of 2.5e-5, batch 128, a 50 number uniform latent. Changed: images in [-1, 1] and tanh,
-fewer rounds, and a moving average of encoder and generator is published. The discriminator
+fewer rounds, and a moving average of encoder and generator is published. The dense discriminator
 has dropout instead of batch norm: pairs from the encoder and from the generator are two batches,
 and normalising each separately hides the magnitude of the codes, which then grows without bound.
 The encoder's initial weights are a tenth as large (`start`): before batch norm their magnitude has
 no effect, and smaller weights change faster. The authors let the rate decay to 1 % over the second
 half (`final=0.01`); in their own log the codes get worse meanwhile, so by default it is constant.
-`filters=32` replaces the first layers by convolutions that start with this many channels: the
-networks of ALI below with a deterministic encoder. `gamma` adds what the paper has not: R1 and R2
-(Mescheder et al. 2018, arXiv:1801.04406) on pairs, at which the discriminator then has no batch
-norm. With them it stays near one half on both kinds of pairs, and codes keep what an image shows.
+`filters=32` replaces the first layers by convolutions that start with this many channels, with
+batch norm in the discriminator's, too. `gamma` adds R1 and R2 (Mescheder et al. 2018,
+arXiv:1801.04406), of which the paper knows nothing: the squared gradients of the discriminator at
+pairs of both kinds. It then has no batch norm, and the initial weights of He.
 
 ALI: Dumoulin et al. 2016, arXiv:1606.00704. Kept: the encoder is a Gaussian for each
 image, of which a sample is used; discriminator with a branch for image and latent each,
@@ -100,7 +100,7 @@ class BiGAN(Variant):
     start: float = 0.002
     final: float = 1.0
     gamma: float = 0.0
-    """Weight of R1 and R2 on pairs; if not 0, D has no batch norm."""
+    """Weight of R1 and R2 on pairs; if not 0, D has no batch norm, and He's initial weights."""
     batch: int = 128
     steps: int = 60_000
 
@@ -171,7 +171,7 @@ class ALI(Variant):
     dropout: float = 0.2
     lr: float = 1e-4
     gamma: float = 0.0
-    """Weight of R1 and R2 on pairs; if not 0, D has no batch norm."""
+    """Weight of R1 and R2 on pairs; if not 0, D has no batch norm, and He's initial weights."""
     batch: int = 100
     steps: int = 30_000
 

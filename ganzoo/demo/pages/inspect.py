@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from ganzoo.data.picture_files import counted
 from ganzoo.demo import diagrams, outputs, recipes
 from ganzoo.demo.address import Field, sharing
 from ganzoo.demo.endpoints import MENU, checked_inside, endpoint, on
@@ -154,7 +155,7 @@ def _plan(spec: Spec) -> tuple[str, str]:
     for item in explain(spec):
         title = ", ".join(filter(None, (f"stage {item.stage}", item.pattern)))
         rows = [
-            f"## {_text(title)}: {len(item.round.executions)} updates in a round",
+            f"## {_text(title)}: {counted(item.round.updates, 'update')} in a round",
             "",
             "| network | passes | in a plain loop | trained | gradients pass | without graph |",
             "| --- | ---: | ---: | ---: | ---: | ---: |",
