@@ -362,9 +362,10 @@ ZOO = (
         digits(
             "about one in five is no clear digit",
             more="One digit in eight comes back from reconstruction as another, and images come "
-            "back less alike than by a discriminator without penalties (a ratio of 0.59, 0.54 "
-            "before). Its codes are spread as those that it draws from are (a variance of 0.88; "
-            "0.54 to 0.68 without penalties), and a single sampled code tells less than their mean.",
+            "back less alike than by a model whose discriminator had no penalties (a ratio of 0.59 "
+            "in place of 0.54). Its codes are spread nearly as those that it draws from: a "
+            "variance of 0.88, where 1 would be right and that model had 0.68. One sampled code "
+            "tells less than the mean of all.",
         ),
         "--set gamma=2 --set lr=0.0003 --set dropout=0 --steps 12000",
     ),
