@@ -347,11 +347,13 @@ ZOO = (
         "is shown.",
         digits(
             "about one in five is no clear digit",
-            more="As an encoder it is middling: of 81 % of the test images the digit is kept after "
-            "reconstruction, where 90 % was aimed at, and the nearest neighbour of a code is of "
-            "the same digit for 94.9 % (96.7 % by the layer before), where 96 % was.",
+            more="As an encoder it is good: the nearest neighbour of a code is of the same digit for "
+            "96.3 % of the test images. One digit in seven comes back from reconstruction as "
+            "another, where one in ten was aimed at. The discriminator is penalized for its "
+            "gradients, which BiGAN's authors do not do; without, 94.9 % and one in five.",
         ),
-        "--set filters=32 --set width=512 --set start=0.02 --steps 16000",
+        "--set filters=32 --set width=512 --set start=0.02 --set gamma=2 --set lr=0.0003 "
+        "--set dropout=0 --steps 12000",
     ),
     Published(
         "ali-mnist",
