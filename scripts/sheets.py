@@ -53,11 +53,10 @@ class Sheet:
         )
 
 
-SMALL = "--set width=32 --set discriminator_width=32"
 MIDDLE = "--set width=48 --set discriminator_width=48"
 ALL = (
     Sheet("dcgan", PORTRAITS, "--set width=32", 3000, 64),
-    Sheet("biggan", PORTRAITS, SMALL, 4000, 32, note="Pale, and smeared at the edges."),
+    Sheet("biggan", PORTRAITS, MIDDLE + " --augment diffaugment", 7000, 32),
     Sheet(
         "began",
         PORTRAITS,
