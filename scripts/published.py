@@ -432,12 +432,14 @@ ZOO = (
         "avatars-hair-32",
         "CycleGAN between portraits with black and with blond hair, learnt from different people.",
         "It changes the colour of hair and beard of cartoon portraits of 32x32 pixels, and draws "
-        "nothing else. The cut, length, skin and background stay; a beard is lost or added in a "
-        "quarter to a third, two mouths in three change, brows and eyes often do, dark clothes "
-        "get a pattern, and flat colours a grain: by features of EfficientNet-Lite0, which read "
-        "texture, blond portraits are farther from their partners than the black-haired were. "
+        "nothing else. The cut, length, clothes, eyes, skin and ground stay; to blond, a beard is "
+        "lost or added in a quarter, and the mouth and the brows change in two of five. Grey and "
+        "black clothes get specks, and flat colours a grain: by features of EfficientNet-Lite0, "
+        "which read texture, blond portraits are a little farther from their partners than the "
+        "black-haired were. The cycle weighs four times what the authors give it; with theirs, and "
+        "5,000 rounds, 82 to 84 % of all that should stay stayed, where 88 % does now. "
         "What it makes of other pictures means nothing." + TOONHEAD,
-        "--set width=24 --set blocks=3 --batch 4 --steps 5000",
+        "--set width=24 --set blocks=3 --set cycle=40 --batch 4 --steps 8000",
     ),
     Published(
         "stackgan-fashion",

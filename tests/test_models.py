@@ -215,8 +215,8 @@ GOOD = [
         for way in ("to_a", "to_b")
         for figure, sign, bound in (
             ("taken", ">=", 0.95),
-            ("l1", "<=", 0.5 * 0.0856),
-            ("others_kept", ">=", 0.8),
+            ("l1", "<=", 0.25 * 0.0856),
+            ("others_kept", ">=", 0.87),
         )
     ),
     ("stackgan-fashion", "colour_accuracy", ">=", 0.95),
