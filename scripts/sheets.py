@@ -81,7 +81,7 @@ ALL = (
         "--set width=32 --set lr_generator=0.0005 --augment diffaugment",
         5000,
         64,
-        note="Grainy. Without DiffAugment it collapses after some 2,500 rounds.",
+        note="Small features blur. Without DiffAugment it collapses after some 2,500 rounds.",
     ),
     Sheet(
         "acgan",
