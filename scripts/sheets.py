@@ -69,11 +69,11 @@ ALL = (
     Sheet(
         "vae-gan",
         PORTRAITS,
-        "--set width=32 --set latent=32 --set prior=20 --set gamma=0.01 --set lr=0.0002",
-        6000,
+        "--set width=48 --set latent=16 --set prior=100 --set gamma=0.01 --set lr=0.0002",
+        3500,
         32,
-        note="About twelve of 32 are clear portraits; the others dissolve. With codes of 128 "
-        "numbers and a prior of 1, all were noise.",
+        note="Of 32, six dissolve; grounds are grainy. With codes of 128 numbers and a prior of 1, "
+        "all were noise.",
     ),
     Sheet(
         "infogan",
