@@ -186,8 +186,8 @@ def variants() -> list[str]:
 
 
 def on(told: Mapping[str, Any]) -> str:
-    """The device, if it is not a processor core."""
-    return f" on {told['on']}" if "on" in told else ""
+    """The device that made a sheet, if it was no core of a processor."""
+    return f" on {told['device']}" if "device" in told else ""
 
 
 def noted(told: Mapping[str, Any]) -> str:

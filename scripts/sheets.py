@@ -29,7 +29,7 @@ class Sheet:
     Args:
         rounds: so many as one free core makes in ten minutes to an hour.
         note: what its picture does not show.
-        on: the device, if it is not a processor core.
+        device: what made it, if it was no core of a processor.
     """
 
     variant: str
@@ -38,7 +38,7 @@ class Sheet:
     rounds: int
     batch: int
     note: str = ""
-    on: str = ""
+    device: str = ""
 
     @property
     def name(self) -> str:
@@ -123,7 +123,7 @@ ALL = (
         64,
         note="On one processor core, 18,000 rounds of 32 with less than half of the weights took "
         "88 minutes and covered 966.",
-        on="an H200, beside three other trainings",
+        device="an H200, beside three other trainings",
     ),
 )
 
@@ -148,7 +148,7 @@ def draw(made: Sheet) -> None:
         "command": made.command,
         "minutes": round(seconds / 60, 1),
     }
-    facts |= {"on": made.on} if made.on else {}
+    facts |= {"device": made.device} if made.device else {}
     facts |= {"note": made.note} if made.note else {}
     if made.data == DIGITS:
         report = evaluate(model, metrics=[modes.METRIC])

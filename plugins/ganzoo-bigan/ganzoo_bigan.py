@@ -13,7 +13,7 @@ no effect, and smaller weights change faster. The authors let the rate decay to 
 half (`final=0.01`); in their own log the codes get worse meanwhile, so by default it is constant.
 `filters=32` replaces the first layers by convolutions that start with this many channels, with
 batch norm in the discriminator's, too. `gamma` adds R1 and R2 (Mescheder et al. 2018,
-arXiv:1801.04406), of which the paper knows nothing: the squared gradients of the discriminator at
+arXiv:1801.04406), which the paper does not have: the squared gradients of the discriminator at
 pairs of both kinds. It then has no batch norm, and the initial weights of He.
 
 ALI: Dumoulin et al. 2016, arXiv:1606.00704. Kept: the encoder is a Gaussian for each
@@ -124,7 +124,6 @@ class BiGAN(Variant):
                 Flatten(),
             ]
             plain = [*conv_stack(image, self.filters, activation=LEAKY), Flatten()]
-            look = plain if self.gamma else see
             encode, discriminator = [], [*drop]
         else:
             draw = [
@@ -132,7 +131,7 @@ class BiGAN(Variant):
                 *(Linear(self.width, bias=False), norm, ReLU()),
                 *(Linear(channels * height * width), Tanh(), Reshape(image.shape)),
             ]
-            look = see = [Flatten()]
+            see = plain = [Flatten()]
             encode, discriminator = [first, LEAKY], [Linear(self.width), LEAKY, *drop]
         encode += [*(second, norm, LEAKY, Tap("features")), Linear(self.latent)]
         discriminator += [*(Linear(self.width), latent_added, LEAKY, *drop), Linear(1)]
@@ -144,7 +143,9 @@ class BiGAN(Variant):
             networks={
                 "G": Network({"z": ()}, draw),
                 "E": Network({"x": see}, encode, init=Gaussian(self.start)),
-                "D": Network({"x": look, "z": ()}, discriminator, init=init),
+                "D": Network(
+                    {"x": plain if self.gamma else see, "z": ()}, discriminator, init=init
+                ),
             },
             let={"code": "E(x)", "fake": "G(z)"},
             round=[joint(adam, self.gamma)],
